@@ -1,0 +1,69 @@
+# Headrace. `make` alone lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+TOOLS := .tools
+export PYTHONDONTWRITEBYTECODE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check format lint types contracts template docs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.done $(TOOLS)/ministack/.done ## prepare .venv (with .venv/bin/headrace) and the embedded database
+
+demo: setup ## run some hundred real jobs on the local stack, and show how each of them ended
+	$(BIN)/headrace demo
+
+dev: setup ## run the local stack until Ctrl-C
+	$(BIN)/headrace dev
+
+test: setup ## run the tests, with branch coverage (100 % of domain/)
+	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/coverage report --include='domain/*' --fail-under=100
+	$(BIN)/coverage report --format=total
+
+check: format lint types contracts template test ## all that CI runs
+
+format: setup ## check the formatting
+	$(BIN)/ruff format --check .
+
+lint: setup ## lint
+	$(BIN)/ruff check .
+
+types: setup ## check the types
+	$(BIN)/mypy
+
+contracts: setup ## check which package imports which
+	$(BIN)/lint-imports
+
+template: $(TOOLS)/cfn-lint/.done $(TOOLS)/sam/.done ## lint template.yaml with cfn-lint and the SAM CLI
+	$(TOOLS)/cfn-lint/bin/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-central-1 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml
+
+docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
+	$(BIN)/python -m scripts.generate
+
+lock: setup ## resolve the dependencies anew into requirements/*.txt
+	scripts/lock.sh
+
+clean: ## remove everything that was installed or generated
+	rm -rf $(VENV) $(TOOLS) .headrace .mypy_cache .pytest_cache .ruff_cache .coverage
+
+$(VENV)/bin/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Headrace needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.done: $(VENV)/bin/uv requirements/dev.txt pyproject.toml
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TOOLS)/%/.done: requirements/%.txt $(VENV)/bin/uv
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(TOOLS)/$*
+	$(UV) pip sync --quiet --python $(TOOLS)/$*/bin/python --require-hashes requirements/$*.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Jobs: what they are, how they move, and the services that move them."""

@@ -1,0 +1,158 @@
+"""The Job aggregate. Its states are shapes, so that an impossible combination cannot be built.
+
+Where a job can go from a state, and who takes it there, is in `transitions.py`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from domain.frozen import Frozen
+from domain.json_text import JsonText
+
+Status = Literal["scheduled", "queued", "running", "retrying", "succeeded", "failed", "cancelled"]
+FailureReason = Literal["exhausted", "permanent", "timeout", "expired"]
+
+
+class JobError(Frozen):
+    """What went wrong in an attempt, in words for the job's owner."""
+
+    code: str
+    message: str
+    attempt: int
+    at: AwareDatetime
+
+
+class Lease(Frozen):
+    """One worker's right to commit the outcome of one attempt."""
+
+    token: str
+    until: AwareDatetime
+
+
+class Progress(Frozen):
+    """How far a handler says that it is."""
+
+    fraction: float
+    """From 0 to 1."""
+    message: str
+    at: AwareDatetime
+
+
+class Scheduled(Frozen):
+    """Waits for its time; the sweeper queues it at `run_at`."""
+
+    status: Literal["scheduled"] = "scheduled"
+    run_at: AwareDatetime
+
+
+class Queued(Frozen):
+    """The write of this state is the doorbell; a worker claims it.
+
+    The sweeper rings again (`redrives`) when nobody came.
+    """
+
+    status: Literal["queued"] = "queued"
+    queued_at: AwareDatetime
+    redrives: int = 0
+
+
+class Running(Frozen):
+    """Claimed by a worker; after `lease.until` the sweeper takes it back."""
+
+    status: Literal["running"] = "running"
+    lease: Lease
+    progress: Progress | None = None
+    cancel_requested: bool = False
+
+
+class Retrying(Frozen):
+    """An attempt failed and another is allowed; the sweeper queues it at `retry_at`."""
+
+    status: Literal["retrying"] = "retrying"
+    retry_at: AwareDatetime
+    error: JobError
+
+
+class Succeeded(Frozen):
+    """Final: the result is committed and never changes."""
+
+    status: Literal["succeeded"] = "succeeded"
+    finished_at: AwareDatetime
+    result: JsonText
+
+
+class Failed(Frozen):
+    """Final, unless a person retries it: `reason` says why no further attempt is made."""
+
+    status: Literal["failed"] = "failed"
+    finished_at: AwareDatetime
+    error: JobError
+    reason: FailureReason
+
+
+class Cancelled(Frozen):
+    """Final, unless a person retries it."""
+
+    status: Literal["cancelled"] = "cancelled"
+    finished_at: AwareDatetime
+
+
+Final = Succeeded | Failed | Cancelled
+State = Annotated[
+    Scheduled | Queued | Running | Retrying | Succeeded | Failed | Cancelled,
+    Field(discriminator="status"),
+]
+
+
+class HistoryEntry(Frozen):
+    """One transition; `code` names the error where there was one."""
+
+    status: Status
+    at: AwareDatetime
+    attempt: int
+    code: str | None = None
+
+
+class Job(Frozen):
+    """A piece of work, from its submission to its last state; one DynamoDB item."""
+
+    id: str
+    owner_id: str
+    type: str
+    payload: JsonText
+    tags: dict[str, str]
+    max_attempts: int
+    version: int
+    """Goes up by one with each committed change; every write is conditional on it."""
+    attempt: int
+    """Attempts claimed so far; a person's retry begins again at 0."""
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    started_at: AwareDatetime | None
+    """When the latest attempt was claimed."""
+    wake_at: AwareDatetime | None
+    """Nobody needs to look at the job before this moment; absent when it is final."""
+    expires_at: AwareDatetime
+    """When the job ceases to exist (TTL), in whole seconds."""
+    fingerprint: str | None = None
+    """Digest of the submission, where an idempotency key gave the id: tells a repeat from another."""
+    history: tuple[HistoryEntry, ...]
+    """The last transitions, oldest first."""
+    state: State
+
+    @property
+    def status(self) -> Status:
+        """The discriminator of the state."""
+        return self.state.status
+
+
+def is_final(job: Job) -> bool:
+    """Whether nothing but a person's retry can move the job."""
+    return isinstance(job.state, Final)
+
+
+def is_expired(expires_at: datetime, now: datetime) -> bool:
+    """Whether an item is absent to every reader, although DynamoDB may delete it days later."""
+    return expires_at <= now

@@ -1,0 +1,97 @@
+"""What the domain asks of the store of jobs.
+
+One conformance suite (`tests/contract`) holds every implementation to these docstrings.
+"""
+
+from datetime import datetime
+from typing import Protocol
+
+from domain.frozen import Frozen
+from domain.jobs.job import Job, Status
+from domain.paging import Page, PageRequest
+from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+
+
+class JobNotFound(Frozen):
+    """No job has this id, or it has expired."""
+
+    job_id: str
+
+
+class JobExists(Frozen):
+    """An unexpired job has this id already."""
+
+    current: Job
+
+
+class VersionConflict(Frozen):
+    """Somebody else wrote first; `current` is what stands there now, None when nothing does."""
+
+    job_id: str
+    current: Job | None
+
+
+class JobUnreadable(Frozen):
+    """An item stands under this id that is not a job of a form this version knows."""
+
+    job_id: str
+    detail: str
+
+
+class JobFilter(Frozen):
+    """Which of an owner's jobs to list; None admits all."""
+
+    status: Status | None = None
+    type: str | None = None
+
+
+class DueJob(Frozen):
+    """An entry of the wake index."""
+
+    id: str
+    wake_at: datetime
+
+
+class DuePage(Frozen):
+    """Some entries of one shard of the wake index, earliest first; `more` when others may follow."""
+
+    entries: tuple[DueJob, ...]
+    more: bool
+
+
+class JobRepository(Protocol):
+    """Jobs, one item each. No method raises for what can be expected of a network or a race."""
+
+    @property
+    def wake_shards(self) -> tuple[str, ...]:
+        """The partitions of the wake index."""
+
+    async def add(self, job: Job, now: datetime) -> Job | JobExists | JobUnreadable | ItemTooLarge | StorageUnavailable:
+        """Store a new job, unless one that has not expired has its id.
+
+        An `add` whose acknowledgement was lost and that is tried again inside the SDK succeeds.
+        """
+
+    async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | JobUnreadable | StorageUnavailable:
+        """The job as it stands (strongly consistent); one that has expired is not found."""
+
+    async def replace(
+        self, job: Job, expected_version: int
+    ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
+        """Store the job's next version, if its version in the store is `expected_version`.
+
+        A conflict that turns out to be this very call's own lost acknowledgement is success.
+        """
+
+    async def list_by_owner(
+        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime
+    ) -> Page[Job] | BadCursor | StorageUnavailable:
+        """An owner's unexpired jobs, newest first (eventually consistent)."""
+
+    async def list_failed(
+        self, type: str, page: PageRequest, now: datetime
+    ) -> Page[Job] | BadCursor | StorageUnavailable:
+        """The failed, unexpired jobs of one type, the last to fail first (eventually consistent)."""
+
+    async def due(self, shard: str, now: datetime, limit: int, after: DueJob | None) -> DuePage | StorageUnavailable:
+        """Jobs of a shard whose `wake_at` is not later than `now` (eventually consistent)."""

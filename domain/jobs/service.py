@@ -1,0 +1,234 @@
+"""What a person can do with jobs: submit, read, list, cancel, retry."""
+
+import hashlib
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue, ValidationError
+
+from domain.frozen import Frozen
+from domain.jobs import transitions
+from domain.jobs.job import Job
+from domain.jobs.job_type import Catalogue, Policy
+from domain.jobs.repository import (
+    JobExists,
+    JobFilter,
+    JobNotFound,
+    JobRepository,
+    JobUnreadable,
+    VersionConflict,
+)
+from domain.jobs.transitions import IllegalTransition, NewJob
+from domain.json_text import JsonText, NotJson, byte_length, to_json_text
+from domain.paging import Page, PageRequest
+from domain.ports import Clock, NewId
+from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+from domain.users.user import User
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+"""Of the payload's JSON. Below DynamoDB's 400 KB, so that attempts, history and a result fit beside it."""
+
+MAX_DELAY = timedelta(days=365)
+MAX_CONFLICTS = 5
+
+
+class Submission(Frozen):
+    """A client's wish for a job, after its form was checked."""
+
+    type: str
+    payload: JsonValue
+    run_at: AwareDatetime | None = None
+    delay_seconds: float | None = None
+    max_attempts: int | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class Submitted(Frozen):
+    """The accepted job; `replayed` when an idempotency key brought back an earlier one."""
+
+    job: Job
+    replayed: bool = False
+
+
+class UnknownJobType(Frozen):
+    """No job type has this name."""
+
+    type: str
+    known: tuple[str, ...]
+
+
+class Flaw(Frozen):
+    """One thing that is wrong with a document; `path` leads to it from the document's root."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+class InvalidPayload(Frozen):
+    """The submission cannot be accepted as it is."""
+
+    flaws: tuple[Flaw, ...]
+
+
+class PayloadTooLarge(Frozen):
+    """The payload passes the limit."""
+
+    size: int
+    limit: int
+
+
+class IdempotencyMismatch(Frozen):
+    """The idempotency key stands for another submission."""
+
+    key: str
+
+
+class Contended(Frozen):
+    """The job changed under every one of several tries; trying again later is safe."""
+
+    job_id: str
+
+
+SubmitResult = (
+    Submitted
+    | UnknownJobType
+    | InvalidPayload
+    | PayloadTooLarge
+    | IdempotencyMismatch
+    | JobUnreadable
+    | StorageUnavailable
+)
+ReadResult = Job | JobNotFound | JobUnreadable | StorageUnavailable
+ChangeResult = ReadResult | IllegalTransition | Contended
+
+
+class JobService:
+    """The use cases of the API. Who may see a job is decided here: its owner, and admins."""
+
+    def __init__(self, jobs: JobRepository, catalogue: Catalogue, clock: Clock, new_id: NewId) -> None:
+        self._jobs = jobs
+        self._catalogue = catalogue
+        self._clock = clock
+        self._new_id = new_id
+
+    async def submit(self, submission: Submission, owner: User, idempotency_key: str | None = None) -> SubmitResult:
+        """Accept a job with one conditional write; nothing is written for a flawed submission."""
+        now = self._clock()
+        definition = self._catalogue.definition(submission.type)
+        if definition is None:
+            return UnknownJobType(type=submission.type, known=self._catalogue.names())
+        payload = _payload_text(submission.payload, definition.payload)
+        if not isinstance(payload, str):
+            return payload
+        run_at = submission.run_at
+        if submission.delay_seconds is not None:
+            run_at = now + timedelta(seconds=submission.delay_seconds)
+        if run_at is not None and run_at - now > MAX_DELAY:
+            too_far = f"the job would start more than {MAX_DELAY.days} days from now"
+            field = "run_at" if submission.delay_seconds is None else "delay_seconds"
+            return InvalidPayload(flaws=(Flaw(path=(field,), message=too_far),))
+        fingerprint = _fingerprint(submission, payload) if idempotency_key else None
+        tags = submission.tags
+        new = NewJob(
+            id=_keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id(),
+            owner_id=owner.id,
+            type=definition.name,
+            payload=payload,
+            tags=tags,
+            max_attempts=submission.max_attempts or definition.policy.max_attempts,
+            run_at=run_at,
+            fingerprint=fingerprint,
+        )
+        stored = await self._jobs.add(transitions.submit(new, definition.policy, now), now)
+        match stored:
+            case Job():
+                return Submitted(job=stored)
+            case JobExists(current=current):
+                if current.owner_id == owner.id and current.fingerprint == fingerprint:
+                    return Submitted(job=current, replayed=True)
+                return IdempotencyMismatch(key=idempotency_key or "")
+            case ItemTooLarge(size=size, limit=limit):
+                return PayloadTooLarge(size=size, limit=limit)
+            case JobUnreadable() | StorageUnavailable():
+                return stored
+
+    async def get(self, job_id: str, reader: User) -> ReadResult:
+        """A job that the reader may see; another tenant's is answered as one that does not exist."""
+        found = await self._jobs.get(job_id, self._clock())
+        if isinstance(found, Job) and not _may_see(found, reader):
+            return JobNotFound(job_id=job_id)
+        return found
+
+    async def list(
+        self, owner_id: str, filter: JobFilter, page: PageRequest
+    ) -> Page[Job] | BadCursor | StorageUnavailable:
+        """An owner's jobs, newest first."""
+        return await self._jobs.list_by_owner(owner_id, filter, page, self._clock())
+
+    async def cancel(self, job_id: str, actor: User) -> ChangeResult:
+        """Cancel a waiting job, or ask a running one to stop."""
+        return await self._change(job_id, actor, "cancel")
+
+    async def retry(self, job_id: str, actor: User) -> ChangeResult:
+        """Queue a failed or cancelled job again, with all its attempts."""
+        return await self._change(job_id, actor, "retry")
+
+    async def _change(self, job_id: str, actor: User, action: Literal["cancel", "retry"]) -> ChangeResult:
+        found = await self.get(job_id, actor)
+        for _ in range(MAX_CONFLICTS):
+            if not isinstance(found, Job):
+                return found
+            changed = self._moved(found, action)
+            if isinstance(changed, IllegalTransition) or changed == found:
+                return changed
+            written = await self._jobs.replace(changed, found.version)
+            match written:
+                case VersionConflict(current=current):
+                    found = current or JobNotFound(job_id=job_id)
+                case ItemTooLarge():
+                    raise AssertionError("a change without a result cannot outgrow the item")
+                case Job() | JobUnreadable() | StorageUnavailable():
+                    return written
+        return Contended(job_id=job_id)
+
+    def _moved(self, job: Job, action: Literal["cancel", "retry"]) -> Job | IllegalTransition:
+        policy: Policy = self._catalogue.policy(job.type)
+        move = transitions.cancel if action == "cancel" else transitions.retry_by_hand
+        return move(job, policy, self._clock())
+
+
+def _may_see(job: Job, reader: User) -> bool:
+    return job.owner_id == reader.id or reader.role == "admin"
+
+
+def _payload_text(payload: JsonValue, model: type[BaseModel]) -> JsonText | InvalidPayload | PayloadTooLarge:
+    """The payload as it will be stored: exactly as given, after its model accepted it."""
+    try:
+        text = to_json_text(payload)
+    except NotJson as error:
+        return InvalidPayload(flaws=(Flaw(path=("payload",), message=str(error)),))
+    size = byte_length(text)
+    if size > MAX_PAYLOAD_BYTES:
+        return PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
+    try:
+        model.model_validate_json(text)
+    except ValidationError as error:
+        flaws = tuple(
+            Flaw(path=("payload", *flaw["loc"]), message=flaw["msg"])
+            for flaw in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+        return InvalidPayload(flaws=flaws)
+    return text
+
+
+def _keyed_id(owner_id: str, key: str) -> str:
+    """The job id that an owner's idempotency key stands for, so that the table decides races."""
+    digest = hashlib.sha256(f"{owner_id}\n{key}".encode()).digest()
+    return str(UUID(bytes=digest[:16], version=8))
+
+
+def _fingerprint(submission: Submission, payload: JsonText) -> str:
+    """What makes two submissions under one idempotency key the same."""
+    rest = submission.model_dump_json(exclude={"payload"})
+    return hashlib.sha256(f"{rest}\n{payload}".encode()).hexdigest()[:32]

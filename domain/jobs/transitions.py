@@ -1,0 +1,375 @@
+"""Every legal move of a job, as pure functions `(job, …, now) -> Job | IllegalTransition`.
+
+Nothing else changes a status. `MOVES` is the list from which `docs/lifecycle.md` is drawn.
+"""
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from domain.frozen import Frozen
+from domain.jobs.job import (
+    Cancelled,
+    Failed,
+    FailureReason,
+    HistoryEntry,
+    Job,
+    JobError,
+    Lease,
+    Progress,
+    Queued,
+    Retrying,
+    Running,
+    Scheduled,
+    State,
+    Status,
+    Succeeded,
+)
+from domain.jobs.job_type import Policy
+from domain.jobs.outcomes import Done, Fail, Outcome, Retry, Stopped, TimedOut
+from domain.jobs.retry import MAX_RETRY_AFTER, retry_delay
+from domain.json_text import JsonText
+
+TRIGGER_PATIENCE = timedelta(seconds=60)
+"""How long the stream may take to bring a queued job to a worker before the trigger counts as lost."""
+
+MAX_REDRIVE_DOUBLINGS = 6
+"""Each lost trigger doubles the patience, up to 64 times, so that a backlog is not rung to death."""
+
+LEASE_GRACE = timedelta(seconds=5)
+"""What a worker has left after its attempt's end to write the outcome."""
+
+UNFINISHED_HORIZON = timedelta(days=30)
+"""How far an unfinished job's TTL is kept ahead of the next moment that it needs attention."""
+
+PROGRESS_INTERVAL = timedelta(seconds=1)
+"""Progress is written at most this often."""
+
+MAX_HISTORY = 20
+MAX_MESSAGE = 1000
+
+
+class IllegalTransition(Frozen):
+    """The job's state does not allow the action; nothing was changed."""
+
+    job_id: str
+    status: Status
+    action: str
+
+
+class Move(Frozen):
+    """One arrow of the lifecycle."""
+
+    source: Status | Literal["new"]
+    target: Status
+    action: str
+    actor: Literal["client", "worker", "sweeper"]
+
+
+MOVES: tuple[Move, ...] = (
+    Move(source="new", target="scheduled", action="submit for later", actor="client"),
+    Move(source="new", target="queued", action="submit", actor="client"),
+    Move(source="scheduled", target="queued", action="queue when due", actor="sweeper"),
+    Move(source="scheduled", target="cancelled", action="cancel", actor="client"),
+    Move(source="scheduled", target="failed", action="expire", actor="sweeper"),
+    Move(source="queued", target="running", action="claim", actor="worker"),
+    Move(source="queued", target="queued", action="redrive a lost trigger", actor="sweeper"),
+    Move(source="queued", target="failed", action="expire", actor="sweeper"),
+    Move(source="queued", target="cancelled", action="cancel", actor="client"),
+    Move(source="running", target="succeeded", action="succeed", actor="worker"),
+    Move(source="running", target="retrying", action="retry", actor="worker"),
+    Move(source="running", target="failed", action="fail", actor="worker"),
+    Move(source="running", target="cancelled", action="stop as asked", actor="worker"),
+    Move(source="running", target="running", action="request cancel", actor="client"),
+    Move(source="running", target="running", action="report progress", actor="worker"),
+    Move(source="running", target="retrying", action="rescue after the lease", actor="sweeper"),
+    Move(source="running", target="failed", action="rescue, attempts exhausted", actor="sweeper"),
+    Move(source="running", target="cancelled", action="rescue, cancel requested", actor="sweeper"),
+    Move(source="retrying", target="queued", action="queue when due", actor="sweeper"),
+    Move(source="retrying", target="cancelled", action="cancel", actor="client"),
+    Move(source="retrying", target="failed", action="expire", actor="sweeper"),
+    Move(source="failed", target="queued", action="retry by hand", actor="client"),
+    Move(source="cancelled", target="queued", action="retry by hand", actor="client"),
+)
+
+
+class NewJob(Frozen):
+    """What a client may decide about a job."""
+
+    id: str
+    owner_id: str
+    type: str
+    payload: JsonText
+    tags: dict[str, str] = Field(default_factory=dict)
+    max_attempts: int
+    run_at: datetime | None = None
+    fingerprint: str | None = None
+
+
+def submit(new: NewJob, policy: Policy, now: datetime) -> Job:
+    """A new job: scheduled when its time is still to come, else queued."""
+    state: State
+    if new.run_at is not None and new.run_at > now:
+        state, wake_at = Scheduled(run_at=new.run_at), new.run_at
+    else:
+        state, wake_at = Queued(queued_at=now), _trigger_deadline(policy, now, redrives=0)
+    return Job(
+        id=new.id,
+        owner_id=new.owner_id,
+        type=new.type,
+        payload=new.payload,
+        tags=new.tags,
+        max_attempts=new.max_attempts,
+        version=1,
+        attempt=0,
+        created_at=now,
+        updated_at=now,
+        started_at=None,
+        wake_at=wake_at,
+        expires_at=_whole_second(wake_at + UNFINISHED_HORIZON),
+        fingerprint=new.fingerprint,
+        history=(HistoryEntry(status=state.status, at=now, attempt=0),),
+        state=state,
+    )
+
+
+def claim(job: Job, policy: Policy, token: str, deadline: datetime, now: datetime) -> Job | IllegalTransition:
+    """Give the job to a worker that must answer before its function's `deadline`.
+
+    The attempt counts from here, so that a job that kills its worker still runs out of attempts.
+    The lease's end is known now, so it needs no heartbeat; it lies at the job type's timeout (or the
+    function's deadline, if that is nearer) plus a grace for writing the outcome.
+    """
+    if not isinstance(job.state, Queued):
+        return _illegal(job, "claim")
+    until = min(deadline, now + policy.timeout) + LEASE_GRACE
+    return _moved(
+        job,
+        Running(lease=Lease(token=token, until=until)),
+        now,
+        attempt=job.attempt + 1,
+        # Unmoved in a normal run: an index entry that stays costs nothing.
+        wake_at=max(until, job.wake_at or until),
+        started_at=now,
+    )
+
+
+def finish(
+    job: Job, policy: Policy, token: str, outcome: Outcome, now: datetime, random: float
+) -> Job | IllegalTransition:
+    """Record what the attempt under the lease `token` came to. A stale lease is refused."""
+    state = job.state
+    if not isinstance(state, Running) or state.lease.token != token:
+        return _illegal(job, "finish")
+    match outcome:
+        case Done(result=result):
+            return succeed(job, policy, result, now)
+        case Stopped():
+            if state.cancel_requested:
+                return _cancelled(job, policy, now)
+            unasked = Fail(code="stopped_unasked", reason="the handler stopped although nobody asked")
+            return fail(job, policy, unasked, "permanent", now)
+        case Fail():
+            return fail(job, policy, outcome, "permanent", now)
+        case Retry():
+            return retry(job, policy, outcome, "exhausted", now, random)
+        case TimedOut(reason=reason):
+            late = Retry(code="timeout", reason=reason)
+            return retry(job, policy, late, "timeout", now, random)
+
+
+def succeed(job: Job, policy: Policy, result: JsonText, now: datetime) -> Job | IllegalTransition:
+    """Commit the result, even when a cancel was requested: the work is done."""
+    if not isinstance(job.state, Running):
+        return _illegal(job, "succeed")
+    return _finished(job, Succeeded(finished_at=now, result=result), policy, now)
+
+
+def retry(
+    job: Job, policy: Policy, why: Retry, last_reason: FailureReason, now: datetime, random: float
+) -> Job | IllegalTransition:
+    """Plan the next attempt; with none left, fail for `last_reason`; if asked to cancel, cancel."""
+    if not isinstance(job.state, Running):
+        return _illegal(job, "retry")
+    if job.state.cancel_requested:
+        return _cancelled(job, policy, now)
+    if job.attempt >= job.max_attempts:
+        return fail(job, policy, Fail(code=why.code, reason=why.reason), last_reason, now)
+    asked = None if why.after is None else min(max(why.after, timedelta(0)), MAX_RETRY_AFTER)
+    delay = retry_delay(policy.backoff, job.attempt, random) if asked is None else asked
+    error = _error(job, why.code, why.reason, now)
+    return _moved(job, Retrying(retry_at=now + delay, error=error), now, wake_at=now + delay)
+
+
+def fail(job: Job, policy: Policy, why: Fail, reason: FailureReason, now: datetime) -> Job | IllegalTransition:
+    """End the job without a result."""
+    if not isinstance(job.state, Scheduled | Queued | Running | Retrying):
+        return _illegal(job, "fail")
+    error = _error(job, why.code, why.reason, now)
+    return _finished(job, Failed(finished_at=now, error=error, reason=reason), policy, now)
+
+
+def cancel(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+    """Cancel what waits at once; ask what runs to stop (asking twice changes nothing)."""
+    match job.state:
+        case Scheduled() | Queued() | Retrying():
+            return _cancelled(job, policy, now)
+        case Running(cancel_requested=True):
+            return job
+        case Running(lease=lease, progress=progress):
+            asked = Running(lease=lease, progress=progress, cancel_requested=True)
+            return _moved(job, asked, now, wake_at=job.wake_at, note=False)
+        case Succeeded() | Failed() | Cancelled():
+            return _illegal(job, "cancel")
+
+
+def report_progress(job: Job, token: str, fraction: float, message: str, now: datetime) -> Job | IllegalTransition:
+    """Note how far the attempt is; unchanged when the last report is under a second old."""
+    state = job.state
+    if not isinstance(state, Running) or state.lease.token != token:
+        return _illegal(job, "report progress")
+    if state.progress is not None and now - state.progress.at < PROGRESS_INTERVAL:
+        return job
+    bounded = round(min(max(fraction, 0.0), 1.0), 4) if math.isfinite(fraction) else 0.0
+    progress = Progress(fraction=bounded, message=message[:MAX_MESSAGE], at=now)
+    reported = Running(lease=state.lease, progress=progress, cancel_requested=state.cancel_requested)
+    return _moved(job, reported, now, wake_at=job.wake_at, note=False)
+
+
+def wake(job: Job, policy: Policy, now: datetime, random: float) -> Job | IllegalTransition:
+    """What the sweeper does with a job whose `wake_at` has come: queue, redrive, expire or rescue."""
+    match job.state:
+        case Scheduled(run_at=due) | Retrying(retry_at=due) if now - due > policy.max_age:
+            return expire(job, policy, now)
+        case Queued(queued_at=due) if now - due > policy.max_age:
+            return expire(job, policy, now)
+        case Scheduled() | Retrying():
+            return queue(job, policy, now)
+        case Queued():
+            return redrive(job, policy, now)
+        case Running():
+            return rescue(job, policy, now, random)
+        case Succeeded() | Failed() | Cancelled():
+            return _illegal(job, "wake")
+
+
+def queue(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+    """Ring the doorbell of a job whose time has come."""
+    if not isinstance(job.state, Scheduled | Retrying) or not _is_due(job, now):
+        return _illegal(job, "queue")
+    return _moved(job, Queued(queued_at=now), now, wake_at=_trigger_deadline(policy, now, redrives=0))
+
+
+def redrive(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+    """Ring again for a queued job that nobody claimed."""
+    if not isinstance(job.state, Queued) or not _is_due(job, now):
+        return _illegal(job, "redrive")
+    redrives = job.state.redrives + 1
+    again = Queued(queued_at=job.state.queued_at, redrives=redrives)
+    return _moved(job, again, now, wake_at=_trigger_deadline(policy, now, redrives), note=False)
+
+
+def expire(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+    """Give up a job that could not be started within its policy's `max_age`."""
+    if not isinstance(job.state, Scheduled | Queued | Retrying):
+        return _illegal(job, "expire")
+    late = Fail(code="expired", reason=f"not started within {policy.max_age} of the time it was due")
+    return fail(job, policy, late, "expired", now)
+
+
+def rescue(job: Job, policy: Policy, now: datetime, random: float) -> Job | IllegalTransition:
+    """Take back a job whose lease ended without an outcome: its worker died, hung or was cut off."""
+    if not isinstance(job.state, Running) or job.state.lease.until > now:
+        return _illegal(job, "rescue")
+    lost = Retry(code="lease_expired", reason="the worker did not report before its lease ended")
+    return retry(job, policy, lost, "exhausted", now, random)
+
+
+def retry_by_hand(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+    """A person gives a failed or cancelled job all its attempts again."""
+    if not isinstance(job.state, Failed | Cancelled):
+        return _illegal(job, "retry by hand")
+    return _moved(
+        job,
+        Queued(queued_at=now),
+        now,
+        attempt=0,
+        wake_at=_trigger_deadline(policy, now, redrives=0),
+    )
+
+
+def legal_for_a_client(job: Job) -> tuple[Literal["cancel", "retry"], ...]:
+    """What a person may do with the job now."""
+    match job.state:
+        case Scheduled() | Queued() | Retrying() | Running():
+            return ("cancel",)
+        case Failed() | Cancelled():
+            return ("retry",)
+        case Succeeded():
+            return ()
+
+
+def _is_due(job: Job, now: datetime) -> bool:
+    return job.wake_at is not None and job.wake_at <= now
+
+
+def _trigger_deadline(policy: Policy, now: datetime, redrives: int) -> datetime:
+    """When to suspect a lost trigger: after the patience and one whole normal run.
+
+    Because it allows for the run, a claim need not move it (design: write budget of 6 units).
+    """
+    patience = TRIGGER_PATIENCE * (1 << min(redrives, MAX_REDRIVE_DOUBLINGS))
+    return now + patience + policy.timeout + LEASE_GRACE
+
+
+def _cancelled(job: Job, policy: Policy, now: datetime) -> Job:
+    return _finished(job, Cancelled(finished_at=now), policy, now)
+
+
+def _finished(job: Job, state: State, policy: Policy, now: datetime) -> Job:
+    return _moved(job, state, now, wake_at=None, expires_at=now + policy.retention)
+
+
+def _moved(
+    job: Job,
+    state: State,
+    now: datetime,
+    *,
+    wake_at: datetime | None,
+    attempt: int | None = None,
+    started_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    note: bool = True,
+) -> Job:
+    """The one place that copies a job into its next version."""
+    counted = job.attempt if attempt is None else attempt
+    code = state.error.code if isinstance(state, Retrying | Failed) else None
+    entry = HistoryEntry(status=state.status, at=now, attempt=counted, code=code)
+    horizon = (wake_at or now) + UNFINISHED_HORIZON
+    return job.model_copy(
+        update={
+            "state": state,
+            "version": job.version + 1,
+            "attempt": counted,
+            "updated_at": now,
+            "started_at": started_at or job.started_at,
+            "wake_at": wake_at,
+            "expires_at": _whole_second(expires_at or max(horizon, job.expires_at)),
+            "history": (*job.history, entry)[-MAX_HISTORY:] if note else job.history,
+        }
+    )
+
+
+def _error(job: Job, code: str, message: str, now: datetime) -> JobError:
+    return JobError(code=code, message=message[:MAX_MESSAGE], attempt=job.attempt, at=now)
+
+
+def _illegal(job: Job, action: str) -> IllegalTransition:
+    return IllegalTransition(job_id=job.id, status=job.status, action=action)
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """DynamoDB's TTL counts whole seconds; rounded up, so that nothing expires early."""
+    return datetime.fromtimestamp(math.ceil(moment.timestamp()), UTC)

@@ -1,0 +1,1 @@
+"""Users: who owns jobs, found by email address."""

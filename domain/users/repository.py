@@ -1,0 +1,42 @@
+"""What the domain asks of the store of users."""
+
+from typing import Protocol
+
+from domain.frozen import Frozen
+from domain.results import StorageUnavailable
+from domain.users.user import Email, User
+
+
+class UserNotFound(Frozen):
+    """No such user."""
+
+
+class EmailTaken(Frozen):
+    """The address belongs to a user already."""
+
+    email: str
+
+
+class UserVersionConflict(Frozen):
+    """Somebody else changed the user first."""
+
+    user_id: str
+
+
+class UserRepository(Protocol):
+    """Users, and the claims that keep their addresses unique."""
+
+    async def add(self, user: User) -> User | EmailTaken | StorageUnavailable:
+        """Store a new user and claim its address, both or neither."""
+
+    async def get(self, user_id: str) -> User | UserNotFound | StorageUnavailable:
+        """The user as it stands (strongly consistent)."""
+
+    async def get_by_email(self, email: Email) -> User | UserNotFound | StorageUnavailable:
+        """The user with this address, through the email index (eventually consistent)."""
+
+    async def replace(self, user: User, previous: User) -> User | EmailTaken | UserVersionConflict | StorageUnavailable:
+        """Store the user's next version if `previous` still stands.
+
+        A new address is claimed, and the old one freed, in the same transaction.
+        """

@@ -1,0 +1,80 @@
+"""What can be done with users: create, read, find by email, change."""
+
+from domain.frozen import Frozen
+from domain.ports import Clock, NewId
+from domain.results import StorageUnavailable
+from domain.users.repository import EmailTaken, UserNotFound, UserRepository, UserVersionConflict
+from domain.users.user import Email, InvalidEmail, Role, User, changed_user, new_user, normalise_email
+
+
+class NotAllowed(Frozen):
+    """The actor is known but may not do this."""
+
+    reason: str
+
+
+class StaleVersion(Frozen):
+    """The caller changed a version that is no longer the latest."""
+
+    current_version: int | None
+
+
+class UserChange(Frozen):
+    """What to change; None leaves a field as it is."""
+
+    email: str | None = None
+    name: str | None = None
+    role: Role | None = None
+
+
+class UserService:
+    """The use cases around users. A member sees itself; an admin sees all."""
+
+    def __init__(self, users: UserRepository, clock: Clock, new_id: NewId) -> None:
+        self._users = users
+        self._clock = clock
+        self._new_id = new_id
+
+    async def create(self, email: str, name: str, role: Role) -> User | InvalidEmail | EmailTaken | StorageUnavailable:
+        """Add a user; of many attempts with one address, one succeeds."""
+        address = normalise_email(email)
+        if isinstance(address, InvalidEmail):
+            return address
+        return await self._users.add(new_user(self._new_id(), address, name, role, self._clock()))
+
+    async def find(self, email: str) -> User | UserNotFound | InvalidEmail | StorageUnavailable:
+        """The user with this address, in whatever case or spacing it is given."""
+        address = normalise_email(email)
+        if isinstance(address, InvalidEmail):
+            return address
+        return await self._users.get_by_email(address)
+
+    async def get(self, user_id: str, reader: User) -> User | UserNotFound | StorageUnavailable:
+        """A user that the reader may see; any other is answered as one that does not exist."""
+        if user_id != reader.id and reader.role != "admin":
+            return UserNotFound()
+        return await self._users.get(user_id)
+
+    async def change(
+        self, user_id: str, change: UserChange, expected_version: int, actor: User
+    ) -> User | UserNotFound | InvalidEmail | EmailTaken | NotAllowed | StaleVersion | StorageUnavailable:
+        """Change a user if `expected_version` is still its latest. Only an admin changes a role."""
+        current = await self.get(user_id, actor)
+        if not isinstance(current, User):
+            return current
+        if change.role is not None and change.role != current.role and actor.role != "admin":
+            return NotAllowed(reason="only an admin changes a role")
+        if current.version != expected_version:
+            return StaleVersion(current_version=current.version)
+        email: Email | InvalidEmail | None = None
+        if change.email is not None:
+            email = normalise_email(change.email)
+        if isinstance(email, InvalidEmail):
+            return email
+        changed = changed_user(current, self._clock(), email=email, name=change.name, role=change.role)
+        written = await self._users.replace(changed, current)
+        match written:
+            case UserVersionConflict():
+                return StaleVersion(current_version=None)
+            case User() | EmailTaken() | StorageUnavailable():
+                return written

@@ -1,0 +1,1 @@
+"""From the events that AWS delivers to the events of the domain."""

@@ -1,0 +1,29 @@
+"""The environment that template.yaml gives to every function, read once."""
+
+from collections.abc import Mapping
+
+from domain.frozen import Frozen
+
+
+class Settings(Frozen):
+    """Where a function finds its tables. `endpoint_url` is None on AWS."""
+
+    jobs_table: str
+    users_table: str
+    user_emails_table: str
+    wake_shards: int
+    cursor_key: str
+    endpoint_url: str | None
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings in `environment`; a missing variable raises `KeyError` with its name."""
+    return Settings(
+        jobs_table=environment["JOBS_TABLE"],
+        users_table=environment["USERS_TABLE"],
+        user_emails_table=environment["USER_EMAILS_TABLE"],
+        wake_shards=int(environment["WAKE_SHARDS"]),
+        cursor_key=environment["CURSOR_KEY"],
+        # The name that AWS's SDKs agreed on; boto3 1.40 reads it by itself, aioboto3 is told.
+        endpoint_url=environment.get("AWS_ENDPOINT_URL_DYNAMODB") or None,
+    )

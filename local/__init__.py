@@ -1,0 +1,1 @@
+"""The laptop stand-in for AWS, and the command line. Never deployed."""

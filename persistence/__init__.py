@@ -1,0 +1,1 @@
+"""DynamoDB adapters: they read and write, and decide nothing."""

@@ -1,0 +1,1 @@
+"""Between domain models and DynamoDB items."""

@@ -1,0 +1,1 @@
+"""The client, its failures as results, and the repositories."""

@@ -1,0 +1,83 @@
+"""The DynamoDB client: how it is made, and what its failures mean."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    HTTPClientError,
+    ReadTimeoutError,
+)
+from botocore.parsers import ResponseParserError
+
+from domain.results import StorageUnavailable
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from types_aiobotocore_dynamodb.client import DynamoDBClient
+
+CONFIG = AioConfig(
+    # A call and its retries stay far below any function's timeout: 3 x (1 + 3) s at the worst.
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=32,
+    # The converters are typed; the service checks again. Worth a fifth of a call's CPU time.
+    parameter_validation=False,
+)
+
+STORAGE_ERRORS = (ClientError, BotoCoreError, ResponseParserError, asyncio.TimeoutError)
+"""What a call on the client may raise for reasons outside this code."""
+
+_THROTTLED = frozenset({
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "Throttling",
+    "RequestLimitExceeded",
+    "LimitExceededException",
+})  # fmt: skip
+_PASSING = frozenset({"TransactionInProgressException", "TransactionConflictException"})
+_SERVER_ERROR = 500
+
+
+class ClientSource(Protocol):
+    """Gives the client of the running event loop, made at the first call."""
+
+    async def __call__(self) -> DynamoDBClient: ...
+
+
+def open_client(endpoint_url: str | None) -> AbstractAsyncContextManager[DynamoDBClient]:
+    """A client for AWS (None) or for another endpoint; credentials come from the environment."""
+    return aioboto3.Session().client("dynamodb", endpoint_url=endpoint_url, config=CONFIG)
+
+
+def as_result(error: Exception) -> StorageUnavailable:
+    """The result that a failure of the client stands for; what it says of the data is nothing."""
+    match error:
+        case ClientError():
+            return _from_response(error)
+        case ConnectTimeoutError() | ReadTimeoutError() | asyncio.TimeoutError():
+            return StorageUnavailable(reason="timeout", detail=type(error).__name__)
+        case HTTPClientError():
+            return StorageUnavailable(reason="connection", detail=type(error).__name__)
+        case ResponseParserError():
+            return StorageUnavailable(reason="server", detail="unreadable answer")
+        case _:
+            return StorageUnavailable(reason="rejected", detail=type(error).__name__)
+
+
+def _from_response(error: ClientError) -> StorageUnavailable:
+    code = error.response.get("Error", {}).get("Code", "unknown")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _THROTTLED or code in _PASSING:
+        return StorageUnavailable(reason="throttled", detail=code)
+    if status >= _SERVER_ERROR:
+        return StorageUnavailable(reason="server", detail=code)
+    return StorageUnavailable(reason="rejected", detail=code)

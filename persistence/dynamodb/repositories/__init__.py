@@ -1,0 +1,1 @@
+"""The repositories that implement the protocols of `domain`."""

@@ -1,0 +1,95 @@
+"""What more than one folder of tests needs: databases, and repositories on them."""
+
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from functions.runtime import LazyClient
+from functions.settings import Settings
+from local.database import embedded_database, local_credentials
+from local.tables import ensure_tables
+from local.template import Stack, load_stack
+from persistence.cursors import CursorCodec
+from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
+from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+from tests.fakes.job_repository import CURSOR_KEY, SHARDS
+
+os.environ.update(local_credentials())
+
+PARAMETERS = {"JwtIssuer": "http://issuer.test", "JwtAudience": "headrace", "CursorKey": CURSOR_KEY.decode()}
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    """The template, with the parameters of a test."""
+    return load_stack(PARAMETERS)
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """moto's server, in a thread of this process."""
+    from moto.server import ThreadedMotoServer
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server.start()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+async def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """MiniStack, in a process of its own."""
+    folder: Path = tmp_path_factory.mktemp("ministack")
+    async with embedded_database(None, folder / "database.log") as url:
+        yield url
+
+
+def a_settings(url: str) -> Settings:
+    """Settings for the tables of the template, under their local names."""
+    return Settings(
+        jobs_table="JobsTable",
+        users_table="UsersTable",
+        user_emails_table="UserEmailsTable",
+        wake_shards=SHARDS,
+        cursor_key=CURSOR_KEY.decode(),
+        endpoint_url=url,
+    )
+
+
+async def tables_on(url: str, stack: Stack) -> AsyncIterator[LazyClient]:
+    """A client for `url`, where the template's tables stand."""
+    client = LazyClient(url)
+    await ensure_tables(await client(), tuple(stack.tables.values()))
+    yield client
+    await client.close()
+
+
+@pytest.fixture(scope="session")
+async def moto_client(moto_url: str, stack: Stack) -> AsyncIterator[LazyClient]:
+    async for client in tables_on(moto_url, stack):
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def ministack_client(ministack_url: str, stack: Stack) -> AsyncIterator[LazyClient]:
+    async for client in tables_on(ministack_url, stack):
+        yield client
+
+
+def job_repository_on(client: LazyClient) -> DynamoJobRepository:
+    return DynamoJobRepository(client, "JobsTable", CursorCodec(CURSOR_KEY), new_id, SHARDS)
+
+
+def user_repository_on(client: LazyClient) -> DynamoUserRepository:
+    return DynamoUserRepository(client, "UsersTable", "UserEmailsTable", new_id)
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())

@@ -1,0 +1,310 @@
+"""What every `JobRepository` does: one suite for the fake, for moto's server and for MiniStack."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from domain.jobs import transitions
+from domain.jobs.job import Job, Succeeded
+from domain.jobs.outcomes import Done, Retry
+from domain.jobs.repository import (
+    DueJob,
+    DuePage,
+    JobExists,
+    JobFilter,
+    JobNotFound,
+    JobRepository,
+    VersionConflict,
+)
+from domain.json_text import from_json_text, to_json_text
+from domain.paging import Page, PageRequest
+from domain.results import BadCursor, ItemTooLarge
+from functions.runtime import LazyClient
+from tests.conftest import job_repository_on, new_id
+from tests.factories import (
+    NOW,
+    POLICY,
+    asked_to_stop,
+    cancelled,
+    claimed,
+    failed,
+    finished,
+    legal,
+    queued,
+    retrying,
+    running,
+    scheduled,
+    succeeded,
+)
+from tests.fakes.job_repository import FakeJobRepository
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(params=["fake", "moto", "ministack"])
+def jobs(request: pytest.FixtureRequest) -> JobRepository:
+    if request.param == "fake":
+        return FakeJobRepository()
+    client = request.getfixturevalue(f"{request.param}_client")
+    assert isinstance(client, LazyClient)
+    return job_repository_on(client)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [queued(), scheduled(), running(), asked_to_stop(), retrying(), succeeded(), failed(), cancelled()],
+    ids=lambda job: job.status,
+)
+async def test_a_job_in_any_state_comes_back_as_it_was_stored(jobs: JobRepository, job: Job) -> None:
+    fresh = Job.model_validate({**dict(job), "id": new_id()})
+    assert await jobs.add(fresh, NOW) == fresh
+    assert await jobs.get(fresh.id, NOW) == fresh
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**60), 10**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda children: st.lists(children) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), children),
+    max_leaves=10,
+)
+
+
+@given(payload=json_values, result=json_values)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_any_json_payload_and_result_come_back_exactly(
+    jobs: JobRepository, payload: JsonValue, result: JsonValue
+) -> None:
+    job = queued(id=new_id(), payload=to_json_text(payload))
+    await jobs.add(job, NOW)
+    done = finished(claimed(job), Done(result=to_json_text(result)))
+    await jobs.replace(done, job.version)
+    found = await jobs.get(job.id, NOW)
+    assert isinstance(found, Job)
+    assert isinstance(found.state, Succeeded)
+    assert repr(from_json_text(found.payload)) == repr(payload)
+    assert repr(from_json_text(found.state.result)) == repr(result)
+
+
+async def test_what_nobody_stored_is_not_found(jobs: JobRepository) -> None:
+    assert await jobs.get("nobody", NOW) == JobNotFound(job_id="nobody")
+
+
+async def test_of_two_jobs_with_one_id_the_first_stands(jobs: JobRepository) -> None:
+    first = queued(id=new_id())
+    second = queued(id=first.id, owner_id="owner-2")
+    await jobs.add(first, NOW)
+    assert await jobs.add(second, NOW) == JobExists(current=first)
+    assert await jobs.get(first.id, NOW) == first
+
+
+async def test_an_expired_job_is_absent_and_its_id_is_free_again(jobs: JobRepository) -> None:
+    old = succeeded(id=new_id(), owner_id=new_id())
+    await jobs.add(old, NOW)
+    assert await jobs.get(old.id, old.expires_at - SECOND) == old
+    assert await jobs.get(old.id, old.expires_at) == JobNotFound(job_id=old.id)
+    listed = await jobs.list_by_owner(old.owner_id, JobFilter(), PageRequest(), old.expires_at)
+    assert listed == Page(items=())
+    fresh = queued(now=old.expires_at, id=old.id)
+    assert await jobs.add(fresh, old.expires_at) == fresh
+    assert await jobs.get(old.id, old.expires_at) == fresh
+
+
+async def test_a_change_needs_the_version_that_it_was_made_from(jobs: JobRepository) -> None:
+    job = queued(id=new_id())
+    await jobs.add(job, NOW)
+    first, second = claimed(job), legal(transitions.cancel(job, POLICY, NOW))
+    assert await jobs.replace(first, job.version) == first
+    assert await jobs.replace(second, job.version) == VersionConflict(job_id=job.id, current=first)
+    assert await jobs.get(job.id, NOW) == first
+
+
+async def test_a_change_of_nothing_creates_nothing(jobs: JobRepository) -> None:
+    job = running(id=new_id())
+    assert await jobs.replace(job, 1) == VersionConflict(job_id=job.id, current=None)
+    assert await jobs.get(job.id, NOW) == JobNotFound(job_id=job.id)
+
+
+async def test_of_many_claims_at_once_one_succeeds(jobs: JobRepository) -> None:
+    job = queued(id=new_id())
+    await jobs.add(job, NOW)
+    deadline = NOW + timedelta(minutes=1)
+    claims = [legal(transitions.claim(job, POLICY, f"worker-{n}", deadline, NOW)) for n in range(10)]
+    results = await asyncio.gather(*(jobs.replace(claim, job.version) for claim in claims))
+    assert sum(isinstance(result, Job) for result in results) == 1
+    assert sum(isinstance(result, VersionConflict) for result in results) == 9
+
+
+async def test_a_job_beyond_400_kb_is_refused_before_the_call(jobs: JobRepository) -> None:
+    job = queued(id=new_id(), payload=to_json_text("x" * 400 * 1024))
+    refused = await jobs.add(job, NOW)
+    assert isinstance(refused, ItemTooLarge)
+    assert refused.size > refused.limit == 400 * 1024
+    assert await jobs.get(job.id, NOW) == JobNotFound(job_id=job.id)
+    small = queued(id=new_id())
+    await jobs.add(small, NOW)
+    big = finished(claimed(small), Done(result=to_json_text("é" * 200 * 1024)))
+    assert isinstance(await jobs.replace(big, small.version), ItemTooLarge)
+    assert await jobs.get(small.id, NOW) == small
+
+
+async def test_a_job_just_below_400_kb_is_stored(jobs: JobRepository) -> None:
+    job = queued(id=new_id(), payload=to_json_text("x" * (394 * 1024)), tags={})
+    assert await jobs.add(job, NOW) == job
+    assert await jobs.get(job.id, NOW) == job
+
+
+async def test_an_owner_sees_its_own_jobs_newest_first_page_by_page(jobs: JobRepository) -> None:
+    owner = new_id()
+    mine = [queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(5)]
+    other = queued(id=new_id(), owner_id=new_id())
+    for job in (*mine, other):
+        await jobs.add(job, NOW)
+    first = await jobs.list_by_owner(owner, JobFilter(), PageRequest(limit=2), NOW)
+    assert isinstance(first, Page)
+    assert [job.id for job in first.items] == [mine[4].id, mine[3].id]
+    second = await jobs.list_by_owner(owner, JobFilter(), PageRequest(limit=2, cursor=first.next), NOW)
+    assert isinstance(second, Page)
+    assert [job.id for job in second.items] == [mine[2].id, mine[1].id]
+    third = await jobs.list_by_owner(owner, JobFilter(), PageRequest(limit=2, cursor=second.next), NOW)
+    assert third == Page(items=(mine[0],))
+
+
+async def test_a_page_that_is_just_full_at_the_end_has_no_cursor(jobs: JobRepository) -> None:
+    owner = new_id()
+    for n in range(2):
+        await jobs.add(queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner), NOW)
+    page = await jobs.list_by_owner(owner, JobFilter(), PageRequest(limit=2), NOW)
+    assert isinstance(page, Page)
+    assert len(page.items) == 2
+    assert page.next is None
+
+
+async def test_a_listing_can_be_narrowed_by_status_and_type(jobs: JobRepository) -> None:
+    owner = new_id()
+    done = succeeded(id=new_id(), owner_id=owner, type="a")
+    waiting = queued(id=new_id(), owner_id=owner, type="a")
+    another = queued(id=new_id(), owner_id=owner, type="b")
+    for job in (done, waiting, another):
+        await jobs.add(job, NOW)
+
+    async def listed(filter: JobFilter) -> set[str]:
+        page = await jobs.list_by_owner(owner, filter, PageRequest(), NOW)
+        assert isinstance(page, Page)
+        return {job.id for job in page.items}
+
+    assert await listed(JobFilter(status="queued")) == {waiting.id, another.id}
+    assert await listed(JobFilter(type="a")) == {done.id, waiting.id}
+    assert await listed(JobFilter(status="queued", type="a")) == {waiting.id}
+    assert await listed(JobFilter(status="failed")) == set()
+
+
+async def test_every_job_is_on_one_page_however_the_filter_thins_them(jobs: JobRepository) -> None:
+    owner = new_id()
+    all_jobs = [
+        (succeeded if n % 5 == 0 else queued)(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(23)
+    ]
+    for job in all_jobs:
+        await jobs.add(job, NOW)
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(20):
+        page = await jobs.list_by_owner(owner, JobFilter(status="succeeded"), PageRequest(limit=2, cursor=cursor), NOW)
+        assert isinstance(page, Page)
+        seen = [*seen, *(job.id for job in page.items)]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert seen == [job.id for job in reversed(all_jobs) if job.status == "succeeded"]
+
+
+async def test_a_cursor_serves_one_tenants_one_query_for_a_day(jobs: JobRepository) -> None:
+    owner = new_id()
+    for n in range(3):
+        await jobs.add(queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner), NOW)
+    page = await jobs.list_by_owner(owner, JobFilter(), PageRequest(limit=1), NOW)
+    assert isinstance(page, Page)
+    cursor = page.next
+    assert cursor is not None
+    flipped = ("B" if cursor[0] == "A" else "A") + cursor[1:]
+    later = NOW + timedelta(hours=25)
+    refused = [
+        await jobs.list_by_owner(owner, JobFilter(), PageRequest(cursor=flipped), NOW),
+        await jobs.list_by_owner(owner, JobFilter(), PageRequest(cursor="not a cursor"), NOW),
+        await jobs.list_by_owner(new_id(), JobFilter(), PageRequest(cursor=cursor), NOW),
+        await jobs.list_by_owner(owner, JobFilter(status="queued"), PageRequest(cursor=cursor), NOW),
+        await jobs.list_failed("csv.profile", PageRequest(cursor=cursor), NOW),
+        await jobs.list_by_owner(owner, JobFilter(), PageRequest(cursor=cursor), later),
+    ]
+    assert refused == [BadCursor()] * len(refused)
+
+
+async def test_failed_jobs_are_found_by_type_until_a_person_retries_them(jobs: JobRepository) -> None:
+    kind = f"t{new_id()[:8]}"
+    first = failed(id=new_id(), type=kind)
+    second = failed(now=NOW + SECOND, id=new_id(), type=kind)
+    for job in (first, second, failed(id=new_id()), succeeded(id=new_id(), type=kind)):
+        await jobs.add(job, NOW)
+    assert await jobs.list_failed(kind, PageRequest(), NOW) == Page(items=(second, first))
+    again = legal(transitions.retry_by_hand(second, POLICY, NOW + SECOND))
+    await jobs.replace(again, second.version)
+    assert await jobs.list_failed(kind, PageRequest(), NOW) == Page(items=(first,))
+
+
+async def _due(jobs: JobRepository) -> set[str]:
+    pages = [await jobs.due(shard, NOW, 100, None) for shard in jobs.wake_shards]
+    return {entry.id for page in pages if isinstance(page, DuePage) for entry in page.entries}
+
+
+async def test_the_wake_index_brings_what_is_due_and_nothing_else(jobs: JobRepository) -> None:
+    early = NOW - timedelta(days=1)
+    due_schedule = scheduled(run_at=NOW - SECOND, now=early, id=new_id())
+    due_retry = finished(running(now=early, id=new_id()), Retry(reason="x"), now=early)
+    lost_trigger = queued(now=early, id=new_id())
+    dead_worker = running(now=early, id=new_id())
+    later = [scheduled(id=new_id()), queued(id=new_id()), running(id=new_id())]
+    final = [succeeded(now=early, id=new_id()), failed(now=early, id=new_id()), cancelled(now=early, id=new_id())]
+    due = [due_schedule, due_retry, lost_trigger, dead_worker]
+    for job in (*due, *later, *final):
+        await jobs.add(job, NOW)
+    found = await _due(jobs)
+    assert {job.id for job in due} <= found
+    assert not {job.id for job in (*later, *final)} & found
+
+
+async def test_a_finished_job_leaves_the_wake_index(jobs: JobRepository) -> None:
+    early = NOW - timedelta(days=1)
+    job = queued(now=early, id=new_id())
+    await jobs.add(job, NOW)
+    assert job.id in await _due(jobs)
+    await jobs.replace(finished(claimed(job), Done(result=to_json_text(1))), job.version)
+    assert job.id not in await _due(jobs)
+
+
+async def test_due_jobs_come_page_by_page_earliest_first(jobs: JobRepository) -> None:
+    early = NOW - timedelta(days=400)
+    stored = [scheduled(run_at=early + n * SECOND, now=early - SECOND, id=new_id()) for n in range(40)]
+    for job in stored:
+        await jobs.add(job, NOW)
+    moment = early + timedelta(minutes=1)
+    found: list[DueJob] = []
+    for shard in jobs.wake_shards:
+        after: DueJob | None = None
+        of_shard: list[DueJob] = []
+        for _ in range(100):
+            page = await jobs.due(shard, moment, 3, after)
+            assert isinstance(page, DuePage)
+            of_shard = [*of_shard, *page.entries]
+            if not page.more:
+                break
+            after = page.entries[-1]
+        assert [entry.wake_at for entry in of_shard] == sorted(entry.wake_at for entry in of_shard)
+        found = [*found, *of_shard]
+    assert {entry.id for entry in found} >= {job.id for job in stored}
+    assert len(found) == len({entry.id for entry in found})

@@ -1,0 +1,107 @@
+"""What every `UserRepository` does: one suite for the fake, for moto's server and for MiniStack."""
+
+import asyncio
+
+import pytest
+
+from domain.users.repository import EmailTaken, UserNotFound, UserRepository, UserVersionConflict
+from domain.users.user import Email, User, changed_user
+from functions.runtime import LazyClient
+from tests.conftest import new_id, user_repository_on
+from tests.factories import NOW, UserFactory
+from tests.fakes.user_repository import FakeUserRepository
+
+
+@pytest.fixture(params=["fake", "moto", "ministack"])
+def users(request: pytest.FixtureRequest) -> UserRepository:
+    if request.param == "fake":
+        return FakeUserRepository()
+    client = request.getfixturevalue(f"{request.param}_client")
+    assert isinstance(client, LazyClient)
+    return user_repository_on(client)
+
+
+def an_address() -> Email:
+    return Email(f"{new_id()}@example.com")
+
+
+def a_user(email: str | None = None) -> User:
+    return UserFactory.build(id=new_id(), email=email or an_address())
+
+
+def moved(user: User, email: Email) -> User:
+    return changed_user(user, NOW, email=email, name=None, role=None)
+
+
+async def test_a_user_is_found_by_id_and_by_address(users: UserRepository) -> None:
+    user = a_user()
+    assert await users.add(user) == user
+    assert await users.get(user.id) == user
+    assert await users.get_by_email(Email(user.email)) == user
+
+
+async def test_nobody_is_not_found(users: UserRepository) -> None:
+    assert await users.get(new_id()) == UserNotFound()
+    assert await users.get_by_email(an_address()) == UserNotFound()
+
+
+async def test_one_address_one_user(users: UserRepository) -> None:
+    first = a_user()
+    await users.add(first)
+    second = a_user(first.email)
+    assert await users.add(second) == EmailTaken(email=first.email)
+    assert await users.get(second.id) == UserNotFound()
+    assert await users.get_by_email(Email(first.email)) == first
+
+
+async def test_of_many_sign_ups_at_once_one_succeeds(users: UserRepository) -> None:
+    email = an_address()
+    results = await asyncio.gather(*(users.add(a_user(email)) for _ in range(20)))
+    assert sum(isinstance(result, User) for result in results) == 1
+    assert sum(isinstance(result, EmailTaken) for result in results) == 19
+
+
+async def test_a_change_of_name_keeps_the_address(users: UserRepository) -> None:
+    user = a_user()
+    await users.add(user)
+    renamed = changed_user(user, NOW, email=None, name="Ada", role="admin")
+    assert await users.replace(renamed, user) == renamed
+    assert await users.get(user.id) == renamed
+    assert await users.add(a_user(user.email)) == EmailTaken(email=user.email)
+
+
+async def test_a_change_of_address_claims_the_new_one_and_frees_the_old(users: UserRepository) -> None:
+    user = a_user()
+    await users.add(user)
+    changed = moved(user, an_address())
+    assert await users.replace(changed, user) == changed
+    assert await users.get_by_email(Email(changed.email)) == changed
+    assert await users.get_by_email(Email(user.email)) == UserNotFound()
+    assert await users.add(a_user(changed.email)) == EmailTaken(email=changed.email)
+    successor = a_user(user.email)
+    assert await users.add(successor) == successor
+
+
+async def test_a_change_to_a_taken_address_changes_nothing(users: UserRepository) -> None:
+    user, other = a_user(), a_user()
+    await users.add(user)
+    await users.add(other)
+    assert await users.replace(moved(user, Email(other.email)), user) == EmailTaken(email=other.email)
+    assert await users.get(user.id) == user
+    assert await users.get_by_email(Email(other.email)) == other
+
+
+async def test_a_change_of_a_stale_version_changes_nothing(users: UserRepository) -> None:
+    user = a_user()
+    await users.add(user)
+    current = changed_user(user, NOW, email=None, name="Ada", role=None)
+    await users.replace(current, user)
+    for stale in (changed_user(user, NOW, email=None, name="Bob", role=None), moved(user, an_address())):
+        assert await users.replace(stale, user) == UserVersionConflict(user_id=user.id)
+    assert await users.get(user.id) == current
+
+
+async def test_a_change_of_nobody_creates_nothing(users: UserRepository) -> None:
+    nobody = a_user()
+    assert await users.replace(moved(nobody, an_address()), nobody) == UserVersionConflict(user_id=nobody.id)
+    assert await users.get(nobody.id) == UserNotFound()

@@ -1,0 +1,89 @@
+"""Test data: valid by construction, with what matters to a test given by name."""
+
+from datetime import UTC, datetime, timedelta
+
+from polyfactory.factories.pydantic_factory import ModelFactory
+
+from domain.jobs import transitions
+from domain.jobs.job import Job
+from domain.jobs.job_type import Policy
+from domain.jobs.outcomes import Done, Fail, Outcome, Retry
+from domain.jobs.transitions import IllegalTransition, NewJob
+from domain.json_text import JsonText
+from domain.users.user import User
+
+NOW = datetime(2026, 11, 23, 3, 0, 0, 123456, tzinfo=UTC)
+POLICY = Policy()
+TOKEN = "token-of-this-worker"  # noqa: S105
+
+
+class NewJobFactory(ModelFactory[NewJob]):
+    """Random owners, types and tags around a small payload."""
+
+    __random_seed__ = 7
+    id = lambda: str(ModelFactory.__faker__.uuid4())  # noqa: E731
+    owner_id = "owner-1"
+    type = "csv.profile"
+    payload = JsonText('{"csv":"a\\n1\\n"}')
+    max_attempts = 3
+    run_at = None
+    fingerprint = None
+
+
+class UserFactory(ModelFactory[User]):
+    """A member in its first version, under an address of its own."""
+
+    __random_seed__ = 7
+    id = lambda: str(ModelFactory.__faker__.uuid4())  # noqa: E731
+    email = lambda: f"{ModelFactory.__faker__.uuid4()}@example.com"  # noqa: E731
+    name = "Somebody"
+    role = "member"
+    version = 1
+    created_at = NOW
+    updated_at = NOW
+
+
+def legal(moved: Job | IllegalTransition) -> Job:
+    """The job of a move that must be legal."""
+    assert isinstance(moved, Job), moved
+    return moved
+
+
+def queued(now: datetime = NOW, policy: Policy = POLICY, **fields: object) -> Job:
+    return transitions.submit(NewJobFactory.build(**fields), policy, now)
+
+
+def scheduled(run_at: datetime = NOW + timedelta(hours=1), now: datetime = NOW, **fields: object) -> Job:
+    return transitions.submit(NewJobFactory.build(**fields, run_at=run_at), POLICY, now)
+
+
+def running(now: datetime = NOW, policy: Policy = POLICY, **fields: object) -> Job:
+    return claimed(queued(now, policy, **fields), now, policy)
+
+
+def claimed(job: Job, now: datetime = NOW, policy: Policy = POLICY) -> Job:
+    return legal(transitions.claim(job, policy, TOKEN, now + timedelta(minutes=15), now))
+
+
+def finished(job: Job, outcome: Outcome, now: datetime = NOW, policy: Policy = POLICY) -> Job:
+    return legal(transitions.finish(job, policy, TOKEN, outcome, now, 0.5))
+
+
+def succeeded(now: datetime = NOW, **fields: object) -> Job:
+    return finished(running(now, **fields), Done(result=JsonText('{"rows":1}')), now)
+
+
+def retrying(now: datetime = NOW, **fields: object) -> Job:
+    return finished(running(now, **fields), Retry(reason="later"), now)
+
+
+def failed(now: datetime = NOW, **fields: object) -> Job:
+    return finished(running(now, **fields), Fail(reason="never"), now)
+
+
+def cancelled(now: datetime = NOW, **fields: object) -> Job:
+    return legal(transitions.cancel(queued(now, **fields), POLICY, now))
+
+
+def asked_to_stop(now: datetime = NOW, **fields: object) -> Job:
+    return legal(transitions.cancel(running(now, **fields), POLICY, now))

@@ -5,6 +5,7 @@ deployment; what is read here is its output. Names that CloudFormation would mak
 """
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -140,6 +141,7 @@ def cloudformation(parameters: Mapping[str, str], path: Path = TEMPLATE) -> dict
     # The translator wants code that is uploaded; the local stack runs it where it lies.
     source["Globals"]["Function"]["CodeUri"] = "s3://local/code"
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # It warns of metrics that nobody reads.
     template = transform(source, dict(values), _NoManagedPolicies())
     names = {name: name for name in template["Resources"]}
     resolved = _resolve(template, {**_PSEUDO, **values, **names})

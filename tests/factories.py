@@ -14,7 +14,7 @@ from domain.users.user import User
 
 NOW = datetime(2026, 11, 23, 3, 0, 0, 123456, tzinfo=UTC)
 POLICY = Policy()
-TOKEN = "token-of-this-worker"  # noqa: S105
+TOKEN = "token-of-this-worker"
 
 
 class NewJobFactory(ModelFactory[NewJob]):

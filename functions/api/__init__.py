@@ -1,0 +1,1 @@
+"""The HTTP API: FastAPI on Mangum, behind an API Gateway HTTP API."""

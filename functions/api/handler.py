@@ -1,0 +1,31 @@
+"""Entry point of ApiFunction: API Gateway HTTP API events, payload format 2.0."""
+
+import os
+from collections.abc import Callable
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from mangum import Mangum
+
+from functions.api.app import create_app
+from functions.runtime import Runtime, new_id, now
+from functions.settings import read_settings
+from job_types import catalogue
+
+Event = dict[str, object]
+TEXT = ["text/", "application/json", "application/problem+json", "application/javascript"]
+
+
+def build(runtime: Runtime, logger: Logger) -> Callable[[Event, LambdaContext], Event]:
+    """The handler on this environment's loop and repositories."""
+    app = create_app(runtime.jobs, runtime.users, catalogue(), now, new_id, logger)
+    mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
+
+    def handle(event: Event, context: LambdaContext) -> Event:
+        logger.append_keys(function_request_id=context.aws_request_id)
+        return mangum(event, context)  # type: ignore[arg-type]  # Mangum's name for the same thing
+
+    return handle
+
+
+handler = build(Runtime(read_settings(os.environ)), Logger())

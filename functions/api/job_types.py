@@ -1,0 +1,35 @@
+"""/v1/job-types: what can be submitted."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from domain.jobs.job_type import Catalogue
+from domain.users.user import User
+from functions.api.identity import Identify
+from functions.api.models import JobTypeList, JobTypeView, job_type_view
+from functions.api.openapi import problems
+from functions.api.problems import Refused, problem
+
+
+def job_type_routes(catalogue: Catalogue, identify: Identify) -> APIRouter:
+    """The routes of job types."""
+    router = APIRouter(tags=["job types"])
+    Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
+
+    @router.get("/v1/job-types", responses=problems(401, 403, 503))
+    async def list_job_types(_caller: Caller) -> JobTypeList:
+        """Every registered job type."""
+        definitions = (catalogue.definition(name) for name in catalogue.names())
+        return JobTypeList(items=[job_type_view(definition) for definition in definitions if definition])
+
+    @router.get("/v1/job-types/{name}", responses=problems(401, 403, 404, 503))
+    async def get_job_type(name: str, _caller: Caller) -> JobTypeView:
+        """One job type, with JSON Schema of its payload and its result."""
+        definition = catalogue.definition(name)
+        if definition is None:
+            raise Refused(problem(HTTPStatus.NOT_FOUND, "unknown_job_type", "There is no such job type."))
+        return job_type_view(definition)
+
+    return router

@@ -1,0 +1,234 @@
+"""What goes over the wire: input and output models, apart from the domain's own."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
+
+from domain.jobs.job import (
+    Cancelled,
+    Failed,
+    FailureReason,
+    Job,
+    JobError,
+    Retrying,
+    Running,
+    Scheduled,
+    Status,
+    Succeeded,
+)
+from domain.jobs.job_type import AnyJobType
+from domain.jobs.transitions import legal_for_a_client
+from domain.json_text import from_json_text
+from domain.users.user import MAX_EMAIL, Role, User
+
+
+def _rfc3339(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
+
+
+def _only_text(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be an RFC 3339 date and time with an offset, as a string")  # noqa: TRY004 - pydantic's
+    return value
+
+
+Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str)]
+MomentIn = Annotated[AwareDatetime, BeforeValidator(_only_text, json_schema_input_type=str)]
+TagName = Annotated[str, Field(min_length=1, max_length=64)]
+TagValue = Annotated[str, Field(max_length=256)]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SubmitJob(_Input):
+    """A job to run, now or later."""
+
+    type: Annotated[str, Field(strict=True, min_length=1, max_length=64)]
+    payload: JsonValue
+    run_at: MomentIn | None = None
+    delay_seconds: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = None
+    max_attempts: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
+    tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] = Field(default_factory=dict)
+
+
+class CreateUser(_Input):
+    """A user to add."""
+
+    email: Annotated[str, Field(strict=True, max_length=2 * MAX_EMAIL)]
+    name: Annotated[str, Field(strict=True, min_length=1, max_length=200)]
+    role: Role = "member"
+
+
+class ChangeUser(_Input):
+    """What to change of a user; what is absent stays."""
+
+    email: Annotated[str, Field(strict=True, max_length=2 * MAX_EMAIL)] | None = None
+    name: Annotated[str, Field(strict=True, min_length=1, max_length=200)] | None = None
+    role: Role | None = None
+
+
+class ErrorView(BaseModel):
+    """What went wrong in an attempt."""
+
+    code: str
+    message: str
+    attempt: int
+    at: Moment
+    reason: FailureReason | None = Field(default=None, description="Why no further attempt is made")
+
+
+class ProgressView(BaseModel):
+    """How far a running job says that it is."""
+
+    fraction: float
+    message: str
+    at: Moment
+
+
+class HistoryView(BaseModel):
+    """One change of status."""
+
+    status: Status
+    at: Moment
+    attempt: int
+    code: str | None = None
+
+
+class JobView(BaseModel):
+    """A job as its owner sees it."""
+
+    id: str
+    type: str
+    status: Status
+    version: int
+    payload: JsonValue
+    result: JsonValue
+    error: ErrorView | None
+    attempt: int
+    max_attempts: int
+    progress: ProgressView | None
+    cancel_requested: bool
+    run_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    expires_at: Moment
+    tags: dict[str, str]
+    history: list[HistoryView]
+    owner_id: str
+    links: dict[str, str] = Field(description="What is legal now")
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first, and the cursor for more."""
+
+    items: list[JobView]
+    next: str | None
+
+
+class JobTypeView(BaseModel):
+    """A registered job type, with JSON Schema of what it takes and gives."""
+
+    name: str
+    summary: str
+    max_attempts: int
+    timeout_seconds: float
+    payload_schema: dict[str, JsonValue]
+    result_schema: dict[str, JsonValue]
+
+
+class JobTypeList(BaseModel):
+    """All registered job types."""
+
+    items: list[JobTypeView]
+
+
+class UserView(BaseModel):
+    """A user."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    version: int
+    created_at: Moment
+    updated_at: Moment
+
+
+class UserList(BaseModel):
+    """The users that a search found: none or one."""
+
+    items: list[UserView]
+
+
+class Health(BaseModel):
+    """Whether the API can reach its store."""
+
+    status: Literal["ok"]
+
+
+def job_view(job: Job) -> JobView:
+    """A job for its owner's eyes."""
+    state = job.state
+    self_link = f"/v1/jobs/{job.id}"
+    return JobView(
+        id=job.id,
+        type=job.type,
+        status=job.status,
+        version=job.version,
+        payload=from_json_text(job.payload),
+        result=from_json_text(state.result) if isinstance(state, Succeeded) else None,
+        error=_error_view(state.error, state) if isinstance(state, Retrying | Failed) else None,
+        attempt=job.attempt,
+        max_attempts=job.max_attempts,
+        progress=_progress_view(state) if isinstance(state, Running) else None,
+        cancel_requested=isinstance(state, Running) and state.cancel_requested,
+        run_at=_run_at(job),
+        created_at=job.created_at,
+        updated_at=job.updated_at,
+        started_at=job.started_at,
+        finished_at=state.finished_at if isinstance(state, Succeeded | Failed | Cancelled) else None,
+        expires_at=job.expires_at,
+        tags=job.tags,
+        history=[HistoryView.model_construct(**dict(entry)) for entry in job.history],
+        owner_id=job.owner_id,
+        links={"self": self_link} | {action: f"{self_link}/{action}" for action in legal_for_a_client(job)},
+    )
+
+
+def job_type_view(definition: AnyJobType) -> JobTypeView:
+    """A job type for those who submit jobs."""
+    return JobTypeView(
+        name=definition.name,
+        summary=definition.summary,
+        max_attempts=definition.policy.max_attempts,
+        timeout_seconds=definition.policy.timeout.total_seconds(),
+        payload_schema=definition.payload.model_json_schema(),
+        result_schema=definition.result.model_json_schema(mode="serialization"),
+    )
+
+
+def user_view(user: User) -> UserView:
+    """A user for itself and for admins."""
+    return UserView.model_construct(**dict(user))
+
+
+def _run_at(job: Job) -> datetime | None:
+    """When a waiting job is due."""
+    match job.state:
+        case Scheduled(run_at=due) | Retrying(retry_at=due):
+            return due
+        case _:
+            return None
+
+
+def _error_view(error: JobError, state: Retrying | Failed) -> ErrorView:
+    return ErrorView(**dict(error), reason=state.reason if isinstance(state, Failed) else None)
+
+
+def _progress_view(state: Running) -> ProgressView | None:
+    return ProgressView(**dict(state.progress)) if state.progress else None

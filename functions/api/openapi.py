@@ -1,0 +1,45 @@
+"""The OpenAPI document: what FastAPI writes, with problem documents where it would put its own errors."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import JsonValue
+
+from functions.api.problems import MEDIA_TYPE, Problem
+
+VERSION = "0.1.0"
+_REF: dict[str, JsonValue] = {"schema": {"$ref": "#/components/schemas/Problem"}}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, JsonValue]]:
+    """Responses that are problem documents, for a route's `responses`."""
+    return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: _REF}} for status in statuses}
+
+
+def openapi_document(app: FastAPI) -> dict[str, JsonValue]:
+    """The document of `app`, with the schema of problems and the security scheme."""
+    document: dict[str, JsonValue] = get_openapi(
+        title="Headrace",
+        version=VERSION,
+        description="Background jobs: at-least-once execution, exactly-once commit of the outcome, fenced.",
+        routes=app.routes,
+    )
+    components = document.setdefault("components", {})
+    paths = document["paths"]
+    if not isinstance(components, dict) or not isinstance(paths, dict):
+        raise TypeError("not an OpenAPI document")
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    definitions = schema.pop("$defs", {})
+    schemas = components.setdefault("schemas", {})
+    if isinstance(schemas, dict):
+        schemas.update({"Problem": schema, **definitions})
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+    components["securitySchemes"] = {"jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    for path, operations in paths.items():
+        if path.startswith("/v1/") and isinstance(operations, dict):
+            for operation in operations.values():
+                if isinstance(operation, dict):
+                    operation["security"] = [{"jwt": []}]
+    return document

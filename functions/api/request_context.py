@@ -1,0 +1,62 @@
+"""Around every request: its id, one log line, and an answer even when there is a bug."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from aws_lambda_powertools import Logger
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from functions.api.problems import problem, problem_response
+
+_BUG = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side.")
+
+
+class RequestContext:
+    """ASGI middleware. What is logged: method, route, status, time; never a query, a body or a header."""
+
+    def __init__(self, app: ASGIApp, logger: Logger) -> None:
+        self._app = app
+        self._logger = logger
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope["request_id"] = _request_id(scope)
+        began = time.perf_counter()
+        sent: list[int] = []
+
+        async def tagged(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                sent.append(message["status"])
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        self._logger.append_keys(request_id=request_id)
+        try:
+            await self._app(scope, receive, tagged)
+        except Exception:
+            self._logger.exception("request_crashed")
+            if not sent:
+                await problem_response(Request(scope), _BUG)(scope, receive, tagged)
+        finally:
+            route = scope.get("route")
+            self._logger.info(
+                "request_answered",
+                method=scope["method"],
+                route=getattr(route, "path", None),
+                status=sent[0] if sent else 500,
+                milliseconds=round((time.perf_counter() - began) * 1000, 1),
+            )
+
+
+def _request_id(scope: Scope) -> str:
+    """API Gateway's own id of the request, so that its access log and ours can be put side by side."""
+    event = scope.get("aws.event")
+    context = event.get("requestContext") if isinstance(event, Mapping) else None
+    given = context.get("requestId") if isinstance(context, Mapping) else None
+    return given if isinstance(given, str) and given else str(uuid.uuid4())

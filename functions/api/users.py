@@ -1,0 +1,99 @@
+"""/v1/users: create, read, find by email, change."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from domain.users.repository import UserNotFound
+from domain.users.service import NotAllowed, UserChange, UserService
+from domain.users.user import MAX_EMAIL, User
+from functions.api.conditional import etag, is_unchanged, required_version
+from functions.api.identity import Identify
+from functions.api.json_body import StrictJsonRoute
+from functions.api.models import ChangeUser, CreateUser, UserList, UserView, user_view
+from functions.api.openapi import problems
+from functions.api.problems import refuse
+
+
+def user_routes(users: UserService, identify: Identify) -> APIRouter:
+    """The routes of users."""
+    router = APIRouter(route_class=StrictJsonRoute, tags=["users"])
+    Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
+
+    @router.post(
+        "/v1/users",
+        status_code=201,
+        responses={201: {"model": UserView}, **problems(400, 401, 403, 409, 413, 415, 422, 503)},
+    )
+    async def create_user(body: CreateUser, caller: Caller) -> Response:
+        """Add a user (admins only)."""
+        _only_admins(caller)
+        created = await users.create(body.email, body.name, body.role)
+        if not isinstance(created, User):
+            raise refuse(created)
+        return _answer(created, HTTPStatus.CREATED, {"location": f"/v1/users/{created.id}"})
+
+    @router.get("/v1/users", responses=problems(401, 403, 422, 503))
+    async def find_user(caller: Caller, email: Annotated[str, Query(max_length=2 * MAX_EMAIL)]) -> UserList:
+        """The user with this address, if there is one (admins only)."""
+        _only_admins(caller)
+        found = await users.find(email)
+        match found:
+            case User():
+                return UserList(items=[user_view(found)])
+            case UserNotFound():
+                return UserList(items=[])
+            case _:
+                raise refuse(found)
+
+    @router.get(
+        "/v1/users/me",
+        responses={200: {"model": UserView}, 304: {"description": "Not changed"}, **problems(401, 403, 503)},
+    )
+    async def get_me(caller: Caller, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+        """The caller."""
+        return await _read(caller.id, caller, if_none_match)
+
+    @router.get(
+        "/v1/users/{user_id}",
+        responses={200: {"model": UserView}, 304: {"description": "Not changed"}, **problems(401, 403, 404, 503)},
+    )
+    async def get_user(user_id: str, caller: Caller, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+        """A user: oneself, or for admins anybody."""
+        return await _read(user_id, caller, if_none_match)
+
+    @router.patch(
+        "/v1/users/{user_id}",
+        responses={200: {"model": UserView}, **problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 503)},
+    )
+    async def change_user(
+        user_id: str, body: ChangeUser, caller: Caller, if_match: Annotated[str | None, Header()] = None
+    ) -> Response:
+        """Change a user's name or email; an admin may change the role too. Needs If-Match."""
+        version = required_version(if_match)
+        change = UserChange(email=body.email, name=body.name, role=body.role)
+        changed = await users.change(user_id, change, version, caller)
+        if not isinstance(changed, User):
+            raise refuse(changed)
+        return _answer(changed, HTTPStatus.OK, {})
+
+    async def _read(user_id: str, caller: User, if_none_match: str | None) -> Response:
+        found = await users.get(user_id, caller)
+        if not isinstance(found, User):
+            raise refuse(found)
+        if is_unchanged(if_none_match, found.version):
+            return Response(status_code=304, headers={"etag": etag(found.version)})
+        return _answer(found, HTTPStatus.OK, {})
+
+    return router
+
+
+def _only_admins(caller: User) -> None:
+    if caller.role != "admin":
+        raise refuse(NotAllowed(reason="this is for admins"))
+
+
+def _answer(user: User, status: HTTPStatus, headers: dict[str, str]) -> Response:
+    tagged = {"etag": etag(user.version), "cache-control": "no-store", **headers}
+    return Response(user_view(user).model_dump_json(), status, tagged, "application/json")

@@ -1,0 +1,1 @@
+"""The sweeper: each minute, it moves what nobody rang for."""

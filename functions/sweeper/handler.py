@@ -1,0 +1,60 @@
+"""Entry point of SweeperFunction: a tick of the schedule."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from domain.jobs.sweeping import Sweeper, SweepReport
+from functions.runtime import Runtime, new_random, now
+from functions.settings import read_settings
+from job_types import catalogue
+
+Event = dict[str, object]
+Response = dict[str, int | bool]
+
+
+def build(runtime: Runtime, logger: Logger) -> Callable[[Event, LambdaContext], Response]:
+    """The handler on this environment's loop and repositories."""
+    sweeper = Sweeper(runtime.jobs, catalogue(), now, new_random)
+
+    def handle(_event: Event, context: LambdaContext) -> Response:
+        """What the sweep did: `moved`, `idle` and `problems` are numbers of jobs."""
+        logger.append_keys(function_request_id=context.aws_request_id)
+        left = timedelta(milliseconds=context.get_remaining_time_in_millis())
+        report = runtime.run(sweeper.sweep(now() + left))
+        _tell(logger, report)
+        return {
+            "moved": len(report.moved),
+            "idle": report.idle,
+            "problems": len(report.problems) + len(report.unavailable),
+            "complete": report.complete,
+        }
+
+    return handle
+
+
+def _tell(logger: Logger, report: SweepReport) -> None:
+    for swept in report.moved:
+        logger.info("job_swept", job_id=swept.job_id, job_type=swept.type, before=swept.before, after=swept.after)
+    for swept in report.problems:
+        logger.error("job_not_swept", job_id=swept.job_id, detail=swept.problem)
+    for shard in report.unavailable:
+        logger.error("shard_not_swept", reason=shard.reason, detail=shard.detail)
+    moves = Counter((swept.before, swept.after) for swept in report.moved)
+    for (before, after), count in moves.items():
+        metrics = EphemeralMetrics()
+        metrics.add_dimension("from", str(before))
+        metrics.add_dimension("to", str(after))
+        metrics.add_metric("JobsSwept", MetricUnit.Count, count)
+        metrics.flush_metrics()
+    sweeps = EphemeralMetrics()
+    sweeps.add_metric("Sweeps", MetricUnit.Count, 1)
+    sweeps.flush_metrics()
+
+
+handler = build(Runtime(read_settings(os.environ)), Logger())

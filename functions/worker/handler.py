@@ -1,0 +1,44 @@
+"""Entry point of WorkerFunction: batches of records of the jobs table's stream."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from domain.jobs.execution import JobExecutor
+from functions.runtime import Runtime, new_id, new_random, now
+from functions.settings import read_settings
+from functions.worker.batch import run_batch
+from functions.worker.telemetry import report_execution, report_undecodable
+from job_types import catalogue
+
+Event = dict[str, object]
+Response = dict[str, list[dict[str, str]]]
+
+RESERVE = timedelta(seconds=2)
+"""What an invocation leaves of its time, to log and to answer."""
+
+
+def build(runtime: Runtime, logger: Logger) -> Callable[[Event, LambdaContext], Response]:
+    """The handler on this environment's loop and repositories."""
+    executor = JobExecutor(runtime.jobs, catalogue(), now, new_id, new_random, os.environ)
+
+    def handle(event: Event, context: LambdaContext) -> Response:
+        """Lambda's partial batch response: what it names comes again, the rest is done."""
+        logger.append_keys(function_request_id=context.aws_request_id)
+        records = event.get("Records")
+        left = timedelta(milliseconds=context.get_remaining_time_in_millis())
+        batch = records if isinstance(records, list) else []
+        report = runtime.run(run_batch(executor, batch, now() + left - RESERVE))
+        for execution in report.executions:
+            report_execution(logger, execution)
+        for record in report.undecodable:
+            report_undecodable(logger, record)
+        return {"batchItemFailures": [{"itemIdentifier": number} for number in report.failures]}
+
+    return handle
+
+
+handler = build(Runtime(read_settings(os.environ)), Logger())

@@ -1,0 +1,75 @@
+"""A Lambda runtime: fetch an event, call the handler, answer; again and again.
+
+Speaks the documented Runtime API (`/2018-06-01/runtime/…`), as AWS's own `awslambdaric` does, which is
+for Linux only. One process of this is one execution environment.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from email.message import Message
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+
+API = "/2018-06-01/runtime"
+
+
+class Context:
+    """What a handler may ask of its invocation; the names are AWS Lambda's."""
+
+    def __init__(self, headers: Message) -> None:
+        self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+        self.invoked_function_arn = headers["Lambda-Runtime-Invoked-Function-Arn"]
+        self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+        self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+        self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+        self.log_group_name = f"/aws/lambda/{self.function_name}"
+        self.log_stream_name = "local"
+        self._deadline = int(headers["Lambda-Runtime-Deadline-Ms"]) / 1000
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until the environment is stopped; never below 0."""
+        return max(0, int((self._deadline - time.time()) * 1000))
+
+
+def main() -> None:
+    """Serve invocations until the stack is gone."""
+    connection = HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    try:
+        module, name = os.environ["_HANDLER"].rsplit(".", 1)
+        handler = getattr(importlib.import_module(module), name)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the stack has to be told
+        _post(connection, f"{API}/init/error", _described(error))
+        sys.exit(1)
+    while True:
+        connection.request("GET", f"{API}/invocation/next")
+        response = connection.getresponse()
+        context = Context(response.headers)
+        url = f"{API}/invocation/{context.aws_request_id}"
+        try:
+            answer = json.dumps(handler(json.loads(response.read()), context))
+        except Exception as error:  # noqa: BLE001 - an invocation that failed is an answer too
+            _post(connection, f"{url}/error", _described(error))
+        else:
+            _post(connection, f"{url}/response", answer)
+
+
+def _post(connection: HTTPConnection, url: str, body: str) -> None:
+    connection.request("POST", url, body.encode(), {"Content-Type": "application/json"})
+    response: HTTPResponse = connection.getresponse()
+    response.read()
+
+
+def _described(error: Exception) -> str:
+    sys.stderr.write(traceback.format_exc())
+    sys.stderr.flush()
+    return json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)})
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (OSError, HTTPException, KeyboardInterrupt):
+        sys.exit(0)  # The stack has ended.

@@ -1,0 +1,221 @@
+"""The event source mapping: reads a table's stream and brings it to a function, batch by batch."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import zlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.delivery import Discarded, StreamRecord, deliver
+from local.filtering import passes
+from local.lambda_service import FunctionPool, function_arn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import JsonValue
+    from types_aiobotocore_dynamodbstreams.client import DynamoDBStreamsClient
+    from types_aiobotocore_dynamodbstreams.type_defs import RecordTypeDef, ShardTypeDef
+
+    from local.template import EventSourceMapping
+
+LANE_CAPACITY = 1000
+DISCOVERY_SECONDS = 5
+OUTAGE_SECONDS = 1
+
+
+class StreamPump:
+    """Polls every shard of a stream, and feeds as many ordered lanes as the mapping's parallelization."""
+
+    def __init__(
+        self,
+        client: DynamoDBStreamsClient,
+        stream_arn: str,
+        mapping: EventSourceMapping,
+        pool: FunctionPool,
+        on_failure: Path,
+        poll_seconds: float,
+    ) -> None:
+        self._client = client
+        self._stream_arn = stream_arn
+        self._mapping = mapping
+        self._pool = pool
+        self._on_failure = on_failure
+        self._poll_seconds = poll_seconds
+        lanes = range(mapping.parallelization_factor)
+        self._lanes: tuple[asyncio.Queue[tuple[str, StreamRecord]], ...] = tuple(
+            asyncio.Queue(LANE_CAPACITY) for _ in lanes
+        )
+        self._done: dict[str, asyncio.Event] = {}
+        self._polls = 0
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes:
+                group.create_task(self._deliver_lane(lane))
+            while True:
+                for shard in await self._shards():
+                    if shard["ShardId"] not in self._done:
+                        self._done[shard["ShardId"]] = asyncio.Event()
+                        group.create_task(self._pump_shard(shard))
+                await asyncio.sleep(DISCOVERY_SECONDS)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until what is in the stream now was delivered, at most `seconds`."""
+        ends = asyncio.get_running_loop().time() + seconds
+        seen, quiet = self._polls, 0
+        while asyncio.get_running_loop().time() < ends and quiet < 2:  # noqa: PLR2004
+            await asyncio.sleep(self._poll_seconds)
+            busy = any(lane._unfinished_tasks for lane in self._lanes)  # type: ignore[attr-defined]  # noqa: SLF001
+            quiet = quiet + 1 if not busy and self._polls > seen else 0
+            seen = self._polls
+
+    async def _shards(self) -> list[ShardTypeDef]:
+        try:
+            answer = await self._client.describe_stream(StreamArn=self._stream_arn)
+            shards = answer["StreamDescription"]["Shards"]
+            while "LastEvaluatedShardId" in answer["StreamDescription"]:
+                last = answer["StreamDescription"]["LastEvaluatedShardId"]
+                answer = await self._client.describe_stream(StreamArn=self._stream_arn, ExclusiveStartShardId=last)
+                shards = [*shards, *answer["StreamDescription"]["Shards"]]
+        except (ClientError, BotoCoreError):
+            return []
+        return shards
+
+    async def _pump_shard(self, shard: ShardTypeDef) -> None:
+        """Read a shard from its beginning to its end, after its parent, so that order holds per item."""
+        parent = self._done.get(shard.get("ParentShardId", ""))
+        if parent is not None:
+            await parent.wait()
+        iterator: str | None = None
+        last: str | None = None
+        while True:
+            try:
+                iterator = iterator or await self._iterator(shard["ShardId"], last)
+                answer = await self._client.get_records(ShardIterator=iterator)
+            except ClientError as error:
+                # Expired or trimmed: go on behind the last record, or from what the stream still has.
+                last = None if error.response["Error"]["Code"] == "TrimmedDataAccessException" else last
+                iterator = None
+                await asyncio.sleep(OUTAGE_SECONDS)
+                continue
+            except BotoCoreError:
+                iterator = None
+                await asyncio.sleep(OUTAGE_SECONDS)
+                continue
+            for raw in answer["Records"]:
+                record = _record(raw, self._stream_arn)
+                last = record.sequence_number
+                if passes(self._mapping.patterns, record.body):
+                    lane = zlib.crc32(record.key.encode()) % len(self._lanes)
+                    await self._lanes[lane].put((shard["ShardId"], record))
+            self._polls += 1
+            iterator = answer.get("NextShardIterator")
+            if iterator is None:
+                self._done[shard["ShardId"]].set()
+                return
+            if not answer["Records"]:
+                await asyncio.sleep(self._poll_seconds)
+
+    async def _iterator(self, shard_id: str, last: str | None) -> str:
+        if last is None:
+            answer = await self._client.get_shard_iterator(
+                StreamArn=self._stream_arn, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
+            )
+        else:
+            answer = await self._client.get_shard_iterator(
+                StreamArn=self._stream_arn,
+                ShardId=shard_id,
+                ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+                SequenceNumber=last,
+            )
+        return answer["ShardIterator"]
+
+    async def _deliver_lane(self, lane: asyncio.Queue[tuple[str, StreamRecord]]) -> None:
+        while True:
+            batch = await self._collect(lane)
+            shard_id = batch[0][0]
+
+            async def discard(discarded: Discarded, shard_id: str = shard_id) -> None:
+                self._tell(discarded, shard_id)
+
+            records = [record for _, record in batch]
+            await deliver(records, self._mapping, self._pool.invoke, discard, _now, asyncio.sleep)
+            for _ in batch:
+                lane.task_done()
+
+    async def _collect(self, lane: asyncio.Queue[tuple[str, StreamRecord]]) -> list[tuple[str, StreamRecord]]:
+        """A batch: up to BatchSize records, waiting for more no longer than the batching window."""
+        batch = [await lane.get()]
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._mapping.maximum_batching_window_in_seconds
+        while len(batch) < self._mapping.batch_size:
+            try:
+                batch.append(lane.get_nowait())
+            except asyncio.QueueEmpty:
+                if loop.time() >= ends:
+                    break
+                await asyncio.sleep(min(0.05, ends - loop.time()))
+        return batch
+
+    def _tell(self, discarded: Discarded, shard_id: str) -> None:
+        """Write what AWS sends to an on-failure queue: where the records stand, never what they hold."""
+        first, last = discarded.records[0], discarded.records[-1]
+        message = {
+            "requestContext": {
+                "functionArn": function_arn(self._mapping.function),
+                "condition": discarded.condition,
+                "approximateInvokeCount": discarded.invocations,
+            },
+            "version": "1.0",
+            "timestamp": _now().isoformat(),
+            "DDBStreamBatchInfo": {
+                "shardId": shard_id,
+                "startSequenceNumber": first.sequence_number,
+                "endSequenceNumber": last.sequence_number,
+                "approximateArrivalOfFirstRecord": first.created_at.isoformat(),
+                "approximateArrivalOfLastRecord": last.created_at.isoformat(),
+                "batchSize": len(discarded.records),
+                "streamArn": self._stream_arn,
+            },
+        }
+        with self._on_failure.open("a") as file:
+            file.write(json.dumps(message) + "\n")
+
+
+def _record(raw: RecordTypeDef, stream_arn: str) -> StreamRecord:
+    """The SDK's record in the JSON that Lambda delivers."""
+    change = raw["dynamodb"]
+    created = change.get("ApproximateCreationDateTime") or _now()
+    body: dict[str, JsonValue] = json.loads(
+        json.dumps(
+            {
+                **raw,
+                "eventSourceARN": stream_arn,
+                "dynamodb": {**change, "ApproximateCreationDateTime": created.timestamp()},
+            },
+            default=_as_json,
+        )
+    )
+    return StreamRecord(
+        sequence_number=change["SequenceNumber"],
+        key=json.dumps(change.get("Keys", {}), sort_keys=True, default=_as_json),
+        created_at=created,
+        body=body,
+    )
+
+
+def _as_json(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

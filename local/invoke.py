@@ -1,0 +1,47 @@
+"""`headrace invoke`: one function, one event, one process; what `sam local invoke` does, without Docker."""
+
+import json
+
+import click
+from pydantic import JsonValue
+
+from local.database import StackError
+from local.lambda_service import Answered, FunctionFailed, FunctionPool
+from local.stack import credentials_for, parameters
+from local.state import Folder
+from local.template import LambdaFunction, load_stack
+
+
+async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url: str | None) -> int:
+    """Print what the function answered; 0 when it answered, 1 when it failed. Its log goes to stderr."""
+    running = folder.running()
+    database = endpoint_url or (running.endpoint_url if running else None)
+    if database is None:
+        raise StackError("No stack runs in this folder; start one with `headrace dev`, or give --endpoint-url.")
+    function = _function(name, load_stack(parameters(folder)).functions)
+    folder.create()
+    log = folder.logs / f"invoke-{function.name}.log"
+    log.write_text("")
+    extra = {**credentials_for(database), "AWS_ENDPOINT_URL_DYNAMODB": database}
+    pool = FunctionPool(function, extra, log, max_concurrency=1)
+    try:
+        result = await pool.invoke(event)
+    finally:
+        await pool.stop()
+    click.echo(log.read_text(), err=True, nl=False)
+    match result:
+        case Answered(payload=payload):
+            click.echo(json.dumps(payload, ensure_ascii=False))
+            return 0
+        case FunctionFailed():
+            click.echo(json.dumps({"errorType": result.error_type, "errorMessage": result.message}))
+            return 1
+
+
+def _function(name: str, functions: dict[str, LambdaFunction]) -> LambdaFunction:
+    """By its logical id, or by the name of its folder."""
+    for logical_id, function in functions.items():
+        if name in {logical_id, function.handler.split(".")[1]}:
+            return function
+    known = ", ".join(function.handler.split(".")[1] for function in functions.values())
+    raise StackError(f"There is no function {name!r}; there are {known}.")

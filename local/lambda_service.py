@@ -1,0 +1,294 @@
+"""Functions as Lambda runs them: each execution environment is a process, fed by the Runtime API."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import web
+from pydantic import JsonValue
+
+from domain.frozen import Frozen
+from local.database import StackError
+from local.template import ACCOUNT, REGION, ROOT, LambdaFunction
+
+API = "/2018-06-01/runtime"
+INIT_SECONDS = 60
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+"""Lambda's limit for a synchronous request or response."""
+
+
+class Answered(Frozen):
+    """The handler returned."""
+
+    payload: JsonValue
+
+
+class FunctionFailed(Frozen):
+    """The handler raised, ran out of time, or its process ended."""
+
+    error_type: str
+    message: str
+
+
+Result = Answered | FunctionFailed
+
+
+class _Invocation:
+    """One event on its way through an environment."""
+
+    def __init__(self, event: JsonValue, timeout: float) -> None:
+        self.id = str(uuid.uuid4())
+        self.body = json.dumps(event).encode()
+        self.deadline = time.time() + timeout
+        self.result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+    def settle(self, result: Result) -> None:
+        if not self.result.done():
+            self.result.set_result(result)
+
+
+class Environment:
+    """One execution environment: a process, and the Runtime API that only it is given."""
+
+    def __init__(self, function: LambdaFunction, environment: Mapping[str, str], log: Path) -> None:
+        self._function = function
+        self._environment = environment
+        self._log = log
+        self._events: asyncio.Queue[_Invocation] = asyncio.Queue(1)
+        self._current: _Invocation | None = None
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._runner: web.AppRunner | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process can take another event."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self, command: tuple[str, ...] = (sys.executable, "-m", "local.bootstrap")) -> None:
+        """Start the process and wait until it asks for its first event; raises `StackError` if it never does."""
+        address = await self._serve()
+        with self._log.open("ab") as sink:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=ROOT,
+                env={**self._environment, "AWS_LAMBDA_RUNTIME_API": address},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+            )
+        self._watcher = asyncio.create_task(self._watch(self._process))
+        try:
+            await asyncio.wait_for(asyncio.shield(self._ready), INIT_SECONDS)
+        except TimeoutError:
+            await self.stop()
+            raise StackError(f"{self._function.name} did not start in {INIT_SECONDS} s; see {self._log}.") from None
+
+    async def invoke(self, event: JsonValue) -> Result:
+        """Run one event. One that overruns its time costs the environment its life, as on AWS."""
+        invocation = _Invocation(event, self._function.timeout)
+        self._current = invocation
+        await self._events.put(invocation)
+        try:
+            return await asyncio.wait_for(asyncio.shield(invocation.result), self._function.timeout)
+        except TimeoutError:
+            await self.stop()
+            late = f"Task timed out after {self._function.timeout:.2f} seconds"
+            return FunctionFailed(error_type="Sandbox.Timedout", message=late)
+        finally:
+            self._current = None
+
+    async def stop(self) -> None:
+        """End the process and its Runtime API."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        if self._watcher is not None:
+            await self._watcher
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        if not self._ready.done():
+            self._ready.set_exception(
+                StackError(f"{self._function.name} ended with code {code} before it was ready; see {self._log}.")
+            )
+        if self._current is not None:
+            exited = f"Runtime exited with code {code}" if code >= 0 else f"Runtime exited on signal {-code}"
+            self._current.settle(FunctionFailed(error_type="Runtime.ExitError", message=exited))
+
+    async def _serve(self) -> str:
+        app = web.Application(client_max_size=MAX_PAYLOAD_BYTES + 1024)
+        app.router.add_get(f"{API}/invocation/next", self._next)
+        app.router.add_post(f"{API}/invocation/{{id}}/response", self._response)
+        app.router.add_post(f"{API}/invocation/{{id}}/error", self._error)
+        app.router.add_post(f"{API}/init/error", self._init_error)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        return f"{host}:{port}"
+
+    async def _next(self, _request: web.Request) -> web.Response:
+        if not self._ready.done():
+            self._ready.set_result(None)
+        invocation = await self._events.get()
+        return web.Response(
+            body=invocation.body,
+            content_type="application/json",
+            headers={
+                "Lambda-Runtime-Aws-Request-Id": invocation.id,
+                "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
+                "Lambda-Runtime-Invoked-Function-Arn": function_arn(self._function.name),
+            },
+        )
+
+    async def _response(self, request: web.Request) -> web.Response:
+        return self._settle(request, Answered(payload=await request.json()))
+
+    async def _error(self, request: web.Request) -> web.Response:
+        return self._settle(request, _failure(await request.json()))
+
+    async def _init_error(self, request: web.Request) -> web.Response:
+        failure = _failure(await request.json())
+        told = f"{self._function.name} cannot start: {failure.error_type}: {failure.message}; see {self._log}."
+        if not self._ready.done():
+            self._ready.set_exception(StackError(told))
+        return web.json_response({"status": "OK"}, status=202)
+
+    def _settle(self, request: web.Request, result: Result) -> web.Response:
+        if self._current is None or self._current.id != request.match_info["id"]:
+            return web.json_response({"errorType": "InvalidRequestID"}, status=400)
+        self._current.settle(result)
+        return web.json_response({"status": "OK"}, status=202)
+
+
+class FunctionPool:
+    """A function's environments: warm ones are reused, further ones start when none is free."""
+
+    def __init__(self, function: LambdaFunction, extra: Mapping[str, str], log: Path, max_concurrency: int) -> None:
+        self._function = function
+        self._environment = _environment_of(function, extra)
+        self._log = log
+        self._max = max_concurrency
+        self._free: asyncio.LifoQueue[Environment] = asyncio.LifoQueue()
+        self._all: set[Environment] = set()
+        self._starting: asyncio.Task[None] | None = None
+        self._active = 0
+
+    @property
+    def active(self) -> int:
+        """Invocations under way or waiting for an environment."""
+        return self._active
+
+    async def warm_up(self) -> None:
+        """Start one environment, so that a function that cannot start is known at once."""
+        await self._start()
+
+    async def invoke(self, event: JsonValue) -> Result:
+        """Run `event` in a free environment; wait for one while all that may exist are busy."""
+        self._active += 1
+        try:
+            environment = await self._acquire()
+            result = await environment.invoke(event)
+            if environment.alive:
+                self._free.put_nowait(environment)
+            else:
+                await self._discard(environment)
+        except StackError as error:
+            return FunctionFailed(error_type="Runtime.InitError", message=str(error))
+        else:
+            return result
+        finally:
+            self._active -= 1
+
+    async def stop(self) -> None:
+        """End every environment."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        await asyncio.gather(*(environment.stop() for environment in self._all))
+        self._all.clear()
+
+    async def _acquire(self) -> Environment:
+        while True:
+            environment = await self._next_free()
+            if environment.alive:
+                return environment
+            await self._discard(environment)
+
+    async def _next_free(self) -> Environment:
+        """A warm environment; while none is free, one more is started at a time, up to the limit."""
+        getting = asyncio.ensure_future(self._free.get())
+        try:
+            while not getting.done():
+                if self._starting is None and self._free.empty() and len(self._all) < self._max:
+                    self._starting = asyncio.create_task(self._start())
+                starting = self._starting
+                if starting is None:
+                    await asyncio.wait({getting}, timeout=0.5)
+                    continue
+                await asyncio.wait({getting, starting}, return_when=asyncio.FIRST_COMPLETED)
+                if starting.done() and self._starting is starting:
+                    self._starting = None
+                    starting.result()
+            return getting.result()
+        except BaseException:
+            getting.cancel()
+            raise
+
+    async def _start(self) -> None:
+        environment = Environment(self._function, self._environment, self._log)
+        self._all.add(environment)
+        try:
+            await environment.start()
+        except BaseException:
+            await self._discard(environment)
+            raise
+        self._free.put_nowait(environment)
+
+    async def _discard(self, environment: Environment) -> None:
+        self._all.discard(environment)
+        await environment.stop()
+
+
+def function_arn(name: str) -> str:
+    """The ARN of a local function."""
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+
+
+def _environment_of(function: LambdaFunction, extra: Mapping[str, str]) -> dict[str, str]:
+    """What Lambda sets, what the template sets, and `extra`; of this machine only what Python needs."""
+    ours = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ}
+    return {
+        **ours,
+        "TZ": ":UTC",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(ROOT),
+        "LAMBDA_TASK_ROOT": str(ROOT),
+        "_HANDLER": function.handler,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        **function.environment,
+        **extra,
+    }
+
+
+def _failure(described: JsonValue) -> FunctionFailed:
+    described = described if isinstance(described, dict) else {}
+    return FunctionFailed(
+        error_type=str(described.get("errorType", "Unhandled")), message=str(described.get("errorMessage", ""))
+    )

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOCAL_ADMIN = "dev@example.com"
-"""Exists on every local stack, so that the commands work at once."""
-
 
 class ExitCode(IntEnum):
     """What a command's end means to a script."""
@@ -112,7 +109,9 @@ def with_target(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of everything that talks HTTP, and a `Target` made of them."""
 
     @click.option("--url", envvar="HEADRACE_URL", help="The API; by default the stack of this folder.")
-    @click.option("--as", "email", envvar="HEADRACE_EMAIL", default=LOCAL_ADMIN, show_default=True, help="Who asks.")
+    @click.option(
+        "--as", "email", envvar="HEADRACE_EMAIL", default="dev@example.com", show_default=True, help="Who asks."
+    )
     @click.option("--token", envvar="HEADRACE_TOKEN", help="A token, instead of one minted with the local key.")
     @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
     @functools.wraps(command)
@@ -143,13 +142,14 @@ def dev(port: int, host: str, endpoint_url: str | None, fresh: bool, allowed: tu
 
 
 async def _dev(options: "Options") -> None:
+    from local.directory import LOCAL_ADMIN, ensure_local_admin
     from local.stack import running_stack
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running_stack(folder(), options) as running:
-        await _ensure_local_admin(running.endpoint_url)
+        await ensure_local_admin(folder(), running.endpoint_url)
         click.echo(
             f"database {running.endpoint_url}\nlogs     {folder().logs}\nuser     {LOCAL_ADMIN} (admin)", err=True
         )
@@ -157,22 +157,6 @@ async def _dev(options: "Options") -> None:
         sys.stdout.flush()
         await stop.wait()
         click.echo("stopping: what was accepted is worked off first", err=True)
-
-
-async def _ensure_local_admin(endpoint_url: str) -> None:
-    created = await _create_user(endpoint_url, LOCAL_ADMIN, "Local developer", "admin")
-    if not isinstance(created, User | EmailTaken):
-        raise StackError(f"The local admin cannot be stored: {created}.")
-
-
-async def _create_user(
-    endpoint_url: str | None, email: str, name: str, role: Role
-) -> "User | InvalidEmail | EmailTaken | StorageUnavailable":
-    from local.directory import create_user
-    from local.stack import parameters, settings
-    from local.template import load_stack
-
-    return await create_user(settings(load_stack(parameters(folder())), endpoint_url or ""), email, name, role)
 
 
 @main.command()
@@ -300,14 +284,16 @@ def users() -> None:
 @click.option("--admin", is_flag=True, help="With the role of an admin.")
 @click.option("--endpoint-url", help="By default the database of this folder's stack.")
 @click.option("--json", "as_json", is_flag=True, help="Print the user as JSON.")
-def create_user(email: str, name: str | None, admin: bool, endpoint_url: str | None, as_json: bool) -> None:
+def add_user(email: str, name: str | None, admin: bool, endpoint_url: str | None, as_json: bool) -> None:
     """Add a user with the address EMAIL."""
+    from local.directory import create_user
+
     running = folder().running()
     database = endpoint_url or (running.endpoint_url if running else None)
     if database is None:
         fail("no stack runs in this folder; start one with `headrace dev`, or give --endpoint-url", ExitCode.ERROR)
     role: Role = "admin" if admin else "member"
-    created = run(_create_user(database, email, name or email.strip(), role))
+    created = run(create_user(folder(), database, email, name or email.strip(), role))
     match created:
         case User():
             text = created.model_dump_json(indent=2) if as_json else f"{created.id}  {created.email}  {created.role}"

@@ -1,0 +1,276 @@
+"""`headrace demo`: some hundred real jobs on a stack of its own, each checked for how it ended."""
+
+import asyncio
+import csv
+import io
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+
+import httpx
+from aiohttp import web
+from pydantic import JsonValue
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from domain.frozen import Frozen
+from local.client import FINAL, Json
+from local.database import StackError, free_port
+from local.directory import LOCAL_ADMIN, ensure_local_admin
+from local.stack import Options, running_stack
+from local.state import Folder
+from local.template import ROOT
+from local.tokens import local_authority
+
+DATA = ROOT / "examples" / "data"
+CONCURRENCY = 16
+PATIENCE_SECONDS = 55.0
+
+
+class Case(Frozen):
+    """One job, and how it should end."""
+
+    group: str
+    body: dict[str, JsonValue]
+    expect: str = "succeeded"
+    rows: int | None = None
+    """Rows that the profile must count."""
+    code: str | None = None
+    """Error that the job must end with."""
+    attempts: int | None = None
+    """Attempts that the job must have taken."""
+    cancel: bool = False
+    """Whether the demo cancels it."""
+
+
+class Ended(Frozen):
+    """A case and its job as it was at the end."""
+
+    case: Case
+    job: Json
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether status, result, error and attempts are what they should be."""
+        case, job = self.case, self.job
+        result, error = job.get("result"), job.get("error")
+        rows = result.get("rows") if isinstance(result, dict) else None
+        code = error.get("code") if isinstance(error, dict) else None
+        return (
+            job["status"] == case.expect
+            and case.rows in {None, rows}
+            and case.code in {None, code}
+            and case.attempts in {None, job["attempt"]}
+        )
+
+
+async def run_demo(*, keep: bool) -> int:
+    """Run it all; 0 when every job ended as it should, else 1."""
+    console = Console(stderr=False)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="headrace-demo-") as temporary:
+        folder = Folder(Path(temporary) / ".headrace")
+        async with _receiver() as receiver:
+            options = Options(port=free_port(), allowed_hosts=receiver.removeprefix("http://"))
+            async with running_stack(folder, options) as running:
+                await ensure_local_admin(folder, running.endpoint_url)
+                console.print(f"The local stack answers at {running.url} after {time.monotonic() - began:.1f} s.")
+                token = local_authority(folder).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
+                headers = {"authorization": f"Bearer {token}"}
+                limits = httpx.Limits(max_connections=CONCURRENCY)
+                async with httpx.AsyncClient(
+                    base_url=running.url, headers=headers, timeout=35, limits=limits
+                ) as client:
+                    ended = await _run_cases(client, _cases(receiver), console)
+                _show(ended, console)
+                took = time.monotonic() - began
+                wrong = [each for each in ended if not each.as_expected]
+                for each in wrong:
+                    shown = {name: each.job.get(name) for name in ("id", "status", "attempt", "error")}
+                    console.print(f"[red]not as expected[/red] ({each.case.group}): {shown}")
+                verdict = "[red]some did not[/red]" if wrong else "[green]every job ended as it should[/green]"
+                console.print(f"{len(ended)} jobs in {took:.1f} s: {verdict}.")
+                if keep:
+                    await _until_interrupted(running.url, token, console)
+    return 1 if wrong else 0
+
+
+def _cases(receiver: str) -> tuple[Case, ...]:
+    """All jobs of the demo: whole data sets, parts of them, and the awkward ones."""
+    documents = {path.stem: path.read_text() for path in sorted(DATA.glob("*.csv"))}
+    weather = documents["seattle-weather"]
+    broken = weather.replace("2012-02-01,13.5", '2012-02-01,"13.5', 1)
+    later = _parts(documents["us-employment"], lambda row: row[0][:4])
+    deliver: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": f"{receiver}/ok", "body": "hello"}}
+    flaky: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": f"{receiver}/flaky"}}
+    metadata: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": "http://169.254.169.254/latest/"}}
+    never: dict[str, JsonValue] = {**_profile(weather), "delay_seconds": 3600}
+    return (
+        *(Case(group="whole data sets", body=_profile(text), rows=_rows(text)) for text in documents.values()),
+        *(_part("weather by month", part) for part in _parts(weather, lambda row: row[0][:7])),
+        *(_part("airports by state", part) for part in _parts(documents["airports"], lambda row: row[3])),
+        *(_part("electricity by source", part) for part in _parts(documents["iowa-electricity"], lambda row: row[1])),
+        *(_part("scheduled, 2 to 4 s ahead", part, delay=2 + n % 3) for n, part in enumerate(later)),
+        *(Case(group="HTTP deliveries", body=deliver, attempts=1) for _ in range(25)),
+        Case(group="HTTP, fails twice first", body=flaky, attempts=3),
+        Case(group="HTTP to a private address", body=metadata, expect="failed", code="forbidden_address"),
+        Case(group="malformed CSV", body=_profile(broken), expect="failed", code="malformed_csv", attempts=1),
+        Case(group="cancelled before its time", body=never, expect="cancelled", cancel=True),
+    )
+
+
+def _profile(document: str) -> dict[str, JsonValue]:
+    return {"type": "csv.profile", "payload": {"csv": document}}
+
+
+def _part(group: str, document: str, delay: int = 0) -> Case:
+    body = _profile(document) | ({"delay_seconds": delay} if delay else {})
+    return Case(group=group, body=body, rows=_rows(document), attempts=1)
+
+
+def _rows(document: str) -> int:
+    return sum(1 for row in csv.reader(io.StringIO(document)) if row) - 1
+
+
+def _parts(document: str, key: Callable[[list[str]], str]) -> list[str]:
+    """The document cut into one document for each key of its rows."""
+    header, *rows = [row for row in csv.reader(io.StringIO(document)) if row]
+    return [_written([header, *part]) for _, part in groupby(sorted(rows, key=key), key=key)]
+
+
+def _written(rows: list[list[str]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+async def _run_cases(client: httpx.AsyncClient, cases: tuple[Case, ...], console: Console) -> list[Ended]:
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def submit(case: Case) -> str:
+        async with slots:
+            answer = await client.post("/v1/jobs", json=case.body)
+            if answer.status_code != httpx.codes.ACCEPTED:
+                raise StackError(f"A job of the demo was not accepted: {answer.text}")
+            job_id = str(answer.json()["id"])
+            if case.cancel:
+                await client.post(f"/v1/jobs/{job_id}/cancel")
+            return job_id
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        accepted = progress.add_task("accepted", total=len(cases))
+        ended = progress.add_task("ended", total=len(cases))
+
+        async def counted(case: Case) -> str:
+            job_id = await submit(case)
+            progress.advance(accepted)
+            return job_id
+
+        ids = await asyncio.gather(*(counted(case) for case in cases))
+        ends = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < ends:
+            statuses = [str(job["status"]) for job in await _all_jobs(client)]
+            progress.update(ended, completed=sum(status in FINAL for status in statuses))
+            if all(status in FINAL for status in statuses):
+                break
+            await asyncio.sleep(0.3)
+    jobs = {str(job["id"]): job for job in await _all_jobs(client)}
+    return [Ended(case=case, job=jobs[job_id]) for case, job_id in zip(cases, ids, strict=True)]
+
+
+async def _all_jobs(client: httpx.AsyncClient) -> list[Json]:
+    jobs: list[Json] = []
+    cursor: str | None = None
+    while True:
+        page = (await client.get("/v1/jobs", params={"limit": 100, **({"cursor": cursor} if cursor else {})})).json()
+        jobs = [*jobs, *page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            return jobs
+
+
+def _show(ended: list[Ended], console: Console) -> None:
+    table = Table(title="How the jobs ended (times are medians)")
+    table.add_column("jobs of", no_wrap=True)
+    for name in ("number", "should be", "are", "attempts", "waited", "ran"):
+        table.add_column(name, justify="left" if name == "should be" else "right", no_wrap=True)
+    for _, members in groupby(ended, key=lambda each: each.case.group):
+        of_group = list(members)
+        good = sum(each.as_expected for each in of_group)
+        attempts = [int(str(each.job["attempt"])) for each in of_group]
+        table.add_row(
+            of_group[0].case.group,
+            str(len(of_group)),
+            of_group[0].case.expect,
+            f"[green]{good}[/green]" if good == len(of_group) else f"[red]{good}[/red]",
+            str(max(attempts)) if max(attempts) == min(attempts) else f"{min(attempts)} to {max(attempts)}",
+            _median([_between(each.job, "queued", "running") for each in of_group]),
+            _median([_between(each.job, "running", each.case.expect) for each in of_group]),
+        )
+    console.print(table)
+
+
+def _between(job: Json, earlier: str, later: str) -> float | None:
+    """Milliseconds from the last `earlier` to the last `later` in the job's history."""
+    history = job["history"]
+    moments = {
+        str(entry["status"]): datetime.fromisoformat(str(entry["at"]))
+        for entry in (history if isinstance(history, list) else [])
+        if isinstance(entry, dict)
+    }
+    if earlier not in moments or later not in moments:
+        return None
+    return (moments[later] - moments[earlier]).total_seconds() * 1000
+
+
+def _median(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{statistics.median(known):.0f} ms" if known else "-"
+
+
+@asynccontextmanager
+async def _receiver() -> AsyncIterator[str]:
+    """A server on this machine that takes deliveries; /flaky answers 503 to the first two."""
+    flaky_calls: list[str] = []
+
+    async def ok(request: web.Request) -> web.Response:
+        return web.json_response({"received": len(await request.read()), "key": request.headers["Idempotency-Key"]})
+
+    async def flaky(_request: web.Request) -> web.Response:
+        flaky_calls.append("call")
+        if len(flaky_calls) <= 2:  # noqa: PLR2004
+            return web.Response(status=503, headers={"Retry-After": "1"})
+        return web.Response(text="third time lucky")
+
+    app = web.Application()
+    app.router.add_post("/ok", ok)
+    app.router.add_post("/flaky", flaky)
+    async with _serving(app) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _serving(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def _until_interrupted(url: str, token: str, console: Console) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    console.print(f"The stack stays at {url} until Ctrl-C; a token for it:\n{token}", soft_wrap=True)
+    await stop.wait()

@@ -7,17 +7,30 @@ from domain.users.repository import EmailTaken
 from domain.users.service import UserService
 from domain.users.user import InvalidEmail, Role, User
 from functions.runtime import LazyClient, new_id, now, user_repository
-from functions.settings import Settings
-from local.stack import credentials_for
+from local.database import StackError
+from local.stack import credentials_for, parameters, settings
+from local.state import Folder
+from local.template import load_stack
+
+LOCAL_ADMIN = "dev@example.com"
+"""Exists on every local stack, so that the commands work at once."""
 
 
 async def create_user(
-    settings: Settings, email: str, name: str, role: Role
+    folder: Folder, endpoint_url: str, email: str, name: str, role: Role
 ) -> User | InvalidEmail | EmailTaken | StorageUnavailable:
     """Add a user through the repository, without the API."""
-    os.environ.update(credentials_for(settings.endpoint_url or ""))
-    client = LazyClient(settings.endpoint_url)
+    os.environ.update(credentials_for(endpoint_url))
+    found = settings(load_stack(parameters(folder)), endpoint_url)
+    client = LazyClient(endpoint_url)
     try:
-        return await UserService(user_repository(settings, client), now, new_id).create(email, name, role)
+        return await UserService(user_repository(found, client), now, new_id).create(email, name, role)
     finally:
         await client.close()
+
+
+async def ensure_local_admin(folder: Folder, endpoint_url: str) -> None:
+    """The local admin, made at the first start of a stack."""
+    created = await create_user(folder, endpoint_url, LOCAL_ADMIN, "Local developer", "admin")
+    if not isinstance(created, User | EmailTaken):
+        raise StackError(f"The local admin cannot be stored: {created}.")

@@ -1,0 +1,212 @@
+"""Writes what is generated: docs/openapi.json, docs/lifecycle.md and events/samples/*.json.
+
+`make docs` runs it; a test compares what it would write with what is committed.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from aws_lambda_powertools import Logger
+from pydantic import JsonValue
+
+from domain.frozen import Frozen
+from domain.jobs import job as states
+from domain.jobs import transitions
+from domain.jobs.job import Job
+from domain.jobs.job_type import Policy
+from domain.jobs.transitions import MOVES, IllegalTransition, NewJob
+from domain.json_text import JsonText
+from functions.api.app import create_app
+from functions.runtime import LazyClient, job_repository, new_id, now, user_repository
+from functions.settings import Settings
+from job_types import catalogue
+from persistence.converters.dynamo_to_domain import job_to_item
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SAMPLE_TIME = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+SAMPLE_JOB_ID = "0b9f5f6e-4c1d-4e54-9b57-6d2f6f0c7a11"
+SAMPLE_OWNER_ID = "5a1c9f52-8a3b-4f43-9c11-2f7d1a3e9b20"
+SAMPLE_EMAIL = "dev@example.com"
+_STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/JobsTable/stream/2026-11-23T00:00:00.000"
+_STATES = (
+    states.Scheduled, states.Queued, states.Running, states.Retrying, states.Succeeded, states.Failed, states.Cancelled,
+)  # fmt: skip
+
+
+def generated() -> Mapping[str, str]:
+    """Every generated file's path from the root, and its content."""
+    samples = {f"events/samples/{name}.json": _json(event) for name, event in _samples().items()}
+    return {"docs/openapi.json": _json(openapi()), "docs/lifecycle.md": lifecycle(), **samples}
+
+
+def openapi() -> dict[str, JsonValue]:
+    """The OpenAPI document of the API."""
+    settings = Settings(
+        jobs_table="jobs",
+        users_table="users",
+        user_emails_table="user_emails",
+        wake_shards=8,
+        cursor_key="0" * 64,
+        endpoint_url=None,
+    )
+    client = LazyClient(None)  # Never opened: the document needs no table.
+    app = create_app(
+        job_repository(settings, client), user_repository(settings, client), catalogue(), now, new_id, Logger("docs")
+    )
+    document: dict[str, JsonValue] = json.loads(json.dumps(app.openapi()))
+    return document
+
+
+def lifecycle() -> str:
+    """The states and every legal move between them."""
+    arrows = "\n".join(
+        f"    {'[*]' if move.source == 'new' else move.source} --> {move.target}: {move.action}" for move in MOVES
+    )
+    described = "\n".join(
+        f"| {state.model_fields['status'].default} | {_summary(state.__doc__)} | {_leaving(state)} |"
+        for state in _STATES
+    )
+    return f"""# The life of a job
+
+Generated from `domain/jobs/transitions.py` by `make docs`. A test keeps it current.
+
+```mermaid
+stateDiagram-v2
+{arrows}
+```
+
+| State | Meaning | Moved on by |
+|---|---|---|
+{described}
+
+Every move is one conditional write: the job's version must be the one that the move was made from.
+"""
+
+
+def _leaving(state: type[Frozen]) -> str:
+    status = state.model_fields["status"].default
+    moves = [f"{move.actor}: {move.action} → {move.target}" for move in MOVES if move.source == status]
+    return "; ".join(moves) or "nobody"
+
+
+def _summary(docstring: str | None) -> str:
+    return " ".join((docstring or "").split())
+
+
+def _samples() -> dict[str, JsonValue]:
+    queued = transitions.submit(_new_job(SAMPLE_JOB_ID), Policy(), SAMPLE_TIME)
+    later = queued.wake_at or SAMPLE_TIME
+    redriven = _legal(transitions.redrive(queued, Policy(), later))
+    other = transitions.submit(_new_job("3d6a3b0e-52f5-4a0c-8a53-0c3a7f1d5c22"), Policy(), SAMPLE_TIME)
+    cancelled = _legal(transitions.cancel(other, Policy(), SAMPLE_TIME + timedelta(seconds=1)))
+    poison = {"id": {"S": "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33"}, "status": {"S": "queued"}, "version": {"S": "one"}}
+    insert = _record("1", "INSERT", SAMPLE_JOB_ID, new=_image(queued))
+    modify = _record("2", "MODIFY", SAMPLE_JOB_ID, new=_image(redriven), old=_image(queued))
+    change = _record("3", "MODIFY", other.id, new=_image(cancelled), old=_image(other))
+    removal = {
+        **_record("4", "REMOVE", other.id, old=_image(cancelled)),
+        "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
+    }
+    poisoned = _record("5", "INSERT", "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33", new=poison)
+    body = json.dumps({"type": "csv.profile", "payload": {"csv": "city,people\nBergen,291940\nBodo,53712\n"}})
+    return {
+        "api_submit": _http("POST", "/v1/jobs", body),
+        "api_read": _http("GET", f"/v1/jobs/{SAMPLE_JOB_ID}"),
+        "worker_queued_insert": {"Records": [insert]},
+        "worker_redriven_modify": {"Records": [modify]},
+        "worker_ttl_removal": {"Records": [removal]},
+        "worker_poison_record": {"Records": [poisoned]},
+        "worker_mixed_batch": {"Records": [insert, modify, change, removal, poisoned]},
+        "sweeper_schedule_tick": {"source": "headrace.schedule"},
+    }
+
+
+def _new_job(job_id: str) -> NewJob:
+    payload = JsonText('{"csv":"city,people\\nBergen,291940\\nBodo,53712\\n"}')
+    return NewJob(id=job_id, owner_id=SAMPLE_OWNER_ID, type="csv.profile", payload=payload, max_attempts=3)
+
+
+def _image(job: Job) -> dict[str, JsonValue]:
+    image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, f"write-{job.version}", shards=8)))
+    return image
+
+
+def _legal(moved: Job | IllegalTransition) -> Job:
+    if isinstance(moved, IllegalTransition):
+        raise TypeError(f"the sample's {moved.action} is not legal")
+    return moved
+
+
+def _record(
+    number: str,
+    name: str,
+    job_id: str,
+    new: Mapping[str, JsonValue] | None = None,
+    old: Mapping[str, JsonValue] | None = None,
+) -> dict[str, JsonValue]:
+    change: dict[str, JsonValue] = {
+        "ApproximateCreationDateTime": SAMPLE_TIME.timestamp(),
+        "Keys": {"id": {"S": job_id}},
+        **({"NewImage": dict(new)} if new is not None else {}),
+        **({"OldImage": dict(old)} if old is not None else {}),
+        "SequenceNumber": f"10000000000000000000{number}",
+        "SizeBytes": 700,
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
+    return {
+        "eventID": f"{number}" * 32,
+        "eventName": name,
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": change,
+        "eventSourceARN": _STREAM,
+    }
+
+
+def _http(method: str, path: str, body: str | None = None) -> dict[str, JsonValue]:
+    claims: dict[str, JsonValue] = {"sub": SAMPLE_EMAIL, "email": SAMPLE_EMAIL, "email_verified": "true"}
+    return {
+        "version": "2.0",
+        "routeKey": "ANY /v1/{proxy+}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"accept": "*/*", "content-type": "application/json", "host": "api.example.com"},
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "sample",
+            "authorizer": {"jwt": {"claims": claims, "scopes": None}},
+            "domainName": "api.example.com",
+            "domainPrefix": "api",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "sample",
+            },
+            "requestId": "sample-request",
+            "routeKey": "ANY /v1/{proxy+}",
+            "stage": "$default",
+            "time": "23/Nov/2026:03:00:00 +0000",
+            "timeEpoch": int(SAMPLE_TIME.timestamp() * 1000),
+        },
+        "pathParameters": {"proxy": path.removeprefix("/v1/")},
+        "isBase64Encoded": False,
+        **({"body": body} if body is not None else {}),
+    }
+
+
+def _json(document: JsonValue) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    for path, content in generated().items():
+        target = ROOT / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content)
+        print(path)

@@ -102,11 +102,15 @@ def _samples() -> dict[str, JsonValue]:
     redriven = _legal(transitions.redrive(queued, Policy(), later))
     other = transitions.submit(_new_job("3d6a3b0e-52f5-4a0c-8a53-0c3a7f1d5c22"), Policy(), SAMPLE_TIME)
     cancelled = _legal(transitions.cancel(other, Policy(), SAMPLE_TIME + timedelta(seconds=1)))
-    poison = {"id": {"S": "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33"}, "status": {"S": "queued"}, "version": {"S": "one"}}
+    poison: dict[str, JsonValue] = {
+        "id": {"S": "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33"},
+        "status": {"S": "queued"},
+        "version": {"S": "one"},
+    }
     insert = _record("1", "INSERT", SAMPLE_JOB_ID, new=_image(queued))
     modify = _record("2", "MODIFY", SAMPLE_JOB_ID, new=_image(redriven), old=_image(queued))
     change = _record("3", "MODIFY", other.id, new=_image(cancelled), old=_image(other))
-    removal = {
+    removal: dict[str, JsonValue] = {
         **_record("4", "REMOVE", other.id, old=_image(cancelled)),
         "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
     }

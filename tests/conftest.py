@@ -18,9 +18,11 @@ from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
 from tests.fakes.job_repository import CURSOR_KEY, SHARDS
 
-os.environ.update(local_credentials())
-
 PARAMETERS = {"JwtIssuer": "http://issuer.test", "JwtAudience": "headrace", "CursorKey": CURSOR_KEY.decode()}
+
+# The entry points of the functions read their environment when they are imported, as on Lambda.
+os.environ.update(local_credentials())
+os.environ.update(load_stack(PARAMETERS).functions["WorkerFunction"].environment)
 
 
 @pytest.fixture(scope="session")

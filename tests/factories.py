@@ -1,8 +1,10 @@
 """Test data: valid by construction, with what matters to a test given by name."""
 
 from datetime import UTC, datetime, timedelta
+from typing import TypedDict
 
 from polyfactory.factories.pydantic_factory import ModelFactory
+from typing_extensions import Unpack
 
 from domain.jobs import transitions
 from domain.jobs.job import Job
@@ -49,41 +51,62 @@ def legal(moved: Job | IllegalTransition) -> Job:
     return moved
 
 
-def queued(now: datetime = NOW, policy: Policy = POLICY, **fields: object) -> Job:
-    return transitions.submit(NewJobFactory.build(**fields), policy, now)
+class Fields(TypedDict, total=False):
+    """What a test may fix of a new job."""
+
+    id: str
+    owner_id: str
+    type: str
+    payload: JsonText
+    tags: dict[str, str]
+    max_attempts: int
 
 
-def scheduled(run_at: datetime = NOW + timedelta(hours=1), now: datetime = NOW, **fields: object) -> Job:
-    return transitions.submit(NewJobFactory.build(**fields, run_at=run_at), POLICY, now)
+def new_job(run_at: datetime | None = None, **fields: Unpack[Fields]) -> NewJob:
+    return NewJobFactory.build(factory_use_construct=False, **{**fields, "run_at": run_at})
 
 
-def running(now: datetime = NOW, policy: Policy = POLICY, **fields: object) -> Job:
-    return claimed(queued(now, policy, **fields), now, policy)
+def queued(now: datetime = NOW, policy: Policy = POLICY, **fields: Unpack[Fields]) -> Job:
+    return transitions.submit(new_job(**fields), policy, now)
+
+
+def scheduled(run_at: datetime = NOW + timedelta(hours=1), now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
+    return transitions.submit(new_job(run_at, **fields), POLICY, now)
 
 
 def claimed(job: Job, now: datetime = NOW, policy: Policy = POLICY) -> Job:
     return legal(transitions.claim(job, policy, TOKEN, now + timedelta(minutes=15), now))
 
 
+def running(now: datetime = NOW, policy: Policy = POLICY, **fields: Unpack[Fields]) -> Job:
+    return claimed(queued(now, policy, **fields), now, policy)
+
+
 def finished(job: Job, outcome: Outcome, now: datetime = NOW, policy: Policy = POLICY) -> Job:
     return legal(transitions.finish(job, policy, TOKEN, outcome, now, 0.5))
 
 
-def succeeded(now: datetime = NOW, **fields: object) -> Job:
+def succeeded(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
     return finished(running(now, **fields), Done(result=JsonText('{"rows":1}')), now)
 
 
-def retrying(now: datetime = NOW, **fields: object) -> Job:
+def retrying(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
     return finished(running(now, **fields), Retry(reason="later"), now)
 
 
-def failed(now: datetime = NOW, **fields: object) -> Job:
+def failed(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
     return finished(running(now, **fields), Fail(reason="never"), now)
 
 
-def cancelled(now: datetime = NOW, **fields: object) -> Job:
+def cancelled(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
     return legal(transitions.cancel(queued(now, **fields), POLICY, now))
 
 
-def asked_to_stop(now: datetime = NOW, **fields: object) -> Job:
+def asked_to_stop(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
     return legal(transitions.cancel(running(now, **fields), POLICY, now))
+
+
+def in_every_state(**fields: Unpack[Fields]) -> tuple[Job, ...]:
+    """A job in each state that there is, and one that was asked to stop."""
+    makers = (queued, scheduled, running, asked_to_stop, retrying, succeeded, failed, cancelled)
+    return tuple(make(**fields) for make in makers)

@@ -14,7 +14,7 @@ class Backoff(Frozen):
     """Exponential backoff: the ceiling doubles (`factor`) with each attempt, up to `cap`."""
 
     base: timedelta = timedelta(seconds=2)
-    factor: float = Field(default=2.0, ge=1)
+    factor: float = Field(default=2.0, ge=1, le=100)
     cap: timedelta = timedelta(minutes=15)
 
 

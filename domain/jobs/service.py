@@ -1,7 +1,7 @@
 """What a person can do with jobs: submit, read, list, cancel, retry."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -121,21 +121,16 @@ class JobService:
         payload = _payload_text(submission.payload, definition.payload)
         if not isinstance(payload, str):
             return payload
-        run_at = submission.run_at
-        if submission.delay_seconds is not None:
-            run_at = now + timedelta(seconds=submission.delay_seconds)
-        if run_at is not None and run_at - now > MAX_DELAY:
-            too_far = f"the job would start more than {MAX_DELAY.days} days from now"
-            field = "run_at" if submission.delay_seconds is None else "delay_seconds"
-            return InvalidPayload(flaws=(Flaw(path=(field,), message=too_far),))
+        run_at = _start(submission, now)
+        if isinstance(run_at, InvalidPayload):
+            return run_at
         fingerprint = _fingerprint(submission, payload) if idempotency_key else None
-        tags = submission.tags
         new = NewJob(
             id=_keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id(),
             owner_id=owner.id,
             type=definition.name,
             payload=payload,
-            tags=tags,
+            tags=submission.tags,
             max_attempts=submission.max_attempts or definition.policy.max_attempts,
             run_at=run_at,
             fingerprint=fingerprint,
@@ -202,6 +197,19 @@ def _may_see(job: Job, reader: User) -> bool:
     return job.owner_id == reader.id or reader.role == "admin"
 
 
+def _start(submission: Submission, now: datetime) -> datetime | None | InvalidPayload:
+    """When the job should start; None for at once."""
+    if submission.delay_seconds is None:
+        run_at, field = submission.run_at, "run_at"
+        seconds = (run_at - now).total_seconds() if run_at else 0
+    else:
+        seconds, field = submission.delay_seconds, "delay_seconds"
+    if seconds > MAX_DELAY.total_seconds():
+        too_far = f"the job would start more than {MAX_DELAY.days} days from now"
+        return InvalidPayload(flaws=(Flaw(path=(field,), message=too_far),))
+    return submission.run_at if submission.delay_seconds is None else now + timedelta(seconds=seconds)
+
+
 def _payload_text(payload: JsonValue, model: type[BaseModel]) -> JsonText | InvalidPayload | PayloadTooLarge:
     """The payload as it will be stored: exactly as given, after its model accepted it."""
     try:
@@ -225,7 +233,8 @@ def _payload_text(payload: JsonValue, model: type[BaseModel]) -> JsonText | Inva
 def _keyed_id(owner_id: str, key: str) -> str:
     """The job id that an owner's idempotency key stands for, so that the table decides races."""
     digest = hashlib.sha256(f"{owner_id}\n{key}".encode()).digest()
-    return str(UUID(bytes=digest[:16], version=8))
+    # By form a name-based UUID; Python 3.11's uuid does not write version 8, which RFC 9562 has for this.
+    return str(UUID(bytes=digest[:16], version=5))
 
 
 def _fingerprint(submission: Submission, payload: JsonText) -> str:

@@ -1,7 +1,6 @@
 """What nobody rang for: due jobs, ended leases and lost triggers, found through the wake index."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 from domain.frozen import Frozen
@@ -73,23 +72,16 @@ class Sweeper:
 
     async def _sweep_shard(self, shard: str, stop: datetime, slots: asyncio.Semaphore) -> "_Shard":
         swept: tuple[Swept, ...] = ()
-        async for page in self._pages(shard, stop):
-            if isinstance(page, StorageUnavailable):
-                return _Shard(swept=swept, unavailable=page, complete=False)
-            swept += tuple(await asyncio.gather(*(self._wake(due, stop, slots) for due in page)))
-        return _Shard(swept=swept, complete=self._clock() < stop)
-
-    async def _pages(self, shard: str, stop: datetime) -> AsyncIterator[tuple[DueJob, ...] | StorageUnavailable]:
         now, after = self._clock(), None
         while self._clock() < stop:
             page = await self._jobs.due(shard, now, PAGE, after)
             if isinstance(page, StorageUnavailable):
-                yield page
-                return
-            yield page.entries
+                return _Shard(swept=swept, unavailable=page, complete=False)
+            swept += tuple(await asyncio.gather(*(self._wake(due, stop, slots) for due in page.entries)))
             if not page.more or not page.entries:
-                return
+                return _Shard(swept=swept, complete=self._clock() < stop)
             after = page.entries[-1]
+        return _Shard(swept=swept, complete=False)
 
     async def _wake(self, due: DueJob, stop: datetime, slots: asyncio.Semaphore) -> Swept:
         async with slots:

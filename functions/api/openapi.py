@@ -42,4 +42,12 @@ def openapi_document(app: FastAPI) -> dict[str, JsonValue]:
             for operation in operations.values():
                 if isinstance(operation, dict):
                     operation["security"] = [{"jwt": []}]
+                    _drop_default_422(operation)
     return document
+
+
+def _drop_default_422(operation: dict[str, JsonValue]) -> None:
+    """FastAPI declares its own error wherever there is a parameter, also where no text can be wrong."""
+    responses = operation.get("responses")
+    if isinstance(responses, dict) and "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]

@@ -1,0 +1,31 @@
+"""Time, ids and randomness under a test's control."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import count
+
+from tests.factories import NOW
+
+
+class FakeClock:
+    """Stands still until it is moved."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, by: timedelta) -> None:
+        self.now += by
+
+
+def numbered_ids() -> Callable[[], str]:
+    """UUIDs in the order 1, 2, 3, …"""
+    numbers = count(1)
+    return lambda: f"00000000-0000-4000-8000-{next(numbers):012d}"
+
+
+def half() -> float:
+    """The middle of every jitter."""
+    return 0.5

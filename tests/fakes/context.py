@@ -1,0 +1,23 @@
+"""A `JobContext` for handlers that are tried alone."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from tests.factories import NOW
+
+
+class FakeContext:
+    """The first attempt of a job, with nobody watching."""
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self.job_id = "job-1"
+        self.attempt = 1
+        self.deadline: datetime = NOW + timedelta(seconds=30)
+        self.idempotency_key = "job-1"
+        self.settings: Mapping[str, str] = settings or {}
+
+    async def report_progress(self, fraction: float, message: str = "") -> None:
+        """Nobody watches."""
+
+    async def cancel_requested(self) -> bool:
+        return False

@@ -1,0 +1,70 @@
+"""A repository that fails where a test wants it to."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from domain.jobs.job import Job
+from domain.jobs.repository import (
+    DueJob,
+    DuePage,
+    JobExists,
+    JobFilter,
+    JobNotFound,
+    JobRepository,
+    JobUnreadable,
+    VersionConflict,
+)
+from domain.paging import Page, PageRequest
+from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+
+Fault = VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable
+OUTAGE = StorageUnavailable(reason="timeout", detail="ReadTimeoutError")
+
+
+class FaultyJobRepository:
+    """Passes calls on, unless the test's functions answer first."""
+
+    def __init__(
+        self,
+        inner: JobRepository,
+        on_replace: Callable[[Job], Fault | None] = lambda _job: None,
+        on_read: Callable[[], JobUnreadable | StorageUnavailable | None] = lambda: None,
+        on_due: Callable[[str], StorageUnavailable | None] = lambda _shard: None,
+        on_add: Callable[[], JobUnreadable | ItemTooLarge | StorageUnavailable | None] = lambda: None,
+    ) -> None:
+        self._inner = inner
+        self._on_replace = on_replace
+        self._on_read = on_read
+        self._on_due = on_due
+        self._on_add = on_add
+
+    @property
+    def wake_shards(self) -> tuple[str, ...]:
+        return self._inner.wake_shards
+
+    async def add(self, job: Job, now: datetime) -> Job | JobExists | JobUnreadable | ItemTooLarge | StorageUnavailable:
+        return self._on_add() or await self._inner.add(job, now)
+
+    async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | JobUnreadable | StorageUnavailable:
+        return self._on_read() or await self._inner.get(job_id, now)
+
+    async def replace(
+        self, job: Job, expected_version: int
+    ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
+        return self._on_replace(job) or await self._inner.replace(job, expected_version)
+
+    async def list_by_owner(
+        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime
+    ) -> Page[Job] | BadCursor | StorageUnavailable:
+        fault = self._on_read()
+        if isinstance(fault, StorageUnavailable):
+            return fault
+        return await self._inner.list_by_owner(owner_id, filter, page, now)
+
+    async def list_failed(
+        self, type: str, page: PageRequest, now: datetime
+    ) -> Page[Job] | BadCursor | StorageUnavailable:
+        return await self._inner.list_failed(type, page, now)
+
+    async def due(self, shard: str, now: datetime, limit: int, after: DueJob | None) -> DuePage | StorageUnavailable:
+        return self._on_due(shard) or await self._inner.due(shard, now, limit, after)

@@ -1,0 +1,54 @@
+"""Job types of tests: what a handler does is given by the test."""
+
+from collections.abc import Awaitable, Callable
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.jobs.job_type import AnyHandler, AnyJobType, JobContext, JobType, Policy
+from domain.jobs.outcomes import Fail, Retry, Stopped
+
+
+class Text(BaseModel):
+    """The payload of a test's job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = ""
+
+
+class Count(BaseModel):
+    """The result of a test's job."""
+
+    words: int = 0
+
+
+Returned = BaseModel | Retry | Fail | Stopped
+Run = Callable[[Text, JobContext], Awaitable[Returned]]
+
+
+async def count_words(document: Text, _context: JobContext) -> Count:
+    return Count(words=len(document.text.split()))
+
+
+class FakeHandler:
+    """Runs a function of the test."""
+
+    def __init__(self, definition: AnyJobType, run: Run) -> None:
+        self.definition = definition
+        self._run = run
+
+    async def run(self, payload: BaseModel, context: JobContext) -> Returned:
+        assert isinstance(payload, Text)
+        return await self._run(payload, context)
+
+
+def a_handler(
+    name: str = "text.word_count",
+    run: Run = count_words,
+    policy: Policy | None = None,
+    payload: type[BaseModel] = Text,
+) -> AnyHandler:
+    definition = JobType[BaseModel, BaseModel](
+        name=name, summary="Counts words", payload=payload, result=Count, policy=policy or Policy()
+    )
+    return FakeHandler(definition, run)

@@ -1,0 +1,234 @@
+"""http.request, against a real server on this machine."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp import web
+from pydantic import ValidationError
+
+from domain.jobs.outcomes import Fail, Retry
+from job_types.http_request import (
+    ALLOWED_HOSTS,
+    MAX_BODY_BYTES,
+    DeliverHttpRequest,
+    HttpRequest,
+    HttpResponse,
+    _retry_after,
+    is_public,
+)
+from tests.fakes.context import FakeContext
+
+
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[str]:
+    async def echo(request: web.Request) -> web.Response:
+        return web.json_response(
+            {"method": request.method, "headers": dict(request.headers), "body": (await request.text())},
+            headers={"X-Twice": "a"},
+        )
+
+    async def status(request: web.Request) -> web.Response:
+        headers = {"Retry-After": request.query["after"]} if "after" in request.query else {}
+        return web.Response(status=int(request.match_info["status"]), headers=headers, text="told")
+
+    async def big(_request: web.Request) -> web.Response:
+        return web.Response(body=b"x" * (MAX_BODY_BYTES * 3))
+
+    async def binary(_request: web.Request) -> web.Response:
+        return web.Response(body=b"\xff\x00ok", headers={"Content-Type": "text/plain; charset=nonsense"})
+
+    async def slow(_request: web.Request) -> web.Response:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    async def redirect(_request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": "http://169.254.169.254/"})
+
+    async def drop(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/echo", echo)
+    app.router.add_route("*", "/status/{status}", status)
+    app.router.add_get("/big", big)
+    app.router.add_get("/binary", binary)
+    app.router.add_get("/slow", slow)
+    app.router.add_get("/redirect", redirect)
+    app.router.add_get("/drop", drop)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def deliver(url: str, *, allowed: str = "127.0.0.1", **fields: object) -> HttpResponse | Retry | Fail:
+    request = HttpRequest.model_validate({"url": url, "method": "GET", **fields})
+    return await DeliverHttpRequest().run(request, FakeContext({ALLOWED_HOSTS: allowed}))
+
+
+async def test_a_request_is_delivered_with_the_jobs_idempotency_key(server: str) -> None:
+    answer = await deliver(f"{server}/echo", method="POST", body="héllo", headers={"X-Mine": "1"})
+    assert isinstance(answer, HttpResponse)
+    assert answer.status == 200
+    assert '"Idempotency-Key": "job-1"' in answer.body
+    assert '"X-Mine": "1"' in answer.body
+    assert "h\\u00e9llo" in answer.body
+    assert answer.headers["x-twice"] == "a"
+    assert not answer.truncated
+
+
+async def test_head_has_no_body(server: str) -> None:
+    answer = await deliver(f"{server}/echo", method="HEAD")
+    assert isinstance(answer, HttpResponse)
+    assert answer.body == ""
+
+
+async def test_a_response_is_kept_up_to_the_limit(server: str) -> None:
+    answer = await deliver(f"{server}/big")
+    assert isinstance(answer, HttpResponse)
+    assert len(answer.body) == MAX_BODY_BYTES
+    assert answer.truncated
+
+
+async def test_a_response_that_is_not_text_does_not_fail_the_job(server: str) -> None:
+    answer = await deliver(f"{server}/binary")
+    assert isinstance(answer, HttpResponse)
+    assert answer.body == "\ufffd\x00ok"
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+async def test_what_may_pass_is_retried(server: str, status: int) -> None:
+    answer = await deliver(f"{server}/status/{status}")
+    assert isinstance(answer, Retry)
+    assert (answer.code, answer.after) == (f"http_{status}", None)
+
+
+async def test_retry_after_is_honoured(server: str) -> None:
+    answer = await deliver(f"{server}/status/503?after=17")
+    assert isinstance(answer, Retry)
+    assert answer.after == timedelta(seconds=17)
+
+
+@pytest.mark.parametrize("status", [301, 304, 400, 401, 404, 410])
+async def test_what_will_not_pass_is_a_permanent_failure(server: str, status: int) -> None:
+    answer = await deliver(f"{server}/status/{status}")
+    assert isinstance(answer, Fail)
+    assert answer.code == f"http_{status}"
+
+
+async def test_the_expected_status_decides(server: str) -> None:
+    assert isinstance(await deliver(f"{server}/status/404", expect_status=[404]), HttpResponse)
+    assert isinstance(await deliver(f"{server}/status/503", expect_status=[503]), HttpResponse)
+    assert isinstance(await deliver(f"{server}/status/200", expect_status=[201]), Fail)
+
+
+async def test_a_redirect_is_not_followed(server: str) -> None:
+    answer = await deliver(f"{server}/redirect", expect_status=[302])
+    assert isinstance(answer, HttpResponse)
+    assert answer.headers["location"] == "http://169.254.169.254/"
+
+
+async def test_a_time_out_is_retried(server: str) -> None:
+    answer = await deliver(f"{server}/slow", timeout_seconds=0.2)
+    assert isinstance(answer, Retry)
+    assert answer.code == "timeout"
+
+
+async def test_a_broken_connection_is_retried(server: str) -> None:
+    answer = await deliver(f"{server}/drop")
+    assert isinstance(answer, Retry)
+    assert answer.code == "connection"
+
+
+async def test_nobody_listening_is_retried() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    answer = await deliver(f"http://127.0.0.1:{port}/")
+    assert isinstance(answer, Retry)
+
+
+async def test_a_name_that_is_nobodys_is_retried() -> None:
+    answer = await deliver("http://nobody.invalid/")
+    assert isinstance(answer, Retry)
+    assert answer.code == "dns"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1",
+     "169.254.169.254", "100.64.0.1", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+     "[fe80::1]", "[fd00::1]", "[ff02::1]", "224.0.0.1", "255.255.255.255", "240.0.0.1"],
+)  # fmt: skip
+async def test_a_private_address_in_whatever_spelling_is_never_connected_to(server: str, host: str) -> None:
+    port = server.rsplit(":", 1)[1]
+    answer = await deliver(f"http://{host}:{port}/echo", allowed="")
+    assert isinstance(answer, Fail | Retry)
+    assert answer.code in {"forbidden_address", "dns"}
+
+
+@pytest.mark.parametrize("allowed", ["localhost", " other:1 , LOCALHOST:{port} "])
+async def test_a_private_host_can_be_permitted_by_name(server: str, allowed: str) -> None:
+    port = server.rsplit(":", 1)[1]
+    answer = await deliver(f"http://localhost:{port}/echo", allowed=allowed.format(port=port))
+    assert isinstance(answer, HttpResponse)
+
+
+async def test_permitting_one_port_does_not_permit_another(server: str) -> None:
+    answer = await deliver(f"{server}/echo", allowed="127.0.0.1:1")
+    assert isinstance(answer, Fail)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_public_addresses_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"url": "ftp://example.com/"},
+        {"url": "http:///path"},
+        {"url": "http://user:secret@example.com/"},
+        {"url": "http://example.com:99999/"},
+        {"url": "http://exa mple.com/"},
+        {"url": "http://exämple.com/"},
+        {"url": "http://[::1/"},
+        {"url": "http://example.com/", "method": "TRACE"},
+        {"url": "http://example.com/", "headers": {"Host": "other"}},
+        {"url": "http://example.com/", "headers": {"X-A": "a\r\nX-B: b"}},
+        {"url": "http://example.com/", "headers": {"X A": "a"}},
+        {"url": "http://example.com/", "timeout_seconds": 0},
+        {"url": "http://example.com/", "timeout_seconds": 1000},
+        {"url": "http://example.com/", "expect_status": []},
+        {"url": "http://example.com/", "expect_status": [99]},
+        {"url": "http://example.com/", "unknown": 1},
+    ],
+)
+def test_a_request_that_cannot_be_sent_is_refused_at_submission(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        HttpRequest.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("0", timedelta(0)),
+        ("120", timedelta(seconds=120)),
+        ("soon", None),
+        ("-5", None),
+        ("9" * 30, timedelta(seconds=10**9)),
+        ("Mon, 23 Nov 2026 03:00:30 GMT", timedelta(seconds=30)),
+        ("Mon, 23 Nov 2026 02:00:00 GMT", timedelta(0)),
+        ("Mon, 23 Nov 2026 03:00:30", timedelta(seconds=30)),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str | None, expected: timedelta | None) -> None:
+    assert _retry_after(value, datetime(2026, 11, 23, 3, 0, tzinfo=UTC)) == expected

@@ -1,0 +1,125 @@
+"""The API over fakes, called as Lambda calls it: an event in, a response out."""
+
+import asyncio
+import base64
+import io
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
+
+import pytest
+from aws_lambda_powertools import Logger
+from mangum import Mangum
+from pydantic import JsonValue
+
+from domain.jobs.job_type import Catalogue
+from domain.jobs.repository import JobRepository
+from domain.users.repository import UserRepository
+from domain.users.user import User
+from functions.api.app import create_app
+from functions.api.handler import TEXT
+from job_types import catalogue
+from tests.factories import UserFactory
+from tests.fakes.clock import FakeClock, numbered_ids
+from tests.fakes.job_repository import FakeJobRepository
+from tests.fakes.lambda_context import FakeLambdaContext
+from tests.fakes.user_repository import FakeUserRepository
+
+MEMBER = UserFactory.build(id="00000000-0000-4000-9000-000000000001", email="member@example.com")
+OTHER = UserFactory.build(id="00000000-0000-4000-9000-000000000002", email="other@example.com")
+ADMIN = UserFactory.build(id="00000000-0000-4000-9000-000000000003", email="admin@example.com", role="admin")
+
+
+class Answer:
+    """An HTTP response."""
+
+    def __init__(self, raw: Mapping[str, JsonValue]) -> None:
+        assert raw["isBase64Encoded"] is False
+        self.status = raw["statusCode"]
+        headers = raw["headers"]
+        assert isinstance(headers, dict)
+        self.headers = headers
+        self.text = str(raw["body"])
+
+    @property
+    def json(self) -> dict[str, JsonValue]:
+        answer = json.loads(self.text)
+        assert isinstance(answer, dict)
+        return answer
+
+    def refused(self, status: int, code: str) -> "Answer":
+        """Check that this is the problem document of `code`."""
+        assert self.status == status, self.text
+        assert self.headers["content-type"] == "application/problem+json"
+        problem = self.json
+        assert (problem["status"], problem["code"]) == (status, code)
+        assert problem["request_id"] == self.headers["x-request-id"]
+        assert {"type", "title", "detail", "errors"} <= set(problem)
+        return self
+
+
+class Api:
+    """Calls the API."""
+
+    def __init__(
+        self, jobs: JobRepository | None = None, users: UserRepository | None = None, types: Catalogue | None = None
+    ) -> None:
+        self.jobs = jobs or FakeJobRepository()
+        self.users = users or FakeUserRepository()
+        self.clock = FakeClock()
+        self.log = io.StringIO()
+        logger = Logger(f"test-{id(self)}", stream=self.log)
+        app = create_app(self.jobs, self.users, types or catalogue(), self.clock, numbered_ids(), logger)
+        self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
+        # Mangum runs the loop of its thread; a test's thread has a running one already.
+        self._thread = ThreadPoolExecutor(1, initializer=_with_a_loop)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: JsonValue | bytes = None,
+        *,
+        who: User | Mapping[str, JsonValue] | None = MEMBER,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request, as `who` (a user, or any claims; None is nobody)."""
+        claims = {"email": who.email, "email_verified": "true"} if isinstance(who, User) else who
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
+        event = {
+            "version": "2.0",
+            "rawPath": path,
+            "rawQueryString": urlencode(query or {}),
+            "headers": {"content-type": "application/json", **(headers or {})},
+            "requestContext": {
+                "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
+                "requestId": "request-1",
+                **({"authorizer": {"jwt": {"claims": dict(claims)}}} if claims is not None else {}),
+            },
+            "body": raw.decode("latin-1") if _is_ascii(raw) else _base64(raw),
+            "isBase64Encoded": not _is_ascii(raw),
+        }
+        called = self._thread.submit(self._mangum, event, FakeLambdaContext())  # type: ignore[arg-type]
+        return Answer(called.result())
+
+
+def _with_a_loop() -> None:
+    asyncio.set_event_loop(asyncio.new_event_loop())
+
+
+def _is_ascii(raw: bytes) -> bool:
+    return raw.isascii()
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+@pytest.fixture
+async def users() -> FakeUserRepository:
+    users = FakeUserRepository()
+    for user in (MEMBER, OTHER, ADMIN):
+        await users.add(user)
+    return users

@@ -1,0 +1,357 @@
+"""/v1/jobs."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from domain.jobs import transitions
+from domain.jobs.job import Job
+from domain.jobs.job_type import Catalogue
+from domain.jobs.outcomes import Done
+from domain.jobs.repository import JobUnreadable
+from domain.json_text import to_json_text
+from tests.factories import NOW, asked_to_stop, failed, finished, legal, retrying, running, succeeded
+from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
+from tests.fakes.handlers import a_handler
+from tests.fakes.job_repository import FakeJobRepository
+from tests.fakes.user_repository import FakeUserRepository
+from tests.unit.api.conftest import ADMIN, MEMBER, OTHER, Answer, Api
+
+CSV: dict[str, JsonValue] = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}}
+NOBODY = "00000000-0000-4000-8000-999999999999"
+
+
+@pytest.fixture
+def api(users: FakeUserRepository) -> Api:
+    return Api(users=users)
+
+
+def submit(api: Api, **fields: JsonValue) -> Answer:
+    answer = api.call("POST", "/v1/jobs", CSV | fields)
+    assert answer.status == 202, answer.text
+    return answer
+
+
+def test_a_submission_is_accepted_with_location_and_etag(api: Api) -> None:
+    answer = submit(api, tags={"k": "v"})
+    job = answer.json
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert answer.headers["etag"] == '"1"'
+    assert answer.headers["x-request-id"] == "request-1"
+    assert job == {
+        "id": job["id"], "type": "csv.profile", "status": "queued", "version": 1, "payload": {"csv": "a\n1\n"},
+        "result": None, "error": None, "attempt": 0, "max_attempts": 3, "progress": None, "cancel_requested": False,
+        "run_at": None, "created_at": "2026-11-23T03:00:00.123456Z", "updated_at": "2026-11-23T03:00:00.123456Z",
+        "started_at": None, "finished_at": None, "expires_at": job["expires_at"], "tags": {"k": "v"},
+        "history": [{"status": "queued", "at": "2026-11-23T03:00:00.123456Z", "attempt": 0, "code": None}],
+        "owner_id": MEMBER.id, "links": {"self": f"/v1/jobs/{job['id']}", "cancel": f"/v1/jobs/{job['id']}/cancel"},
+    }  # fmt: skip
+
+
+def test_a_job_is_read_back(api: Api) -> None:
+    accepted = submit(api)
+    read = api.call("GET", f"/v1/jobs/{accepted.json['id']}")
+    assert (read.status, read.json, read.headers["etag"]) == (200, accepted.json, '"1"')
+
+
+def test_a_moment_is_answered_in_utc(api: Api) -> None:
+    job = submit(api, run_at="2026-11-23T12:30:00+05:30").json
+    assert (job["status"], job["run_at"]) == ("scheduled", "2026-11-23T07:00:00.000000Z")
+
+
+def test_a_delay_schedules(api: Api) -> None:
+    assert submit(api, delay_seconds=3).json["run_at"] == "2026-11-23T03:00:03.123456Z"
+
+
+class Anything(BaseModel):
+    """A payload of any members."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+@pytest.mark.parametrize("number", ["12345678901234567890123456789", "0.1", "1e22", "-0.0", "1.7976931348623157e308"])
+def test_numbers_in_a_payload_come_back_exactly(users: FakeUserRepository, number: str) -> None:
+    types = Catalogue([a_handler("any.thing", payload=Anything)])
+    body = f'{{"type":"any.thing","payload":{{"n":{number}}}}}'.encode()
+    answer = Api(users=users, types=types).call("POST", "/v1/jobs", body)
+    assert answer.status == 202, answer.text
+    assert repr(answer.json["payload"]) == repr({"n": json.loads(number)})
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 422, "invalid_request"),
+        (b"{", 400, "invalid_json"),
+        (b"nonsense", 400, "invalid_json"),
+        (b"\xff\xfe", 400, "invalid_json"),
+        (b"[" * 10_000 + b"]" * 10_000, 400, "invalid_json"),
+        (b'{"type":"csv.profile","payload":' + b'{"a":' * 10_000 + b"1" + b"}" * 10_000 + b"}", 400, "invalid_json"),
+        (b'{"type":"csv.profile","payload":{"csv":"\\ud800"}}', 400, "invalid_json"),
+        (b'{"type":"csv.profile","payload":{"csv":NaN}}', 400, "invalid_json"),
+        (b'{"type":"csv.profile","payload":{"csv":Infinity}}', 400, "invalid_json"),
+        (b'{"type":"csv.profile","payload":{"csv":1e999}}', 422, "invalid_payload"),
+        (b'{"type":"csv.profile","payload":{"csv":' + b"1" * 5000 + b"}}", 400, "invalid_json"),
+        (b"[]", 422, "invalid_request"),
+        (b"null", 422, "invalid_request"),
+        (b'"text"', 422, "invalid_request"),
+        (b"{}", 422, "invalid_request"),
+        (b'{"type":"csv.profile"}', 422, "invalid_request"),
+        (b'{"type":7,"payload":{}}', 422, "invalid_request"),
+        (b'{"type":"","payload":{}}', 422, "invalid_request"),
+        (b'{"type":"nope","payload":{}}', 422, "unknown_job_type"),
+        (b'{"type":"csv.profile","payload":{}}', 422, "invalid_payload"),
+        (b'{"type":"csv.profile","payload":[]}', 422, "invalid_payload"),
+        (b'{"type":"csv.profile","payload":null}', 422, "invalid_payload"),
+        (b'{"type":"csv.profile","payload":{"csv":1}}', 422, "invalid_payload"),
+        (b'{"type":"csv.profile","payload":{"csv":"a","x":1}}', 422, "invalid_payload"),
+    ],
+    ids=lambda value: str(value[:40]) if isinstance(value, bytes) else str(value),
+)
+def test_a_body_of_the_wrong_kind_gets_a_problem_and_writes_nothing(
+    api: Api, body: bytes, status: int, code: str
+) -> None:
+    api.call("POST", "/v1/jobs", body).refused(status, code)
+    assert api.call("GET", "/v1/jobs").json["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"unknown": 1}, "/unknown"),
+        ({"status": "succeeded"}, "/status"),
+        ({"version": 9}, "/version"),
+        ({"owner_id": "x"}, "/owner_id"),
+        ({"id": "x"}, "/id"),
+        ({"run_at": 1_800_000_000}, "/run_at"),
+        ({"run_at": "tomorrow"}, "/run_at"),
+        ({"run_at": "2026-12-01T00:00:00"}, "/run_at"),
+        ({"delay_seconds": -1}, "/delay_seconds"),
+        ({"delay_seconds": "3"}, "/delay_seconds"),
+        ({"delay_seconds": True}, "/delay_seconds"),
+        ({"delay_seconds": 1e300}, "/delay_seconds"),
+        ({"run_at": "9999-12-31T23:59:59Z"}, "/run_at"),
+        ({"run_at": "2026-12-01T00:00:00Z", "delay_seconds": 1}, "/delay_seconds"),
+        ({"max_attempts": 0}, "/max_attempts"),
+        ({"max_attempts": 101}, "/max_attempts"),
+        ({"max_attempts": 1.5}, "/max_attempts"),
+        ({"max_attempts": "3"}, "/max_attempts"),
+        ({"tags": {"": "x"}}, "/tags"),
+        ({"tags": {"k": 1}}, "/tags/k"),
+        ({"tags": {f"k{n}": "v" for n in range(21)}}, "/tags"),
+        ({"tags": {"a/b~c": "v" * 257}}, "/tags/a~1b~0c"),
+        ({"payload": {"csv": "a", "delimiter": ""}}, "/payload/delimiter"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_wrong_field_is_refused_with_a_pointer_to_it(api: Api, fields: dict[str, JsonValue], pointer: str) -> None:
+    problem = api.call("POST", "/v1/jobs", CSV | fields)
+    assert problem.status == 422, problem.text
+    errors = problem.json["errors"]
+    assert isinstance(errors, list)
+    assert any(isinstance(error, dict) and str(error["pointer"]).startswith(pointer) for error in errors), errors
+    assert api.call("GET", "/v1/jobs").json["items"] == []
+
+
+def test_a_problem_never_repeats_what_was_sent(api: Api) -> None:
+    problem = api.call("POST", "/v1/jobs", CSV | {"payload": {"csv": 7, "token": "hunter2"}, "run_at": "hunter2"})
+    assert "hunter2" not in problem.text
+
+
+def test_bodies_and_payloads_have_a_limit(api: Api) -> None:
+    api.call("POST", "/v1/jobs", CSV | {"payload": {"csv": "x" * 5_000_000}}).refused(413, "payload_too_large")
+    api.call("POST", "/v1/jobs", CSV | {"payload": {"csv": "x" * 300_000}}).refused(413, "payload_too_large")
+    assert api.call("GET", "/v1/jobs").json["items"] == []
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"])
+def test_a_body_that_is_not_called_json_is_refused(api: Api, media_type: str) -> None:
+    answer = api.call("POST", "/v1/jobs", CSV, headers={"content-type": media_type})
+    answer.refused(415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "application/vnd.job+json"])
+def test_json_may_be_called_by_its_other_names(api: Api, media_type: str) -> None:
+    assert api.call("POST", "/v1/jobs", CSV, headers={"content-type": media_type}).status == 202
+
+
+def test_an_idempotency_key_is_one_job(api: Api) -> None:
+    first = api.call("POST", "/v1/jobs", CSV, headers={"idempotency-key": "order 7"})
+    again = api.call("POST", "/v1/jobs", CSV, headers={"idempotency-key": "order 7"})
+    assert first.json == again.json
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    other = CSV | {"payload": {"csv": "b\n1\n"}}
+    api.call("POST", "/v1/jobs", other, headers={"idempotency-key": "order 7"}).refused(422, "idempotency_mismatch")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "tab\there"])
+def test_an_idempotency_key_is_printable_ascii(api: Api, key: str) -> None:
+    api.call("POST", "/v1/jobs", CSV, headers={"idempotency-key": key}).refused(422, "invalid_idempotency_key")
+
+
+@pytest.mark.parametrize("job_id", [NOBODY, "x", "0" * 5000, "%00", "é", NOBODY.upper()])
+def test_a_job_that_does_not_exist_is_not_found(api: Api, job_id: str) -> None:
+    api.call("GET", f"/v1/jobs/{job_id}").refused(404, "job_not_found")
+    api.call("POST", f"/v1/jobs/{job_id}/cancel").refused(404, "job_not_found")
+    api.call("POST", f"/v1/jobs/{job_id}/retry").refused(404, "job_not_found")
+
+
+def test_another_tenants_job_is_answered_like_one_that_does_not_exist(api: Api) -> None:
+    job_id = submit(api).json["id"]
+    for method, suffix in (("GET", ""), ("POST", "/cancel"), ("POST", "/retry")):
+        theirs = api.call(method, f"/v1/jobs/{job_id}{suffix}", who=OTHER)
+        nobodys = api.call(method, f"/v1/jobs/{NOBODY}{suffix}", who=OTHER)
+        assert (theirs.status, theirs.text, theirs.headers) == (nobodys.status, nobodys.text, nobodys.headers)
+    assert api.call("GET", f"/v1/jobs/{job_id}", who=ADMIN).status == 200
+
+
+def test_jobs_are_listed_newest_first_with_a_cursor_and_a_link(api: Api) -> None:
+    ids = []
+    for _ in range(3):
+        ids.append(submit(api).json["id"])
+        api.clock.forward(timedelta(seconds=1))
+    first = api.call("GET", "/v1/jobs", query={"limit": "2", "status": "queued"})
+    items = first.json["items"]
+    assert isinstance(items, list)
+    assert [item["id"] for item in items if isinstance(item, dict)] == [ids[2], ids[1]]
+    cursor = str(first.json["next"])
+    assert first.headers["link"] == f'</v1/jobs?status=queued&limit=2&cursor={cursor}>; rel="next"'
+    second = api.call("GET", "/v1/jobs", query={"limit": "2", "status": "queued", "cursor": cursor})
+    assert [item["id"] for item in second.json["items"]] == [ids[0]]  # type: ignore[union-attr,index,call-overload]
+    assert second.json["next"] is None
+    api.call("GET", "/v1/jobs", query={"limit": "2", "cursor": cursor}).refused(400, "bad_cursor")
+    api.call("GET", "/v1/jobs", query={"status": "queued", "cursor": cursor}, who=OTHER).refused(400, "bad_cursor")
+    api.call("GET", "/v1/jobs", query={"cursor": "x"}).refused(400, "bad_cursor")
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"status": "lost"}, {"type": "x" * 65}]
+)
+def test_a_listing_with_wrong_parameters_is_refused(api: Api, query: dict[str, str]) -> None:
+    api.call("GET", "/v1/jobs", query=query).refused(422, "invalid_request")
+
+
+def test_a_member_lists_nobody_elses_jobs_and_an_admin_does(api: Api) -> None:
+    submit(api)
+    assert api.call("GET", "/v1/jobs", who=OTHER, query={"owner": MEMBER.id}).json == {"items": [], "next": None}
+    assert api.call("GET", "/v1/jobs", who=OTHER).json["items"] == []
+    assert len(str(api.call("GET", "/v1/jobs", who=ADMIN, query={"owner": MEMBER.id}).json["items"])) > 10
+    assert api.call("GET", "/v1/jobs", query={"owner": MEMBER.id}).json["items"] != []
+
+
+def test_a_waiting_job_is_cancelled_and_retried(api: Api) -> None:
+    job_id = submit(api, delay_seconds=60).json["id"]
+    cancelled = api.call("POST", f"/v1/jobs/{job_id}/cancel")
+    assert (cancelled.status, cancelled.json["status"]) == (200, "cancelled")
+    assert cancelled.json["links"] == {"self": f"/v1/jobs/{job_id}", "retry": f"/v1/jobs/{job_id}/retry"}
+    api.call("POST", f"/v1/jobs/{job_id}/cancel").refused(409, "illegal_transition")
+    retried = api.call("POST", f"/v1/jobs/{job_id}/retry")
+    assert (retried.status, retried.json["status"], retried.json["version"]) == (202, "queued", 3)
+    api.call("POST", f"/v1/jobs/{job_id}/retry").refused(409, "illegal_transition")
+
+
+async def stored(users: FakeUserRepository, job: Job) -> tuple[Api, str]:
+    jobs = FakeJobRepository()
+    await jobs.add(job, NOW)
+    return Api(jobs, users), f"/v1/jobs/{job.id}"
+
+
+ID = "00000000-0000-4000-8000-00000000000a"
+
+
+async def test_a_running_job_is_asked_to_stop(users: FakeUserRepository) -> None:
+    api, path = await stored(users, running(id=ID, owner_id=MEMBER.id))
+    asked = api.call("POST", f"{path}/cancel")
+    assert (asked.status, asked.json["cancel_requested"], asked.json["status"]) == (202, True, "running")
+
+
+async def test_every_state_is_shown_with_what_it_carries(users: FakeUserRepository) -> None:
+    progress = legal(
+        transitions.report_progress(asked_to_stop(id=ID, owner_id=MEMBER.id), "token-of-this-worker", 0.5, "half", NOW)
+    )
+    api, path = await stored(users, progress)
+    shown = api.call("GET", path).json
+    assert shown["progress"] == {"fraction": 0.5, "message": "half", "at": "2026-11-23T03:00:00.123456Z"}
+    assert "lease" not in str(shown)
+    api, path = await stored(users, succeeded(id=ID, owner_id=MEMBER.id))
+    assert api.call("GET", path).json["result"] == {"rows": 1}
+    api, path = await stored(users, failed(id=ID, owner_id=MEMBER.id))
+    error = {
+        "code": "failed",
+        "message": "never",
+        "attempt": 1,
+        "at": "2026-11-23T03:00:00.123456Z",
+        "reason": "permanent",
+    }
+    assert api.call("GET", path).json["error"] == error
+    api, path = await stored(users, retrying(id=ID, owner_id=MEMBER.id))
+    assert api.call("GET", path).json["run_at"] == "2026-11-23T03:00:01.123456Z"
+
+
+def test_what_the_client_has_already_is_not_sent_again(api: Api) -> None:
+    path = f"/v1/jobs/{submit(api).json['id']}"
+    for tag in ('"1"', 'W/"1"', '"7", "1"', "*"):
+        answer = api.call("GET", path, headers={"if-none-match": tag})
+        assert (answer.status, answer.text, answer.headers["etag"]) == (304, "", '"1"')
+    assert api.call("GET", path, headers={"if-none-match": '"7"'}).status == 200
+
+
+def test_waiting_ends_after_the_time_that_was_asked_for(api: Api) -> None:
+    path = f"/v1/jobs/{submit(api).json['id']}"
+    answer = api.call("GET", path, headers={"prefer": "respond-async, wait=1"})
+    assert (answer.status, answer.json["status"]) == (200, "queued")
+    assert answer.headers["preference-applied"] == "wait=1"
+
+
+async def test_waiting_ends_at_once_for_a_final_job(users: FakeUserRepository) -> None:
+    api, path = await stored(users, succeeded(id=ID, owner_id=MEMBER.id))
+    assert api.call("GET", path, headers={"prefer": "wait=20"}).json["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("prefer", ["wait=x", "wait", "", "wait=-1", "handling=strict"])
+def test_a_preference_that_is_not_understood_is_ignored(api: Api, prefer: str) -> None:
+    path = f"/v1/jobs/{submit(api).json['id']}"
+    answer = api.call("GET", path, headers={"prefer": prefer})
+    assert answer.status == 200
+    assert "preference-applied" not in answer.headers
+
+
+def test_a_store_that_does_not_answer_is_told_with_a_time_to_try_again(users: FakeUserRepository) -> None:
+    down = FaultyJobRepository(
+        FakeJobRepository(), on_read=lambda: OUTAGE, on_add=lambda: OUTAGE, on_replace=lambda _: OUTAGE
+    )
+    api = Api(down, users)
+    for method, path, body in (
+        ("POST", "/v1/jobs", CSV),
+        ("GET", "/v1/jobs", None),
+        ("GET", f"/v1/jobs/{NOBODY}", None),
+        ("GET", "/healthz", None),
+    ):
+        answer = api.call(method, path, body).refused(503, "storage_unavailable")
+        assert answer.headers["retry-after"] == "1"
+
+
+def test_a_job_that_cannot_be_read_is_a_problem_too(users: FakeUserRepository) -> None:
+    broken = FaultyJobRepository(FakeJobRepository(), on_read=lambda: JobUnreadable(job_id=NOBODY, detail="version"))
+    Api(broken, users).call("GET", f"/v1/jobs/{NOBODY}").refused(500, "job_unreadable")
+
+
+def test_a_bug_is_answered_without_its_trace(users: FakeUserRepository) -> None:
+    def bug() -> None:
+        raise ZeroDivisionError("hunter2")
+
+    api = Api(FaultyJobRepository(FakeJobRepository(), on_read=bug), users)
+    answer = api.call("GET", f"/v1/jobs/{NOBODY}")
+    answer.refused(500, "internal_error")
+    assert "hunter2" not in answer.text
+    assert "ZeroDivisionError" in api.log.getvalue()
+
+
+async def test_a_result_comes_back_exactly(users: FakeUserRepository) -> None:
+    result = {"big": 123456789012345678901234567890, "small": 1e-300, "text": "\u0000é"}
+    done = finished(running(id=ID, owner_id=MEMBER.id), Done(result=to_json_text(result)))
+    api, path = await stored(users, done)
+    assert repr(api.call("GET", path).json["result"]) == repr(result)

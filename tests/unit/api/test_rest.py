@@ -1,0 +1,183 @@
+"""Identity, users, job types, health, documents, and what is logged."""
+
+import json
+
+import pytest
+from pydantic import JsonValue
+
+from domain.results import StorageUnavailable
+from domain.users.user import Email, User
+from tests.factories import UserFactory
+from tests.fakes.user_repository import FakeUserRepository
+from tests.unit.api.conftest import ADMIN, MEMBER, OTHER, Api
+
+CSV: dict[str, JsonValue] = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}}
+
+
+@pytest.fixture
+def api(users: FakeUserRepository) -> Api:
+    return Api(users=users)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        None,
+        {},
+        {"sub": "member@example.com"},
+        {"email": ""},
+        {"email": "not an address"},
+        {"email": ["member@example.com"]},
+        {"email": "member@example.com", "email_verified": "false"},
+        {"email": "member@example.com", "email_verified": False},
+    ],
+)
+def test_without_verified_claims_nobody_comes_in(api: Api, claims: dict[str, JsonValue] | None) -> None:
+    answer = api.call(
+        "GET", "/v1/jobs", who=claims, headers={"authorization": "Bearer x", "email": "admin@example.com"}
+    )
+    answer.refused(401, "unauthenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_verified_stranger_is_told_so(api: Api) -> None:
+    api.call("GET", "/v1/jobs", who={"email": "stranger@example.com"}).refused(403, "unknown_user")
+
+
+def test_a_user_is_known_in_whatever_case_the_token_has_the_address(api: Api) -> None:
+    assert api.call("GET", "/v1/users/me", who={"email": "Member@EXAMPLE.com"}).json["id"] == MEMBER.id
+
+
+class SilentUserRepository(FakeUserRepository):
+    async def get_by_email(self, email: Email) -> StorageUnavailable:  # type: ignore[override]
+        del email
+        return StorageUnavailable(reason="timeout", detail="ReadTimeoutError")
+
+
+def test_while_users_cannot_be_read_nobody_is_turned_away_as_a_stranger() -> None:
+    Api(users=SilentUserRepository()).call("GET", "/v1/jobs").refused(503, "storage_unavailable")
+
+
+def test_an_admin_creates_users(api: Api) -> None:
+    answer = api.call("POST", "/v1/users", {"email": " Ada@Example.com ", "name": "Ada"}, who=ADMIN)
+    user = answer.json
+    assert answer.status == 201
+    assert answer.headers["location"] == f"/v1/users/{user['id']}"
+    assert answer.headers["etag"] == '"1"'
+    assert (user["email"], user["name"], user["role"], user["version"]) == ("ada@example.com", "Ada", "member", 1)
+    assert api.call("GET", "/v1/users/me", who={"email": "ada@example.com"}).json == user
+    again = api.call("POST", "/v1/users", {"email": "ADA@example.com", "name": "Other"}, who=ADMIN)
+    again.refused(409, "email_taken")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"email": "nope", "name": "x"}, "invalid_email"),
+        ({"email": "á@example.com", "name": "x"}, "invalid_email"),
+        ({"email": "a@example.com"}, "invalid_request"),
+        ({"email": "a@example.com", "name": ""}, "invalid_request"),
+        ({"email": 7, "name": "x"}, "invalid_request"),
+        ({"email": "a@example.com", "name": "x", "role": "root"}, "invalid_request"),
+        ({"email": "a@example.com", "name": "x", "id": "x"}, "invalid_request"),
+    ],
+)
+def test_a_user_of_the_wrong_form_is_refused(api: Api, body: dict[str, JsonValue], code: str) -> None:
+    api.call("POST", "/v1/users", body, who=ADMIN).refused(422, code)
+
+
+def test_members_do_not_manage_users(api: Api) -> None:
+    api.call("POST", "/v1/users", {"email": "a@example.com", "name": "x"}).refused(403, "not_allowed")
+    api.call("GET", "/v1/users", query={"email": "member@example.com"}).refused(403, "not_allowed")
+
+
+def test_an_admin_finds_users_by_address(api: Api) -> None:
+    found = api.call("GET", "/v1/users", who=ADMIN, query={"email": " MEMBER@example.com "}).json["items"]
+    assert isinstance(found, list)
+    assert [user["id"] for user in found if isinstance(user, dict)] == [MEMBER.id]
+    assert api.call("GET", "/v1/users", who=ADMIN, query={"email": "nobody@example.com"}).json == {"items": []}
+    api.call("GET", "/v1/users", who=ADMIN, query={"email": "nobody"}).refused(422, "invalid_email")
+    api.call("GET", "/v1/users", who=ADMIN).refused(422, "invalid_request")
+
+
+def test_a_member_sees_itself_alone(api: Api) -> None:
+    assert api.call("GET", f"/v1/users/{MEMBER.id}").json["email"] == MEMBER.email
+    theirs, nobodys = api.call("GET", f"/v1/users/{OTHER.id}"), api.call("GET", "/v1/users/nobody")
+    assert (theirs.status, theirs.text) == (nobodys.status, nobodys.text)
+    assert api.call("GET", f"/v1/users/{OTHER.id}", who=ADMIN).status == 200
+    assert api.call("GET", "/v1/users/me", headers={"if-none-match": '"1"'}).status == 304
+
+
+def test_a_user_changes_itself_with_the_version_that_it_read(api: Api) -> None:
+    path = f"/v1/users/{MEMBER.id}"
+    api.call("PATCH", path, {"name": "New"}).refused(428, "precondition_required")
+    api.call("PATCH", path, {"name": "New"}, headers={"if-match": '"7"'}).refused(412, "stale_version")
+    api.call("PATCH", path, {"name": "New"}, headers={"if-match": "nonsense"}).refused(412, "stale_version")
+    changed = api.call("PATCH", path, {"name": "New"}, headers={"if-match": '"1"'})
+    assert (changed.status, changed.json["name"], changed.headers["etag"]) == (200, "New", '"2"')
+    taken = api.call("PATCH", path, {"email": OTHER.email}, headers={"if-match": '"2"'})
+    taken.refused(409, "email_taken")
+    api.call("PATCH", path, {"email": "x"}, headers={"if-match": '"2"'}).refused(422, "invalid_email")
+    api.call("PATCH", path, {"role": "admin"}, headers={"if-match": '"2"'}).refused(403, "not_allowed")
+    api.call("PATCH", f"/v1/users/{OTHER.id}", {"name": "x"}, headers={"if-match": '"1"'}).refused(
+        404, "user_not_found"
+    )
+
+
+def test_an_admin_gives_a_role(api: Api) -> None:
+    changed = api.call("PATCH", f"/v1/users/{MEMBER.id}", {"role": "admin"}, who=ADMIN, headers={"if-match": '"1"'})
+    assert changed.json["role"] == "admin"
+
+
+def test_job_types_are_told_with_their_schemas(api: Api) -> None:
+    listed = api.call("GET", "/v1/job-types").json["items"]
+    assert isinstance(listed, list)
+    assert [each["name"] for each in listed if isinstance(each, dict)] == ["csv.profile", "http.request"]
+    one = api.call("GET", "/v1/job-types/csv.profile").json
+    assert one in listed
+    schema = one["payload_schema"]
+    assert isinstance(schema, dict)
+    assert schema["required"] == ["csv"]
+    api.call("GET", "/v1/job-types/nope").refused(404, "unknown_job_type")
+
+
+def test_health_is_open(api: Api) -> None:
+    answer = api.call("GET", "/healthz", who=None)
+    assert (answer.status, answer.json) == (200, {"status": "ok"})
+
+
+def test_the_openapi_document_is_served(api: Api) -> None:
+    document = api.call("GET", "/openapi.json", who=None).json
+    paths = document["paths"]
+    assert isinstance(paths, dict)
+    assert {"/v1/jobs", "/v1/jobs/{job_id}", "/v1/users/me", "/healthz"} <= set(paths)
+    assert "HTTPValidationError" not in json.dumps(document)
+    assert api.call("GET", "/docs", who=None).headers["content-type"].startswith("text/html")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/v1/nope", 404), ("DELETE", "/v1/jobs", 405), ("GET", "/", 404)]
+)
+def test_what_is_not_there_is_a_problem_too(api: Api, method: str, path: str, status: int) -> None:
+    answer = api.call(method, path)
+    answer.refused(status, {404: "not_found", 405: "method_not_allowed"}[status])
+
+
+def test_one_line_is_logged_for_a_request_without_what_it_carried(api: Api) -> None:
+    body = CSV | {"payload": {"csv": "canary-payload\n1\n"}}
+    headers = {"authorization": "Bearer canary-token", "idempotency-key": "canary-key"}
+    api.call("POST", "/v1/jobs", body, headers=headers)
+    api.call("GET", "/v1/users", who=ADMIN, query={"email": "canary-address@example.com"})
+    api.call("POST", "/v1/jobs", b'{"type":"csv.profile","payload":{"canary-field":1}}')
+    lines = [json.loads(line) for line in api.log.getvalue().splitlines() if line.startswith("{")]
+    told = [line for line in lines if line["message"] == "request_answered"]
+    assert [(line["method"], line["route"], line["status"]) for line in told] == [
+        ("POST", "/v1/jobs", 202), ("GET", "/v1/users", 200), ("POST", "/v1/jobs", 422),
+    ]  # fmt: skip
+    assert all(line["request_id"] == "request-1" for line in told)
+    assert "canary" not in json.dumps(lines)
+    assert MEMBER.email not in json.dumps(lines)
+
+
+def test_users_of_tests_are_users() -> None:
+    assert isinstance(UserFactory.build(), User)

@@ -1,0 +1,155 @@
+"""csv.profile."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from domain.jobs.outcomes import Fail
+from job_types.csv_profile import MAX_COLUMNS, ColumnProfile, CsvDocument, CsvProfile, ProfileCsv, Quantiles, ValueCount
+from local.template import ROOT
+from tests.fakes.context import FakeContext
+
+
+def profile(text: str, delimiter: str = ",") -> CsvProfile | Fail:
+    return ProfileCsv().run(CsvDocument(csv=text, delimiter=delimiter), FakeContext())
+
+
+def column(*values: str) -> ColumnProfile:
+    text = io.StringIO()
+    csv.writer(text).writerows([["name", "other"], *([value, "x"] for value in values)])
+    result = profile(text.getvalue())
+    assert isinstance(result, CsvProfile), result
+    assert result.rows == len(values)
+    return result.columns[0]
+
+
+def test_integers_have_exact_bounds_mean_and_quantiles() -> None:
+    assert column("1", "2", "3", "4", "", "2") == ColumnProfile(
+        name="name", type="integer", nulls=1, distinct=4, min=1, max=4, mean=2.4,
+        quantiles=Quantiles(p25=2.0, p50=2.0, p75=3.0),
+    )  # fmt: skip
+
+
+def test_one_value_is_its_own_quantiles() -> None:
+    assert column("7").quantiles == Quantiles(p25=7, p50=7, p75=7)
+
+
+def test_integers_beyond_64_bits_stay_exact() -> None:
+    assert column("123456789012345678901234567890", "1").max == 123456789012345678901234567890
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (("1.5", "2", "-3e2", "+.5"), "number"),
+        (("true", "False", "TRUE"), "boolean"),
+        (("2012-01-01", "2012-12-31"), "date"),
+        (("2012-01-01", "2012-01-01T10:00:00Z"), "datetime"),
+        (("2012-01-01 10:00", "2012-01-01T10:00:00.5+02:00"), "datetime"),
+        (("2012-13-01", "2012-01-01"), "text"),
+        (("1", "one"), "text"),
+        (("nan", "inf"), "text"),
+        (("1e999", "1"), "text"),
+        (("\u0661", "\u0662"), "text"),
+        (("", " "), "empty"),
+    ],
+)
+def test_a_column_has_the_narrowest_type_that_all_its_values_have(values: tuple[str, ...], kind: str) -> None:
+    assert column(*values).type == kind
+
+
+def test_text_has_its_most_frequent_values() -> None:
+    found = column("rain", "sun", "rain", "fog", "sun", "rain")
+    assert (found.distinct, found.min, found.max) == (3, "fog", "sun")
+    assert found.most_frequent == [
+        ValueCount(value="rain", count=3), ValueCount(value="sun", count=2), ValueCount(value="fog", count=1),
+    ]  # fmt: skip
+
+
+def test_long_values_are_cut_in_the_result() -> None:
+    found = column("x" * 1000)
+    assert found.most_frequent == [ValueCount(value="x" * 200, count=1)]
+
+
+def test_dates_have_bounds() -> None:
+    found = column("2012-05-01", "2011-05-01")
+    assert (found.min, found.max) == ("2011-05-01", "2012-05-01")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("", 1, "no header"),
+        ("\n\n", 1, "no header"),
+        ("a,b\n1\n", 2, "expected 2 fields as in the header, found 1"),
+        ("a,b\n1,2\n1,2,3\n", 3, "found 3"),
+        ('a,b\n1,"2\n', 2, "unexpected end of data"),
+        ('a,b\n1,"2"x\n', 2, "expected after"),
+        ("a,a\n1,2\n", 1, "two columns are named 'a'"),
+        (",".join(f"c{n}" for n in range(MAX_COLUMNS + 1)), 1, "at most"),
+    ],
+)
+def test_malformed_csv_is_a_permanent_failure_with_line_and_reason(text: str, line: int, reason: str) -> None:
+    failure = profile(text)
+    assert isinstance(failure, Fail)
+    assert failure.code == "malformed_csv"
+    assert failure.reason.startswith(f"line {line}: ")
+    assert reason in failure.reason
+
+
+def test_quotes_line_breaks_and_other_delimiters_are_read() -> None:
+    result = profile('a;b\r\n"1;2";"x\ny"\r\n', ";")
+    assert isinstance(result, CsvProfile)
+    assert result.rows == 1
+    assert result.columns[1].max == "x\ny"
+
+
+def test_a_byte_order_mark_and_blank_lines_are_no_data() -> None:
+    result = profile("\ufeffa,b\n\n1,2\n\n")
+    assert isinstance(result, CsvProfile)
+    assert (result.rows, result.columns[0].name) == (1, "a")
+
+
+def test_a_header_alone_has_empty_columns() -> None:
+    result = profile("a,b\n")
+    assert isinstance(result, CsvProfile)
+    assert [found.type for found in result.columns] == ["empty", "empty"]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"csv": 1}, {"csv": "a", "more": 1}, {"csv": "a", "delimiter": ",,"}, {}, {"csv": "a", "delimiter": '"'}]
+)
+def test_a_payload_of_another_form_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        CsvDocument.model_validate(fields)
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_profiled_or_refused_but_never_crashes(text: str) -> None:
+    result = profile(text)
+    assert isinstance(result, CsvProfile | Fail)
+    if isinstance(result, CsvProfile):
+        assert "Infinity" not in result.model_dump_json()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.integers(), min_size=1))
+def test_any_numbers_have_a_profile_in_order(numbers: list[float]) -> None:
+    found = column(*(repr(number) for number in numbers))
+    if found.quantiles is not None and found.mean is not None:
+        assert isinstance(found.min, int | float)
+        assert isinstance(found.max, int | float)
+        assert found.min <= found.quantiles.p25 <= found.quantiles.p50 <= found.quantiles.p75 <= found.max
+
+
+def test_the_carried_data_sets_have_the_figures_of_their_sources() -> None:
+    weather = profile((ROOT / "examples/data/seattle-weather.csv").read_text())
+    assert isinstance(weather, CsvProfile)
+    assert weather.rows == 1461, "four years of days"
+    by_name = {found.name: found for found in weather.columns}
+    assert (by_name["date"].min, by_name["date"].max) == ("2012-01-01", "2015-12-31")
+    assert (by_name["temp_max"].min, by_name["temp_max"].max) == (-1.6, 35.6)
+    assert by_name["weather"].distinct == 5

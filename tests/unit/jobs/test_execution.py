@@ -1,0 +1,506 @@
+"""How a worker takes a job through one attempt."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import pytest
+from pydantic import BaseModel
+
+from domain.jobs import transitions
+from domain.jobs.execution import (
+    MAX_RESULT_BYTES,
+    Executed,
+    Interrupted,
+    JobExecutor,
+    LeaseLost,
+    NothingToDo,
+    NotStarted,
+)
+from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded
+from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy
+from domain.jobs.outcomes import Fail, Retry, Stopped
+from domain.jobs.repository import JobRepository, JobUnreadable, VersionConflict
+from domain.json_text import JsonText
+from domain.results import ItemTooLarge, StorageUnavailable
+from functions.runtime import now as real_now
+from tests.factories import NOW, POLICY, claimed, legal, queued, running, succeeded
+from tests.fakes.clock import FakeClock, half, numbered_ids
+from tests.fakes.faulty_job_repository import OUTAGE, Fault, FaultyJobRepository
+from tests.fakes.handlers import Count, Run, Text, a_handler, count_words
+from tests.fakes.job_repository import FakeJobRepository
+
+KIND = "text.word_count"
+DEADLINE = NOW + timedelta(minutes=5)
+Clock = Callable[[], object]
+
+
+def an_executor(
+    jobs: JobRepository,
+    *handlers: AnyHandler,
+    clock: FakeClock | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> JobExecutor:
+    chosen = handlers or (a_handler(),)
+    return JobExecutor(jobs, Catalogue(chosen), clock or FakeClock(), numbered_ids(), half, settings or {})
+
+
+async def stored(jobs: FakeJobRepository, text: str = "one two", max_attempts: int = 3) -> Job:
+    job = queued(type=KIND, payload=JsonText(f'{{"text":"{text}"}}'), max_attempts=max_attempts)
+    await jobs.add(job, NOW)
+    return job
+
+
+async def run_with(run: Run, policy: Policy = POLICY, max_attempts: int = 3) -> Job:
+    """The job as a handler that does `run` leaves it."""
+    jobs = FakeJobRepository()
+    job = await stored(jobs, max_attempts=max_attempts)
+    executed = await an_executor(jobs, a_handler(run=run, policy=policy)).execute(job, DEADLINE)
+    assert isinstance(executed, Executed)
+    assert await jobs.get(job.id, NOW) == executed.job
+    return executed.job
+
+
+async def test_a_job_is_claimed_run_and_its_result_committed() -> None:
+    jobs = FakeJobRepository()
+    job = await stored(jobs)
+    executed = await an_executor(jobs).execute(job, DEADLINE)
+    assert isinstance(executed, Executed)
+    assert isinstance(executed.job.state, Succeeded)
+    assert executed.job.state.result == '{"words":2}'
+    assert (executed.outcome, executed.job.attempt, executed.job.version) == ("succeeded", 1, 3)
+    assert await jobs.get(job.id, NOW) == executed.job
+
+
+async def test_waiting_and_running_time_are_told() -> None:
+    jobs, clock = FakeJobRepository(), FakeClock(NOW + timedelta(seconds=2))
+
+    async def slow(document: Text, context: JobContext) -> Count:
+        clock.forward(timedelta(seconds=3))
+        return await count_words(document, context)
+
+    executed = await an_executor(jobs, a_handler(run=slow), clock=clock).execute(await stored(jobs), DEADLINE)
+    assert isinstance(executed, Executed)
+    assert (executed.waited, executed.ran) == (timedelta(seconds=2), timedelta(seconds=3))
+
+
+async def test_a_handler_that_asks_for_a_retry_gets_one() -> None:
+    async def busy(_document: Text, _context: JobContext) -> Retry:
+        return Retry(reason="busy", after=timedelta(seconds=9))
+
+    job = await run_with(busy)
+    assert isinstance(job.state, Retrying)
+    assert job.state.retry_at == NOW + timedelta(seconds=9)
+
+
+async def test_a_handler_that_gives_up_ends_the_job() -> None:
+    async def hopeless(_document: Text, _context: JobContext) -> Fail:
+        return Fail(reason="no")
+
+    assert (await run_with(hopeless)).status == "failed"
+
+
+async def test_an_exception_counts_as_a_retryable_failure_with_its_type_and_message() -> None:
+    async def crash(_document: Text, _context: JobContext) -> Count:
+        raise LookupError("no such thing")
+
+    job = await run_with(crash)
+    assert isinstance(job.state, Retrying)
+    assert (job.state.error.code, job.state.error.message) == ("LookupError", "no such thing")
+
+
+async def test_an_exception_without_a_message_is_told_by_its_type() -> None:
+    async def crash(_document: Text, _context: JobContext) -> Count:
+        raise RuntimeError
+
+    job = await run_with(crash)
+    assert isinstance(job.state, Retrying)
+    assert job.state.error.message == "RuntimeError"
+
+
+async def test_a_time_out_of_the_handlers_own_is_not_the_attempts() -> None:
+    async def impatient(_document: Text, _context: JobContext) -> Count:
+        raise TimeoutError
+
+    job = await run_with(impatient)
+    assert isinstance(job.state, Retrying)
+    assert job.state.error.code == "TimeoutError"
+
+
+async def test_an_attempt_is_stopped_at_its_timeout() -> None:
+    jobs = FakeJobRepository()
+    brief = Policy(timeout=timedelta(milliseconds=30))
+
+    async def endless(_document: Text, _context: JobContext) -> Count:
+        await asyncio.sleep(60)
+        return Count()
+
+    now = real_now()
+    job = queued(now, brief, type=KIND, payload=JsonText("{}"), max_attempts=1)
+    await jobs.add(job, now)
+    catalogue = Catalogue([a_handler(run=endless, policy=brief)])
+    executor = JobExecutor(jobs, catalogue, real_now, numbered_ids(), half, {})
+    executed = await executor.execute(job, now + timedelta(minutes=1))
+    assert isinstance(executed, Executed)
+    assert isinstance(executed.job.state, Failed)
+    assert executed.job.state.reason == "timeout"
+    assert "0.03 s" in executed.job.state.error.message
+
+
+async def test_a_payload_that_its_model_refuses_ends_the_job_without_its_values() -> None:
+    jobs = FakeJobRepository()
+    job = queued(type=KIND, payload=JsonText('{"text":"secret","other":"secret"}'))
+    await jobs.add(job, NOW)
+    executed = await an_executor(jobs).execute(job, DEADLINE)
+    assert isinstance(executed, Executed)
+    assert isinstance(executed.job.state, Failed)
+    assert executed.job.state.error.code == "invalid_payload"
+    assert "secret" not in executed.job.state.error.message
+    assert "other" in executed.job.state.error.message
+
+
+async def test_a_handler_that_returns_something_else_has_failed() -> None:
+    async def wrong(_document: Text, _context: JobContext) -> Count:
+        return {"words": 2}  # type: ignore[return-value]  # the mistake that is tested
+
+    job = await run_with(wrong)
+    assert isinstance(job.state, Failed)
+    assert job.state.error.code == "invalid_result"
+
+
+class Ratio(BaseModel):
+    value: float
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+async def test_a_result_that_is_not_json_ends_the_job_or_becomes_null(value: float) -> None:
+    async def infinite(_document: Text, _context: JobContext) -> Ratio:
+        return Ratio(value=value)
+
+    job = await run_with(infinite)
+    assert job.status in {"failed", "succeeded"}
+
+
+class Anything(BaseModel):
+    value: object
+
+
+async def test_a_result_that_cannot_be_written_ends_the_job() -> None:
+    async def odd(_document: Text, _context: JobContext) -> Anything:
+        return Anything(value=threading.Lock())
+
+    job = await run_with(odd)
+    assert isinstance(job.state, Failed)
+    assert job.state.error.code == "invalid_result"
+
+
+async def test_a_result_beyond_the_limit_ends_the_job() -> None:
+    async def long(_document: Text, _context: JobContext) -> Text:
+        return Text(text="x" * MAX_RESULT_BYTES)
+
+    job = await run_with(long)
+    assert isinstance(job.state, Failed)
+    assert job.state.error.code == "result_too_large"
+
+
+async def test_a_type_that_this_worker_does_not_know_is_tried_again_later() -> None:
+    jobs = FakeJobRepository()
+    job = queued(type="newer.type")
+    await jobs.add(job, NOW)
+    executed = await an_executor(jobs).execute(job, DEADLINE)
+    assert isinstance(executed, Executed)
+    assert executed.error_code == "unknown_job_type"
+    assert executed.outcome == "retrying"
+
+
+class Blocking:
+    """A handler that is a plain function."""
+
+    definition = JobType[BaseModel, BaseModel](name=KIND, summary="", payload=Text, result=Count)
+
+    def run(self, _payload: BaseModel, _context: JobContext) -> Text:
+        return Text(text=threading.current_thread().name)
+
+
+async def test_a_plain_function_runs_in_a_thread() -> None:
+    jobs = FakeJobRepository()
+    executed = await an_executor(jobs, Blocking()).execute(await stored(jobs), DEADLINE)
+    assert isinstance(executed, Executed)
+    assert isinstance(executed.job.state, Succeeded)
+    assert threading.main_thread().name not in executed.job.state.result
+
+
+async def test_without_time_for_a_whole_attempt_nothing_is_begun() -> None:
+    jobs = FakeJobRepository()
+    job = await stored(jobs)
+    soon = NOW + POLICY.timeout
+    assert await an_executor(jobs).execute(job, soon) == NotStarted(job_id=job.id)
+    assert await jobs.get(job.id, NOW) == job
+
+
+@pytest.mark.parametrize("standing", [running(type=KIND), succeeded(type=KIND)], ids=lambda job: job.status)
+async def test_a_doorbell_for_a_job_that_moved_on_does_nothing(standing: Job) -> None:
+    jobs = FakeJobRepository()
+    await jobs.add(standing, NOW)
+    ring = queued(type=KIND, id=standing.id)
+    answer = await an_executor(jobs).execute(ring, DEADLINE)
+    assert answer == NothingToDo(job_id=standing.id, why=standing.status)
+    assert await jobs.get(standing.id, NOW) == standing
+
+
+async def test_a_doorbell_for_a_job_that_is_gone_does_nothing() -> None:
+    ring = queued(type=KIND)
+    assert await an_executor(FakeJobRepository()).execute(ring, DEADLINE) == NothingToDo(job_id=ring.id, why="gone")
+
+
+async def test_an_image_that_is_not_of_a_queued_job_is_nobodys_doorbell() -> None:
+    ring = running(type=KIND)
+    assert await an_executor(FakeJobRepository()).execute(ring, DEADLINE) == NothingToDo(job_id=ring.id, why="running")
+
+
+async def test_an_old_doorbell_of_a_redriven_job_runs_it_as_it_stands() -> None:
+    jobs = FakeJobRepository()
+    job = await stored(jobs)
+    assert job.wake_at is not None
+    await jobs.replace(legal(transitions.redrive(job, POLICY, job.wake_at)), job.version)
+    executed = await an_executor(jobs).execute(job, DEADLINE)
+    assert isinstance(executed, Executed)
+    assert (executed.outcome, executed.job.version) == ("succeeded", 4)
+
+
+async def test_a_job_that_is_redriven_again_and_again_is_left_to_the_next_doorbell() -> None:
+    job = queued(type=KIND)
+    always = FaultyJobRepository(FakeJobRepository(), on_replace=lambda _: VersionConflict(job_id=job.id, current=job))
+    assert await an_executor(always).execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="contended")
+
+
+@pytest.mark.parametrize("fault", [JobUnreadable(job_id="x", detail="?"), ItemTooLarge(size=2, limit=1)])
+async def test_a_job_that_cannot_be_claimed_is_left_alone(fault: Fault) -> None:
+    jobs = FaultyJobRepository(FakeJobRepository(), on_replace=lambda _: fault)
+    job = queued(type=KIND)
+    assert await an_executor(jobs).execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="unreadable")
+
+
+async def test_a_store_that_fails_before_the_claim_interrupts() -> None:
+    jobs = FaultyJobRepository(FakeJobRepository(), on_replace=lambda _: OUTAGE)
+    job = queued(type=KIND)
+    answer = await an_executor(jobs).execute(job, DEADLINE)
+    assert answer == Interrupted(job_id=job.id, stage="claim", problem=OUTAGE)
+
+
+def failing_outcomes(times: int, fault: Fault) -> Callable[[Job], Fault | None]:
+    """Fails the first `times` writes of an outcome."""
+    left = [fault] * times
+    return lambda job: None if job.status == "running" or not left else left.pop()
+
+
+async def test_an_outcome_is_written_again_until_the_store_answers() -> None:
+    inner = FakeJobRepository()
+    jobs = FaultyJobRepository(inner, on_replace=failing_outcomes(2, OUTAGE))
+    executed = await an_executor(jobs).execute(await stored(inner), DEADLINE)
+    assert isinstance(executed, Executed)
+    assert executed.outcome == "succeeded"
+
+
+async def test_an_outcome_that_cannot_be_written_in_time_interrupts() -> None:
+    inner, clock = FakeJobRepository(), FakeClock()
+
+    def down(job: Job) -> Fault | None:
+        if job.status == "running":
+            return None
+        clock.forward(timedelta(minutes=1))
+        return OUTAGE
+
+    job = await stored(inner)
+    answer = await an_executor(FaultyJobRepository(inner, on_replace=down), clock=clock).execute(job, DEADLINE)
+    assert answer == Interrupted(job_id=job.id, stage="record", problem=OUTAGE)
+
+
+async def test_an_outcome_that_the_store_rejects_interrupts_at_once() -> None:
+    inner = FakeJobRepository()
+    denied = StorageUnavailable(reason="rejected", detail="AccessDeniedException")
+    job = await stored(inner)
+    jobs = FaultyJobRepository(inner, on_replace=failing_outcomes(9, denied))
+    answer = await an_executor(jobs).execute(job, DEADLINE)
+    assert answer == Interrupted(job_id=job.id, stage="record", problem=denied)
+
+
+@pytest.mark.parametrize("fault", [VersionConflict(job_id="x", current=None), JobUnreadable(job_id="x", detail="?")])
+async def test_an_outcome_for_a_job_that_vanished_is_dropped(fault: Fault) -> None:
+    inner = FakeJobRepository()
+    job = await stored(inner)
+    jobs = FaultyJobRepository(inner, on_replace=failing_outcomes(1, fault))
+    assert await an_executor(jobs).execute(job, DEADLINE) == LeaseLost(job_id=job.id, attempt=1)
+
+
+async def test_a_job_that_outgrows_its_item_fails_instead_of_being_lost() -> None:
+    inner = FakeJobRepository()
+    jobs = FaultyJobRepository(inner, on_replace=failing_outcomes(1, ItemTooLarge(size=2, limit=1)))
+    executed = await an_executor(jobs).execute(await stored(inner), DEADLINE)
+    assert isinstance(executed, Executed)
+    assert executed.error_code == "result_too_large"
+
+
+async def test_an_outcome_after_the_lease_was_taken_over_is_refused() -> None:
+    jobs = FakeJobRepository()
+
+    async def slow(document: Text, context: JobContext) -> Count:
+        standing = await jobs.get(context.job_id, NOW)
+        assert isinstance(standing, Job)
+        rescued = legal(transitions.wake(standing, POLICY, NOW + timedelta(hours=1), 0.5))
+        await jobs.replace(rescued, standing.version)
+        return await count_words(document, context)
+
+    job = await stored(jobs)
+    answer = await an_executor(jobs, a_handler(run=slow)).execute(job, DEADLINE)
+    assert answer == LeaseLost(job_id=job.id, attempt=1)
+    standing = await jobs.get(job.id, NOW)
+    assert isinstance(standing, Job)
+    assert standing.status == "retrying"
+
+
+async def test_a_request_to_stop_reaches_the_handler_and_ends_the_job_cancelled() -> None:
+    jobs = FakeJobRepository()
+    seen: list[bool] = []
+
+    async def polite(_document: Text, context: JobContext) -> Stopped | Count:
+        seen.append(await context.cancel_requested())
+        standing = await jobs.get(context.job_id, NOW)
+        assert isinstance(standing, Job)
+        await jobs.replace(legal(transitions.cancel(standing, POLICY, NOW)), standing.version)
+        seen.append(await context.cancel_requested())
+        return Stopped()
+
+    executed = await an_executor(jobs, a_handler(run=polite)).execute(await stored(jobs), DEADLINE)
+    assert seen == [False, True]
+    assert isinstance(executed, Executed)
+    assert executed.outcome == "cancelled"
+
+
+async def test_progress_is_seen_while_the_job_runs() -> None:
+    jobs, clock = FakeJobRepository(), FakeClock()
+    seen: list[float] = []
+
+    async def steady(document: Text, context: JobContext) -> Count:
+        for fraction in (0.25, 0.5, 0.75):
+            await context.report_progress(fraction, "on it")
+            standing = await jobs.get(context.job_id, NOW)
+            assert isinstance(standing, Job)
+            assert isinstance(standing.state, Running)
+            assert standing.state.progress is not None
+            seen.append(standing.state.progress.fraction)
+            clock.forward(timedelta(milliseconds=600))
+        return await count_words(document, context)
+
+    executed = await an_executor(jobs, a_handler(run=steady), clock=clock).execute(await stored(jobs), DEADLINE)
+    assert seen == [0.25, 0.25, 0.75], "the second report came too soon"
+    assert isinstance(executed, Executed)
+    assert executed.outcome == "succeeded"
+
+
+async def test_a_handler_knows_its_attempt() -> None:
+    jobs = FakeJobRepository()
+    known: list[object] = []
+
+    async def curious(document: Text, context: JobContext) -> Count:
+        known.extend([context.job_id, context.idempotency_key, context.attempt, context.deadline])
+        known.append(context.settings["COLOUR"])
+        return await count_words(document, context)
+
+    job = await stored(jobs)
+    await an_executor(jobs, a_handler(run=curious), settings={"COLOUR": "green"}).execute(job, DEADLINE)
+    assert known == [job.id, job.id, 1, NOW + POLICY.timeout, "green"]
+
+
+async def test_progress_that_cannot_be_written_does_not_fail_the_job() -> None:
+    inner, clock = FakeJobRepository(), FakeClock()
+    faults: list[Fault | None] = [OUTAGE]
+
+    def on_progress(job: Job) -> Fault | None:
+        reported = isinstance(job.state, Running) and job.state.progress is not None
+        return faults.pop() if reported and faults else None
+
+    async def steady(document: Text, context: JobContext) -> Count:
+        await context.report_progress(0.5)
+        return await count_words(document, context)
+
+    jobs = FaultyJobRepository(inner, on_replace=on_progress)
+    executed = await an_executor(jobs, a_handler(run=steady), clock=clock).execute(await stored(inner), DEADLINE)
+    assert isinstance(executed, Executed)
+    assert executed.outcome == "succeeded"
+
+
+async def test_a_report_gives_up_when_the_job_is_contended_gone_or_out_of_reach() -> None:
+    inner = FakeJobRepository()
+    job = await stored(inner)
+    busy = claimed(job)
+
+    async def steady(document: Text, context: JobContext) -> Count:
+        await context.report_progress(0.5)
+        return await count_words(document, context)
+
+    def contended(written: Job) -> Fault | None:
+        reported = isinstance(written.state, Running) and written.state.progress is not None
+        if not reported or not isinstance(written.state, Running):
+            return None
+        lease = written.state.lease
+        standing = busy.model_copy(update={"state": Running(lease=lease)})
+        return VersionConflict(job_id=job.id, current=standing)
+
+    executed = await an_executor(FaultyJobRepository(inner, on_replace=contended), a_handler(run=steady)).execute(
+        job, DEADLINE
+    )
+    assert isinstance(executed, Executed)
+
+    unread = FakeJobRepository()
+    again = await stored(unread)
+    blind = FaultyJobRepository(unread, on_read=lambda: OUTAGE)
+    assert isinstance(await an_executor(blind, a_handler(run=steady)).execute(again, DEADLINE), Executed)
+
+
+@pytest.mark.parametrize(("fault", "expected"), [(OUTAGE, False), (JobUnreadable(job_id="x", detail="?"), False)])
+async def test_a_handler_goes_on_while_nobody_can_be_asked(
+    fault: JobUnreadable | StorageUnavailable, expected: bool
+) -> None:
+    inner = FakeJobRepository()
+    seen: list[bool] = []
+
+    async def asking(document: Text, context: JobContext) -> Count:
+        seen.append(await context.cancel_requested())
+        return await count_words(document, context)
+
+    jobs = FaultyJobRepository(inner, on_read=lambda: fault)
+    await an_executor(jobs, a_handler(run=asking)).execute(await stored(inner), DEADLINE)
+    assert seen == [expected]
+
+
+async def test_a_handler_whose_job_is_gone_should_stop() -> None:
+    jobs = FakeJobRepository()
+    seen: list[bool] = []
+
+    async def asking(document: Text, context: JobContext) -> Count:
+        standing = await jobs.get(context.job_id, NOW)
+        assert isinstance(standing, Job)
+        await jobs.replace(succeeded(id=standing.id).model_copy(update={"version": 9}), standing.version)
+        seen.append(await context.cancel_requested())
+        return await count_words(document, context)
+
+    job = await stored(jobs)
+    answer = await an_executor(jobs, a_handler(run=asking)).execute(job, DEADLINE)
+    assert seen == [True]
+    assert answer == LeaseLost(job_id=job.id, attempt=1)
+
+
+async def test_progress_of_a_lost_lease_is_dropped() -> None:
+    jobs = FakeJobRepository()
+
+    async def late(document: Text, context: JobContext) -> Count:
+        standing = await jobs.get(context.job_id, NOW)
+        assert isinstance(standing, Job)
+        await jobs.replace(legal(transitions.wake(standing, POLICY, NOW + timedelta(hours=1), 0.5)), standing.version)
+        await context.report_progress(0.5)
+        return await count_words(document, context)
+
+    job = await stored(jobs)
+    assert await an_executor(jobs, a_handler(run=late)).execute(job, DEADLINE) == LeaseLost(job_id=job.id, attempt=1)

@@ -1,0 +1,383 @@
+"""The life of a job: every move, its conditions and what it leaves behind."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from domain.jobs import transitions
+from domain.jobs.job import (
+    Cancelled,
+    Failed,
+    Job,
+    Queued,
+    Retrying,
+    Running,
+    Scheduled,
+    Status,
+    Succeeded,
+    is_final,
+)
+from domain.jobs.job_type import Policy
+from domain.jobs.outcomes import Done, Fail, Retry, Stopped, TimedOut
+from domain.jobs.retry import Backoff
+from domain.jobs.transitions import (
+    LEASE_GRACE,
+    MAX_HISTORY,
+    MOVES,
+    TRIGGER_PATIENCE,
+    UNFINISHED_HORIZON,
+    IllegalTransition,
+)
+from domain.json_text import JsonText
+from tests.factories import (
+    NOW,
+    POLICY,
+    TOKEN,
+    asked_to_stop,
+    cancelled,
+    claimed,
+    failed,
+    finished,
+    in_every_state,
+    legal,
+    new_job,
+    queued,
+    retrying,
+    running,
+    scheduled,
+    succeeded,
+)
+
+SECOND = timedelta(seconds=1)
+LATER = NOW + timedelta(days=2)
+ANCIENT = NOW + timedelta(days=400)
+RESULT = JsonText('{"rows":1}')
+
+Move = Callable[[Job], Job | IllegalTransition]
+
+EVERY_MOVE: dict[str, Move] = {
+    "claim": lambda job: transitions.claim(job, POLICY, "other", LATER + SECOND, LATER),
+    "succeed": lambda job: transitions.finish(job, POLICY, TOKEN, Done(result=RESULT), LATER, 0.5),
+    "retry": lambda job: transitions.finish(job, POLICY, TOKEN, Retry(reason="x"), LATER, 0.5),
+    "fail": lambda job: transitions.finish(job, POLICY, TOKEN, Fail(reason="x"), LATER, 0.5),
+    "time out": lambda job: transitions.finish(job, POLICY, TOKEN, TimedOut(reason="x"), LATER, 0.5),
+    "stop": lambda job: transitions.finish(job, POLICY, TOKEN, Stopped(), LATER, 0.5),
+    "cancel": lambda job: transitions.cancel(job, POLICY, LATER),
+    "report progress": lambda job: transitions.report_progress(job, TOKEN, 0.5, "half", LATER),
+    "wake": lambda job: transitions.wake(job, POLICY, LATER, 0.5),
+    "wake, too late": lambda job: transitions.wake(job, POLICY, ANCIENT, 0.5),
+    "retry by hand": lambda job: transitions.retry_by_hand(job, POLICY, LATER),
+    "succeed directly": lambda job: transitions.succeed(job, POLICY, RESULT, LATER),
+    "retry directly": lambda job: transitions.retry(job, POLICY, Retry(reason="x"), "exhausted", LATER, 0.5),
+    "fail directly": lambda job: transitions.fail(job, POLICY, Fail(reason="x"), "permanent", LATER),
+    "queue": lambda job: transitions.queue(job, POLICY, LATER),
+    "redrive": lambda job: transitions.redrive(job, POLICY, LATER),
+    "expire": lambda job: transitions.expire(job, POLICY, LATER),
+    "rescue": lambda job: transitions.rescue(job, POLICY, LATER, 0.5),
+}
+
+STARTS = (*in_every_state(max_attempts=3), *in_every_state(max_attempts=1))
+
+
+def test_the_moves_that_the_functions_make_are_the_moves_that_the_diagram_shows() -> None:
+    made: set[tuple[Status, Status]] = set()
+    for start in STARTS:
+        for move in EVERY_MOVE.values():
+            moved = move(start)
+            if isinstance(moved, Job) and moved != start:
+                made.add((start.status, moved.status))
+    drawn = {(move.source, move.target) for move in MOVES if move.source != "new"}
+    assert made == drawn
+    born = {transitions.submit(new_job(), POLICY, NOW).status, scheduled().status}
+    assert born == {move.target for move in MOVES if move.source == "new"}
+
+
+@pytest.mark.parametrize("name", EVERY_MOVE)
+@pytest.mark.parametrize("start", STARTS, ids=lambda job: f"{job.status}-{job.max_attempts}")
+def test_every_move_keeps_what_must_not_change(name: str, start: Job) -> None:
+    moved = EVERY_MOVE[name](start)
+    if isinstance(moved, IllegalTransition):
+        assert moved.job_id == start.id
+        assert moved.status == start.status
+        return
+    kept = {"id", "owner_id", "type", "payload", "tags", "max_attempts", "created_at", "fingerprint"}
+    assert moved.model_dump(include=kept) == start.model_dump(include=kept)
+    assert Job.model_validate(moved.model_dump()) == moved
+    assert moved.attempt <= moved.max_attempts
+    if moved != start:
+        assert moved.version == start.version + 1
+        assert moved.updated_at in {LATER, ANCIENT}
+    assert (moved.wake_at is None) is is_final(moved)
+    assert moved.expires_at.microsecond == 0
+    if not is_final(moved):
+        assert moved.wake_at is not None
+        assert moved.expires_at >= moved.wake_at + timedelta(days=1)
+
+
+@pytest.mark.parametrize("final", [succeeded(), failed(), cancelled()], ids=lambda job: job.status)
+@pytest.mark.parametrize("name", sorted(set(EVERY_MOVE) - {"retry by hand"}))
+def test_a_final_state_never_changes(final: Job, name: str) -> None:
+    assert isinstance(EVERY_MOVE[name](final), IllegalTransition)
+
+
+def test_a_job_without_a_time_is_queued_at_once() -> None:
+    job = queued()
+    assert job.state == Queued(queued_at=NOW)
+    assert (job.version, job.attempt, job.created_at, job.updated_at) == (1, 0, NOW, NOW)
+    assert [entry.status for entry in job.history] == ["queued"]
+
+
+def test_a_job_whose_time_has_passed_is_queued_at_once() -> None:
+    assert scheduled(run_at=NOW).state == Queued(queued_at=NOW)
+
+
+def test_a_job_for_later_waits_for_its_time() -> None:
+    job = scheduled(run_at=NOW + SECOND)
+    assert job.state == Scheduled(run_at=NOW + SECOND)
+    assert job.wake_at == NOW + SECOND
+
+
+def test_nobody_needs_to_look_at_a_queued_job_before_one_whole_normal_run() -> None:
+    job = queued()
+    assert job.wake_at == NOW + TRIGGER_PATIENCE + POLICY.timeout + LEASE_GRACE
+    assert claimed(job, NOW + SECOND).wake_at == job.wake_at, "so that a claim costs no index write"
+
+
+def test_an_unfinished_jobs_ttl_lies_far_ahead_in_whole_seconds() -> None:
+    job = scheduled(run_at=NOW + timedelta(days=100))
+    assert job.expires_at >= NOW + timedelta(days=100) + UNFINISHED_HORIZON
+    assert job.expires_at.microsecond == 0
+
+
+def test_a_claim_counts_the_attempt_and_sets_the_lease() -> None:
+    job = claimed(queued(), NOW + SECOND)
+    assert isinstance(job.state, Running)
+    assert job.attempt == 1
+    assert job.started_at == NOW + SECOND
+    assert job.state.lease.token == TOKEN
+    assert job.state.lease.until == NOW + SECOND + POLICY.timeout + LEASE_GRACE
+
+
+def test_a_lease_ends_with_the_function_when_that_is_nearer() -> None:
+    deadline = NOW + timedelta(seconds=3)
+    job = legal(transitions.claim(queued(), POLICY, TOKEN, deadline, NOW))
+    assert isinstance(job.state, Running)
+    assert job.state.lease.until == deadline + LEASE_GRACE
+
+
+def test_a_late_claim_moves_the_wake_time_to_the_end_of_its_lease() -> None:
+    late = NOW + timedelta(hours=1)
+    job = claimed(queued(), late)
+    assert job.wake_at == late + POLICY.timeout + LEASE_GRACE
+
+
+def test_a_claimed_job_cannot_be_claimed_again() -> None:
+    job = running()
+    refused = transitions.claim(job, POLICY, "other", LATER, NOW)
+    assert refused == IllegalTransition(job_id=job.id, status="running", action="claim")
+
+
+def test_success_commits_the_result_and_sets_the_retention() -> None:
+    job = finished(running(), Done(result=RESULT), NOW + SECOND)
+    assert job.state == Succeeded(finished_at=NOW + SECOND, result=RESULT)
+    assert timedelta(0) <= job.expires_at - (NOW + SECOND + POLICY.retention) < SECOND
+    assert [entry.status for entry in job.history] == ["queued", "running", "succeeded"]
+
+
+def test_an_outcome_with_a_stale_lease_is_refused() -> None:
+    outcome = transitions.finish(running(), POLICY, "stale", Done(result=RESULT), NOW, 0.5)
+    assert isinstance(outcome, IllegalTransition)
+
+
+def test_a_failed_attempt_is_retried_after_a_jittered_delay() -> None:
+    job = finished(running(), Retry(reason="busy", code="http_503"), NOW)
+    assert isinstance(job.state, Retrying)
+    assert job.state.retry_at == NOW + POLICY.backoff.base * 0.5 == job.wake_at
+    assert (job.state.error.code, job.state.error.message, job.state.error.attempt) == ("http_503", "busy", 1)
+    assert job.history[-1].code == "http_503"
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (timedelta(seconds=7), timedelta(seconds=7)),
+        (timedelta(seconds=-7), timedelta(0)),
+        (timedelta(days=7), timedelta(days=1)),
+    ],
+)
+def test_a_handler_may_say_when_to_retry_within_a_day(after: timedelta, expected: timedelta) -> None:
+    job = finished(running(), Retry(reason="busy", after=after), NOW)
+    assert isinstance(job.state, Retrying)
+    assert job.state.retry_at == NOW + expected
+
+
+def test_the_last_attempts_failure_is_the_jobs() -> None:
+    job = finished(running(max_attempts=1), Retry(reason="busy"), NOW)
+    assert isinstance(job.state, Failed)
+    assert (job.state.reason, job.state.error.message) == ("exhausted", "busy")
+
+
+def test_a_timeout_is_retried_and_in_the_end_the_reason() -> None:
+    assert isinstance(finished(running(), TimedOut(reason="slow")).state, Retrying)
+    last = finished(running(max_attempts=1), TimedOut(reason="slow"))
+    assert isinstance(last.state, Failed)
+    assert (last.state.reason, last.state.error.code) == ("timeout", "timeout")
+
+
+def test_a_permanent_failure_is_not_retried() -> None:
+    job = finished(running(), Fail(reason="malformed", code="malformed_csv"))
+    assert isinstance(job.state, Failed)
+    assert (job.state.reason, job.state.error.code) == ("permanent", "malformed_csv")
+
+
+def test_an_error_message_is_bounded() -> None:
+    job = finished(running(), Fail(reason="x" * 100_000))
+    assert isinstance(job.state, Failed)
+    assert len(job.state.error.message) == transitions.MAX_MESSAGE
+
+
+@pytest.mark.parametrize("waiting", [queued(), scheduled(), retrying()], ids=lambda job: job.status)
+def test_a_waiting_job_is_cancelled_at_once(waiting: Job) -> None:
+    job = legal(transitions.cancel(waiting, POLICY, LATER))
+    assert job.state == Cancelled(finished_at=LATER)
+
+
+def test_a_running_job_is_asked_to_stop_once() -> None:
+    job = asked_to_stop()
+    assert isinstance(job.state, Running)
+    assert job.state.cancel_requested
+    assert transitions.cancel(job, POLICY, LATER) == job, "asking again changes nothing"
+
+
+def test_a_handler_that_stops_as_asked_leaves_the_job_cancelled() -> None:
+    assert finished(asked_to_stop(), Stopped()).state == Cancelled(finished_at=NOW)
+
+
+def test_a_handler_that_stops_unasked_has_failed() -> None:
+    job = finished(running(), Stopped())
+    assert isinstance(job.state, Failed)
+    assert job.state.error.code == "stopped_unasked"
+
+
+def test_a_job_that_was_asked_to_stop_is_not_tried_again() -> None:
+    assert finished(asked_to_stop(), Retry(reason="busy")).status == "cancelled"
+    assert finished(asked_to_stop(), TimedOut(reason="slow")).status == "cancelled"
+
+
+def test_work_that_is_done_counts_although_it_was_asked_to_stop() -> None:
+    assert finished(asked_to_stop(), Done(result=RESULT)).status == "succeeded"
+
+
+def test_progress_is_bounded_and_written_at_most_once_a_second() -> None:
+    first = legal(transitions.report_progress(running(), TOKEN, 7.5, "x" * 5000, NOW))
+    assert isinstance(first.state, Running)
+    assert first.state.progress is not None
+    assert first.state.progress.fraction == 1.0
+    assert len(first.state.progress.message) == transitions.MAX_MESSAGE
+    assert transitions.report_progress(first, TOKEN, 0.6, "", NOW + SECOND / 2) == first
+    assert transitions.report_progress(first, TOKEN, 0.6, "", NOW + SECOND) != first
+    assert isinstance(transitions.report_progress(first, "stale", 0.6, "", LATER), IllegalTransition)
+    nan = legal(transitions.report_progress(running(), TOKEN, float("nan"), "", NOW))
+    assert isinstance(nan.state, Running)
+    assert nan.state.progress is not None
+    assert nan.state.progress.fraction == 0.0
+
+
+def test_progress_and_a_request_to_stop_keep_each_other() -> None:
+    reported = legal(transitions.report_progress(asked_to_stop(), TOKEN, 0.5, "", NOW))
+    assert isinstance(reported.state, Running)
+    assert reported.state.cancel_requested
+    asked = legal(transitions.cancel(legal(transitions.report_progress(running(), TOKEN, 0.5, "", NOW)), POLICY, NOW))
+    assert isinstance(asked.state, Running)
+    assert asked.state.progress is not None
+
+
+def test_a_due_job_is_queued_and_not_before() -> None:
+    job = scheduled(run_at=NOW + SECOND)
+    assert isinstance(transitions.wake(job, POLICY, NOW, 0.5), IllegalTransition)
+    assert legal(transitions.wake(job, POLICY, NOW + SECOND, 0.5)).state == Queued(queued_at=NOW + SECOND)
+
+
+def test_a_lost_trigger_is_rung_again_each_time_after_twice_the_patience() -> None:
+    job = queued()
+    assert job.wake_at is not None
+    assert isinstance(transitions.wake(job, POLICY, job.wake_at - SECOND, 0.5), IllegalTransition)
+    patience = []
+    for _ in range(9):
+        assert job.wake_at is not None
+        moment = job.wake_at
+        job = legal(transitions.wake(job, POLICY, moment, 0.5))
+        assert job.wake_at is not None
+        patience.append((job.wake_at - moment - POLICY.timeout - LEASE_GRACE) / TRIGGER_PATIENCE)
+    assert patience == [2, 4, 8, 16, 32, 64, 64, 64, 64]
+    assert job.state == Queued(queued_at=NOW, redrives=9)
+    assert len(job.history) == 1
+
+
+@pytest.mark.parametrize("waiting", [queued(), scheduled(run_at=NOW + SECOND), retrying()], ids=lambda job: job.status)
+def test_a_job_that_could_not_be_started_for_too_long_fails_as_expired(waiting: Job) -> None:
+    job = legal(transitions.wake(waiting, POLICY, NOW + POLICY.max_age + timedelta(minutes=1), 0.5))
+    assert isinstance(job.state, Failed)
+    assert (job.state.reason, job.state.error.code) == ("expired", "expired")
+
+
+def test_a_dead_workers_job_is_rescued_when_its_lease_has_ended() -> None:
+    job = running()
+    assert isinstance(job.state, Running)
+    until = job.state.lease.until
+    assert isinstance(transitions.wake(job, POLICY, until - SECOND, 0.5), IllegalTransition)
+    rescued = legal(transitions.wake(job, POLICY, until, 0.5))
+    assert isinstance(rescued.state, Retrying)
+    assert rescued.state.error.code == "lease_expired"
+    assert rescued.attempt == 1, "the attempt was counted when it was claimed"
+
+
+def test_a_job_that_kills_its_worker_each_time_ends_failed() -> None:
+    job, now = queued(max_attempts=3), NOW
+    for _ in range(3):
+        now += timedelta(days=1)
+        job = claimed(job, now)
+        now += timedelta(days=1)
+        job = legal(transitions.wake(job, POLICY, now, 0.5))
+        if isinstance(job.state, Retrying):
+            job = legal(transitions.wake(job, POLICY, job.state.retry_at, 0.5))
+    assert isinstance(job.state, Failed)
+    assert (job.state.reason, job.attempt) == ("exhausted", 3)
+
+
+def test_a_rescued_job_that_was_asked_to_stop_is_cancelled() -> None:
+    assert legal(transitions.wake(asked_to_stop(), POLICY, LATER, 0.5)).status == "cancelled"
+
+
+@pytest.mark.parametrize("ended", [failed(), cancelled()], ids=lambda job: job.status)
+def test_a_person_can_give_a_job_all_its_attempts_again(ended: Job) -> None:
+    job = legal(transitions.retry_by_hand(ended, POLICY, LATER))
+    assert job.state == Queued(queued_at=LATER)
+    assert job.attempt == 0
+    assert job.expires_at > LATER + timedelta(days=29)
+
+
+def test_what_succeeded_cannot_be_retried() -> None:
+    assert isinstance(transitions.retry_by_hand(succeeded(), POLICY, LATER), IllegalTransition)
+
+
+def test_history_keeps_the_last_transitions() -> None:
+    job = failed()
+    for _ in range(30):
+        job = legal(transitions.cancel(legal(transitions.retry_by_hand(job, POLICY, LATER)), POLICY, LATER))
+    assert len(job.history) == MAX_HISTORY
+    assert job.history[-1].status == "cancelled"
+
+
+def test_what_a_client_may_do_is_what_the_transitions_allow() -> None:
+    for job in in_every_state():
+        allowed = transitions.legal_for_a_client(job)
+        assert ("cancel" in allowed) is isinstance(transitions.cancel(job, POLICY, LATER), Job)
+        assert ("retry" in allowed) is isinstance(transitions.retry_by_hand(job, POLICY, LATER), Job)
+
+
+def test_a_policy_with_a_short_retention_does_not_keep_the_far_horizon() -> None:
+    brief = Policy(retention=timedelta(minutes=1), backoff=Backoff())
+    job = finished(running(policy=brief), Done(result=RESULT), NOW, brief)
+    assert job.expires_at <= NOW + timedelta(minutes=1) + SECOND

@@ -1,0 +1,18 @@
+"""What is generated is committed as it would be generated now."""
+
+import pytest
+
+from local.template import ROOT
+from scripts.generate import generated
+
+GENERATED = generated()
+
+
+@pytest.mark.parametrize("path", GENERATED)
+def test_a_generated_file_is_current(path: str) -> None:
+    assert (ROOT / path).read_text() == GENERATED[path], "run `make docs`"
+
+
+def test_no_sample_is_left_over() -> None:
+    kept = {f"events/samples/{path.name}" for path in (ROOT / "events/samples").glob("*.json")}
+    assert kept <= set(GENERATED)

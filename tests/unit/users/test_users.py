@@ -1,0 +1,118 @@
+"""Users: the one rule for addresses, and who may do what."""
+
+import pytest
+
+from domain.results import StorageUnavailable
+from domain.users.repository import EmailTaken, UserNotFound, UserVersionConflict
+from domain.users.service import NotAllowed, StaleVersion, UserChange, UserService
+from domain.users.user import Email, InvalidEmail, User, normalise_email
+from tests.factories import NOW, UserFactory
+from tests.fakes.clock import FakeClock, numbered_ids
+from tests.fakes.user_repository import FakeUserRepository
+
+ADMIN = UserFactory.build(role="admin", id="admin")
+
+
+def a_service(users: FakeUserRepository | None = None) -> UserService:
+    return UserService(users or FakeUserRepository(), FakeClock(), numbered_ids())
+
+
+async def created(service: UserService, email: str = "ada@example.com") -> User:
+    user = await service.create(email, "Ada", "member")
+    assert isinstance(user, User)
+    return user
+
+
+@pytest.mark.parametrize(
+    "text", ["ada@example.com", " Ada@Example.COM\n", "a.b+c@sub.example.co", "o'hara_1@x-y.example", "a@b.c"]
+)
+def test_addresses_are_trimmed_and_lower_cased(text: str) -> None:
+    assert normalise_email(text) == text.strip().lower()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "ada", "@example.com", "ada@", "ada@example", "a..b@example.com", ".a@example.com", "a b@example.com",
+     "ada@exa_mple.com", "ada@-example.com", "ada@example..com", '"a b"@example.com', "ada@[127.0.0.1]",
+     "ádá@example.com", "ada@exämple.com", "a" * 65 + "@example.com", "a@" + "b" * 64 + ".com",
+     "a@" + "b." * 130 + "com", "ada@example.com, bob@example.com", "ada\x00@example.com", "\u212a@example.com"],
+)  # fmt: skip
+def test_what_is_no_address_is_refused(text: str) -> None:
+    assert isinstance(normalise_email(text), InvalidEmail)
+
+
+async def test_a_user_is_found_in_whatever_case_the_address_is_given() -> None:
+    service = a_service()
+    user = await created(service, "Ada@Example.com")
+    assert user.email == "ada@example.com"
+    assert await service.find(" ADA@example.COM ") == user
+    assert await service.find("bob@example.com") == UserNotFound()
+    assert isinstance(await service.find("bob"), InvalidEmail)
+
+
+async def test_one_address_one_user() -> None:
+    service = a_service()
+    await created(service)
+    assert await service.create("ADA@example.com", "Other", "member") == EmailTaken(email="ada@example.com")
+    assert isinstance(await service.create("ada", "Other", "member"), InvalidEmail)
+
+
+async def test_a_member_sees_itself_and_an_admin_sees_all() -> None:
+    service = a_service()
+    ada, bob = await created(service), await created(service, "bob@example.com")
+    assert await service.get(ada.id, ada) == ada
+    assert await service.get(bob.id, ada) == UserNotFound()
+    assert await service.get(bob.id, ADMIN) == bob
+    assert await service.change(bob.id, UserChange(name="x"), 1, ada) == UserNotFound()
+
+
+async def test_a_change_makes_the_next_version() -> None:
+    service = a_service()
+    ada = await created(service)
+    changed = await service.change(ada.id, UserChange(name="Ada L.", email="Lady@example.com"), 1, ada)
+    assert isinstance(changed, User)
+    assert (changed.name, changed.email, changed.version, changed.updated_at) == ("Ada L.", "lady@example.com", 2, NOW)
+    assert await service.find("ada@example.com") == UserNotFound()
+
+
+async def test_a_change_of_a_stale_version_is_refused() -> None:
+    service = a_service()
+    ada = await created(service)
+    assert await service.change(ada.id, UserChange(name="x"), 7, ada) == StaleVersion(current_version=1)
+
+
+async def test_only_an_admin_changes_a_role() -> None:
+    service = a_service()
+    ada = await created(service)
+    assert isinstance(await service.change(ada.id, UserChange(role="admin"), 1, ada), NotAllowed)
+    assert isinstance(await service.change(ada.id, UserChange(role="member"), 1, ada), User)
+    promoted = await service.change(ada.id, UserChange(role="admin"), 2, ADMIN)
+    assert isinstance(promoted, User)
+    assert promoted.role == "admin"
+
+
+async def test_a_change_to_a_taken_or_invalid_address_is_refused() -> None:
+    service = a_service()
+    ada, _bob = await created(service), await created(service, "bob@example.com")
+    taken = await service.change(ada.id, UserChange(email="BOB@example.com"), 1, ada)
+    assert taken == EmailTaken(email="bob@example.com")
+    assert isinstance(await service.change(ada.id, UserChange(email="bob"), 1, ada), InvalidEmail)
+
+
+class RacedUserRepository(FakeUserRepository):
+    """Somebody else is always faster."""
+
+    async def replace(self, user: User, previous: User) -> UserVersionConflict:
+        del previous
+        return UserVersionConflict(user_id=user.id)
+
+
+async def test_a_change_that_loses_a_race_is_stale() -> None:
+    service = a_service(RacedUserRepository())
+    ada = await created(service)
+    assert await service.change(ada.id, UserChange(name="x"), 1, ada) == StaleVersion(current_version=None)
+
+
+def test_an_email_is_only_made_by_the_rule() -> None:
+    assert Email("ada@example.com") == normalise_email("ada@example.com")
+    assert StorageUnavailable(reason="timeout", detail="").reason == "timeout"

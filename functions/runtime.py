@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from persistence.cursors import CursorCodec
-from persistence.dynamodb.client import open_client
+from persistence.dynamodb.client import CONFIG, open_client
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
 
 if TYPE_CHECKING:
+    from aiobotocore.config import AioConfig
     from types_aiobotocore_dynamodb.client import DynamoDBClient
 
     from functions.settings import Settings
@@ -46,8 +47,9 @@ def new_random() -> float:
 class LazyClient:
     """A `ClientSource`: opens the client at the first call and returns the same one ever after."""
 
-    def __init__(self, endpoint_url: str | None) -> None:
+    def __init__(self, endpoint_url: str | None, config: AioConfig = CONFIG) -> None:
         self._endpoint_url = endpoint_url
+        self._config = config
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._clients: list[DynamoDBClient] = []
@@ -56,7 +58,7 @@ class LazyClient:
         if not self._clients:
             async with self._opening:
                 if not self._clients:
-                    client = await self._stack.enter_async_context(open_client(self._endpoint_url))
+                    client = await self._stack.enter_async_context(open_client(self._endpoint_url, self._config))
                     self._clients.append(client)
         return self._clients[0]
 

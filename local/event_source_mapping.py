@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.delivery import Discarded, StreamRecord, deliver
+from local.delivery import Discarded, Invoke, StreamRecord, deliver
 from local.filtering import passes
-from local.lambda_service import FunctionPool, function_arn
+from local.lambda_service import function_arn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,14 +37,14 @@ class StreamPump:
         client: DynamoDBStreamsClient,
         stream_arn: str,
         mapping: EventSourceMapping,
-        pool: FunctionPool,
+        invoke: Invoke,
         on_failure: Path,
         poll_seconds: float,
     ) -> None:
         self._client = client
         self._stream_arn = stream_arn
         self._mapping = mapping
-        self._pool = pool
+        self._invoke = invoke
         self._on_failure = on_failure
         self._poll_seconds = poll_seconds
         lanes = range(mapping.parallelization_factor)
@@ -146,7 +146,7 @@ class StreamPump:
                 self._tell(discarded, shard_id)
 
             records = [record for _, record in batch]
-            await deliver(records, self._mapping, self._pool.invoke, discard, _now, asyncio.sleep)
+            await deliver(records, self._mapping, self._invoke, discard, _now, asyncio.sleep)
             for _ in batch:
                 lane.task_done()
 

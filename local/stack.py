@@ -222,4 +222,4 @@ async def _pump(
     streams_url = endpoint_url.replace("://dynamodb.", "://streams.dynamodb.")
     streams = await clients.enter_async_context(session.client("dynamodbstreams", endpoint_url=streams_url))
     on_failure = folder.queue(mapping.on_failure or "discarded")
-    return StreamPump(streams, arn, mapping, pools[mapping.function], on_failure, poll_seconds)
+    return StreamPump(streams, arn, mapping, pools[mapping.function].invoke, on_failure, poll_seconds)

@@ -96,8 +96,13 @@ def _summary(docstring: str | None) -> str:
     return " ".join((docstring or "").split())
 
 
+def sample_job() -> Job:
+    """The job that the worker's samples are about, as it was submitted."""
+    return transitions.submit(_new_job(SAMPLE_JOB_ID), Policy(), SAMPLE_TIME)
+
+
 def _samples() -> dict[str, JsonValue]:
-    queued = transitions.submit(_new_job(SAMPLE_JOB_ID), Policy(), SAMPLE_TIME)
+    queued = sample_job()
     later = queued.wake_at or SAMPLE_TIME
     redriven = _legal(transitions.redrive(queued, Policy(), later))
     other = transitions.submit(_new_job("3d6a3b0e-52f5-4a0c-8a53-0c3a7f1d5c22"), Policy(), SAMPLE_TIME)

@@ -197,7 +197,7 @@ def _may_see(job: Job, reader: User) -> bool:
     return job.owner_id == reader.id or reader.role == "admin"
 
 
-def _start(submission: Submission, now: datetime) -> datetime | None | InvalidPayload:
+def _start(submission: Submission, now: datetime) -> datetime | InvalidPayload | None:
     """When the job should start; None for at once."""
     if submission.delay_seconds is None:
         run_at, field = submission.run_at, "run_at"

@@ -14,6 +14,7 @@ from botocore.exceptions import (
     HTTPClientError,
     ReadTimeoutError,
 )
+from botocore.exceptions import ConnectionError as EndpointError
 from botocore.parsers import ResponseParserError
 
 from domain.results import StorageUnavailable
@@ -53,9 +54,9 @@ class ClientSource(Protocol):
     async def __call__(self) -> DynamoDBClient: ...
 
 
-def open_client(endpoint_url: str | None) -> AbstractAsyncContextManager[DynamoDBClient]:
+def open_client(endpoint_url: str | None, config: AioConfig = CONFIG) -> AbstractAsyncContextManager[DynamoDBClient]:
     """A client for AWS (None) or for another endpoint; credentials come from the environment."""
-    return aioboto3.Session().client("dynamodb", endpoint_url=endpoint_url, config=CONFIG)
+    return aioboto3.Session().client("dynamodb", endpoint_url=endpoint_url, config=config)
 
 
 def as_result(error: Exception) -> StorageUnavailable:
@@ -65,7 +66,7 @@ def as_result(error: Exception) -> StorageUnavailable:
             return _from_response(error)
         case ConnectTimeoutError() | ReadTimeoutError() | asyncio.TimeoutError():
             return StorageUnavailable(reason="timeout", detail=type(error).__name__)
-        case HTTPClientError():
+        case HTTPClientError() | EndpointError():
             return StorageUnavailable(reason="connection", detail=type(error).__name__)
         case ResponseParserError():
             return StorageUnavailable(reason="server", detail="unreadable answer")

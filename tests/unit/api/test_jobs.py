@@ -351,7 +351,7 @@ def test_a_bug_is_answered_without_its_trace(users: FakeUserRepository) -> None:
 
 
 async def test_a_result_comes_back_exactly(users: FakeUserRepository) -> None:
-    result = {"big": 123456789012345678901234567890, "small": 1e-300, "text": "\u0000é"}
+    result: dict[str, JsonValue] = {"big": 123456789012345678901234567890, "small": 1e-300, "text": "\u0000é"}
     done = finished(running(id=ID, owner_id=MEMBER.id), Done(result=to_json_text(result)))
     api, path = await stored(users, done)
     assert repr(api.call("GET", path).json["result"]) == repr(result)

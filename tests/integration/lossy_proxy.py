@@ -1,0 +1,48 @@
+"""A proxy in front of a database that passes a request on and then loses the answer."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+
+_HOP = frozenset({"content-length", "transfer-encoding", "connection", "content-encoding", "host"})
+
+
+class LossyProxy:
+    """Loses the answers to the first `losses` calls of `operation`."""
+
+    def __init__(self, target: str, operation: str, losses: int) -> None:
+        self._target = target
+        self._operation = operation
+        self.left = losses
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.request(request.method, self._target + request.path_qs, data=body, headers=headers) as answer,
+        ):
+            content = await answer.read()
+            if self.left > 0 and request.headers.get("X-Amz-Target", "").endswith(f".{self._operation}"):
+                self.left -= 1
+                assert request.transport is not None
+                request.transport.abort()
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
+            return web.Response(status=answer.status, body=content, headers=kept)
+
+
+@asynccontextmanager
+async def lossy(target: str, operation: str, losses: int = 1) -> AsyncIterator[tuple[str, LossyProxy]]:
+    """The proxy's URL, and the proxy."""
+    proxy = LossyProxy(target, operation, losses)
+    app = web.Application(client_max_size=2**21)
+    app.router.add_route("*", "/{path:.*}", proxy.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", proxy
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,76 @@
+"""The embedded database."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from domain.jobs.job import Job
+from functions.runtime import LazyClient
+from local.database import embedded_database, remove_state
+from local.tables import ensure_tables
+from local.template import ROOT, Stack
+from tests.conftest import job_repository_on, new_id
+from tests.factories import NOW, queued
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from local.database import embedded_database
+
+async def main():
+    async with embedded_database(None, Path(sys.argv[1])) as url:
+        print(url, flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_an_orderly_stop_keeps_the_jobs_and_a_fresh_start_forgets_them(tmp_path: Path, stack: Stack) -> None:
+    state, job = tmp_path / "state", queued(id=new_id())
+    for expected in ("nothing", "the job", "nothing"):
+        async with embedded_database(state, tmp_path / "log") as url:
+            client = LazyClient(url)
+            await ensure_tables(await client(), tuple(stack.tables.values()))
+            jobs = job_repository_on(client)
+            found = await jobs.get(job.id, NOW)
+            assert isinstance(found, Job) is (expected == "the job")
+            await jobs.add(job, NOW)
+            await client.close()
+        if expected == "the job":
+            remove_state(state)
+
+
+def test_it_listens_on_this_machine_only(ministack_url: str) -> None:
+    port = int(ministack_url.rsplit(":", 1)[1])
+    listening = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    local = [
+        line.split()[1] for line in listening if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
+    ]
+    assert local == [f"0100007F:{port:04X}"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_it_ends_with_whoever_started_it(tmp_path: Path, number: signal.Signals) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path / "log")],
+        stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert parent.stdout is not None
+    port = int(parent.stdout.readline().strip().rsplit(":", 1)[1])
+    parent.send_signal(number)
+    parent.wait(10)
+    parent.stdout.close()
+    ends = time.monotonic() + 10
+    while time.monotonic() < ends:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return
+        time.sleep(0.1)
+    pytest.fail("the database is still there")

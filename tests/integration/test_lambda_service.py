@@ -1,0 +1,123 @@
+"""Functions in processes of their own, under Lambda's Runtime API."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from local.database import StackError
+from local.lambda_service import Answered, Environment, FunctionFailed, FunctionPool, _environment_of
+from local.template import LambdaFunction
+
+BOOTSTRAP = (sys.executable, "-m", "local.bootstrap")
+AWSLAMBDARIC = (sys.executable, "-m", "awslambdaric", "tests.integration.functions_of_tests.handler")
+
+
+def a_function(handler: str = "tests.integration.functions_of_tests.handler", timeout: int = 3) -> LambdaFunction:
+    return LambdaFunction(
+        name="TestFunction", handler=handler, timeout=timeout, memory_size=128, environment={"COLOUR": "green"}
+    )
+
+
+@pytest.fixture
+async def pool(tmp_path: Path) -> AsyncIterator[FunctionPool]:
+    pool = FunctionPool(a_function(), {}, tmp_path / "log", max_concurrency=2)
+    yield pool
+    await pool.stop()
+
+
+async def payload(pool: FunctionPool | Environment, event: JsonValue) -> dict[str, JsonValue]:
+    result = await pool.invoke(event)
+    assert isinstance(result, Answered), result
+    assert isinstance(result.payload, dict)
+    return result.payload
+
+
+@pytest.mark.parametrize("command", [BOOTSTRAP, AWSLAMBDARIC], ids=["ours", "awslambdaric"])
+async def test_an_event_goes_in_and_an_answer_comes_out(tmp_path: Path, command: tuple[str, ...]) -> None:
+    function = a_function()
+    environment = Environment(function, _environment_of(function, {}), tmp_path / "log")
+    await environment.start(command)
+    try:
+        answer = await payload(environment, {"text": "é\u0000"})
+        assert answer["event"] == {"text": "é\u0000"}
+        assert 2000 < int(str(answer["remaining"])) <= 3000
+        assert answer["environment"] == {"AWS_LAMBDA_FUNCTION_NAME": "TestFunction", "COLOUR": "green", "TZ": ":UTC"}
+        failed = await environment.invoke({"do": "raise"})
+        assert isinstance(failed, FunctionFailed)
+        assert (failed.error_type, failed.message) == ("ValueError", "as asked")
+        again = await payload(environment, {})
+        assert (again["pid"], again["invocations"]) == (answer["pid"], 3)
+    finally:
+        await environment.stop()
+
+
+async def test_a_warm_environment_is_reused(pool: FunctionPool) -> None:
+    pids = {str((await payload(pool, {}))["pid"]) for _ in range(5)}
+    assert len(pids) == 1
+
+
+async def test_more_environments_start_while_others_are_busy_up_to_the_limit(pool: FunctionPool) -> None:
+    busy = [asyncio.create_task(pool.invoke({"do": "sleep"})) for _ in range(2)]
+    await asyncio.sleep(1.5)
+    waiting = asyncio.create_task(pool.invoke({}))
+    results = await asyncio.gather(*busy, waiting)
+    assert [isinstance(result, FunctionFailed) for result in results] == [True, True, False]
+
+
+async def test_what_overruns_is_stopped_and_replaced(pool: FunctionPool) -> None:
+    first = await payload(pool, {})
+    late = await pool.invoke({"do": "sleep"})
+    assert isinstance(late, FunctionFailed)
+    assert late.error_type == "Sandbox.Timedout"
+    assert (await payload(pool, {}))["pid"] != first["pid"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(str(first["pid"])), 0)
+
+
+@pytest.mark.parametrize(("do", "told"), [("exit", "code 3"), ("kill", "signal 9")])
+async def test_a_process_that_ends_fails_its_invocation_and_is_replaced(pool: FunctionPool, do: str, told: str) -> None:
+    crashed = await pool.invoke({"do": do})
+    assert isinstance(crashed, FunctionFailed)
+    assert crashed.error_type == "Runtime.ExitError"
+    assert told in crashed.message
+    assert (await payload(pool, {}))["invocations"] == 1
+
+
+async def test_an_idle_environment_that_was_killed_is_replaced(pool: FunctionPool) -> None:
+    first = await payload(pool, {})
+    os.kill(int(str(first["pid"])), signal.SIGKILL)
+    await asyncio.sleep(0.2)
+    assert (await payload(pool, {}))["pid"] != first["pid"]
+
+
+async def test_a_function_sees_nothing_of_this_shell(pool: FunctionPool) -> None:
+    os.environ["HEADRACE_TEST_SECRET"] = "hunter2"
+    assert (await payload(pool, {}))["secret"] is None
+
+
+async def test_what_a_function_prints_is_in_its_log(pool: FunctionPool, tmp_path: Path) -> None:
+    await pool.invoke({"do": "print"})
+    assert "hello from the function" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        ("tests.integration.nothing.handler", "ModuleNotFoundError"),
+        ("tests.integration.functions_of_tests.x", "AttributeError"),
+    ],
+)
+async def test_a_function_that_cannot_start_says_why(tmp_path: Path, handler: str, told: str) -> None:
+    pool = FunctionPool(a_function(handler), {}, tmp_path / "log", max_concurrency=1)
+    with pytest.raises(StackError, match=told):
+        await pool.warm_up()
+    failed = await pool.invoke({})
+    assert isinstance(failed, FunctionFailed)
+    assert failed.error_type == "Runtime.InitError"
+    await pool.stop()

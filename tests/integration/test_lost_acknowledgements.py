@@ -1,0 +1,76 @@
+"""A write that was applied, and whose answer was lost, is sent again by the SDK: that is no conflict."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.jobs.repository import JobExists, VersionConflict
+from domain.users.repository import EmailTaken, UserVersionConflict
+from domain.users.user import Email, User, changed_user
+from functions.runtime import LazyClient
+from tests.conftest import job_repository_on, new_id, user_repository_on
+from tests.factories import NOW, UserFactory, claimed, queued
+from tests.integration.lossy_proxy import LossyProxy, lossy
+
+PUT, TRANSACT = "PutItem", "TransactWriteItems"
+
+
+@pytest.fixture(params=["moto", "ministack"])
+def database(request: pytest.FixtureRequest) -> str:
+    request.getfixturevalue(f"{request.param}_client")
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+async def through(database: str, operation: str) -> AsyncIterator[tuple[LazyClient, LossyProxy]]:
+    async with lossy(database, operation) as (url, proxy):
+        client = LazyClient(url)
+        yield client, proxy
+        await client.close()
+
+
+async def test_an_added_job_whose_answer_was_lost_is_added(database: str) -> None:
+    job = queued(id=new_id())
+    async for client, proxy in through(database, PUT):
+        jobs = job_repository_on(client)
+        assert await jobs.add(job, NOW) == job
+        assert proxy.left == 0, "the answer was lost"
+        assert await jobs.add(job, NOW) == JobExists(current=job), "a second submission is another matter"
+
+
+async def test_a_claim_whose_answer_was_lost_is_the_claimants(database: str) -> None:
+    job = queued(id=new_id())
+    direct = LazyClient(database)
+    await job_repository_on(direct).add(job, NOW)
+    await direct.close()
+    claim = claimed(job)
+    async for client, proxy in through(database, PUT):
+        jobs = job_repository_on(client)
+        assert await jobs.replace(claim, job.version) == claim
+        assert proxy.left == 0
+        assert await jobs.replace(claim, job.version) == VersionConflict(job_id=job.id, current=claim)
+
+
+async def test_an_added_user_whose_answer_was_lost_is_added(database: str) -> None:
+    user = UserFactory.build(id=new_id(), email=f"{new_id()}@example.com")
+    async for client, proxy in through(database, TRANSACT):
+        users = user_repository_on(client)
+        assert await users.add(user) == user
+        assert proxy.left == 0
+        assert isinstance(await users.add(user.model_copy(update={"id": new_id()})), EmailTaken)
+
+
+async def test_a_changed_address_whose_answer_was_lost_is_changed(database: str) -> None:
+    user = UserFactory.build(id=new_id(), email=f"{new_id()}@example.com")
+    changed = changed_user(user, NOW, email=Email(f"{new_id()}@example.com"), name=None, role=None)
+    async for client, proxy in through(database, "NoSuchOperation"):
+        users = user_repository_on(client)
+        assert await users.add(user) == user
+        assert proxy.left == 1
+    async for client, proxy in through(database, TRANSACT):
+        users = user_repository_on(client)
+        assert await users.replace(changed, user) == changed
+        assert proxy.left == 0
+        assert await users.get(user.id) == changed
+        assert isinstance(await users.get_by_email(Email(changed.email)), User)
+        again = changed_user(user, NOW, email=None, name="x", role=None)
+        assert await users.replace(again, user) == UserVersionConflict(user_id=user.id)

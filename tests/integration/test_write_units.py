@@ -1,0 +1,81 @@
+"""What a job costs, counted by a database that charges as DynamoDB does."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Protocol
+
+import pytest
+
+from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.job_type import Catalogue
+from domain.jobs.service import JobService, Submission, Submitted
+from domain.jobs.sweeping import Sweeper
+from functions.runtime import LazyClient, new_random, now
+from persistence.converters.dynamo_to_domain import item_size, job_to_item
+from tests.conftest import job_repository_on, new_id
+from tests.factories import UserFactory
+from tests.fakes.handlers import a_handler
+
+SECOND = timedelta(seconds=1)
+
+
+class Capacity(Protocol):
+    """A response's `ConsumedCapacity`."""
+
+    def __getitem__(self, name: str) -> float: ...
+
+
+class Meter:
+    """Asks for the capacity of every call, and notes it by operation."""
+
+    def __init__(self) -> None:
+        self.units: list[tuple[str, float]] = []
+
+    def ask(self, params: dict[str, object], model: object, **_: object) -> dict[str, object]:
+        return params | {"ReturnConsumedCapacity": "INDEXES"}
+
+    def note(self, parsed: dict[str, Capacity], model: object, **_: object) -> None:
+        operation = str(getattr(model, "name", ""))
+        self.units.append((operation, parsed["ConsumedCapacity"]["CapacityUnits"]))
+
+    def take(self) -> list[tuple[str, float]]:
+        taken, self.units = self.units, []
+        return taken
+
+
+@pytest.fixture
+async def metered(ministack_client: LazyClient, ministack_url: str) -> AsyncIterator[tuple[LazyClient, Meter]]:
+    client, meter = LazyClient(ministack_url), Meter()
+    events = (await client()).meta.events
+    events.register("provide-client-params.dynamodb", meter.ask)  # type: ignore[arg-type]  # it may return
+    events.register("after-call.dynamodb", meter.note)
+    yield client, meter
+    await client.close()
+
+
+async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
+    metered: tuple[LazyClient, Meter],
+) -> None:
+    client, meter = metered
+    jobs, catalogue = job_repository_on(client), Catalogue([a_handler()])
+    service = JobService(jobs, catalogue, now, new_id)
+    executor = JobExecutor(jobs, catalogue, now, new_id, new_random, {})
+    submission = Submission(type="text.word_count", payload={"text": "x" * 150})
+    submitted = await service.submit(submission, UserFactory.build(id=new_id()))
+    assert isinstance(submitted, Submitted)
+    create = meter.take()
+    executed = await executor.execute(submitted.job, now() + 120 * SECOND)
+    assert isinstance(executed, Executed)
+    assert executed.outcome == "succeeded"
+    work = meter.take()
+    assert create == [("PutItem", 3.0)], "the item, its owner, its wake time"
+    assert work == [("PutItem", 1.0), ("PutItem", 2.0)], "the claim moves no index; the end leaves one"
+    assert item_size(job_to_item(executed.job, new_id(), 8)) <= 1024
+
+
+async def test_a_sweep_without_work_reads_each_shard_once(metered: tuple[LazyClient, Meter]) -> None:
+    client, meter = metered
+    jobs = job_repository_on(client)
+    far_past = now() - SECOND * 10**9
+    await Sweeper(jobs, Catalogue([a_handler()]), lambda: far_past, new_random).sweep(far_past + SECOND * 60)
+    assert [operation for operation, _ in meter.take()] == ["Query"] * 8

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from domain.frozen import Frozen
@@ -42,12 +43,15 @@ class Folder:
 
     def secret(self, name: str) -> str:
         """A random secret of this machine, made at its first use: 64 hexadecimal digits."""
-        return self.private(name, secrets.token_hex(32))
+        return self.private(name, lambda: secrets.token_hex(32))
 
-    def private(self, name: str, fresh: str) -> str:
-        """The content of a file that only its owner can read; written with `fresh` if it is not there."""
+    def private(self, name: str, make: Callable[[], str]) -> str:
+        """The content of a file that only its owner can read; made if it is not there."""
         self.create()
         path = self.path / name
+        if path.exists():
+            return path.read_text()
+        fresh = make()
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_pascal
-from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"
@@ -131,6 +129,10 @@ def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:
 
 def cloudformation(parameters: Mapping[str, str], path: Path = TEMPLATE) -> dict[str, dict[str, JsonValue]]:
     """The CloudFormation template, with parameters and references resolved to local names."""
+    # A second of imports, which only those commands should pay that need the template.
+    from samtranslator.translator.transform import transform
+    from samtranslator.yaml_helper import yaml_parse
+
     source = yaml_parse(path.read_text())
     declared = source.get("Parameters", {})
     values = {name: str(spec["Default"]) for name, spec in declared.items() if "Default" in spec}

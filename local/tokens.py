@@ -69,11 +69,14 @@ class TokenAuthority:
 
 def local_authority(folder: Folder) -> TokenAuthority:
     """The authority of this folder; its key is made at the first use."""
-    fresh = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = fresh.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    key = serialization.load_pem_private_key(folder.private("token-key.pem", pem.decode()).encode(), password=None)
+    pem = folder.private("token-key.pem", _new_key)
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError(f"{folder.path / 'token-key.pem'} is not an RSA key")
     return TokenAuthority(key, ISSUER, (AUDIENCE,))
+
+
+def _new_key() -> str:
+    fresh = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = serialization.PrivateFormat.PKCS8
+    return fresh.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()

@@ -32,8 +32,11 @@ from domain.jobs.outcomes import Done, Fail, Outcome, Retry, Stopped, TimedOut
 from domain.jobs.retry import MAX_RETRY_AFTER, retry_delay
 from domain.json_text import JsonText
 
-TRIGGER_PATIENCE = timedelta(seconds=60)
-"""How long the stream may take to bring a queued job to a worker before the trigger counts as lost."""
+TRIGGER_PATIENCE = timedelta(seconds=15)
+"""How long the stream may take to bring a queued job to a worker before the trigger counts as lost.
+
+A claim within it moves no index. A dead worker's job is found no later than this after its lease ended.
+"""
 
 MAX_REDRIVE_DOUBLINGS = 6
 """Each lost trigger doubles the patience, up to 64 times, so that a backlog is not rung to death."""

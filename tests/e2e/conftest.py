@@ -1,0 +1,174 @@
+"""The local stack, started as a person starts it: the command, in a folder of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from aiohttp import web
+
+HEADRACE = str(Path(sys.executable).with_name("headrace"))
+
+
+class Cli:
+    """Runs commands in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str, stdin: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [HEADRACE, *arguments],
+            cwd=self.folder, input=stdin, capture_output=True, text=True, timeout=timeout,
+            check=False, env=clean_environment(),
+        )  # fmt: skip
+
+    def ok(self, *arguments: str) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+class Stack:
+    """`headrace dev`, running."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.cli = Cli(folder)
+        self.folder = folder
+        self._process = subprocess.Popen(
+            [HEADRACE, "dev", "--port", "0", *options],
+            cwd=folder, stdout=subprocess.PIPE, stderr=(folder / "stderr").open("ab"),
+            text=True, env=clean_environment(),
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        assert line.startswith("ready http://127.0.0.1:"), (line, (folder / "stderr").read_text())
+        self.url = line.removeprefix("ready ")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def client(self, email: str = "dev@example.com") -> httpx.Client:
+        token = self.cli.ok("token", email)
+        return httpx.Client(base_url=self.url, headers={"authorization": f"Bearer {token}"}, timeout=40)
+
+    def environments(self, function: str) -> list[int]:
+        """The processes of a function's execution environments."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (path / "environ").read_bytes().split(b"\0")
+                parent = (path / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            except OSError:
+                continue
+            if f"AWS_LAMBDA_FUNCTION_NAME={function}".encode() in environment and int(parent) == self.pid:
+                found.append(int(path.name))
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        code = self._process.wait(40)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return code
+
+
+def clean_environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COV_", "HEADRACE_"))}
+    return kept | {"PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture(scope="session")
+def stack_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for the tests that do not break it."""
+    stack = Stack(tmp_path_factory.mktemp("stack"), "--allow-host", "127.0.0.1")
+    yield stack
+    assert stack.stop() == 0
+
+
+@pytest.fixture
+def cli(stack_running: Stack) -> Cli:
+    return stack_running.cli
+
+
+@pytest.fixture
+def api(stack_running: Stack) -> Iterator[httpx.Client]:
+    with stack_running.client() as client:
+        yield client
+
+
+def submit(api: httpx.Client, type: str = "csv.profile", payload: object = None, **fields: object) -> dict[str, object]:
+    body = {"type": type, "payload": payload or {"csv": "a,b\n1,x\n2,y\n"}, **fields}
+    answer = api.post("/v1/jobs", json=body)
+    assert answer.status_code == 202, answer.text
+    job: dict[str, object] = answer.json()
+    return job
+
+
+def wait(api: httpx.Client, job_id: object, seconds: float = 30) -> dict[str, object]:
+    """The job when it is final."""
+    ends = time.monotonic() + seconds
+    while True:
+        job: dict[str, object] = api.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=5"}).json()
+        if job["status"] in {"succeeded", "failed", "cancelled"}:
+            return job
+        assert time.monotonic() < ends, job
+
+
+class Receiver:
+    """A server that takes deliveries, as slowly and as badly as a test wants."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.delay = 0.0
+        self.statuses: list[int] = []
+        self.headers: dict[str, str] = {}
+
+    async def handle(self, request: web.Request) -> web.Response:
+        import asyncio
+
+        self.calls.append(request.headers.get("Idempotency-Key", ""))
+        await asyncio.sleep(self.delay)
+        status = self.statuses.pop(0) if self.statuses else 200
+        return web.Response(status=status, headers=self.headers, text="received")
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, Receiver]]:
+    """In a thread, so that it answers while a test waits."""
+    import asyncio
+    import threading
+
+    receiver, started, loop = Receiver(), threading.Event(), asyncio.new_event_loop()
+    urls: list[str] = []
+
+    async def serve() -> web.AppRunner:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", receiver.handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        urls.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
+        started.set()
+        return runner
+
+    def main() -> None:
+        asyncio.set_event_loop(loop)
+        runner = loop.run_until_complete(serve())
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+        loop.close()
+
+    thread = threading.Thread(target=main)
+    thread.start()
+    started.wait(10)
+    yield urls[0], receiver
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)

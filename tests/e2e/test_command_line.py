@@ -1,0 +1,225 @@
+"""The command line, as a person and as a script uses it."""
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from local.database import free_port
+from local.template import ROOT
+from tests.e2e.conftest import HEADRACE, Cli, Stack, clean_environment
+
+GOOD = '{"csv": "a\\n1\\n"}'
+BAD = '{"csv": "a,b\\n1\\n"}'
+
+
+def test_a_job_is_submitted_waited_for_and_shown(cli: Cli) -> None:
+    done = cli.run("submit", "csv.profile", "--payload", GOOD, "--wait")
+    assert done.returncode == 0
+    assert "succeeded" in done.stdout
+    assert "submitted" in done.stderr
+    job_id = done.stdout.split()[0]
+    shown = json.loads(cli.ok("get", job_id, "--json"))
+    assert (shown["id"], shown["result"]["rows"]) == (job_id, 1)
+    assert job_id in cli.ok("list", "--limit", "1")
+    assert job_id in cli.ok("watch", job_id)
+
+
+def test_a_payload_can_come_from_a_file_or_stdin(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "payload.json").write_text(GOOD)
+    assert "queued" in cli.ok("submit", "csv.profile", "--file", str(tmp_path / "payload.json"))
+    assert cli.run("submit", "csv.profile", "--file", "-", stdin=GOOD).returncode == 0
+
+
+def test_a_key_is_one_job(cli: Cli) -> None:
+    first = cli.ok("submit", "csv.profile", "--payload", GOOD, "--key", "k1")
+    assert cli.ok("submit", "csv.profile", "--payload", GOOD, "--key", "k1").split()[0] == first.split()[0]
+    assert cli.run("submit", "csv.profile", "--payload", BAD, "--key", "k1").returncode == 5
+
+
+def test_a_job_is_cancelled_and_retried(cli: Cli) -> None:
+    job_id = cli.ok("submit", "csv.profile", "--payload", GOOD, "--delay", "600").split()[0]
+    assert cli.run("watch", job_id, "--timeout", "0.5").returncode == 8
+    assert "cancelled" in cli.ok("cancel", job_id)
+    assert cli.run("cancel", job_id).returncode == 4
+    assert cli.run("watch", job_id).returncode == 7
+    assert "queued" in cli.ok("retry", job_id)
+    assert cli.run("watch", job_id).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("get", "00000000-0000-4000-8000-000000000000"), 3),
+        (("get", "../../etc"), 3),
+        (("submit", "csv.profile", "--payload", "{"), 5),
+        (("submit", "csv.profile", "--payload", "{}"), 5),
+        (("submit", "nope", "--payload", "{}"), 5),
+        (("submit", "csv.profile"), 2),
+        (("submit", "csv.profile", "--payload", "{}", "--file", "-"), 2),
+        (("list", "--limit", "0"), 2),
+        (("list", "--status", "lost"), 5),
+        (("list", "--cursor", "x"), 5),
+        (("list", "--as", "stranger@example.com"), 6),
+        (("list", "--token", "x"), 6),
+        (("nonsense",), 2),
+        (("get", "x", "--url", "http://127.0.0.1:1"), 1),
+        (("users", "create", "not an address"), 5),
+        (("users", "create", "dev@example.com"), 4),
+        (("submit", "csv.profile", "--payload", BAD, "--wait"), 7),
+    ],
+)
+def test_every_refusal_has_its_exit_code_and_says_why_on_stderr(
+    cli: Cli, arguments: tuple[str, ...], code: int
+) -> None:
+    done = cli.run(*arguments)
+    assert done.returncode == code, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip() or code == 7
+
+
+def test_users_are_created_straight_in_the_tables(cli: Cli) -> None:
+    created = json.loads(cli.ok("users", "create", " Grace@Example.com ", "--admin", "--name", "Grace", "--json"))
+    assert (created["email"], created["role"], created["name"]) == ("grace@example.com", "admin", "Grace")
+    assert "no jobs" in cli.ok("list", "--as", "grace@example.com")
+
+
+@pytest.mark.parametrize("function", ["api", "worker", "sweeper"])
+def test_every_function_is_invoked_with_its_samples(cli: Cli, function: str) -> None:
+    for sample in sorted((ROOT / "events/samples").glob(f"{function}_*.json")):
+        done = cli.run("invoke", function, "--event", str(sample))
+        assert done.returncode == 0, (sample, done.stderr)
+        answer = json.loads(done.stdout)
+        assert answer.get("statusCode", 200) in {200, 202, 404}
+        assert answer.get("batchItemFailures", []) == []
+
+
+def test_an_unknown_function_or_a_broken_event_is_told(cli: Cli, tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text("{}")
+    assert "there are api, worker, sweeper" in cli.run("invoke", "nope", "--event", str(event)).stderr
+    event.write_text("{")
+    assert cli.run("invoke", "api", "--event", str(event)).returncode == 5
+
+
+def test_doctor_finds_everything_in_order(cli: Cli) -> None:
+    told = cli.ok("doctor")
+    assert told.count("ok  ") == 6
+    assert "FAIL" not in told
+
+
+def test_what_the_folder_holds_is_its_owners_alone(stack_running: Stack) -> None:
+    folder = stack_running.folder / ".headrace"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "token-key.pem").stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / "cursor-key").stat().st_mode) == 0o600
+
+
+def test_without_a_stack_commands_say_how_to_start_one(tmp_path: Path) -> None:
+    for arguments in (("list",), ("users", "create", "a@example.com"), ("invoke", "api", "--event", "/dev/null")):
+        done = Cli(tmp_path).run(*arguments)
+        assert done.returncode in {1, 5}
+    done = Cli(tmp_path).run("list")
+    assert "headrace dev" in done.stderr
+
+
+def test_a_taken_port_is_told_in_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = Cli(tmp_path).run("dev", "--port", port)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"headrace: Something listens on port {port} of 127.0.0.1 already; stop it, or choose another port with --port."
+    )
+
+
+def test_a_second_stack_in_one_folder_is_refused(stack_running: Stack) -> None:
+    done = stack_running.cli.run("dev", "--port", "0")
+    assert done.returncode == 1
+    assert stack_running.url in done.stderr
+
+
+def test_a_database_that_does_not_answer_is_told_in_one_sentence(tmp_path: Path) -> None:
+    done = Cli(tmp_path).run("dev", "--port", "0", "--endpoint-url", f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    assert "does not answer as DynamoDB does" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_host_that_is_not_this_machines_is_told(tmp_path: Path) -> None:
+    done = Cli(tmp_path).run("dev", "--port", "0", "--host", "192.0.2.1")
+    assert done.returncode == 1
+    assert "--host" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_stack_stops_cleanly_and_an_orderly_restart_keeps_the_jobs(tmp_path: Path, number: signal.Signals) -> None:
+    stack = Stack(tmp_path)
+    waiting = stack.cli.ok("submit", "csv.profile", "--payload", GOOD, "--delay", "4").split()[0]
+    done = stack.cli.ok("submit", "csv.profile", "--payload", GOOD, "--wait").split()[0]
+    just_now = stack.cli.ok("submit", "csv.profile", "--payload", GOOD).split()[0]
+    assert stack.stop(number) == 0
+    assert not (tmp_path / ".headrace/stack.json").exists()
+    again = Stack(tmp_path)
+    try:
+        assert "succeeded" in again.cli.ok("get", done)
+        assert "succeeded" in again.cli.ok("get", just_now), "what was accepted was worked off first"
+        assert "succeeded" in again.cli.ok("watch", waiting)
+    finally:
+        assert again.stop() == 0
+    if number == signal.SIGTERM:
+        return
+    fresh = Stack(tmp_path, "--fresh")
+    try:
+        assert fresh.cli.run("get", done).returncode == 3
+    finally:
+        assert fresh.stop() == 0
+
+
+def test_nothing_is_left_running_when_the_stack_is_killed(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    pids = [pid for name in ("ApiFunction", "WorkerFunction", "SweeperFunction") for pid in stack.environments(name)]
+    assert len(pids) >= 3
+    stack.stop(signal.SIGKILL)
+    ends = time.monotonic() + 10
+    while [pid for pid in pids if runs(pid)] and time.monotonic() < ends:
+        time.sleep(0.1)
+    assert not [pid for pid in pids if runs(pid)]
+    again = Stack(tmp_path)
+    assert again.stop() == 0
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there, and not only the trace that nobody asked for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_help_is_there_for_every_command() -> None:
+    for command in (
+        "dev",
+        "demo",
+        "token",
+        "submit",
+        "get",
+        "watch",
+        "list",
+        "cancel",
+        "retry",
+        "users",
+        "invoke",
+        "doctor",
+    ):
+        done = subprocess.run(
+            [HEADRACE, command, "--help"], capture_output=True, text=True, check=True, env=clean_environment()
+        )
+        assert "Usage: headrace" in done.stdout

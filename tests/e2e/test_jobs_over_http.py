@@ -1,0 +1,219 @@
+"""A job's whole way, over real HTTP, through real processes."""
+
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Receiver, Stack, submit, wait
+
+
+def moment(text: object) -> datetime:
+    return datetime.fromisoformat(str(text))
+
+
+def test_a_job_goes_all_the_way(api: httpx.Client) -> None:
+    answer = api.post("/v1/jobs", json={"type": "csv.profile", "payload": {"csv": "city,n\nBergen,1\nBodo,2\n"}})
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/v1/jobs/{answer.json()['id']}"
+    assert answer.headers["etag"] == '"1"'
+    job = wait(api, answer.json()["id"])
+    assert job["status"] == "succeeded"
+    result = job["result"]
+    assert isinstance(result, dict)
+    assert (result["rows"], [column["type"] for column in result["columns"]]) == (2, ["text", "integer"])
+    history = job["history"]
+    assert isinstance(history, list)
+    assert [entry["status"] for entry in history] == ["queued", "running", "succeeded"]
+
+
+def test_waiting_answers_when_the_job_is_final(api: httpx.Client) -> None:
+    job = submit(api, delay_seconds=1)
+    began = time.monotonic()
+    final = api.get(f"/v1/jobs/{job['id']}", headers={"prefer": "wait=20"})
+    assert final.json()["status"] == "succeeded"
+    assert 0.5 < time.monotonic() - began < 10
+
+
+def test_a_job_for_later_starts_within_two_seconds_of_its_time(api: httpx.Client) -> None:
+    jobs = [wait(api, submit(api, delay_seconds=3)["id"]) for _ in range(1)]
+    for job in jobs:
+        late = moment(job["started_at"]) - moment(job["created_at"]) - timedelta(seconds=3)
+        assert timedelta(0) <= late < timedelta(seconds=2)
+
+
+def test_a_retry_starts_within_two_seconds_of_its_time(api: httpx.Client, receiver: tuple[str, Receiver]) -> None:
+    url, server = receiver
+    server.statuses, server.headers = [503, 429], {"Retry-After": "2"}
+    job = wait(api, submit(api, "http.request", {"url": url})["id"])
+    assert (job["status"], job["attempt"]) == ("succeeded", 3)
+    history = job["history"]
+    assert isinstance(history, list)
+    retried = [moment(entry["at"]) for entry in history if entry["status"] == "retrying"]
+    started = [moment(entry["at"]) for entry in history if entry["status"] == "running"][1:]
+    for before, after in zip(retried, started, strict=True):
+        assert timedelta(seconds=2) <= after - before < timedelta(seconds=4)
+    assert len(set(server.calls)) == 1, "every delivery carries the same idempotency key"
+    assert server.calls[0] == job["id"]
+
+
+def test_a_job_whose_worker_is_killed_still_ends_with_the_attempt_counted(
+    api: httpx.Client, receiver: tuple[str, Receiver], stack_running: Stack
+) -> None:
+    url, server = receiver
+    server.delay = 8
+    job = submit(api, "http.request", {"url": url, "timeout_seconds": 20})
+    ends = time.monotonic() + 10
+    while not server.calls and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert api.get(f"/v1/jobs/{job['id']}").json()["status"] == "running"
+    for pid in stack_running.environments("WorkerFunction"):
+        os.kill(pid, signal.SIGKILL)
+    server.delay = 0
+    final = wait(api, job["id"], seconds=60)
+    assert (final["status"], final["attempt"]) == ("succeeded", 2)
+    history = final["history"]
+    assert isinstance(history, list)
+    assert [entry["code"] for entry in history if entry["status"] == "retrying"] == ["lease_expired"]
+
+
+def test_a_running_job_is_asked_to_stop_and_not_tried_again(api: httpx.Client, receiver: tuple[str, Receiver]) -> None:
+    url, server = receiver
+    server.delay, server.statuses = 2, [503] * 10
+    job = submit(api, "http.request", {"url": url})
+    ends = time.monotonic() + 10
+    while not server.calls and time.monotonic() < ends:
+        time.sleep(0.05)
+    asked = api.post(f"/v1/jobs/{job['id']}/cancel")
+    assert (asked.status_code, asked.json()["cancel_requested"]) == (202, True)
+    assert wait(api, job["id"])["status"] == "cancelled"
+    assert len(server.calls) == 1
+
+
+def test_a_waiting_job_is_cancelled_and_retried(api: httpx.Client) -> None:
+    job = submit(api, delay_seconds=3600)
+    cancelled = api.post(f"/v1/jobs/{job['id']}/cancel")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    again = api.post(f"/v1/jobs/{job['id']}/cancel")
+    assert (again.status_code, again.json()["code"]) == (409, "illegal_transition")
+    assert api.post(f"/v1/jobs/{job['id']}/retry").status_code == 202
+    assert wait(api, job["id"])["status"] == "succeeded"
+
+
+def test_a_thousand_jobs_from_sixteen_clients_all_end_and_none_succeeds_twice(stack_running: Stack) -> None:
+    with stack_running.client() as setup:
+        answer = setup.post("/v1/users", json={"email": "load@example.com", "name": "Load"})
+        assert answer.status_code == 201
+    with stack_running.client("load@example.com") as api, ThreadPoolExecutor(16) as clients:
+        jobs = list(clients.map(lambda n: submit(api, payload={"csv": f"n\n{n}\n"}), range(1000)))
+        assert len({job["id"] for job in jobs}) == 1000
+        ends = time.monotonic() + 90
+        while True:
+            listed = everything(api)
+            if all(job["status"] == "succeeded" for job in listed):
+                break
+            assert time.monotonic() < ends, {str(job["status"]) for job in listed}
+            time.sleep(0.5)
+        assert {job["id"] for job in listed} == {job["id"] for job in jobs}
+        for job in listed:
+            history = job["history"]
+            assert isinstance(history, list)
+            assert [entry["status"] for entry in history] == ["queued", "running", "succeeded"]
+            assert job["version"] == 3
+
+
+def everything(api: httpx.Client) -> list[dict[str, object]]:
+    jobs: list[dict[str, object]] = []
+    cursor = None
+    while True:
+        page = api.get("/v1/jobs", params={"limit": 100} | ({"cursor": cursor} if cursor else {})).json()
+        jobs = [*jobs, *page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            return jobs
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "invalid_json"),
+        (b'{"type":"csv.profile","payload":{"csv":NaN}}', 400, "invalid_json"),
+        (b'{"type":"csv.profile","payload":{"csv":"\\ud800"}}', 400, "invalid_json"),
+        (b"[" * 10_000, 400, "invalid_json"),
+        (b'{"type":"csv.profile","payload":' + b"[" * 10_000 + b"]" * 10_000 + b"}", 400, "invalid_json"),
+        (b'{"type":"csv.profile","payload":{"csv":"\xff"}}', 400, "invalid_json"),
+        (b'{"type":"csv.profile","payload":{"csv":"' + b"x" * 5_000_000 + b'"}}', 413, "payload_too_large"),
+        (b'{"type":"csv.profile","payload":{"csv":"' + b"x" * 300_000 + b'"}}', 413, "payload_too_large"),
+        (b'{"type":"csv.profile","payload":{"csv":7}}', 422, "invalid_payload"),
+        (b'{"type":"csv.profile","payload":{"csv":"a"},"status":"succeeded"}', 422, "invalid_request"),
+        (b'{"type":"nope","payload":{}}', 422, "unknown_job_type"),
+        (b"", 422, "invalid_request"),
+    ],
+    ids=lambda value: str(value[:30]) if isinstance(value, bytes) else str(value),
+)
+def test_bad_input_gets_a_problem_document_and_writes_nothing(
+    api: httpx.Client, body: bytes, status: int, code: str
+) -> None:
+    before = api.get("/v1/jobs", params={"limit": 1}).json()["items"]
+    answer = api.post("/v1/jobs", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["code"], problem["request_id"]) == (code, answer.headers["x-request-id"])
+    assert api.get("/v1/jobs", params={"limit": 1}).json()["items"] == before
+
+
+def test_foreign_ids_and_cursors_show_nothing(stack_running: Stack) -> None:
+    with stack_running.client() as admin:
+        admin.post("/v1/users", json={"email": "eve@example.com", "name": "Eve"})
+        mine = submit(admin)
+        submit(admin)
+        cursor = admin.get("/v1/jobs", params={"limit": 1}).json()["next"]
+    with stack_running.client("eve@example.com") as eve:
+        theirs = eve.get(f"/v1/jobs/{mine['id']}")
+        nobodys = eve.get("/v1/jobs/00000000-0000-4000-8000-000000000000")
+        ids = ("request_id",)
+        assert {**theirs.json(), ids[0]: ""} == {**nobodys.json(), ids[0]: ""}
+        assert theirs.status_code == 404
+        bad = eve.get("/v1/jobs", params={"cursor": cursor})
+        assert (bad.status_code, bad.json()["code"]) == (400, "bad_cursor")
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer x.y.z", "Basic ZGV2Og=="])
+def test_nobody_comes_in_without_a_token(stack_running: Stack, authorization: str | None) -> None:
+    headers = {"authorization": authorization} if authorization is not None else {}
+    answer = httpx.get(f"{stack_running.url}/v1/jobs", headers=headers)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+def test_a_stranger_with_a_token_is_refused(stack_running: Stack) -> None:
+    with stack_running.client("stranger@example.com") as stranger:
+        answer = stranger.get("/v1/jobs")
+    assert (answer.status_code, answer.json()["code"]) == (403, "unknown_user")
+
+
+def test_open_paths_answer_anyone(stack_running: Stack) -> None:
+    assert httpx.get(f"{stack_running.url}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{stack_running.url}/openapi.json").json()["info"]["title"] == "Headrace"
+    assert httpx.get(f"{stack_running.url}/.well-known/jwks.json").json()["keys"]
+    assert httpx.get(f"{stack_running.url}/elsewhere").status_code == 404
+
+
+def test_the_logs_hold_no_payload_token_or_address(stack_running: Stack, api: httpx.Client) -> None:
+    canary = "canary-8c1f"
+    job = submit(api, payload={"csv": f"a\n{canary}\n"}, tags={"note": canary})
+    wait(api, job["id"])
+    api.get("/v1/users", params={"email": f"{canary}@example.com"})
+    api.post("/v1/jobs", json={"type": "csv.profile", "payload": {canary: canary}})
+    for log in (stack_running.folder / ".headrace/logs").glob("*Function.log"):
+        text = log.read_text()
+        assert canary not in text
+        assert "dev@example.com" not in text
+        assert "eyJ" not in text, "a token"
+    worker = (Path(stack_running.folder) / ".headrace/logs/WorkerFunction.log").read_text()
+    assert str(job["id"]) in worker

@@ -20,7 +20,7 @@ dev: setup ## run the local stack until Ctrl-C
 	$(BIN)/headrace dev
 
 test: setup ## run the tests, with branch coverage (100 % of domain/)
-	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=
 	$(BIN)/coverage report --include='domain/*' --fail-under=100
 	$(BIN)/coverage report --format=total
 

@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 TOOLS := .tools
+# As pip does: trust the certificates that the machine trusts, also behind a company proxy.
+export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev test check format lint types contracts template docs lock clean

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from domain.frozen import Frozen
 
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
+"""The name that AWS's SDKs agreed on for another endpoint of one service."""
+
 
 class Settings(Frozen):
     """Where a function finds its tables. `endpoint_url` is None on AWS."""
@@ -24,6 +27,5 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         user_emails_table=environment["USER_EMAILS_TABLE"],
         wake_shards=int(environment["WAKE_SHARDS"]),
         cursor_key=environment["CURSOR_KEY"],
-        # The name that AWS's SDKs agreed on; boto3 1.40 reads it by itself, aioboto3 is told.
-        endpoint_url=environment.get("AWS_ENDPOINT_URL_DYNAMODB") or None,
+        endpoint_url=environment.get(ENDPOINT_VARIABLE) or None,
     )

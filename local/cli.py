@@ -1,17 +1,12 @@
 """The command line. Data goes to stdout, everything else to stderr; exit codes are in `ExitCode`."""
 
 import asyncio
-import functools
 import json
 import signal
 import sys
-import time
-from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
-from enum import IntEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
-from urllib.parse import quote
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import click
 from pydantic import JsonValue
@@ -19,106 +14,14 @@ from pydantic import JsonValue
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
 from domain.users.user import InvalidEmail, Role, User
-from local.client import FINAL, ApiClient, Json, Refusal, Unreachable
+from local import cli_jobs
+from local.cli_target import ExitCode, fail, folder, mint
 from local.database import StackError
-from local.state import Folder
 
 if TYPE_CHECKING:
     from local.stack import Options
 
 T = TypeVar("T")
-
-
-class ExitCode(IntEnum):
-    """What a command's end means to a script."""
-
-    OK = 0
-    ERROR = 1
-    USAGE = 2
-    NOT_FOUND = 3
-    CONFLICT = 4
-    INVALID = 5
-    NOT_ALLOWED = 6
-    JOB_FAILED = 7
-    TIMED_OUT = 8
-
-
-_CODES = {
-    400: ExitCode.INVALID,
-    401: ExitCode.NOT_ALLOWED,
-    403: ExitCode.NOT_ALLOWED,
-    404: ExitCode.NOT_FOUND,
-    409: ExitCode.CONFLICT,
-    412: ExitCode.CONFLICT,
-    413: ExitCode.INVALID,
-    415: ExitCode.INVALID,
-    422: ExitCode.INVALID,
-}
-
-
-def folder() -> Folder:
-    """The stack's folder, below the one that the command is run in."""
-    return Folder(Path.cwd() / ".headrace")
-
-
-def fail(message: str, code: ExitCode) -> NoReturn:
-    """End with one sentence on stderr."""
-    click.echo(f"headrace: {message}", err=True)
-    sys.exit(code)
-
-
-class Target:
-    """Which API a command talks to, and as whom."""
-
-    def __init__(self, url: str | None, email: str, token: str | None, *, as_json: bool) -> None:
-        self._url = url
-        self._email = email
-        self._token = token
-        self.as_json = as_json
-
-    def client(self) -> ApiClient:
-        """A client with a token: the given one, or one minted with this folder's key."""
-        running = folder().running()
-        url = self._url or (running.url if running else None)
-        if url is None:
-            fail("no stack runs in this folder; start one with `headrace dev`, or give --url", ExitCode.ERROR)
-        return ApiClient(url.rstrip("/"), self._token or mint(self._email, timedelta(hours=1)))
-
-    def show(self, answer: Json | Refusal | Unreachable, line: Callable[[Json], str]) -> Json:
-        """Print an answer, as JSON or as a line for people; a refusal ends the command with its code."""
-        match answer:
-            case Refusal():
-                details = "".join(f"\n  {error}" for error in answer.errors)
-                fail(f"{answer.code}: {answer.detail}{details}", _CODES.get(answer.status, ExitCode.ERROR))
-            case Unreachable():
-                why = f"nothing answers at {answer.url} ({answer.reason})"
-                fail(f"{why}; is `headrace dev` running?", ExitCode.ERROR)
-            case dict():
-                click.echo(json.dumps(answer, ensure_ascii=False, indent=2) if self.as_json else line(answer))
-                return answer
-
-
-def mint(email: str, lifetime: timedelta) -> str:
-    """A token that this folder's stack believes."""
-    from local.tokens import local_authority
-
-    return local_authority(folder()).mint(email, datetime.now(UTC), lifetime)
-
-
-def with_target(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of everything that talks HTTP, and a `Target` made of them."""
-
-    @click.option("--url", envvar="HEADRACE_URL", help="The API; by default the stack of this folder.")
-    @click.option(
-        "--as", "email", envvar="HEADRACE_EMAIL", default="dev@example.com", show_default=True, help="Who asks."
-    )
-    @click.option("--token", envvar="HEADRACE_TOKEN", help="A token, instead of one minted with the local key.")
-    @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
-    @functools.wraps(command)
-    def targeted(url: str | None, email: str, token: str | None, as_json: bool, **rest: object) -> None:
-        command(Target(url, email, token, as_json=as_json), **rest)
-
-    return targeted
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -176,101 +79,10 @@ def token(email: str, hours: float) -> None:
     click.echo(mint(email, timedelta(hours=hours)))
 
 
-@main.command()
-@click.argument("type")
-@click.option("--payload", help="The payload, as JSON.")
-@click.option("--file", "source", type=click.File("r"), help="A file with the payload as JSON; - is stdin.")
-@click.option("--key", help="Idempotency key: the same key and job are accepted once.")
-@click.option("--delay", type=click.FloatRange(0), help="Start after so many seconds.")
-@click.option("--wait", is_flag=True, help="Wait until the job is final.")
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait at most.")
-@with_target
-def submit(
-    target: Target,
-    type: str,
-    payload: str | None,
-    source: TextIO | None,
-    key: str | None,
-    delay: float | None,
-    wait: bool,
-    timeout: float,
-) -> None:
-    """Submit a job of TYPE."""
-    if (payload is None) == (source is None):
-        raise click.UsageError("give either --payload or --file")
-    text = payload if payload is not None else (source.read() if source else "")
-    try:
-        document: JsonValue = json.loads(text)
-    except ValueError as error:
-        fail(f"the payload is not JSON: {error}", ExitCode.INVALID)
-    body: Json = {"type": type, "payload": document} | ({} if delay is None else {"delay_seconds": delay})
-    client = target.client()
-    accepted = client.call("POST", "/v1/jobs", body, {"idempotency-key": key} if key else {})
-    if not wait or not isinstance(accepted, dict):
-        target.show(accepted, _job_line)
-        return
-    click.echo(f"submitted {accepted['id']}", err=True)
-    _show_final(target, client.wait(str(accepted["id"]), timeout))
-
-
-@main.command()
-@click.argument("id")
-@with_target
-def get(target: Target, id: str) -> None:
-    """Show a job, with its result or error."""
-    target.show(target.client().call("GET", f"/v1/jobs/{quote(id, safe='')}"), _job_text)
-
-
-@main.command()
-@click.argument("id")
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait at most.")
-@with_target
-def watch(target: Target, id: str, timeout: float) -> None:
-    """Follow a job until it is final; its status goes to stderr, the job to stdout."""
-    client, path, seen = target.client(), f"/v1/jobs/{quote(id, safe='')}", ""
-    ends = time.monotonic() + timeout
-    while True:
-        job = client.call("GET", path)
-        if not isinstance(job, dict):
-            target.show(job, _job_text)
-            return
-        line = _progress_line(job)
-        if line != seen:
-            click.echo(line, err=True)
-        seen = line
-        if job["status"] in FINAL or time.monotonic() >= ends:
-            _show_final(target, job)
-            return
-        time.sleep(0.3)
-
-
-@main.command(name="list")
-@click.option("--status", help="Only jobs of this status.")
-@click.option("--type", "type", help="Only jobs of this type.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
-@click.option("--cursor", help="Go on where an earlier page ended.")
-@with_target
-def list_jobs(target: Target, status: str | None, type: str | None, limit: int, cursor: str | None) -> None:
-    """List your jobs, newest first."""
-    wanted = {"status": status, "type": type, "limit": str(limit), "cursor": cursor}
-    params = {name: value for name, value in wanted.items() if value is not None}
-    target.show(target.client().call("GET", "/v1/jobs", params=params), _page_text)
-
-
-@main.command()
-@click.argument("id")
-@with_target
-def cancel(target: Target, id: str) -> None:
-    """Cancel a job, or ask a running one to stop."""
-    target.show(target.client().call("POST", f"/v1/jobs/{quote(id, safe='')}/cancel"), _job_line)
-
-
-@main.command()
-@click.argument("id")
-@with_target
-def retry(target: Target, id: str) -> None:
-    """Queue a failed or cancelled job again."""
-    target.show(target.client().call("POST", f"/v1/jobs/{quote(id, safe='')}/retry"), _job_line)
+for command in (
+    cli_jobs.submit, cli_jobs.get, cli_jobs.watch, cli_jobs.list_jobs, cli_jobs.cancel, cli_jobs.retry,
+):  # fmt: skip
+    main.add_command(command)
 
 
 @main.group()
@@ -345,41 +157,3 @@ def run(work: Coroutine[object, object, T]) -> T:
 def _first(group: BaseExceptionGroup[StackError]) -> BaseException:
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-def _show_final(target: Target, job: Json | Refusal | Unreachable) -> None:
-    shown = target.show(job, _job_text)
-    match shown["status"]:
-        case "succeeded":
-            return
-        case "failed" | "cancelled":
-            sys.exit(ExitCode.JOB_FAILED)
-        case _:
-            fail(f"the job is still {shown['status']}", ExitCode.TIMED_OUT)
-
-
-def _job_line(job: Json) -> str:
-    return f"{job['id']}  {job['status']:<9}  {job['type']}  attempt {job['attempt']}/{job['max_attempts']}"
-
-
-def _progress_line(job: Json) -> str:
-    progress = job.get("progress")
-    shown = f"  {progress['fraction']:.0%} {progress['message']}" if isinstance(progress, dict) else ""
-    return _job_line(job) + shown
-
-
-def _job_text(job: Json) -> str:
-    error, result = job.get("error"), job.get("result")
-    lines = [_job_line(job)]
-    if isinstance(error, dict):
-        lines = [*lines, f"error   {error['code']}: {error['message']}"]
-    if result is not None:
-        lines = [*lines, f"result  {json.dumps(result, ensure_ascii=False)}"]
-    return "\n".join(lines)
-
-
-def _page_text(page: Json) -> str:
-    items = page["items"]
-    lines = [_job_line(job) for job in items if isinstance(job, dict)] if isinstance(items, list) else []
-    more = [f"more: --cursor {page['next']}"] if page.get("next") else []
-    return "\n".join([*lines, *more]) or "no jobs"

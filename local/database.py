@@ -15,6 +15,7 @@ PYTHON = ROOT / ".tools" / "ministack" / "bin" / "python"
 CHILD = Path(__file__).with_name("ministack_child.py")
 START_SECONDS = 30
 STOP_SECONDS = 15
+WATCH_SECONDS = 0.5
 
 
 class StackError(Exception):
@@ -41,9 +42,24 @@ def local_credentials() -> dict[str, str]:
     }
 
 
+class EmbeddedDatabase:
+    """A running MiniStack."""
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.url = url
+        self._process = process
+        self._log = log
+
+    async def watch(self) -> None:
+        """Raise `StackError` when it ends although nobody asked it to."""
+        while self._process.poll() is None:  # noqa: ASYNC110 - a child process sets no event
+            await asyncio.sleep(WATCH_SECONDS)
+        raise StackError(f"The embedded database ended with code {self._process.returncode}; see {self._log}.")
+
+
 @asynccontextmanager
-async def embedded_database(state: Path | None, log: Path) -> AsyncIterator[str]:
-    """Start MiniStack on a free port of 127.0.0.1 and yield its URL.
+async def embedded_database(state: Path | None, log: Path) -> AsyncIterator[EmbeddedDatabase]:
+    """Start MiniStack on a free port of 127.0.0.1, and stop it in the end.
 
     With `state`, a folder, an orderly stop keeps the tables there, and the next start brings them back.
     """
@@ -75,7 +91,7 @@ async def embedded_database(state: Path | None, log: Path) -> AsyncIterator[str]
         )
     try:
         await _answering(process, port, log)
-        yield f"http://127.0.0.1:{port}"
+        yield EmbeddedDatabase(f"http://127.0.0.1:{port}", process, log)
     finally:
         await _stop(process)
 

@@ -22,7 +22,7 @@ from pydantic import JsonValue
 
 from domain.frozen import Frozen
 from domain.ports import Clock
-from local.lambda_service import Answered, FunctionFailed, Result
+from local.execution_environment import Answered, FunctionFailed, Result
 from local.template import EventSourceMapping
 
 MAX_BACKOFF_SECONDS = 5.0

@@ -1,13 +1,11 @@
 """`headrace demo`: some hundred real jobs on a stack of its own, each checked for how it ended."""
 
 import asyncio
-import csv
-import io
 import signal
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -15,60 +13,20 @@ from pathlib import Path
 
 import httpx
 from aiohttp import web
-from pydantic import JsonValue
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from domain.frozen import Frozen
 from local.client import FINAL, Json
 from local.database import StackError, free_port
+from local.demo_cases import Case, Ended, cases
 from local.directory import LOCAL_ADMIN, ensure_local_admin
 from local.stack import Options, running_stack
 from local.state import Folder
-from local.template import ROOT
 from local.tokens import local_authority
 
-DATA = ROOT / "examples" / "data"
 CONCURRENCY = 16
 PATIENCE_SECONDS = 55.0
-
-
-class Case(Frozen):
-    """One job, and how it should end."""
-
-    group: str
-    body: dict[str, JsonValue]
-    expect: str = "succeeded"
-    rows: int | None = None
-    """Rows that the profile must count."""
-    code: str | None = None
-    """Error that the job must end with."""
-    attempts: int | None = None
-    """Attempts that the job must have taken."""
-    cancel: bool = False
-    """Whether the demo cancels it."""
-
-
-class Ended(Frozen):
-    """A case and its job as it was at the end."""
-
-    case: Case
-    job: Json
-
-    @property
-    def as_expected(self) -> bool:
-        """Whether status, result, error and attempts are what they should be."""
-        case, job = self.case, self.job
-        result, error = job.get("result"), job.get("error")
-        rows = result.get("rows") if isinstance(result, dict) else None
-        code = error.get("code") if isinstance(error, dict) else None
-        return (
-            job["status"] == case.expect
-            and case.rows in {None, rows}
-            and case.code in {None, code}
-            and case.attempts in {None, job["attempt"]}
-        )
 
 
 async def run_demo(*, keep: bool) -> int:
@@ -88,7 +46,7 @@ async def run_demo(*, keep: bool) -> int:
                 async with httpx.AsyncClient(
                     base_url=running.url, headers=headers, timeout=35, limits=limits
                 ) as client:
-                    ended = await _run_cases(client, _cases(receiver), console)
+                    ended = await _run_cases(client, cases(receiver), console)
                 _show(ended, console)
                 took = time.monotonic() - began
                 wrong = [each for each in ended if not each.as_expected]
@@ -102,56 +60,7 @@ async def run_demo(*, keep: bool) -> int:
     return 1 if wrong else 0
 
 
-def _cases(receiver: str) -> tuple[Case, ...]:
-    """All jobs of the demo: whole data sets, parts of them, and the awkward ones."""
-    documents = {path.stem: path.read_text() for path in sorted(DATA.glob("*.csv"))}
-    weather = documents["seattle-weather"]
-    broken = weather.replace("2012-02-01,13.5", '2012-02-01,"13.5', 1)
-    later = _parts(documents["us-employment"], lambda row: row[0][:4])
-    deliver: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": f"{receiver}/ok", "body": "hello"}}
-    flaky: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": f"{receiver}/flaky"}}
-    metadata: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": "http://169.254.169.254/latest/"}}
-    never: dict[str, JsonValue] = {**_profile(weather), "delay_seconds": 3600}
-    return (
-        *(Case(group="whole data sets", body=_profile(text), rows=_rows(text)) for text in documents.values()),
-        *(_part("weather by month", part) for part in _parts(weather, lambda row: row[0][:7])),
-        *(_part("airports by state", part) for part in _parts(documents["airports"], lambda row: row[3])),
-        *(_part("electricity by source", part) for part in _parts(documents["iowa-electricity"], lambda row: row[1])),
-        *(_part("scheduled, 2 to 4 s ahead", part, delay=2 + n % 3) for n, part in enumerate(later)),
-        *(Case(group="HTTP deliveries", body=deliver, attempts=1) for _ in range(25)),
-        Case(group="HTTP, fails twice first", body=flaky, attempts=3),
-        Case(group="HTTP to a private address", body=metadata, expect="failed", code="forbidden_address"),
-        Case(group="malformed CSV", body=_profile(broken), expect="failed", code="malformed_csv", attempts=1),
-        Case(group="cancelled before its time", body=never, expect="cancelled", cancel=True),
-    )
-
-
-def _profile(document: str) -> dict[str, JsonValue]:
-    return {"type": "csv.profile", "payload": {"csv": document}}
-
-
-def _part(group: str, document: str, delay: int = 0) -> Case:
-    body = _profile(document) | ({"delay_seconds": delay} if delay else {})
-    return Case(group=group, body=body, rows=_rows(document), attempts=1)
-
-
-def _rows(document: str) -> int:
-    return sum(1 for row in csv.reader(io.StringIO(document)) if row) - 1
-
-
-def _parts(document: str, key: Callable[[list[str]], str]) -> list[str]:
-    """The document cut into one document for each key of its rows."""
-    header, *rows = [row for row in csv.reader(io.StringIO(document)) if row]
-    return [_written([header, *part]) for _, part in groupby(sorted(rows, key=key), key=key)]
-
-
-def _written(rows: list[list[str]]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
-
-
-async def _run_cases(client: httpx.AsyncClient, cases: tuple[Case, ...], console: Console) -> list[Ended]:
+async def _run_cases(client: httpx.AsyncClient, wanted: tuple[Case, ...], console: Console) -> list[Ended]:
     slots = asyncio.Semaphore(CONCURRENCY)
 
     async def submit(case: Case) -> str:
@@ -166,15 +75,15 @@ async def _run_cases(client: httpx.AsyncClient, cases: tuple[Case, ...], console
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        accepted = progress.add_task("accepted", total=len(cases))
-        ended = progress.add_task("ended", total=len(cases))
+        accepted = progress.add_task("accepted", total=len(wanted))
+        ended = progress.add_task("ended", total=len(wanted))
 
         async def counted(case: Case) -> str:
             job_id = await submit(case)
             progress.advance(accepted)
             return job_id
 
-        ids = await asyncio.gather(*(counted(case) for case in cases))
+        ids = await asyncio.gather(*(counted(case) for case in wanted))
         ends = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < ends:
             statuses = [str(job["status"]) for job in await _all_jobs(client)]
@@ -183,7 +92,7 @@ async def _run_cases(client: httpx.AsyncClient, cases: tuple[Case, ...], console
                 break
             await asyncio.sleep(0.3)
     jobs = {str(job["id"]): job for job in await _all_jobs(client)}
-    return [Ended(case=case, job=jobs[job_id]) for case, job_id in zip(cases, ids, strict=True)]
+    return [Ended(case=case, job=jobs[job_id]) for case, job_id in zip(wanted, ids, strict=True)]
 
 
 async def _all_jobs(client: httpx.AsyncClient) -> list[Json]:

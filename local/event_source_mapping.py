@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.delivery import Discarded, Invoke, StreamRecord, deliver
+from local.execution_environment import function_arn
 from local.filtering import passes
-from local.lambda_service import function_arn
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import JsonValue
 
-from local.lambda_service import MAX_PAYLOAD_BYTES, Answered, FunctionFailed, FunctionPool
+from local.execution_environment import MAX_PAYLOAD_BYTES, Answered, FunctionFailed
+from local.function_pool import FunctionPool
 from local.template import ACCOUNT, Route
 from local.tokens import InvalidToken, TokenAuthority
 

@@ -5,8 +5,10 @@ import json
 import click
 from pydantic import JsonValue
 
+from functions.settings import ENDPOINT_VARIABLE
 from local.database import StackError
-from local.lambda_service import Answered, FunctionFailed, FunctionPool
+from local.execution_environment import Answered, FunctionFailed
+from local.function_pool import FunctionPool
 from local.stack import credentials_for, parameters
 from local.state import Folder
 from local.template import LambdaFunction, load_stack
@@ -22,7 +24,7 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
     folder.create()
     log = folder.logs / f"invoke-{function.name}.log"
     log.write_text("")
-    extra = {**credentials_for(database), "AWS_ENDPOINT_URL_DYNAMODB": database}
+    extra = {**credentials_for(database), ENDPOINT_VARIABLE: database}
     pool = FunctionPool(function, extra, log, max_concurrency=1)
     try:
         result = await pool.invoke(event)

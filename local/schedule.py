@@ -3,7 +3,7 @@
 import asyncio
 import re
 
-from local.lambda_service import FunctionPool
+from local.function_pool import FunctionPool
 from local.template import Schedule, UnsupportedTemplate
 
 _RATE = re.compile(r"rate\((\d+) (second|minute|hour|day)s?\)")

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -14,11 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from domain.frozen import Frozen
 from functions.runtime import LazyClient
-from functions.settings import Settings
+from functions.settings import ENDPOINT_VARIABLE, Settings, read_settings
 from local.database import StackError, embedded_database, local_credentials, remove_state
 from local.event_source_mapping import StreamPump
+from local.function_pool import FunctionPool
 from local.gateway import Gateway
-from local.lambda_service import FunctionPool
 from local.schedule import run_schedule
 from local.state import Folder, Running
 from local.tables import ensure_tables
@@ -31,6 +31,9 @@ MAX_API_CONCURRENCY = 8
 DRAIN_SECONDS = 10.0
 EMBEDDED_POLL_SECONDS = 0.05
 REMOTE_POLL_SECONDS = 0.5
+
+Watch = Callable[[], Coroutine[None, None, None]]
+"""Ends only by raising `StackError`, when something died that the stack cannot do without."""
 
 
 class Options(Frozen):
@@ -61,15 +64,7 @@ def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO")
 
 def settings(stack: Stack, endpoint_url: str) -> Settings:
     """The functions' settings, for commands that go straight to the tables."""
-    environment = stack.functions["ApiFunction"].environment
-    return Settings(
-        jobs_table=environment["JOBS_TABLE"],
-        users_table=environment["USERS_TABLE"],
-        user_emails_table=environment["USER_EMAILS_TABLE"],
-        wake_shards=int(environment["WAKE_SHARDS"]),
-        cursor_key=environment["CURSOR_KEY"],
-        endpoint_url=endpoint_url,
-    )
+    return read_settings({**stack.functions["ApiFunction"].environment, ENDPOINT_VARIABLE: endpoint_url})
 
 
 def credentials_for(endpoint_url: str) -> dict[str, str]:
@@ -90,13 +85,13 @@ async def running_stack(folder: Folder, options: Options) -> AsyncIterator[Runni
     stack = load_stack(parameters(folder, options.allowed_hosts, options.log_level))
     async with AsyncExitStack() as running:
         _check_port(options)
-        endpoint_url = await running.enter_async_context(_database(folder, options))
+        endpoint_url, watches = await running.enter_async_context(_database(folder, options))
         credentials = credentials_for(endpoint_url)
         os.environ.update(credentials)
         await _prepare_tables(stack, endpoint_url)
         pools = await running.enter_async_context(_functions(stack, folder, credentials, endpoint_url))
         poll_seconds = EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS
-        await running.enter_async_context(_background(stack, folder, pools, endpoint_url, poll_seconds))
+        await running.enter_async_context(_background(stack, folder, pools, endpoint_url, poll_seconds, watches))
         gateway = Gateway(stack.routes, pools, local_authority(folder))
         url = await _serve(running, gateway.application(), options)
         noted = Running(url=url, endpoint_url=endpoint_url, pid=os.getpid())
@@ -137,15 +132,15 @@ def _cannot_listen(options: Options, error: OSError) -> StackError:
 
 
 @asynccontextmanager
-async def _database(folder: Folder, options: Options) -> AsyncIterator[str]:
-    """The URL of the database: the given one, or the embedded one, started for this run."""
+async def _database(folder: Folder, options: Options) -> AsyncIterator[tuple[str, tuple[Watch, ...]]]:
+    """The URL of the database (the given one, or the embedded one, started for this run), and what watches it."""
     if options.endpoint_url is not None:
-        yield options.endpoint_url
+        yield options.endpoint_url, ()
         return
     if options.fresh:
         remove_state(folder.database)
-    async with embedded_database(folder.database, folder.logs / "database.log") as url:
-        yield url
+    async with embedded_database(folder.database, folder.logs / "database.log") as database:
+        yield database.url, (database.watch,)
 
 
 async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
@@ -164,7 +159,7 @@ async def _functions(
     stack: Stack, folder: Folder, credentials: Mapping[str, str], endpoint_url: str
 ) -> AsyncIterator[dict[str, FunctionPool]]:
     """A pool for each function, with one environment of each warm."""
-    extra = {**credentials, "AWS_ENDPOINT_URL_DYNAMODB": endpoint_url}
+    extra = {**credentials, ENDPOINT_VARIABLE: endpoint_url}
     pools = {
         name: FunctionPool(function, extra, folder.logs / f"{name}.log", _concurrency(stack, name))
         for name, function in stack.functions.items()
@@ -188,12 +183,18 @@ def _is_routed(stack: Stack, function: str) -> bool:
 
 @asynccontextmanager
 async def _background(
-    stack: Stack, folder: Folder, pools: Mapping[str, FunctionPool], endpoint_url: str, poll_seconds: float
+    stack: Stack,
+    folder: Folder,
+    pools: Mapping[str, FunctionPool],
+    endpoint_url: str,
+    poll_seconds: float,
+    watches: tuple[Watch, ...],
 ) -> AsyncIterator[None]:
     """Streams and schedules. At the end the streams are drained, so that no doorbell is lost."""
     async with AsyncExitStack() as clients:
         pumps = [await _pump(clients, folder, mapping, pools, endpoint_url, poll_seconds) for mapping in stack.mappings]
         work = [
+            *(watch() for watch in watches),
             *(pump.run() for pump in pumps),
             *(run_schedule(schedule, pools[schedule.function], SWEEP_SECONDS) for schedule in stack.schedules),
         ]

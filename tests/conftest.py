@@ -49,8 +49,8 @@ def moto_url() -> Iterator[str]:
 async def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """MiniStack, in a process of its own."""
     folder: Path = tmp_path_factory.mktemp("ministack")
-    async with embedded_database(None, folder / "database.log") as url:
-        yield url
+    async with embedded_database(None, folder / "database.log") as database:
+        yield database.url
 
 
 def a_settings(url: str) -> Settings:

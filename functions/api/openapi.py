@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import JsonValue
 
-from functions.api.problems import MEDIA_TYPE, Problem
+from functions.api.problems import MEDIA_TYPE, Problem, phrase
 
 VERSION = "0.1.0"
 _REF: dict[str, JsonValue] = {"schema": {"$ref": "#/components/schemas/Problem"}}
@@ -14,7 +14,7 @@ _REF: dict[str, JsonValue] = {"schema": {"$ref": "#/components/schemas/Problem"}
 
 def problems(*statuses: int) -> dict[int | str, dict[str, JsonValue]]:
     """Responses that are problem documents, for a route's `responses`."""
-    return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: _REF}} for status in statuses}
+    return {status: {"description": phrase(HTTPStatus(status)), "content": {MEDIA_TYPE: _REF}} for status in statuses}
 
 
 def openapi_document(app: FastAPI) -> dict[str, JsonValue]:

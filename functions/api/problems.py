@@ -24,6 +24,10 @@ from domain.users.user import InvalidEmail
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
+_PHRASES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
 
 
 class ProblemError(BaseModel):
@@ -75,11 +79,16 @@ Failure = (
 )
 
 
+def phrase(status: HTTPStatus) -> str:
+    """The status's name of RFC 9110, which Python knows since 3.13."""
+    return _PHRASES.get(status, status.phrase)
+
+
 def problem(status: HTTPStatus, code: str, detail: str, errors: Sequence[ProblemError] = ()) -> Problem:
     """A problem document; the request id is filled in when it is sent."""
     return Problem(
         type=f"urn:headrace:problem:{code}",
-        title=status.phrase,
+        title=phrase(status),
         status=status.value,
         detail=detail,
         code=code,

@@ -1,6 +1,7 @@
 """Around every request: its id, one log line, and an answer even when there is a bug."""
 
 import time
+import traceback
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -39,8 +40,11 @@ class RequestContext:
         self._logger.append_keys(request_id=request_id)
         try:
             await self._app(scope, receive, tagged)
-        except Exception:
-            self._logger.exception("request_crashed")
+        except Exception as bug:  # noqa: BLE001 - the client gets an answer, and the log the place
+            # Without the message: it may quote what the client sent.
+            trace = traceback.extract_tb(bug.__traceback__)
+            frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in trace]
+            self._logger.error("request_crashed", error=type(bug).__name__, frames=frames)  # noqa: TRY400
             if not sent:
                 await problem_response(Request(scope), _BUG)(scope, receive, tagged)
         finally:

@@ -60,24 +60,35 @@ class Stack:
 
     def environments(self, function: str) -> list[int]:
         """The processes of a function's execution environments."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*"):
-            try:
-                environment = (path / "environ").read_bytes().split(b"\0")
-                parent = (path / "stat").read_text().rsplit(")", 1)[1].split()[1]
-            except OSError:
-                continue
-            if f"AWS_LAMBDA_FUNCTION_NAME={function}".encode() in environment and int(parent) == self.pid:
-                found.append(int(path.name))
-        return found
+        name = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode()
+        return [pid for pid in self.children() if name in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
+
+    def children(self) -> list[int]:
+        """The processes that the stack has started."""
+        return [int(path.name) for path in Path("/proc").glob("[0-9]*") if parent_of(path) == self.pid]
+
+    def ended(self) -> int:
+        """Its exit code, when it ends by itself."""
+        return self._finished()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         if self._process.poll() is None:
             self._process.send_signal(number)
+        return self._finished()
+
+    def _finished(self) -> int:
         code = self._process.wait(40)
         if self._process.stdout is not None:
             self._process.stdout.close()
         return code
+
+
+def parent_of(process: Path) -> int | None:
+    """The parent of a process (a folder of /proc), or None when it has just ended."""
+    try:
+        return int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return None
 
 
 def clean_environment() -> dict[str, str]:

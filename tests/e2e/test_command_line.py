@@ -1,6 +1,7 @@
 """The command line, as a person and as a script uses it."""
 
 import json
+import os
 import signal
 import socket
 import stat
@@ -181,6 +182,16 @@ def test_the_stack_stops_cleanly_and_an_orderly_restart_keeps_the_jobs(tmp_path:
         assert fresh.cli.run("get", done).returncode == 3
     finally:
         assert fresh.stop() == 0
+
+
+def test_a_database_that_dies_ends_the_stack_with_one_sentence(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    (database,) = [pid for pid in stack.children() if b"ministack" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(database, signal.SIGKILL)
+    assert stack.ended() == 1
+    told = (tmp_path / "stderr").read_text()
+    assert "headrace: The embedded database ended with code -9" in told
+    assert "Traceback" not in told
 
 
 def test_nothing_is_left_running_when_the_stack_is_killed(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from pathlib import Path
 from local.database import embedded_database
 
 async def main():
-    async with embedded_database(None, Path(sys.argv[1])) as url:
-        print(url, flush=True)
+    async with embedded_database(None, Path(sys.argv[1])) as database:
+        print(database.url, flush=True)
         await asyncio.sleep(60)
 
 asyncio.run(main())
@@ -35,8 +35,8 @@ asyncio.run(main())
 async def test_an_orderly_stop_keeps_the_jobs_and_a_fresh_start_forgets_them(tmp_path: Path, stack: Stack) -> None:
     state, job = tmp_path / "state", queued(id=new_id())
     for expected in ("nothing", "the job", "nothing"):
-        async with embedded_database(state, tmp_path / "log") as url:
-            client = LazyClient(url)
+        async with embedded_database(state, tmp_path / "log") as database:
+            client = LazyClient(database.url)
             await ensure_tables(await client(), tuple(stack.tables.values()))
             jobs = job_repository_on(client)
             found = await jobs.get(job.id, NOW)

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from functions.runtime import LazyClient
 from local.event_source_mapping import StreamPump
-from local.lambda_service import Answered, FunctionFailed, Result
+from local.execution_environment import Answered, FunctionFailed, Result
 from local.tables import ensure_tables
 from local.template import EventSourceMapping, Table
 from tests.conftest import new_id

@@ -348,6 +348,7 @@ def test_a_bug_is_answered_without_its_trace(users: FakeUserRepository) -> None:
     answer.refused(500, "internal_error")
     assert "hunter2" not in answer.text
     assert "ZeroDivisionError" in api.log.getvalue()
+    assert "hunter2" not in api.log.getvalue(), "a message may quote what the client sent"
 
 
 async def test_a_result_comes_back_exactly(users: FakeUserRepository) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import JsonValue
 
 from local.delivery import Discarded, StreamRecord, deliver
-from local.lambda_service import Answered, FunctionFailed, Result
+from local.execution_environment import Answered, FunctionFailed, Result
 from local.template import EventSourceMapping
 from tests.factories import NOW
 from tests.fakes.clock import FakeClock

@@ -11,7 +11,8 @@ import pytest
 from pydantic import JsonValue
 
 from local.database import StackError
-from local.lambda_service import Answered, Environment, FunctionFailed, FunctionPool, _environment_of
+from local.execution_environment import Answered, Environment, FunctionFailed
+from local.function_pool import FunctionPool, environment_of
 from local.template import LambdaFunction
 
 BOOTSTRAP = (sys.executable, "-m", "local.bootstrap")
@@ -41,7 +42,7 @@ async def payload(pool: FunctionPool | Environment, event: JsonValue) -> dict[st
 @pytest.mark.parametrize("command", [BOOTSTRAP, AWSLAMBDARIC], ids=["ours", "awslambdaric"])
 async def test_an_event_goes_in_and_an_answer_comes_out(tmp_path: Path, command: tuple[str, ...]) -> None:
     function = a_function()
-    environment = Environment(function, _environment_of(function, {}), tmp_path / "log")
+    environment = Environment(function, environment_of(function, {}), tmp_path / "log")
     await environment.start(command)
     try:
         answer = await payload(environment, {"text": "é\u0000"})

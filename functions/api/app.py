@@ -9,12 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.jobs.failed_jobs import FailedJobService
 from domain.jobs.job_type import Catalogue
 from domain.jobs.repository import JobRepository
 from domain.jobs.service import JobService
 from domain.ports import Clock, NewId
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
+from functions.api.failed_jobs import failed_job_routes
 from functions.api.health import health_routes
 from functions.api.identity import identifier
 from functions.api.job_types import job_type_routes
@@ -38,6 +40,7 @@ def create_app(
     identify = identifier(user_service)
     app = FastAPI(title="Headrace", version=VERSION, redoc_url=None)
     app.include_router(job_routes(JobService(jobs, catalogue, clock, new_id), identify))
+    app.include_router(failed_job_routes(FailedJobService(jobs, catalogue, clock), identify))
     app.include_router(job_type_routes(catalogue, identify))
     app.include_router(user_routes(user_service, identify))
     app.include_router(health_routes(jobs, clock))

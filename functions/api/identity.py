@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from domain.results import StorageUnavailable
 from domain.users.repository import UserNotFound
-from domain.users.service import UserService
+from domain.users.service import NotAllowed, UserService
 from domain.users.user import InvalidEmail, User
 from functions.api.problems import Refused, problem, refuse
 
@@ -40,6 +40,12 @@ def identifier(users: UserService) -> Identify:
                 raise refuse(found)
 
     return identify
+
+
+def only_admins(caller: User) -> None:
+    """Refuse a caller who is not an admin."""
+    if caller.role != "admin":
+        raise refuse(NotAllowed(reason="this is for admins"))
 
 
 def _claims(event: object) -> Mapping[str, object]:

@@ -9,20 +9,22 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from domain.jobs.job import Job, Status, is_final
 from domain.jobs.repository import JobFilter, JobNotFound
-from domain.jobs.service import Flaw, InvalidPayload, JobService, Submission, Submitted
+from domain.jobs.service import InvalidPayload, JobService, Submitted
 from domain.paging import MAX_PAGE, Page, PageRequest
+from domain.users.service import NotAllowed
 from domain.users.user import User
 from functions.api.conditional import etag, is_unchanged
 from functions.api.identity import Identify
+from functions.api.job_answers import job_answer, page_answer
 from functions.api.json_body import StrictJsonRoute
-from functions.api.models import JobPage, JobView, SubmitJob, job_view
+from functions.api.models import JobPage, JobView, SubmitJob
 from functions.api.openapi import problems
-from functions.api.problems import Refused, problem, refuse
+from functions.api.problems import refuse
+from functions.api.submission import BatchAnswer, SubmitBatch, check_key, submission_of, submit_entries
 
 MAX_WAIT_SECONDS = 20
 POLL_SECONDS = 0.25
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})")
 
 
@@ -38,18 +40,27 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
         body: SubmitJob, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None
     ) -> Response:
         """Accept a job. It is stored, and will be run, when this answers 202."""
-        if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-            detail = "Idempotency-Key has 1 to 255 printable ASCII characters."
-            raise Refused(problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_idempotency_key", detail))
-        if body.run_at is not None and body.delay_seconds is not None:
-            flaw = Flaw(path=("delay_seconds",), message="give run_at or delay_seconds, not both")
-            raise refuse(InvalidPayload(flaws=(flaw,)))
-        submission = Submission.model_construct(**dict(body))
+        check_key(idempotency_key)
+        submission = submission_of(body)
+        if isinstance(submission, InvalidPayload):
+            raise refuse(submission)
         submitted = await jobs.submit(submission, caller, idempotency_key)
         if not isinstance(submitted, Submitted):
             raise refuse(submitted)
         headers = {"idempotency-replayed": "true"} if submitted.replayed else {}
-        return _answer(submitted.job, HTTPStatus.ACCEPTED, headers)
+        return job_answer(submitted.job, HTTPStatus.ACCEPTED, headers)
+
+    @router.post(
+        "/v1/jobs/batch",
+        status_code=207,
+        responses={207: {"model": BatchAnswer}, **problems(400, 401, 403, 413, 415, 422)},
+    )
+    async def submit_batch(
+        body: SubmitBatch, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None
+    ) -> BatchAnswer:
+        """Accept up to 25 jobs, each on its own: a wrong entry does not stop the others."""
+        check_key(idempotency_key)
+        return BatchAnswer(results=await submit_entries(jobs, body.jobs, caller, idempotency_key))
 
     @router.get("/v1/jobs", responses={200: {"model": JobPage}, **problems(400, 401, 403, 422, 503)})
     async def list_jobs(
@@ -62,14 +73,13 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
     ) -> Response:
         """The caller's jobs, newest first; an admin may ask for another owner's."""
         if owner is not None and owner != caller.id and caller.role != "admin":
-            # Answered as an owner without jobs, so that nothing is learnt of other tenants.
-            return _page_answer(Page[Job](items=()), "")
+            raise refuse(NotAllowed(reason="only an admin lists another owner's jobs"))
         wanted = JobFilter(status=status, type=type)
         page = await jobs.list(owner or caller.id, wanted, PageRequest(limit=limit, cursor=cursor))
         if not isinstance(page, Page):
             raise refuse(page)
         query = {"status": status, "type": type, "owner": owner, "limit": limit, "cursor": page.next}
-        return _page_answer(page, "&".join(f"{name}={value}" for name, value in query.items() if value is not None))
+        return page_answer(page, "/v1/jobs", query)
 
     @router.get(
         "/v1/jobs/{job_id}",
@@ -87,7 +97,7 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
         headers = {"preference-applied": f"wait={wait}"} if wait else {}
         if is_unchanged(if_none_match, job.version):
             return Response(status_code=304, headers={"etag": etag(job.version), **headers})
-        return _answer(job, HTTPStatus.OK, headers)
+        return job_answer(job, HTTPStatus.OK, headers)
 
     @router.post(
         "/v1/jobs/{job_id}/cancel",
@@ -98,7 +108,7 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
         changed = await jobs.cancel(_checked(job_id), caller)
         if not isinstance(changed, Job):
             raise refuse(changed)
-        return _answer(changed, HTTPStatus.OK if is_final(changed) else HTTPStatus.ACCEPTED, {})
+        return job_answer(changed, HTTPStatus.OK if is_final(changed) else HTTPStatus.ACCEPTED, {})
 
     @router.post(
         "/v1/jobs/{job_id}/retry",
@@ -110,7 +120,7 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
         changed = await jobs.retry(_checked(job_id), caller)
         if not isinstance(changed, Job):
             raise refuse(changed)
-        return _answer(changed, HTTPStatus.ACCEPTED, {})
+        return job_answer(changed, HTTPStatus.ACCEPTED, {})
 
     return router
 
@@ -126,23 +136,6 @@ async def _read_until_final(jobs: JobService, job_id: str, caller: User, wait: i
         if is_final(found) or left <= 0:
             return found
         await asyncio.sleep(min(POLL_SECONDS, left))
-
-
-def _answer(job: Job, status: HTTPStatus, headers: dict[str, str]) -> Response:
-    view = job_view(job)
-    location = {"location": view.links["self"]} if status == HTTPStatus.ACCEPTED else {}
-    return Response(
-        view.model_dump_json(),
-        status,
-        {"etag": etag(job.version), "cache-control": "no-store", **location, **headers},
-        "application/json",
-    )
-
-
-def _page_answer(page: Page[Job], next_query: str) -> Response:
-    body = JobPage(items=[job_view(job) for job in page.items], next=page.next)
-    link = {"link": f'</v1/jobs?{next_query}>; rel="next"'} if page.next else {}
-    return Response(body.model_dump_json(), 200, {"cache-control": "no-store", **link}, "application/json")
 
 
 def _checked(job_id: str) -> str:

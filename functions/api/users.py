@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from domain.users.repository import UserNotFound
-from domain.users.service import NotAllowed, UserChange, UserService
+from domain.users.service import UserChange, UserService
 from domain.users.user import MAX_EMAIL, User
 from functions.api.conditional import etag, is_unchanged, required_version
-from functions.api.identity import Identify
+from functions.api.identity import Identify, only_admins
 from functions.api.json_body import StrictJsonRoute
 from functions.api.models import ChangeUser, CreateUser, UserList, UserView, user_view
 from functions.api.openapi import problems
@@ -28,7 +28,7 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
     )
     async def create_user(body: CreateUser, caller: Caller) -> Response:
         """Add a user (admins only)."""
-        _only_admins(caller)
+        only_admins(caller)
         created = await users.create(body.email, body.name, body.role)
         if not isinstance(created, User):
             raise refuse(created)
@@ -37,7 +37,7 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
     @router.get("/v1/users", responses=problems(401, 403, 422, 503))
     async def find_user(caller: Caller, email: Annotated[str, Query(max_length=2 * MAX_EMAIL)]) -> UserList:
         """The user with this address, if there is one (admins only)."""
-        _only_admins(caller)
+        only_admins(caller)
         found = await users.find(email)
         match found:
             case User():
@@ -87,11 +87,6 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
         return _answer(found, HTTPStatus.OK, {})
 
     return router
-
-
-def _only_admins(caller: User) -> None:
-    if caller.role != "admin":
-        raise refuse(NotAllowed(reason="this is for admins"))
 
 
 def _answer(user: User, status: HTTPStatus, headers: dict[str, str]) -> Response:

@@ -1,13 +1,15 @@
 """The application: routes, and how failures of every kind become problem documents."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aws_lambda_powertools import Logger
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from domain.jobs.failed_jobs import FailedJobService
 from domain.jobs.job_type import Catalogue
@@ -38,15 +40,21 @@ def create_app(
     """The API over these repositories."""
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service)
-    app = FastAPI(title="Headrace", version=VERSION, redoc_url=None)
-    app.include_router(job_routes(JobService(jobs, catalogue, clock, new_id), identify))
-    app.include_router(failed_job_routes(FailedJobService(jobs, catalogue, clock), identify))
-    app.include_router(job_type_routes(catalogue, identify))
-    app.include_router(user_routes(user_service, identify))
-    app.include_router(health_routes(jobs, clock))
+    app = FastAPI(
+        title="Headrace", version=VERSION, redoc_url=None, generate_unique_id_function=lambda route: route.name
+    )
+    routers = (
+        job_routes(JobService(jobs, catalogue, clock, new_id), identify),
+        failed_job_routes(FailedJobService(jobs, catalogue, clock), identify),
+        job_type_routes(catalogue, identify),
+        user_routes(user_service, identify),
+        health_routes(jobs, clock),
+    )
+    for router in routers:
+        app.include_router(router)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(HTTPException, _http_errors(routers))
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
@@ -72,10 +80,21 @@ async def _invalid(request: Request, invalid: Exception) -> Response:
     return problem_response(request, problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors))
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    """What the framework itself refuses: unknown paths, wrong methods."""
-    if not isinstance(error, HTTPException):
-        raise error
-    status = HTTPStatus(error.status_code)
-    told = problem(status, status.name.lower(), f"{status.description or status.phrase}.")
-    return problem_response(request, told, dict(error.headers or {}))
+def _http_errors(routers: tuple[APIRouter, ...]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """How what the framework itself refuses is told: unknown paths, wrong methods."""
+    routes = tuple(route for router in routers for route in router.routes if isinstance(route, Route))
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        status = HTTPStatus(error.status_code)
+        told = problem(status, status.name.lower(), f"{status.description or status.phrase}.")
+        headers = {"allow": allowed(request)} if status == HTTPStatus.METHOD_NOT_ALLOWED else {}
+        return problem_response(request, told, headers)
+
+    def allowed(request: Request) -> str:
+        """Every method of the path; the framework knows those of the first route that fits."""
+        fitting = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+        return ", ".join(sorted({method for methods in fitting for method in methods}))
+
+    return http_error

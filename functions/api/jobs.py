@@ -18,7 +18,7 @@ from functions.api.identity import Identify
 from functions.api.job_answers import job_answer, page_answer
 from functions.api.json_body import StrictJsonRoute
 from functions.api.models import JobPage, JobView, SubmitJob
-from functions.api.openapi import problems
+from functions.api.openapi import JOB_LINKS, problems
 from functions.api.problems import refuse
 from functions.api.submission import BatchAnswer, SubmitBatch, check_key, submission_of, submit_entries
 
@@ -34,7 +34,9 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
     Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
 
     @router.post(
-        "/v1/jobs", status_code=202, responses={202: {"model": JobView}, **problems(400, 401, 403, 413, 415, 422, 503)}
+        "/v1/jobs",
+        status_code=202,
+        responses={202: {"model": JobView, "links": JOB_LINKS}, **problems(400, 401, 403, 413, 415, 422, 503)},
     )
     async def submit_job(
         body: SubmitJob, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None

@@ -12,9 +12,26 @@ VERSION = "0.1.0"
 _REF: dict[str, JsonValue] = {"schema": {"$ref": "#/components/schemas/Problem"}}
 
 
+_GATEWAY: dict[str, JsonValue] = {
+    "application/json": {"schema": {"type": "object", "properties": {"message": {"type": "string"}}}}
+}
+JOB_LINKS: dict[str, JsonValue] = {
+    name: {"operationId": operation, "parameters": {"job_id": "$response.body#/id"}}
+    for name, operation in (("read", "get_job"), ("cancel", "cancel_job"), ("retry", "retry_job"))
+}
+"""Where a client can go from a job."""
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, JsonValue]]:
     """Responses that are problem documents, for a route's `responses`."""
-    return {status: {"description": phrase(HTTPStatus(status)), "content": {MEDIA_TYPE: _REF}} for status in statuses}
+    return {
+        status: {
+            "description": phrase(HTTPStatus(status)),
+            # API Gateway refuses a bad token before the function is asked, with a body of its own.
+            "content": {MEDIA_TYPE: _REF, **(_GATEWAY if status == HTTPStatus.UNAUTHORIZED else {})},
+        }
+        for status in statuses
+    }
 
 
 def openapi_document(app: FastAPI) -> dict[str, JsonValue]:

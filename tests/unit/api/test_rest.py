@@ -163,6 +163,11 @@ def test_what_is_not_there_is_a_problem_too(api: Api, method: str, path: str, st
     answer.refused(status, {404: "not_found", 405: "method_not_allowed"}[status])
 
 
+def test_a_wrong_method_is_told_with_all_the_right_ones(api: Api) -> None:
+    assert api.call("DELETE", "/v1/jobs").headers["allow"] == "GET, POST"
+    assert api.call("PUT", f"/v1/users/{MEMBER.id}").headers["allow"] == "GET, PATCH"
+
+
 def test_one_line_is_logged_for_a_request_without_what_it_carried(api: Api) -> None:
     body = CSV | {"payload": {"csv": "canary-payload\n1\n"}}
     headers = {"authorization": "Bearer canary-token", "idempotency-key": "canary-key"}

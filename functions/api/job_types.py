@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from domain.jobs.job_type import Catalogue
 from domain.users.user import User
 from functions.api.identity import Identify
+from functions.api.json_body import StrictJsonRoute
 from functions.api.models import JobTypeList, JobTypeView, job_type_view
 from functions.api.openapi import problems
 from functions.api.problems import Refused, problem
@@ -15,7 +16,7 @@ from functions.api.problems import Refused, problem
 
 def job_type_routes(catalogue: Catalogue, identify: Identify) -> APIRouter:
     """The routes of job types."""
-    router = APIRouter(tags=["job types"])
+    router = APIRouter(route_class=StrictJsonRoute, tags=["job types"])
     Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
 
     @router.get("/v1/job-types", responses=problems(401, 403, 503))

@@ -9,7 +9,9 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message, Receive
 
+from functions.api.identity import try_afresh
 from functions.api.problems import Refused, problem
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -28,7 +30,10 @@ class StrictJsonRequest(Request):
 
 
 class StrictJsonRoute(APIRoute):
-    """A route whose body is read by `StrictJsonRequest`; FastAPI's documented way to replace it."""
+    """A route whose body is read by `StrictJsonRequest`; FastAPI's documented way to replace it.
+
+    What is refused to a user who was remembered is tried once more with the user as it stands.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[None, None, Response]]:
         handle = super().get_route_handler()
@@ -37,9 +42,23 @@ class StrictJsonRoute(APIRoute):
             strict_request = StrictJsonRequest(request.scope, request.receive)
             if self.body_field is not None:
                 await _check(strict_request)
-            return await handle(strict_request)
+            try:
+                return await handle(strict_request)
+            except Refused as refused:
+                if not try_afresh(request, refused):
+                    raise
+            # The body was read; a request that is made again is given it again.
+            again = StrictJsonRequest(request.scope, _replay(await strict_request.body()))
+            return await handle(again)
 
         return strict
+
+
+def _replay(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 async def _check(request: Request) -> None:

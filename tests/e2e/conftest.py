@@ -1,11 +1,14 @@
 """The local stack, started as a person starts it: the command, in a folder of its own."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -143,26 +146,20 @@ class Receiver:
         self.headers: dict[str, str] = {}
 
     async def handle(self, request: web.Request) -> web.Response:
-        import asyncio
-
         self.calls.append(request.headers.get("Idempotency-Key", ""))
         await asyncio.sleep(self.delay)
         status = self.statuses.pop(0) if self.statuses else 200
         return web.Response(status=status, headers=self.headers, text="received")
 
 
-@pytest.fixture
-def receiver() -> Iterator[tuple[str, Receiver]]:
-    """In a thread, so that it answers while a test waits."""
-    import asyncio
-    import threading
-
-    receiver, started, loop = Receiver(), threading.Event(), asyncio.new_event_loop()
-    urls: list[str] = []
+@contextmanager
+def serving(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Iterator[str]:
+    """A server in a thread of its own, so that it answers while a test waits; yields its URL."""
+    started, loop, urls = threading.Event(), asyncio.new_event_loop(), list[str]()
 
     async def serve() -> web.AppRunner:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", receiver.handle)
+        app = web.Application(client_max_size=2**24)
+        app.router.add_route("*", "/{path:.*}", handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -180,6 +177,15 @@ def receiver() -> Iterator[tuple[str, Receiver]]:
     thread = threading.Thread(target=main)
     thread.start()
     started.wait(10)
-    yield urls[0], receiver
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    try:
+        yield urls[0]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, Receiver]]:
+    receiver = Receiver()
+    with serving(receiver.handle) as url:
+        yield url, receiver

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -9,23 +10,33 @@ from aiohttp import web
 _HOP = frozenset({"content-length", "transfer-encoding", "connection", "content-encoding", "host"})
 
 
+class Call(NamedTuple):
+    """A call that passed the proxy."""
+
+    operation: str
+    body: str
+
+
 class LossyProxy:
-    """Loses the answers to the first `losses` calls of `operation`."""
+    """Notes every call, and loses the answers to the first `losses` calls of `operation`."""
 
     def __init__(self, target: str, operation: str, losses: int) -> None:
         self._target = target
         self._operation = operation
         self.left = losses
+        self.calls: list[Call] = []
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
+        operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        self.calls.append(Call(operation, body.decode()))
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         async with (
             aiohttp.ClientSession(auto_decompress=False) as session,
             session.request(request.method, self._target + request.path_qs, data=body, headers=headers) as answer,
         ):
             content = await answer.read()
-            if self.left > 0 and request.headers.get("X-Amz-Target", "").endswith(f".{self._operation}"):
+            if self.left > 0 and operation == self._operation:
                 self.left -= 1
                 assert request.transport is not None
                 request.transport.abort()

@@ -4,10 +4,15 @@ import json
 
 import pytest
 from pydantic import JsonValue
+from starlette.requests import Request
 
 from domain.results import StorageUnavailable
-from domain.users.user import Email, User
-from tests.factories import UserFactory
+from domain.users.repository import UserNotFound
+from domain.users.service import UserService
+from domain.users.user import Email, Role, User, changed_user
+from functions.api.identity import MAX_REMEMBERED, REMEMBERED_SECONDS, identifier
+from tests.factories import NOW, UserFactory
+from tests.fakes.clock import FakeClock, numbered_ids
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import ADMIN, MEMBER, OTHER, Api
 
@@ -46,6 +51,87 @@ def test_a_verified_stranger_is_told_so(api: Api) -> None:
 
 def test_a_user_is_known_in_whatever_case_the_token_has_the_address(api: Api) -> None:
     assert api.call("GET", "/v1/users/me", who={"email": "Member@EXAMPLE.com"}).json["id"] == MEMBER.id
+
+
+class CountingUserRepository(FakeUserRepository):
+    """Counts the look-ups by address."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lookups = 0
+
+    async def get_by_email(self, email: Email) -> User | UserNotFound:
+        self.lookups += 1
+        return await super().get_by_email(email)
+
+
+async def an_api_that_counts() -> tuple[Api, CountingUserRepository]:
+    users = CountingUserRepository()
+    for user in (MEMBER, ADMIN):
+        await users.add(user)
+    return Api(users=users), users
+
+
+async def changed_role(users: FakeUserRepository, user: User, role: Role) -> None:
+    """As another execution environment does it."""
+    standing = await users.get(user.id)
+    assert isinstance(standing, User)
+    await users.replace(changed_user(standing, NOW, email=None, name=None, role=role), standing)
+
+
+async def test_a_member_is_looked_up_once_in_a_while_and_an_admin_each_time() -> None:
+    api, users = await an_api_that_counts()
+    for _ in range(5):
+        assert api.call("GET", "/v1/jobs").status == 200
+    assert users.lookups == 1
+    for _ in range(5):
+        assert api.call("GET", "/v1/jobs", who=ADMIN).status == 200
+    assert users.lookups == 6
+
+
+async def test_a_role_that_was_taken_away_is_gone_at_once() -> None:
+    api, users = await an_api_that_counts()
+    assert api.call("GET", "/v1/failed-jobs", who=ADMIN, query={"type": "x"}).status == 200
+    await changed_role(users, ADMIN, "member")
+    api.call("GET", "/v1/failed-jobs", who=ADMIN, query={"type": "x"}).refused(403, "not_allowed")
+
+
+async def test_a_role_that_was_given_counts_at_once() -> None:
+    api, users = await an_api_that_counts()
+    job_id = api.call("POST", "/v1/jobs", CSV, who=ADMIN).json["id"]
+    new_user: JsonValue = {"email": "new@example.com", "name": "New"}
+    api.call("POST", "/v1/users", new_user).refused(403, "not_allowed")
+    api.call("GET", f"/v1/jobs/{job_id}").refused(404, "job_not_found")
+    await changed_role(users, MEMBER, "admin")
+    assert api.call("GET", f"/v1/jobs/{job_id}").status == 200
+    assert api.call("POST", "/v1/users", new_user).status == 201, "with the body that was sent"
+
+
+async def test_a_member_is_looked_up_again_after_some_seconds_and_each_address_on_its_own() -> None:
+    users, seconds = CountingUserRepository(), FakeSeconds()
+    others = [UserFactory.build(email=f"u{n}@example.com") for n in range(MAX_REMEMBERED + 1)]
+    for user in (MEMBER, *others):
+        await users.add(user)
+    identify = identifier(UserService(users, FakeClock(), numbered_ids()), seconds)
+
+    async def ask(email: str) -> User:
+        event = {"requestContext": {"authorizer": {"jwt": {"claims": {"email": email}}}}}
+        return await identify(Request({"type": "http", "aws.event": event}))
+
+    assert await ask(MEMBER.email) == await ask(MEMBER.email) == MEMBER
+    assert users.lookups == 1
+    seconds.now += REMEMBERED_SECONDS
+    await ask(MEMBER.email)
+    assert users.lookups == 2
+    assert [await ask(user.email) for user in others] == others, "however many there are"
+
+
+class FakeSeconds:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class SilentUserRepository(FakeUserRepository):

@@ -1,0 +1,67 @@
+"""What the whole API asks of the database, seen by a proxy that stands between them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Stack, serving, submit, wait
+from tests.e2e.test_tenants import OPERATIONS, Tenants
+from tests.integration.lossy_proxy import LossyProxy
+
+SETTING_UP = {"CreateTable", "DescribeTable", "UpdateTimeToLive"}
+STREAM = {"DescribeStream", "GetShardIterator", "GetRecords"}
+
+
+@pytest.fixture(scope="module")
+def recorded(ministack_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, LossyProxy]]:
+    """A stack on a database of somebody else's (`--endpoint-url`), and the proxy before it."""
+    proxy = LossyProxy(ministack_url, "nothing", 0)
+    with serving(proxy.handle) as url:
+        stack = Stack(tmp_path_factory.mktemp("recorded"), "--endpoint-url", url)
+        yield stack, proxy
+        assert stack.stop() == 0
+
+
+def test_no_scan_anywhere_and_users_are_found_through_the_email_index(recorded: tuple[Stack, LossyProxy]) -> None:
+    stack, proxy = recorded
+    tenants = Tenants(stack)
+    for caller in ("tenant-a", "tenant-b", "tenant-admin"):
+        with tenants.client(caller) as client:
+            for operation in OPERATIONS:
+                answer = tenants.call(client, operation, tenants.a_job(), tenants.owner_id)
+                assert answer.status_code < 500
+    with tenants.client("tenant-a") as client:
+        assert wait(client, submit(client)["id"])["status"] == "succeeded"
+    asked = Counter(call.operation for call in proxy.calls)
+    assert set(asked) - SETTING_UP - STREAM == {"PutItem", "GetItem", "Query", "BatchGetItem", "TransactWriteItems"}
+    queries = [json.loads(call.body) for call in proxy.calls if call.operation == "Query"]
+    assert all("IndexName" in query for query in queries), "a table's own key is read by GetItem"
+    by_email = [query for query in queries if query["IndexName"] == "email-index"]
+    assert by_email
+    assert all(query["KeyConditionExpression"] == "email = :email" for query in by_email)
+    reads_of_users = [call for call in proxy.calls if call.operation == "GetItem" and "UsersTable" in call.body]
+    assert all("email" not in json.loads(call.body)["Key"] for call in reads_of_users)
+
+
+def test_a_request_costs_no_more_calls_than_it_needs(recorded: tuple[Stack, LossyProxy]) -> None:
+    stack, proxy = recorded
+
+    def calls(client: httpx.Client, method: str, path: str, body: object = None) -> list[str]:
+        before = len(proxy.calls)
+        answer = client.request(method, path, json=body)
+        assert answer.is_success, answer.text
+        made = proxy.calls[before:]
+        own = [call for call in made if not (call.operation in STREAM or "wake-index" in call.body)]
+        return [call.operation for call in own]
+
+    with stack.client() as client:
+        later = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}, "delay_seconds": 3600}
+        assert calls(client, "POST", "/v1/jobs", later) == ["Query", "PutItem"]
+        job = client.get("/v1/jobs", params={"limit": 1}).json()["items"][0]["id"]
+        assert calls(client, "GET", f"/v1/jobs/{job}") == ["Query", "GetItem"]
+        assert calls(client, "GET", "/v1/jobs?limit=1") == ["Query", "Query", "BatchGetItem"]
+        assert calls(client, "POST", f"/v1/jobs/{job}/cancel") == ["Query", "GetItem", "PutItem"]
+        assert calls(client, "GET", "/v1/job-types") == ["Query"]

@@ -1,0 +1,225 @@
+"""Who reaches what: every route of the OpenAPI document, for every kind of caller."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from local.template import ROOT
+from local.tokens import AUDIENCE, ISSUER
+from tests.e2e.conftest import Stack, submit
+
+DOCUMENT = json.loads((ROOT / "docs/openapi.json").read_text())
+OPERATIONS = [
+    (method.upper(), path)
+    for path, operations in DOCUMENT["paths"].items()
+    for method in operations
+    if path.startswith("/v1/")
+]
+NOBODY = "00000000-0000-4000-8000-000000000000"
+CSV = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}}
+
+BODIES: dict[tuple[str, str], object] = {
+    ("POST", "/v1/jobs"): CSV,
+    ("POST", "/v1/jobs/batch"): {"jobs": [CSV]},
+    ("POST", "/v1/failed-jobs/retry"): {"type": "csv.profile", "dry_run": True},
+    ("POST", "/v1/users"): {"email": "tenants-new@example.com", "name": "New"},
+    ("PATCH", "/v1/users/{user_id}"): {"name": "Renamed"},
+}
+QUERIES: dict[tuple[str, str], dict[str, str]] = {
+    ("GET", "/v1/failed-jobs"): {"type": "csv.profile"},
+    ("GET", "/v1/users"): {"email": "tenant-a@example.com"},
+}
+# What a member, and an admin, is answered; a route that is missing here fails the tests below.
+ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
+    ("POST", "/v1/jobs"): (202, 202),
+    ("GET", "/v1/jobs"): (200, 200),
+    ("POST", "/v1/jobs/batch"): (207, 207),
+    ("GET", "/v1/jobs/{job_id}"): (200, 200),
+    ("POST", "/v1/jobs/{job_id}/cancel"): (200, 200),
+    ("POST", "/v1/jobs/{job_id}/retry"): (409, 409),
+    ("GET", "/v1/failed-jobs"): (403, 200),
+    ("POST", "/v1/failed-jobs/retry"): (403, 200),
+    ("GET", "/v1/job-types"): (200, 200),
+    ("GET", "/v1/job-types/{name}"): (200, 200),
+    ("POST", "/v1/users"): (403, 201),
+    ("GET", "/v1/users"): (403, 200),
+    ("GET", "/v1/users/me"): (200, 200),
+    ("GET", "/v1/users/{user_id}"): (200, 200),
+    ("PATCH", "/v1/users/{user_id}"): (200, 200),
+}
+FOREIGN = [operation for operation in OPERATIONS if "{job_id}" in operation[1] or "{user_id}" in operation[1]]
+
+
+class Tenants:
+    """Two tenants and an admin on one stack, and tokens of every kind."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.key = load_pem_private_key((stack.folder / ".headrace/token-key.pem").read_bytes(), password=None)
+        for name in ("tenant-a", "tenant-b"):
+            stack.cli.run("users", "create", f"{name}@example.com")
+        stack.cli.run("users", "create", "tenant-admin@example.com", "--admin")
+        with self.client("tenant-a") as owner:
+            self.owner_id = owner.get("/v1/users/me").json()["id"]
+
+    def client(self, name: str) -> httpx.Client:
+        return self.with_token(self.token(f"{name}@example.com"))
+
+    def with_token(self, token: str | None) -> httpx.Client:
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.stack.url, headers=headers, timeout=40)
+
+    def token(self, email: str | None, /, key: object = None, **claims: object) -> str:
+        now = int(time.time())
+        told = {"email": email, "iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 600, **claims}
+        present = {name: value for name, value in told.items() if value is not None}
+        return jwt.encode(present, key or self.key, algorithm="RS256")  # type: ignore[arg-type]
+
+    def call(self, client: httpx.Client, operation: tuple[str, str], job_id: str, user_id: str) -> httpx.Response:
+        method, path = operation
+        headers = {"if-match": '"1"'} if method == "PATCH" else {}
+        filled = path.format(job_id=job_id, user_id=user_id, name="csv.profile")
+        body = BODIES.get(operation)
+        return client.request(method, filled, json=body, params=QUERIES.get(operation), headers=headers)
+
+    def a_job(self) -> str:
+        """A job of the first tenant that waits for an hour."""
+        with self.client("tenant-a") as owner:
+            return str(submit(owner, delay_seconds=3600)["id"])
+
+
+@pytest.fixture(scope="module")
+def tenants(stack_running: Stack) -> Tenants:
+    return Tenants(stack_running)
+
+
+def test_every_route_has_its_expected_answers() -> None:
+    assert set(OPERATIONS) == set(ALLOWED)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_nobody_comes_in_with_a_token_that_is_not_good(tenants: Tenants, operation: tuple[str, str]) -> None:
+    good, member = tenants.token("tenant-a@example.com"), "tenant-a@example.com"
+    header, payload, signature = good.split(".")
+    forged = f"{header}.{payload}.{signature[:-6]}AAAAAA"
+    bad = {
+        "no token": None,
+        "empty": "",
+        "forged": forged,
+        "another key": tenants.token(member, rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+        "expired": tenants.token(member, exp=int(time.time()) - 60),
+        "without an end": tenants.token(member, exp=None),
+        "not yet": tenants.token(member, nbf=int(time.time()) + 600),
+        "wrong audience": tenants.token(member, aud="another"),
+        "wrong issuer": tenants.token(member, iss="http://elsewhere.example"),
+        "unsigned": jwt.encode({"email": member, "iss": ISSUER, "aud": AUDIENCE}, "", algorithm="none"),
+        "unverified address": tenants.token(member, email_verified=False),
+        "no address": tenants.token(None),
+    }
+    for name, token in bad.items():
+        with tenants.with_token(token) as client:
+            answer = tenants.call(client, operation, NOBODY, NOBODY)
+        assert answer.status_code == 401, (name, answer.text)
+        assert answer.headers["www-authenticate"] == "Bearer", name
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_a_claim_in_a_header_or_a_body_is_nothing(tenants: Tenants, operation: tuple[str, str]) -> None:
+    with tenants.with_token(None) as client:
+        client.headers.update({"email": "tenant-admin@example.com", "x-amzn-oidc-data": "x", "x-role": "admin"})
+        assert tenants.call(client, operation, NOBODY, NOBODY).status_code == 401
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_a_verified_stranger_is_refused(tenants: Tenants, operation: tuple[str, str]) -> None:
+    with tenants.client("nobodys-address") as stranger:
+        answer = tenants.call(stranger, operation, NOBODY, NOBODY)
+    assert (answer.status_code, answer.json()["code"]) == (403, "unknown_user")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_an_owner_and_an_admin_are_answered_as_documented(tenants: Tenants, operation: tuple[str, str]) -> None:
+    for caller, expected in zip(("tenant-a", "tenant-admin"), ALLOWED[operation], strict=True):
+        with tenants.client(caller) as client:
+            me = client.get("/v1/users/me")
+            answer = tenants.call(client, operation, tenants.a_job(), me.json()["id"])
+            if operation[0] == "PATCH":
+                assert answer.status_code in {expected, 412}, answer.text
+            elif operation == ("POST", "/v1/users"):
+                assert answer.status_code in {expected, 409}, answer.text
+            else:
+                assert answer.status_code == expected, answer.text
+
+
+@pytest.mark.parametrize("operation", FOREIGN, ids=" ".join)
+def test_what_is_another_tenants_is_answered_like_what_does_not_exist(
+    tenants: Tenants, operation: tuple[str, str]
+) -> None:
+    job_id = tenants.a_job()
+    with tenants.client("tenant-b") as other:
+        theirs = tenants.call(other, operation, job_id, tenants.owner_id)
+        nobodys = tenants.call(other, operation, NOBODY, NOBODY)
+    assert theirs.status_code == nobodys.status_code == 404
+    volatile = {"request_id": ""}
+    assert theirs.json() | volatile == nobodys.json() | volatile
+    moving = {"date", "x-request-id"}
+    assert {n: v for n, v in theirs.headers.items() if n not in moving} == {
+        n: v for n, v in nobodys.headers.items() if n not in moving
+    }
+    with tenants.client("tenant-a") as owner:
+        assert owner.get(f"/v1/jobs/{job_id}").json()["status"] == "scheduled", "nothing was changed"
+
+
+def test_a_cursor_is_its_tenants_and_its_querys_alone(tenants: Tenants) -> None:
+    tenants.a_job()
+    tenants.a_job()
+    with tenants.client("tenant-a") as owner, tenants.client("tenant-b") as other:
+        cursor = owner.get("/v1/jobs", params={"limit": 1}).json()["next"]
+        flipped = [
+            cursor[:n] + ("A" if cursor[n] != "A" else "B") + cursor[n + 1 :] for n in (0, 20, 60, len(cursor) - 1)
+        ]
+        refused = [
+            *(owner.get("/v1/jobs", params={"cursor": each}) for each in flipped),
+            owner.get("/v1/jobs", params={"cursor": cursor, "status": "queued"}),
+            other.get("/v1/jobs", params={"cursor": cursor}),
+        ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(400, "bad_cursor")] * len(refused)
+
+
+def test_two_hundred_submissions_with_one_key_are_one_job(tenants: Tenants) -> None:
+    with tenants.client("tenant-a") as owner, ThreadPoolExecutor(16) as clients:
+        key = {"idempotency-key": "tenants-once"}
+        body = CSV | {"delay_seconds": 3600}
+        answers = list(clients.map(lambda _: owner.post("/v1/jobs", json=body, headers=key), range(200)))
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({answer.text for answer in answers}) == 1, "200 equal answers"
+        assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+        other = owner.post("/v1/jobs", json=CSV, headers=key)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+
+
+def test_fifty_sign_ups_with_one_address_leave_one_user(tenants: Tenants) -> None:
+    spellings = ["fifty@example.com", "FIFTY@example.com", " fifty@Example.COM", "Fifty@EXAMPLE.com "]
+    with tenants.client("tenant-admin") as admin, ThreadPoolExecutor(16) as clients:
+        bodies = [{"email": spellings[n % 4], "name": f"Number {n}"} for n in range(50)]
+        answers = list(clients.map(lambda body: admin.post("/v1/users", json=body), bodies))
+        codes = sorted(answer.status_code for answer in answers)
+        assert codes == [201] + [409] * 49
+        winner = next(answer.json() for answer in answers if answer.status_code == 201)
+        found = admin.get("/v1/users", params={"email": "fifty@example.com"}).json()["items"]
+        assert [user["id"] for user in found] == [winner["id"]]
+
+
+def test_the_signing_key_is_nowhere_in_the_logs(tenants: Tenants) -> None:
+    secrets = [
+        (tenants.stack.folder / ".headrace" / name).read_text().strip() for name in ("cursor-key", "token-key.pem")
+    ]
+    for log in Path(tenants.stack.folder / ".headrace/logs").glob("*.log"):
+        assert not any(secret in log.read_text() for secret in secrets)

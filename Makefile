@@ -8,7 +8,7 @@ TOOLS := .tools
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format lint types contracts template docs lock clean
+.PHONY: help setup demo dev test check format lint types contracts template audit fuzz docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ test: setup ## run the tests, with branch coverage (100 % of domain/)
 	$(BIN)/coverage report --include='domain/*' --fail-under=100
 	$(BIN)/coverage report --format=total
 
-check: format lint types contracts template test ## all that CI runs
+check: format lint types contracts template audit test fuzz ## all that CI runs
 
 format: setup ## check the formatting
 	$(BIN)/ruff format --check .
@@ -43,6 +43,13 @@ contracts: setup ## check which package imports which
 template: $(TOOLS)/cfn-lint/.done $(TOOLS)/sam/.done ## lint template.yaml with cfn-lint and the SAM CLI
 	$(TOOLS)/cfn-lint/bin/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-central-1 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml
+
+audit: setup $(TOOLS)/audit/.done ## look for known vulnerabilities (pip-audit) and for insecure code (bandit)
+	$(TOOLS)/audit/bin/bandit --quiet --severity-level medium --recursive domain persistence events functions job_types local
+	$(TOOLS)/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off --requirement requirements/runtime.txt
+
+fuzz: setup $(TOOLS)/schemathesis/.done ## two thousand calls made from the OpenAPI document, as a member and as an admin
+	$(BIN)/python -m scripts.fuzz
 
 docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
 	$(BIN)/python -m scripts.generate

@@ -2,8 +2,8 @@
 
 import importlib.util
 import sys
-import urllib.error
-import urllib.request
+
+import httpx
 
 from domain.frozen import Frozen
 from local.database import PYTHON
@@ -64,8 +64,7 @@ def _stack(folder: Folder) -> Finding:
     if running is None:
         return Finding(what="stack", ok=True, detail="none runs in this folder; `headrace dev` starts one")
     try:
-        with urllib.request.urlopen(f"{running.url}/healthz", timeout=5) as answer:  # noqa: S310 - our own URL
-            healthy = answer.status == 200  # noqa: PLR2004
-    except (OSError, urllib.error.HTTPError) as error:
+        healthy = httpx.get(f"{running.url}/healthz", timeout=5).is_success
+    except httpx.HTTPError as error:
         return Finding(what="stack", ok=False, detail=f"{running.url} does not answer: {error}; restart `headrace dev`")
-    return Finding(what="stack", ok=healthy, detail=f"{running.url} answers")
+    return Finding(what="stack", ok=healthy, detail=f"{running.url} {'answers' if healthy else 'is not healthy'}")

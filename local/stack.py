@@ -29,6 +29,8 @@ SWEEP_SECONDS = 1.0
 """Locally the sweeper runs each second, so that nobody waits a minute for a retry."""
 MAX_API_CONCURRENCY = 8
 DRAIN_SECONDS = 10.0
+MAX_LINE = 2**16
+"""Bytes of a request line; what is too long is the API's to refuse, not the server's."""
 EMBEDDED_POLL_SECONDS = 0.05
 REMOTE_POLL_SECONDS = 0.5
 
@@ -101,7 +103,7 @@ async def running_stack(folder: Folder, options: Options) -> AsyncIterator[Runni
 
 
 async def _serve(running: AsyncExitStack, app: web.Application, options: Options) -> str:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, max_line_size=MAX_LINE, max_field_size=MAX_LINE)
     await runner.setup()
     running.push_async_callback(runner.cleanup)
     try:

@@ -9,6 +9,6 @@ compile() {
 }
 compile --extra dev --output-file requirements/dev.txt --no-emit-package headrace --emit-build-options pyproject.toml requirements/uv.in
 compile --output-file requirements/runtime.txt pyproject.toml
-for name in uv ministack cfn-lint sam; do
+for name in uv ministack cfn-lint sam schemathesis audit; do
   compile --output-file "requirements/$name.txt" "requirements/$name.in"
 done

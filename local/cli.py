@@ -95,17 +95,28 @@ def users() -> None:
 @click.option("--name", help="By default the address.")
 @click.option("--admin", is_flag=True, help="With the role of an admin.")
 @click.option("--endpoint-url", help="By default the database of this folder's stack.")
+@click.option("--users-table", help="The table of users, for instance the output UsersTableName of a deployment.")
+@click.option("--emails-table", help="The table of claimed addresses, for instance the output UserEmailsTableName.")
 @click.option("--json", "as_json", is_flag=True, help="Print the user as JSON.")
-def add_user(email: str, name: str | None, admin: bool, endpoint_url: str | None, as_json: bool) -> None:
+def add_user(
+    email: str,
+    name: str | None,
+    admin: bool,
+    endpoint_url: str | None,
+    users_table: str | None,
+    emails_table: str | None,
+    as_json: bool,
+) -> None:
     """Add a user with the address EMAIL."""
-    from local.directory import create_user
+    from local.directory import Tables, create_user
 
     running = folder().running()
     database = endpoint_url or (running.endpoint_url if running else None)
     if database is None:
         fail("no stack runs in this folder; start one with `headrace dev`, or give --endpoint-url", ExitCode.ERROR)
     role: Role = "admin" if admin else "member"
-    created = run(create_user(folder(), database, email, name or email.strip(), role))
+    tables = Tables(users=users_table, user_emails=emails_table)
+    created = run(create_user(folder(), database, email, name or email.strip(), role, tables))
     match created:
         case User():
             text = created.model_dump_json(indent=2) if as_json else f"{created.id}  {created.email}  {created.role}"

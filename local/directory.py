@@ -2,11 +2,13 @@
 
 import os
 
+from domain.frozen import Frozen
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
 from domain.users.service import UserService
 from domain.users.user import InvalidEmail, Role, User
 from functions.runtime import LazyClient, new_id, now, user_repository
+from functions.settings import Settings
 from local.database import StackError
 from local.stack import credentials_for, parameters, settings
 from local.state import Folder
@@ -16,12 +18,25 @@ LOCAL_ADMIN = "dev@example.com"
 """Exists on every local stack, so that the commands work at once."""
 
 
+class Tables(Frozen):
+    """The names of the tables of users, where they are not the local ones."""
+
+    users: str | None = None
+    user_emails: str | None = None
+
+
 async def create_user(
-    folder: Folder, endpoint_url: str, email: str, name: str, role: Role
+    folder: Folder, endpoint_url: str, email: str, name: str, role: Role, tables: Tables | None = None
 ) -> User | InvalidEmail | EmailTaken | StorageUnavailable:
     """Add a user through the repository, without the API."""
     os.environ.update(credentials_for(endpoint_url))
-    found = settings(load_stack(parameters(folder)), endpoint_url)
+    local = settings(load_stack(parameters(folder)), endpoint_url)
+    users, user_emails = (tables.users, tables.user_emails) if tables else (None, None)
+    found = Settings.model_validate({
+        **dict(local),
+        "users_table": users or local.users_table,
+        "user_emails_table": user_emails or local.user_emails_table,
+    })  # fmt: skip
     client = LazyClient(endpoint_url)
     try:
         return await UserService(user_repository(found, client), now, new_id).create(email, name, role)

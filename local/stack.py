@@ -73,7 +73,9 @@ def credentials_for(endpoint_url: str) -> dict[str, str]:
     """This shell's AWS credentials for AWS; made-up ones for anything else."""
     host = urlsplit(endpoint_url).hostname or ""
     if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
-        return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        # dynamodb.REGION.amazonaws.com
+        region = {"AWS_DEFAULT_REGION": host.split(".")[1], "AWS_REGION": host.split(".")[1]}
+        return {name: value for name, value in os.environ.items() if name.startswith("AWS_")} | region
     return local_credentials()
 
 

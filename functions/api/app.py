@@ -36,10 +36,11 @@ def create_app(
     clock: Clock,
     new_id: NewId,
     logger: Logger,
+    local_email: str | None = None,
 ) -> FastAPI:
-    """The API over these repositories."""
+    """The API over these repositories; `local_email` stands in for an authorizer under `sam local`."""
     user_service = UserService(users, clock, new_id)
-    identify = identifier(user_service)
+    identify = identifier(user_service, local_email)
     app = FastAPI(
         title="Headrace", version=VERSION, redoc_url=None, generate_unique_id_function=lambda route: route.name
     )

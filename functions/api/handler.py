@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
 from functions.api.app import create_app
+from functions.api.identity import sam_local_email
 from functions.runtime import Runtime, new_id, now
 from functions.settings import read_settings
 from job_types import catalogue
@@ -18,7 +19,8 @@ TEXT = ["text/", "application/json", "application/problem+json", "application/ja
 
 def build(runtime: Runtime, logger: Logger) -> Callable[[Event, LambdaContext], Event]:
     """The handler on this environment's loop and repositories."""
-    app = create_app(runtime.jobs, runtime.users, catalogue(), now, new_id, logger)
+    email = sam_local_email(os.environ)
+    app = create_app(runtime.jobs, runtime.users, catalogue(), now, new_id, logger, email)
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 
     def handle(event: Event, context: LambdaContext) -> Event:

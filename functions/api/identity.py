@@ -25,7 +25,17 @@ _AFRESH = "headrace.identify_afresh"
 _REMEMBERED = "headrace.identity_remembered"
 
 
-def identifier(users: UserService, seconds: Callable[[], float] = time.monotonic) -> Identify:
+def sam_local_email(environment: Mapping[str, str]) -> str | None:
+    """Whom to take every caller for under `sam local`, which has no authorizer; None anywhere else.
+
+    The SAM CLI sets `AWS_SAM_LOCAL` in the containers that it starts; AWS never does.
+    """
+    return environment.get("SAM_LOCAL_EMAIL") or None if environment.get("AWS_SAM_LOCAL") == "true" else None
+
+
+def identifier(
+    users: UserService, local_email: str | None = None, seconds: Callable[[], float] = time.monotonic
+) -> Identify:
     """How requests are identified: by the claims that API Gateway's JWT authorizer verified.
 
     A member is remembered for a few seconds in a warm function, an admin never, so that a role that was
@@ -35,7 +45,7 @@ def identifier(users: UserService, seconds: Callable[[], float] = time.monotonic
     remembered: dict[str, tuple[float, User]] = {}
 
     async def identify(request: Request) -> User:
-        email = _verified_email(request)
+        email = _verified_email(request, local_email)
         known = remembered.get(email)
         if known is not None and known[0] > seconds() and not request.scope.get(_AFRESH):
             request.scope[_REMEMBERED] = True
@@ -82,9 +92,9 @@ async def _resolve(users: UserService, email: str) -> User:
             raise refuse(found)
 
 
-def _verified_email(request: Request) -> str:
+def _verified_email(request: Request, local_email: str | None) -> str:
     claims = _claims(request.scope.get("aws.event"))
-    email = claims.get("email")
+    email = claims.get("email", local_email)
     # API Gateway hands every claim over as a string, whatever it was in the token.
     if not isinstance(email, str) or str(claims.get("email_verified", "true")).lower() != "true":
         raise Refused(_UNAUTHENTICATED, _CHALLENGE)

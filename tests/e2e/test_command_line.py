@@ -90,6 +90,22 @@ def test_users_are_created_straight_in_the_tables(cli: Cli) -> None:
     assert "no jobs" in cli.ok("list", "--as", "grace@example.com")
 
 
+def test_users_can_be_created_in_the_tables_of_a_deployment(cli: Cli, stack_running: Stack) -> None:
+    noted = json.loads((stack_running.folder / ".headrace/stack.json").read_text())
+    elsewhere = Cli(stack_running.folder.parent)
+    told = elsewhere.ok(
+        "users", "create", "first-admin@example.com", "--admin", "--endpoint-url", noted["endpoint_url"],
+        "--users-table", "UsersTable", "--emails-table", "UserEmailsTable",
+    )  # fmt: skip
+    assert "admin" in told
+    assert "no jobs" in cli.ok("list", "--as", "first-admin@example.com")
+    lost = elsewhere.run(
+        "users", "create", "x@example.com", "--endpoint-url", noted["endpoint_url"], "--users-table", "NoSuchTable"
+    )
+    assert lost.returncode == 1
+    assert "ResourceNotFoundException" in lost.stderr
+
+
 @pytest.mark.parametrize("function", ["api", "worker", "sweeper"])
 def test_every_function_is_invoked_with_its_samples(cli: Cli, function: str) -> None:
     for sample in sorted((ROOT / "events/samples").glob(f"{function}_*.json")):

@@ -5,7 +5,6 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -204,16 +203,51 @@ def test_open_paths_answer_anyone(stack_running: Stack) -> None:
     assert httpx.get(f"{stack_running.url}/elsewhere").status_code == 404
 
 
-def test_the_logs_hold_no_payload_token_or_address(stack_running: Stack, api: httpx.Client) -> None:
-    canary = "canary-8c1f"
+def test_no_error_path_writes_a_secret_to_a_log(
+    stack_running: Stack, api: httpx.Client, receiver: tuple[str, Receiver]
+) -> None:
+    canary, (url, server) = "canary-8c1f", receiver
+    server.statuses = [400]
     job = submit(api, payload={"csv": f"a\n{canary}\n"}, tags={"note": canary})
-    wait(api, job["id"])
-    api.get("/v1/users", params={"email": f"{canary}@example.com"})
-    api.post("/v1/jobs", json={"type": "csv.profile", "payload": {canary: canary}})
-    for log in (stack_running.folder / ".headrace/logs").glob("*Function.log"):
+    ended = [
+        wait(api, each["id"])
+        for each in (
+            job,
+            submit(api, payload={"csv": f"{canary},{canary}\n1,2\n"}),
+            submit(api, payload={"csv": f'a,b\n1,"{canary}\n'}),
+            submit(
+                api, "http.request", {"url": f"{url}/{canary}", "headers": {"Authorization": canary}, "body": canary}
+            ),
+            submit(api, "http.request", {"url": f"http://10.0.0.1/{canary}"}),
+        )
+    ]
+    assert [each["status"] for each in ended] == ["succeeded", "failed", "failed", "failed", "failed"]
+    answers = [
+        api.get("/v1/users", params={"email": f"{canary}@example.com"}),
+        api.post("/v1/users", json={"email": f"{canary}@example.com", "name": canary, "role": canary}),
+        api.post("/v1/jobs", json={"type": "csv.profile", "payload": {canary: canary}}),
+        api.post("/v1/jobs", json={"type": canary, "payload": {}}),
+        api.post("/v1/jobs", content=f'{{"{canary}'.encode(), headers={"content-type": "application/json"}),
+        api.post("/v1/jobs", content=canary.encode(), headers={"content-type": canary}),
+        api.post("/v1/jobs/batch", json={"jobs": [canary]}),
+        api.post(
+            "/v1/jobs", json={"type": "csv.profile", "payload": {"csv": canary}}, headers={"idempotency-key": canary}
+        ),
+        api.get(f"/v1/jobs/{canary}"),
+        api.get("/v1/jobs", params={"cursor": canary, "type": canary}),
+        api.get("/v1/failed-jobs", params={"type": canary}),
+        api.get(f"/v1/{canary}"),
+        api.patch(f"/v1/users/{canary}", json={"email": canary}, headers={"if-match": canary}),
+        httpx.get(f"{stack_running.url}/v1/jobs", headers={"authorization": f"Bearer {canary}"}),
+    ]
+    assert all(answer.status_code < 500 for answer in answers)
+    with stack_running.client(f"{canary}@example.com") as stranger:
+        assert stranger.get("/v1/jobs").status_code == 403
+    logs = stack_running.folder / ".headrace/logs"
+    for log in logs.glob("*Function.log"):
         text = log.read_text()
-        assert canary not in text
+        assert canary not in text, log.name
         assert "dev@example.com" not in text
         assert "eyJ" not in text, "a token"
-    worker = (Path(stack_running.folder) / ".headrace/logs/WorkerFunction.log").read_text()
-    assert str(job["id"]) in worker
+    assert canary not in (stack_running.folder / "stderr").read_text()
+    assert str(job["id"]) in (logs / "WorkerFunction.log").read_text()

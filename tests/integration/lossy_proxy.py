@@ -20,16 +20,22 @@ class Call(NamedTuple):
 class LossyProxy:
     """Notes every call, and loses the answers to the first `losses` calls of `operation`."""
 
-    def __init__(self, target: str, operation: str, losses: int) -> None:
+    def __init__(self, target: str, operation: str, losses: int, *, before: bool = False) -> None:
         self._target = target
         self._operation = operation
         self.left = losses
+        self._before = before
         self.calls: list[Call] = []
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
         operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         self.calls.append(Call(operation, body.decode()))
+        if self._before and self.left > 0 and operation == self._operation:
+            self.left -= 1
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         async with (
             aiohttp.ClientSession(auto_decompress=False) as session,
@@ -45,9 +51,11 @@ class LossyProxy:
 
 
 @asynccontextmanager
-async def lossy(target: str, operation: str, losses: int = 1) -> AsyncIterator[tuple[str, LossyProxy]]:
-    """The proxy's URL, and the proxy."""
-    proxy = LossyProxy(target, operation, losses)
+async def lossy(
+    target: str, operation: str, losses: int = 1, *, before: bool = False
+) -> AsyncIterator[tuple[str, LossyProxy]]:
+    """The proxy's URL, and the proxy; `before` loses the request instead of the answer."""
+    proxy = LossyProxy(target, operation, losses, before=before)
     app = web.Application(client_max_size=2**21)
     app.router.add_route("*", "/{path:.*}", proxy.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from domain.jobs.repository import JobExists, VersionConflict
+from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken, UserVersionConflict
 from domain.users.user import Email, User, changed_user
 from functions.runtime import LazyClient
@@ -21,8 +22,10 @@ def database(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
-async def through(database: str, operation: str) -> AsyncIterator[tuple[LazyClient, LossyProxy]]:
-    async with lossy(database, operation) as (url, proxy):
+async def through(
+    database: str, operation: str, losses: int = 1, *, before: bool = False
+) -> AsyncIterator[tuple[LazyClient, LossyProxy]]:
+    async with lossy(database, operation, losses, before=before) as (url, proxy):
         client = LazyClient(url)
         yield client, proxy
         await client.close()
@@ -74,3 +77,22 @@ async def test_a_changed_address_whose_answer_was_lost_is_changed(database: str)
         assert isinstance(await users.get_by_email(Email(changed.email)), User)
         again = changed_user(user, NOW, email=None, name="x", role=None)
         assert await users.replace(again, user) == UserVersionConflict(user_id=user.id)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["never sent", "never answered"])
+async def test_a_change_of_address_that_is_cut_off_is_made_wholly_or_not_at_all(database: str, before: bool) -> None:
+    user = UserFactory.build(id=new_id(), email=f"{new_id()}@example.com")
+    changed = changed_user(user, NOW, email=Email(f"{new_id()}@example.com"), name=None, role=None)
+    direct = LazyClient(database)
+    users = user_repository_on(direct)
+    await users.add(user)
+    async for client, proxy in through(database, TRANSACT, losses=3, before=before):
+        assert isinstance(await user_repository_on(client).replace(changed, user), StorageUnavailable)
+        assert proxy.left == 0
+    standing, free = (user, changed) if before else (changed, user)
+    assert await users.get(user.id) == standing
+    rival = UserFactory.build(id=new_id(), email=standing.email)
+    assert await users.add(rival) == EmailTaken(email=standing.email), "the claim is not lost"
+    successor = UserFactory.build(id=new_id(), email=free.email)
+    assert await users.add(successor) == successor, "nor doubled"
+    await direct.close()

@@ -63,14 +63,18 @@ class Api:
     """Calls the API."""
 
     def __init__(
-        self, jobs: JobRepository | None = None, users: UserRepository | None = None, types: Catalogue | None = None
+        self,
+        jobs: JobRepository | None = None,
+        users: UserRepository | None = None,
+        types: Catalogue | None = None,
+        local_email: str | None = None,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
         self.users = users or FakeUserRepository()
         self.clock = FakeClock()
         self.log = io.StringIO()
         logger = Logger(f"test-{id(self)}", stream=self.log)
-        app = create_app(self.jobs, self.users, types or catalogue(), self.clock, numbered_ids(), logger)
+        app = create_app(self.jobs, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email)
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.
         self._thread = ThreadPoolExecutor(1, initializer=_with_a_loop)

@@ -10,7 +10,7 @@ from domain.results import StorageUnavailable
 from domain.users.repository import UserNotFound
 from domain.users.service import UserService
 from domain.users.user import Email, Role, User, changed_user
-from functions.api.identity import MAX_REMEMBERED, REMEMBERED_SECONDS, identifier
+from functions.api.identity import MAX_REMEMBERED, REMEMBERED_SECONDS, identifier, sam_local_email
 from tests.factories import NOW, UserFactory
 from tests.fakes.clock import FakeClock, numbered_ids
 from tests.fakes.user_repository import FakeUserRepository
@@ -51,6 +51,28 @@ def test_a_verified_stranger_is_told_so(api: Api) -> None:
 
 def test_a_user_is_known_in_whatever_case_the_token_has_the_address(api: Api) -> None:
     assert api.call("GET", "/v1/users/me", who={"email": "Member@EXAMPLE.com"}).json["id"] == MEMBER.id
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, None),
+        ({"SAM_LOCAL_EMAIL": "a@b.c"}, None),
+        ({"SAM_LOCAL_EMAIL": "a@b.c", "AWS_SAM_LOCAL": "false"}, None),
+        ({"SAM_LOCAL_EMAIL": "", "AWS_SAM_LOCAL": "true"}, None),
+        ({"SAM_LOCAL_EMAIL": "a@b.c", "AWS_SAM_LOCAL": "true"}, "a@b.c"),
+    ],
+)
+def test_an_identity_from_the_environment_is_honoured_under_sam_local_alone(
+    environment: dict[str, str], expected: str | None
+) -> None:
+    assert sam_local_email(environment) == expected
+
+
+def test_under_sam_local_a_request_without_claims_is_the_named_users(users: FakeUserRepository) -> None:
+    api = Api(users=users, local_email=ADMIN.email)
+    assert api.call("GET", "/v1/users/me", who=None).json["id"] == ADMIN.id
+    assert api.call("GET", "/v1/users/me").json["id"] == MEMBER.id, "claims win"
 
 
 class CountingUserRepository(FakeUserRepository):
@@ -112,7 +134,7 @@ async def test_a_member_is_looked_up_again_after_some_seconds_and_each_address_o
     others = [UserFactory.build(email=f"u{n}@example.com") for n in range(MAX_REMEMBERED + 1)]
     for user in (MEMBER, *others):
         await users.add(user)
-    identify = identifier(UserService(users, FakeClock(), numbered_ids()), seconds)
+    identify = identifier(UserService(users, FakeClock(), numbered_ids()), seconds=seconds)
 
     async def ask(email: str) -> User:
         event = {"requestContext": {"authorizer": {"jwt": {"claims": {"email": email}}}}}

@@ -55,6 +55,12 @@ def test_the_http_lines_work_as_printed(stack_running: Stack) -> None:
     assert statuses == ["queued", "succeeded", "scheduled", 422]
 
 
+def test_the_lines_about_users_work_as_printed(stack_running: Stack) -> None:
+    told = run(block("users"), stack_running)
+    assert "grace@example.org  admin" in told
+    assert told.count('"email":"linus@example.org"') == 2
+
+
 def test_the_command_lines_work_as_printed(stack_running: Stack) -> None:
     told = run(block("cli"), stack_running)
     assert "succeeded" in told

@@ -46,7 +46,7 @@ template: $(TOOLS)/cfn-lint/.done $(TOOLS)/sam/.done ## lint template.yaml with 
 
 audit: setup $(TOOLS)/audit/.done ## look for known vulnerabilities (pip-audit) and for insecure code (bandit)
 	$(TOOLS)/audit/bin/bandit --quiet --severity-level medium --recursive domain persistence events functions job_types local
-	$(TOOLS)/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off --requirement requirements/runtime.txt
+	$(BIN)/python -m scripts.audit
 
 fuzz: setup $(TOOLS)/schemathesis/.done ## two thousand calls made from the OpenAPI document, as a member and as an admin
 	$(BIN)/python -m scripts.fuzz

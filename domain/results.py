@@ -26,3 +26,9 @@ class ItemTooLarge(Frozen):
 
 class BadCursor(Frozen):
     """The page cursor is forged, damaged, expired, or belongs to another tenant or query."""
+
+
+class StaleVersion(Frozen):
+    """The caller changed a version that is no longer the latest."""
+
+    current_version: int | None

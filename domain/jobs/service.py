@@ -23,7 +23,7 @@ from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.json_text import JsonText, NotJson, byte_length, to_json_text
 from domain.paging import Page, PageRequest
 from domain.ports import Clock, NewId
-from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+from domain.results import BadCursor, ItemTooLarge, StaleVersion, StorageUnavailable
 from domain.users.user import User
 
 MAX_PAYLOAD_BYTES = 256 * 1024
@@ -100,7 +100,7 @@ SubmitResult = (
     | StorageUnavailable
 )
 ReadResult = Job | JobNotFound | JobUnreadable | StorageUnavailable
-ChangeResult = ReadResult | IllegalTransition | Contended
+ChangeResult = ReadResult | IllegalTransition | StaleVersion | Contended
 
 
 class JobService:
@@ -161,19 +161,23 @@ class JobService:
         """An owner's jobs, newest first."""
         return await self._jobs.list_by_owner(owner_id, filter, page, self._clock())
 
-    async def cancel(self, job_id: str, actor: User) -> ChangeResult:
-        """Cancel a waiting job, or ask a running one to stop."""
-        return await self._change(job_id, actor, "cancel")
+    async def cancel(self, job_id: str, actor: User, expected_version: int | None = None) -> ChangeResult:
+        """Cancel a waiting job, or ask a running one to stop; only at `expected_version`, if one is given."""
+        return await self._change(job_id, actor, "cancel", expected_version)
 
-    async def retry(self, job_id: str, actor: User) -> ChangeResult:
-        """Queue a failed or cancelled job again, with all its attempts."""
-        return await self._change(job_id, actor, "retry")
+    async def retry(self, job_id: str, actor: User, expected_version: int | None = None) -> ChangeResult:
+        """Queue a failed or cancelled job again, with all its attempts; likewise."""
+        return await self._change(job_id, actor, "retry", expected_version)
 
-    async def _change(self, job_id: str, actor: User, action: Literal["cancel", "retry"]) -> ChangeResult:
+    async def _change(
+        self, job_id: str, actor: User, action: Literal["cancel", "retry"], expected_version: int | None
+    ) -> ChangeResult:
         found = await self.get(job_id, actor)
         for _ in range(MAX_CONFLICTS):
             if not isinstance(found, Job):
                 return found
+            if expected_version not in {None, found.version}:
+                return StaleVersion(current_version=found.version)
             changed = self._moved(found, action)
             if isinstance(changed, IllegalTransition) or changed == found:
                 return changed

@@ -2,7 +2,7 @@
 
 from domain.frozen import Frozen
 from domain.ports import Clock, NewId
-from domain.results import StorageUnavailable
+from domain.results import StaleVersion, StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound, UserRepository, UserVersionConflict
 from domain.users.user import Email, InvalidEmail, Role, User, changed_user, new_user, normalise_email
 
@@ -11,12 +11,6 @@ class NotAllowed(Frozen):
     """The actor is known but may not do this."""
 
     reason: str
-
-
-class StaleVersion(Frozen):
-    """The caller changed a version that is no longer the latest."""
-
-    current_version: int | None
 
 
 class UserChange(Frozen):

@@ -20,9 +20,17 @@ def is_unchanged(if_none_match: str | None, version: int) -> bool:
 
 def required_version(if_match: str | None) -> int:
     """The version that the client wants to change; 428 without one, 412 for what is no version of ours."""
-    if if_match is None:
+    version = wanted_version(if_match)
+    if version is None:
         detail = "Send If-Match with the ETag that you last read."
         raise Refused(problem(HTTPStatus.PRECONDITION_REQUIRED, "precondition_required", detail))
+    return version
+
+
+def wanted_version(if_match: str | None) -> int | None:
+    """The version that the client wants to change, if it names one; `*` is any."""
+    if if_match is None or if_match.strip() == "*":
+        return None
     digits = if_match.strip().removeprefix('"').removesuffix('"')
     if not digits.isdecimal() or etag(int(digits[:18])) != if_match.strip():
         detail = "If-Match does not carry a version of this resource."

@@ -13,7 +13,7 @@ from domain.jobs.service import InvalidPayload, JobService, Submitted
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.users.service import NotAllowed
 from domain.users.user import User
-from functions.api.conditional import etag, is_unchanged
+from functions.api.conditional import etag, is_unchanged, wanted_version
 from functions.api.identity import Identify
 from functions.api.job_answers import job_answer, page_answer
 from functions.api.json_body import StrictJsonRoute
@@ -103,11 +103,11 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
 
     @router.post(
         "/v1/jobs/{job_id}/cancel",
-        responses={200: {"model": JobView}, 202: {"model": JobView}, **problems(401, 403, 404, 409, 503)},
+        responses={200: {"model": JobView}, 202: {"model": JobView}, **problems(401, 403, 404, 409, 412, 503)},
     )
-    async def cancel_job(job_id: str, caller: Caller) -> Response:
+    async def cancel_job(job_id: str, caller: Caller, if_match: Annotated[str | None, Header()] = None) -> Response:
         """Cancel a job: 200 when it is final at once, 202 when a running one was asked to stop."""
-        changed = await jobs.cancel(_checked(job_id), caller)
+        changed = await jobs.cancel(_checked(job_id), caller, wanted_version(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
         return job_answer(changed, HTTPStatus.OK if is_final(changed) else HTTPStatus.ACCEPTED, {})
@@ -115,11 +115,11 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
     @router.post(
         "/v1/jobs/{job_id}/retry",
         status_code=202,
-        responses={202: {"model": JobView}, **problems(401, 403, 404, 409, 503)},
+        responses={202: {"model": JobView}, **problems(401, 403, 404, 409, 412, 503)},
     )
-    async def retry_job(job_id: str, caller: Caller) -> Response:
+    async def retry_job(job_id: str, caller: Caller, if_match: Annotated[str | None, Header()] = None) -> Response:
         """Queue a failed or cancelled job again, with all its attempts."""
-        changed = await jobs.retry(_checked(job_id), caller)
+        changed = await jobs.retry(_checked(job_id), caller, wanted_version(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
         return job_answer(changed, HTTPStatus.ACCEPTED, {})

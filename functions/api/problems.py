@@ -17,9 +17,9 @@ from domain.jobs.service import (
     UnknownJobType,
 )
 from domain.jobs.transitions import IllegalTransition
-from domain.results import BadCursor, StorageUnavailable
+from domain.results import BadCursor, StaleVersion, StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound
-from domain.users.service import NotAllowed, StaleVersion
+from domain.users.service import NotAllowed
 from domain.users.user import InvalidEmail
 
 MEDIA_TYPE = "application/problem+json"

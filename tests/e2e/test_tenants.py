@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import boto3
 import httpx
 import jwt
 import pytest
@@ -194,7 +195,7 @@ def test_a_cursor_is_its_tenants_and_its_querys_alone(tenants: Tenants) -> None:
 
 
 def test_two_hundred_submissions_with_one_key_are_one_job(tenants: Tenants) -> None:
-    with tenants.client("tenant-a") as owner, ThreadPoolExecutor(16) as clients:
+    with tenants.client("tenant-a") as owner, ThreadPoolExecutor(100) as clients:
         key = {"idempotency-key": "tenants-once"}
         body = CSV | {"delay_seconds": 3600}
         answers = list(clients.map(lambda _: owner.post("/v1/jobs", json=body, headers=key), range(200)))
@@ -207,7 +208,7 @@ def test_two_hundred_submissions_with_one_key_are_one_job(tenants: Tenants) -> N
 
 def test_fifty_sign_ups_with_one_address_leave_one_user(tenants: Tenants) -> None:
     spellings = ["fifty@example.com", "FIFTY@example.com", " fifty@Example.COM", "Fifty@EXAMPLE.com "]
-    with tenants.client("tenant-admin") as admin, ThreadPoolExecutor(16) as clients:
+    with tenants.client("tenant-admin") as admin, ThreadPoolExecutor(50) as clients:
         bodies = [{"email": spellings[n % 4], "name": f"Number {n}"} for n in range(50)]
         answers = list(clients.map(lambda body: admin.post("/v1/users", json=body), bodies))
         codes = sorted(answer.status_code for answer in answers)
@@ -215,6 +216,16 @@ def test_fifty_sign_ups_with_one_address_leave_one_user(tenants: Tenants) -> Non
         winner = next(answer.json() for answer in answers if answer.status_code == 201)
         found = admin.get("/v1/users", params={"email": "fifty@example.com"}).json()["items"]
         assert [user["id"] for user in found] == [winner["id"]]
+    assert rows(tenants.stack, "UsersTable", "fifty@example.com") == [winner["id"]]
+    assert rows(tenants.stack, "UserEmailsTable", "fifty@example.com") == [winner["id"]]
+
+
+def rows(stack: Stack, table: str, email: str) -> list[str]:
+    """Whose rows of a table have an address; a test may scan."""
+    endpoint = json.loads((stack.folder / ".headrace/stack.json").read_text())["endpoint_url"]
+    client = boto3.client("dynamodb", endpoint_url=endpoint)
+    items = client.get_paginator("scan").paginate(TableName=table).build_full_result()["Items"]
+    return [item.get("user_id", item.get("id", {}))["S"] for item in items if item["email"]["S"] == email]
 
 
 def test_the_signing_key_is_nowhere_in_the_logs(tenants: Tenants) -> None:

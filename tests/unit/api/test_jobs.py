@@ -255,6 +255,16 @@ def test_a_waiting_job_is_cancelled_and_retried(api: Api) -> None:
     api.call("POST", f"/v1/jobs/{job_id}/retry").refused(409, "illegal_transition")
 
 
+def test_a_change_can_be_bound_to_the_version_that_was_read(api: Api) -> None:
+    path = f"/v1/jobs/{submit(api, delay_seconds=60).json['id']}"
+    api.call("POST", f"{path}/cancel", headers={"if-match": '"7"'}).refused(412, "stale_version")
+    api.call("POST", f"{path}/cancel", headers={"if-match": "nonsense"}).refused(412, "stale_version")
+    assert api.call("GET", path).json["version"] == 1
+    assert api.call("POST", f"{path}/cancel", headers={"if-match": '"1"'}).status == 200
+    api.call("POST", f"{path}/retry", headers={"if-match": '"1"'}).refused(412, "stale_version")
+    assert api.call("POST", f"{path}/retry", headers={"if-match": "*"}).status == 202
+
+
 async def stored(users: FakeUserRepository, job: Job) -> tuple[Api, str]:
     jobs = FakeJobRepository()
     await jobs.add(job, NOW)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from domain.results import StorageUnavailable
+from domain.results import StaleVersion, StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound, UserVersionConflict
-from domain.users.service import NotAllowed, StaleVersion, UserChange, UserService
+from domain.users.service import NotAllowed, UserChange, UserService
 from domain.users.user import Email, InvalidEmail, User, normalise_email
 from tests.factories import NOW, UserFactory
 from tests.fakes.clock import FakeClock, numbered_ids

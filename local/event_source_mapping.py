@@ -53,6 +53,7 @@ class StreamPump:
         )
         self._done: dict[str, asyncio.Event] = {}
         self._polls = 0
+        self._undelivered = 0
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -68,13 +69,12 @@ class StreamPump:
 
     async def drain(self, seconds: float) -> None:
         """Wait until what is in the stream now was delivered, at most `seconds`."""
-        ends = asyncio.get_running_loop().time() + seconds
-        seen, quiet = self._polls, 0
-        while asyncio.get_running_loop().time() < ends and quiet < 2:  # noqa: PLR2004
-            await asyncio.sleep(self._poll_seconds)
-            busy = any(lane._unfinished_tasks for lane in self._lanes)  # type: ignore[attr-defined]  # noqa: SLF001
-            quiet = quiet + 1 if not busy and self._polls > seen else 0
-            seen = self._polls
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        # The poll under way may have begun before the last write; the one after it has not.
+        enough = self._polls + 2
+        while loop.time() < ends and (self._undelivered > 0 or self._polls < enough):  # noqa: ASYNC110 - two conditions
+            await asyncio.sleep(self._poll_seconds / 2)
 
     async def _shards(self) -> list[ShardTypeDef]:
         try:
@@ -114,6 +114,7 @@ class StreamPump:
                 last = record.sequence_number
                 if passes(self._mapping.patterns, record.body):
                     lane = zlib.crc32(record.key.encode()) % len(self._lanes)
+                    self._undelivered += 1
                     await self._lanes[lane].put((shard["ShardId"], record))
             self._polls += 1
             iterator = answer.get("NextShardIterator")
@@ -147,8 +148,7 @@ class StreamPump:
 
             records = [record for _, record in batch]
             await deliver(records, self._mapping, self._invoke, discard, _now, asyncio.sleep)
-            for _ in batch:
-                lane.task_done()
+            self._undelivered -= len(batch)
 
     async def _collect(self, lane: asyncio.Queue[tuple[str, StreamRecord]]) -> list[tuple[str, StreamRecord]]:
         """A batch: up to BatchSize records, waiting for more no longer than the batching window."""

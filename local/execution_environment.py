@@ -95,6 +95,8 @@ class Environment:
         """Run one event. One that overruns its time costs the environment its life, as on AWS."""
         invocation = _Invocation(event, self._function.timeout)
         self._current = invocation
+        if not self.alive:
+            invocation.settle(FunctionFailed(error_type="Runtime.ExitError", message="Runtime exited before the event"))
         await self._events.put(invocation)
         try:
             return await asyncio.wait_for(asyncio.shield(invocation.result), self._function.timeout)

@@ -77,7 +77,8 @@ class FunctionPool:
                     starting.result()
             return getting.result()
         except BaseException:
-            getting.cancel()
+            if not getting.cancel():
+                self._free.put_nowait(getting.result())
             raise
 
     async def _start(self) -> None:

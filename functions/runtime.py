@@ -41,7 +41,7 @@ def new_id() -> str:
 
 def new_random() -> float:
     """A number from [0, 1), for jitter; not for secrets."""
-    return random.random()  # noqa: S311
+    return random.random()  # noqa: S311 - jitter is no secret
 
 
 class LazyClient:

@@ -155,7 +155,7 @@ async def _receiver() -> AsyncIterator[str]:
 
     async def flaky(_request: web.Request) -> web.Response:
         flaky_calls.append("call")
-        if len(flaky_calls) <= 2:  # noqa: PLR2004
+        if len(flaky_calls) <= 2:  # noqa: PLR2004 - "fails twice first"
             return web.Response(status=503, headers={"Retry-After": "1"})
         return web.Response(text="third time lucky")
 

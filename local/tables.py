@@ -27,13 +27,3 @@ async def ensure_tables(client: DynamoDBClient, tables: tuple[Table, ...]) -> No
                 TableName=table.name,
                 TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl_attribute},
             )
-
-
-async def delete_tables(client: DynamoDBClient, tables: tuple[Table, ...]) -> None:
-    """Remove the tables and all that is in them."""
-    for table in tables:
-        try:
-            await client.delete_table(TableName=table.name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise

@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError
 
 from domain.frozen import Frozen
 from domain.jobs import transitions
-from domain.jobs.attempt import Attempt
+from domain.jobs.attempt import MAX_CONFLICTS, Attempt
 from domain.jobs.job import Job, Queued, Running, Status
 from domain.jobs.job_type import AnyHandler, Catalogue, JobContext
 from domain.jobs.outcomes import Done, Fail, Outcome, Retry, Stopped, TimedOut
@@ -28,7 +28,6 @@ from domain.results import ItemTooLarge, StorageUnavailable
 MAX_RESULT_BYTES = 128 * 1024
 """Of the result's JSON: beside the largest payload it still fits into one item."""
 
-MAX_CONFLICTS = 5
 RECORD_PAUSE = timedelta(milliseconds=200)
 """Between tries to record an outcome while the store does not answer."""
 

@@ -35,7 +35,8 @@ from domain.json_text import JsonText
 TRIGGER_PATIENCE = timedelta(seconds=15)
 """How long the stream may take to bring a queued job to a worker before the trigger counts as lost.
 
-A claim within it moves no index. A dead worker's job is found no later than this after its lease ended.
+A claim within it moves no index. A dead worker's job is due for the sweeper no later than this after its lease
+ended.
 """
 
 MAX_REDRIVE_DOUBLINGS = 6

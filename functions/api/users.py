@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
+from domain.results import StorageUnavailable
 from domain.users.repository import UserNotFound
 from domain.users.service import UserChange, UserService
-from domain.users.user import MAX_EMAIL, User
+from domain.users.user import MAX_EMAIL, InvalidEmail, User
 from functions.api.conditional import etag, is_unchanged, required_version
 from functions.api.identity import Identify, only_admins
 from functions.api.json_body import StrictJsonRoute
@@ -44,7 +45,7 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
                 return UserList(items=[user_view(found)])
             case UserNotFound():
                 return UserList(items=[])
-            case _:
+            case InvalidEmail() | StorageUnavailable():
                 raise refuse(found)
 
     @router.get(

@@ -4,14 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 TOOLS := .tools
+SAM := SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam
+# For which Python and machine `make build` and `sam build` build: as template.yaml says, 3.13-x86_64, or `here`.
+TARGET ?= 3.13-arm64
+export TARGET
 # As pip does: trust the certificates that the machine trusts, also behind a company proxy.
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format lint types contracts template audit fuzz docs lock clean
+.PHONY: help setup demo dev test check format lint types contracts template audit fuzz build acceptance sam-local docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.done $(TOOLS)/ministack/.done ## prepare .venv (with .venv/bin/headrace) and the embedded database
 
@@ -40,9 +44,10 @@ types: setup ## check the types
 contracts: setup ## check which package imports which
 	$(BIN)/lint-imports
 
-template: $(TOOLS)/cfn-lint/.done $(TOOLS)/sam/.done ## lint template.yaml with cfn-lint and the SAM CLI
+template: $(TOOLS)/cfn-lint/.done $(TOOLS)/sam/.done $(TOOLS)/checkov/.done ## check template.yaml with cfn-lint, the SAM CLI and checkov
 	$(TOOLS)/cfn-lint/bin/cfn-lint template.yaml
-	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-central-1 $(TOOLS)/sam/bin/sam validate --lint --template template.yaml
+	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint --template template.yaml
+	$(TOOLS)/checkov/bin/checkov --config-file .checkov.yaml
 
 audit: setup $(TOOLS)/audit/.done ## look for known vulnerabilities (pip-audit) and for insecure code (bandit)
 	$(TOOLS)/audit/bin/bandit --quiet --severity-level medium --recursive domain persistence events functions job_types local
@@ -51,6 +56,14 @@ audit: setup $(TOOLS)/audit/.done ## look for known vulnerabilities (pip-audit) 
 fuzz: setup $(TOOLS)/schemathesis/.done ## two thousand calls made from the OpenAPI document, as a member and as an admin
 	$(BIN)/python -m scripts.fuzz
 
+build: $(VENV)/bin/uv $(TOOLS)/sam/.done ## build what is deployed (TARGET=3.13-arm64), and print its sizes
+	$(SAM) build
+	$(BIN)/python -m scripts.sizes .aws-sam/build
+
+# What `sam build` calls for each function.
+build-%Function: $(VENV)/bin/uv
+	$(BIN)/python -m scripts.build $*Function "$(ARTIFACTS_DIR)"
+
 docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
 	$(BIN)/python -m scripts.generate
 
@@ -58,7 +71,7 @@ lock: setup ## resolve the dependencies anew into requirements/*.txt
 	scripts/lock.sh
 
 clean: ## remove everything that was installed or generated
-	rm -rf $(VENV) $(TOOLS) .headrace .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(TOOLS) .headrace .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage
 
 $(VENV)/bin/uv: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Headrace needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

@@ -41,6 +41,7 @@ class Undecodable(Frozen):
 
     sequence_number: str | None
     event_id: str | None
+    stream_arn: str | None
     job_id: str | None
     detail: str
 
@@ -51,7 +52,7 @@ StreamEvent = JobQueued | JobChanged | JobRemoved | Undecodable
 def decode(record: object) -> StreamEvent:
     """What a stream record tells. Never raises."""
     if not isinstance(record, Mapping):
-        return Undecodable(sequence_number=None, event_id=None, job_id=None, detail="not an object")
+        return Undecodable(sequence_number=None, event_id=None, stream_arn=None, job_id=None, detail="not an object")
     change = record.get("dynamodb")
     if not isinstance(change, Mapping):
         return _undecodable(record, {}, "no dynamodb member")
@@ -85,13 +86,17 @@ def _written(record: Mapping[str, object], change: Mapping[str, object], sequenc
 
 
 def _undecodable(record: Mapping[str, object], change: Mapping[str, object], detail: str) -> Undecodable:
-    sequence_number, event_id = change.get("SequenceNumber"), record.get("eventID")
     return Undecodable(
-        sequence_number=sequence_number if isinstance(sequence_number, str) else None,
-        event_id=event_id if isinstance(event_id, str) else None,
+        sequence_number=_text(change.get("SequenceNumber")),
+        event_id=_text(record.get("eventID")),
+        stream_arn=_text(record.get("eventSourceARN")),
         job_id=_key(change),
         detail=detail,
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _key(change: Mapping[str, object]) -> str | None:

@@ -39,9 +39,16 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+_RANDOM = random.SystemRandom()
+
+
 def new_random() -> float:
-    """A number from [0, 1), for jitter; not for secrets."""
-    return random.random()  # noqa: S311 - jitter is no secret
+    """A number from [0, 1), for jitter.
+
+    The system's: environments restored from one snapshot (SnapStart) would share a generator's state, and their
+    retries would come all at once.
+    """
+    return _RANDOM.random()
 
 
 class LazyClient:

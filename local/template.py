@@ -18,12 +18,14 @@ TEMPLATE = ROOT / "template.yaml"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
+_NO_VALUE = "AWS::NoValue"
 _PSEUDO: Mapping[str, str] = {
     "AWS::Region": REGION,
     "AWS::AccountId": ACCOUNT,
     "AWS::Partition": "aws",
     "AWS::StackName": "headrace",
     "AWS::URLSuffix": "amazonaws.com",
+    "AWS::NoValue": _NO_VALUE,
 }
 
 
@@ -145,28 +147,73 @@ def cloudformation(parameters: Mapping[str, str], path: Path = TEMPLATE) -> dict
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # It warns of metrics that nobody reads.
     template = transform(source, dict(values), _NoManagedPolicies())
-    names = {name: name for name in template["Resources"]}
-    resolved = _resolve(template, {**_PSEUDO, **values, **names})
-    return {key: _mapping(value) for key, value in _mapping(resolved).items() if isinstance(value, dict)}
+    names = {name: _own_name(name, _mapping(spec)) for name, spec in template["Resources"].items()}
+    intrinsics = _Intrinsics({**_PSEUDO, **values, **names}, template.get("Conditions", {}))
+    resources = {
+        name: intrinsics.resolve(spec)
+        for name, spec in template["Resources"].items()
+        if intrinsics.holds(spec.get("Condition"))
+    }
+    return {"Resources": resources, "Outputs": _mapping(intrinsics.resolve(template.get("Outputs", {})))}
 
 
-def _resolve(value: JsonValue, names: Mapping[str, str]) -> JsonValue:
-    """`value` without intrinsic functions: Ref, GetAtt and Sub are what the template uses."""
-    match value:
-        case {"Ref": str(name)}:
-            return names[name]
-        case {"Fn::GetAtt": [str(name), str(attribute)]}:
-            return f"{name}.{attribute}"
-        case {"Fn::Sub": str(text)}:
-            for name, replacement in names.items():
-                text = text.replace(f"${{{name}}}", replacement)
-            return text
-        case dict():
-            return {key: _resolve(member, names) for key, member in value.items()}
-        case list():
-            return [_resolve(member, names) for member in value]
+def _own_name(name: str, spec: Mapping[str, JsonValue]) -> str:
+    """What a Ref to this resource stands for."""
+    match spec["Type"]:
+        case "AWS::Lambda::Alias":  # Here, a function has one version.
+            return str(_mapping(_mapping(spec["Properties"])["FunctionName"])["Ref"])
+        case "AWS::SQS::Queue":  # The Ref is its URL, and here it has none: only the mapping writes to it.
+            return ""
         case _:
-            return value
+            return name
+
+
+class _Intrinsics:
+    """CloudFormation's intrinsic functions and conditions, as far as the template uses them."""
+
+    def __init__(self, names: Mapping[str, str], conditions: Mapping[str, JsonValue]) -> None:
+        self._names = names
+        self._conditions = conditions
+
+    def holds(self, condition: JsonValue) -> bool:
+        """Whether a condition, given by name or as Equals, Not, And or Or, is true; None always is."""
+        match condition:
+            case None:
+                return True
+            case str(name) | {"Condition": str(name)}:
+                return self.holds(self._conditions[name])
+            case {"Fn::Equals": [left, right]}:
+                return str(self.resolve(left)) == str(self.resolve(right))
+            case {"Fn::Not": [negated]}:
+                return not self.holds(negated)
+            case {"Fn::And": list(members)}:
+                return all(self.holds(member) for member in members)
+            case {"Fn::Or": list(members)}:
+                return any(self.holds(member) for member in members)
+            case _:
+                raise UnsupportedTemplate(f"not a condition that the local stack knows: {json.dumps(condition)}")
+
+    def resolve(self, value: JsonValue) -> JsonValue:
+        """`value` without intrinsic functions."""
+        match value:
+            case {"Ref": str(name)}:
+                return self._names[name]
+            case {"Fn::GetAtt": [str(name), str(attribute)]}:
+                return f"{name}.{attribute}"
+            case {"Fn::If": [str(condition), then, otherwise]}:
+                return self.resolve(then if self.holds(condition) else otherwise)
+            case {"Fn::Sub": str(text)}:
+                for name, replacement in self._names.items():
+                    text = text.replace(f"${{{name}}}", replacement)
+                return text
+            case dict():
+                resolved = {key: self.resolve(member) for key, member in value.items()}
+                return {key: member for key, member in resolved.items() if member != _NO_VALUE}
+            case list():
+                members = [self.resolve(member) for member in value]
+                return [member for member in members if member != _NO_VALUE]
+            case _:
+                return value
 
 
 def _by_type(resources: Mapping[str, JsonValue]) -> dict[str, dict[str, dict[str, JsonValue]]]:
@@ -237,9 +284,9 @@ def _routes(body: Mapping[str, JsonValue]) -> list[Route]:
 
 
 def _integrated_function(operation: Mapping[str, JsonValue]) -> str:
-    """The function's name in `…:functions/${Name.Arn}/invocations`."""
+    """The function's name in `…:functions/Name/invocations`, where Name is an alias's function or `${Name.Arn}`."""
     uri = str(_mapping(operation["x-amazon-apigateway-integration"])["uri"])
-    return uri.split("/functions/")[1].removeprefix("${").split(".Arn")[0]
+    return uri.split("/functions/")[1].removesuffix("/invocations").removeprefix("${").split(".Arn")[0]
 
 
 def _jwt(body: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:

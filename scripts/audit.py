@@ -11,7 +11,7 @@ import sys
 from local.template import ROOT
 
 PIP_AUDIT = ROOT / ".tools" / "audit" / "bin" / "pip-audit"
-LOCK = ROOT / "requirements" / "runtime.txt"
+LOCK = ROOT / "requirements" / "function-api.txt"
 
 
 def main() -> int:

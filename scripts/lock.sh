@@ -8,7 +8,9 @@ compile() {
     --no-emit-index-url --no-annotate --no-header --custom-compile-command "make lock" "$@"
 }
 compile --extra dev --output-file requirements/dev.txt --no-emit-package headrace --emit-build-options pyproject.toml requirements/uv.in
-compile --output-file requirements/runtime.txt pyproject.toml
-for name in uv ministack cfn-lint sam schemathesis audit; do
+# What is deployed is what was tested: the same versions.
+compile --constraint requirements/dev.txt --output-file requirements/function.txt pyproject.toml
+compile --constraint requirements/dev.txt --extra api --output-file requirements/function-api.txt pyproject.toml
+for name in uv ministack cfn-lint sam checkov schemathesis audit; do
   compile --output-file "requirements/$name.txt" "requirements/$name.in"
 done

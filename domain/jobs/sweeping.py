@@ -45,6 +45,8 @@ class SweepReport(Frozen):
     """Shards that could not be read."""
     complete: bool
     """False when time ran out; the next sweep goes on."""
+    oldest_due: timedelta
+    """For how long the most overdue entry had been due when the sweep came to it; zero when none was."""
 
 
 class Sweeper:
@@ -68,20 +70,24 @@ class Sweeper:
             problems=tuple(entry for entry in swept if entry.problem is not None),
             unavailable=tuple(shard.unavailable for shard in shards if shard.unavailable),
             complete=all(shard.complete for shard in shards),
+            oldest_due=max((shard.oldest_due for shard in shards), default=timedelta(0)),
         )
 
     async def _sweep_shard(self, shard: str, stop: datetime, slots: asyncio.Semaphore) -> "_Shard":
         swept: tuple[Swept, ...] = ()
+        oldest_due = timedelta(0)
         now, after = self._clock(), None
         while self._clock() < stop:
             page = await self._jobs.due(shard, now, PAGE, after)
             if isinstance(page, StorageUnavailable):
-                return _Shard(swept=swept, unavailable=page, complete=False)
+                return _Shard(swept=swept, unavailable=page, complete=False, oldest_due=oldest_due)
+            if after is None and page.entries:
+                oldest_due = now - page.entries[0].wake_at
             swept += tuple(await asyncio.gather(*(self._wake(due, stop, slots) for due in page.entries)))
             if not page.more or not page.entries:
-                return _Shard(swept=swept, complete=self._clock() < stop)
+                return _Shard(swept=swept, complete=self._clock() < stop, oldest_due=oldest_due)
             after = page.entries[-1]
-        return _Shard(swept=swept, complete=False)
+        return _Shard(swept=swept, complete=False, oldest_due=oldest_due)
 
     async def _wake(self, due: DueJob, stop: datetime, slots: asyncio.Semaphore) -> Swept:
         async with slots:
@@ -117,4 +123,5 @@ class Sweeper:
 class _Shard(Frozen):
     swept: tuple[Swept, ...]
     complete: bool
+    oldest_due: timedelta
     unavailable: StorageUnavailable | None = None

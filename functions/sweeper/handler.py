@@ -52,9 +52,9 @@ def _tell(logger: Logger, report: SweepReport) -> None:
         metrics.add_dimension("to", str(after))
         metrics.add_metric("JobsSwept", MetricUnit.Count, count)
         metrics.flush_metrics()
-    sweeps = EphemeralMetrics()
-    sweeps.add_metric("Sweeps", MetricUnit.Count, 1)
-    sweeps.flush_metrics()
+    overdue = EphemeralMetrics()
+    overdue.add_metric("OldestDueJob", MetricUnit.Seconds, report.oldest_due.total_seconds())
+    overdue.flush_metrics()
 
 
 handler = build(Runtime(read_settings(os.environ)), Logger())

@@ -11,6 +11,7 @@ from domain.jobs.execution import JobExecutor
 from functions.runtime import Runtime, new_id, new_random, now
 from functions.settings import read_settings
 from functions.worker.batch import run_batch
+from functions.worker.set_aside import set_aside
 from functions.worker.telemetry import report_execution, report_undecodable
 from job_types import catalogue
 
@@ -21,7 +22,9 @@ RESERVE = timedelta(seconds=2)
 """What an invocation leaves of its time, to log and to answer."""
 
 
-def build(runtime: Runtime, logger: Logger) -> Callable[[Event, LambdaContext], Response]:
+def build(
+    runtime: Runtime, logger: Logger, on_failure_queue_url: str = ""
+) -> Callable[[Event, LambdaContext], Response]:
     """The handler on this environment's loop and repositories."""
     executor = JobExecutor(runtime.jobs, catalogue(), now, new_id, new_random, os.environ)
 
@@ -36,9 +39,11 @@ def build(runtime: Runtime, logger: Logger) -> Callable[[Event, LambdaContext], 
             report_execution(logger, execution)
         for record in report.undecodable:
             report_undecodable(logger, record)
-        return {"batchItemFailures": [{"itemIdentifier": number} for number in report.failures]}
+        request_id, arn = context.aws_request_id, context.invoked_function_arn
+        unsent = runtime.run(set_aside(on_failure_queue_url, report.undecodable, request_id, arn, now()))
+        return {"batchItemFailures": [{"itemIdentifier": number} for number in (*report.failures, *unsent)]}
 
     return handle
 
 
-handler = build(Runtime(read_settings(os.environ)), Logger())
+handler = build(Runtime(read_settings(os.environ)), Logger(), os.environ.get("ON_FAILURE_QUEUE_URL", ""))

@@ -89,22 +89,37 @@ async def test_api_submit_and_read(functions_on_ministack: Lambda, stored: Job) 
     assert json.loads(str(read["body"]))["id"] == stored.id
 
 
-@pytest.mark.parametrize("sample", ["worker_queued_insert", "worker_redriven_modify", "worker_mixed_batch"])
+@pytest.mark.parametrize(
+    ("sample", "poison"),
+    [
+        ("worker_queued_insert", []),
+        ("worker_redriven_modify", []),
+        ("worker_mixed_batch", [{"itemIdentifier": "100000000000000000005"}]),
+    ],
+)
 async def test_a_doorbell_runs_the_job_once(
-    functions_on_ministack: Lambda, ministack_client: LazyClient, stored: Job, sample: str
+    functions_on_ministack: Lambda, ministack_client: LazyClient, stored: Job, sample: str, poison: list[JsonValue]
 ) -> None:
-    assert functions_on_ministack.invoke(sample) == {"batchItemFailures": []}
+    assert functions_on_ministack.invoke(sample) == {"batchItemFailures": poison}
     job = await found(ministack_client)
     assert (job.status, job.attempt) == ("succeeded", 1)
-    assert functions_on_ministack.invoke(sample) == {"batchItemFailures": []}
+    assert functions_on_ministack.invoke(sample) == {"batchItemFailures": poison}
     assert await found(ministack_client) == job
 
 
-@pytest.mark.parametrize("sample", ["worker_ttl_removal", "worker_poison_record"])
-async def test_what_is_no_doorbell_does_not_block_the_shard(
-    functions_on_ministack: Lambda, ministack_client: LazyClient, stored: Job, sample: str
+async def test_a_removal_is_no_doorbell(
+    functions_on_ministack: Lambda, ministack_client: LazyClient, stored: Job
 ) -> None:
-    assert functions_on_ministack.invoke(sample) == {"batchItemFailures": []}
+    assert functions_on_ministack.invoke("worker_ttl_removal") == {"batchItemFailures": []}
+    assert await found(ministack_client) == stored
+
+
+async def test_without_a_queue_a_poison_record_is_left_to_the_mappings_retries(
+    functions_on_ministack: Lambda, ministack_client: LazyClient, stored: Job
+) -> None:
+    failures = functions_on_ministack.invoke("worker_poison_record")["batchItemFailures"]
+    sequence_numbers = [record["dynamodb"]["SequenceNumber"] for record in SAMPLES["worker_poison_record"]["Records"]]
+    assert failures == [{"itemIdentifier": number} for number in sequence_numbers]
     assert await found(ministack_client) == stored
 
 

@@ -54,6 +54,16 @@ async def test_everything_that_is_due_is_moved_on_and_nothing_else() -> None:
     assert await status(jobs, busy) == "running"
 
 
+async def test_a_sweep_tells_for_how_long_the_oldest_had_been_due() -> None:
+    jobs = await stored(
+        scheduled(run_at=NOW - timedelta(minutes=7), now=EARLY, id=new_id()),
+        scheduled(run_at=NOW - timedelta(minutes=2), now=EARLY, id=new_id()),
+        scheduled(run_at=NOW + timedelta(minutes=2), now=EARLY, id=new_id()),
+    )
+    assert (await a_sweeper(jobs).sweep(DEADLINE)).oldest_due == timedelta(minutes=7)
+    assert (await a_sweeper(jobs).sweep(DEADLINE)).oldest_due == timedelta(0)
+
+
 async def test_a_sweep_goes_through_all_pages() -> None:
     jobs = await stored(*(scheduled(run_at=NOW, now=EARLY, id=new_id()) for _ in range(8 * PAGE + 500)))
     report = await a_sweeper(jobs).sweep(DEADLINE)

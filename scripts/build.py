@@ -1,0 +1,178 @@
+"""Builds the artifact of one function: what it imports, for its target, compiled.
+
+`sam build` calls it through the Makefile (`BuildMethod: makefile`): `python -m scripts.build WorkerFunction DIR`.
+The variable TARGET says for which machine: `3.13-arm64` (the default, as in template.yaml), `3.13-x86_64`, any other
+version of Python with one of these architectures, or `here` for this machine and its Python.
+"""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_TARGET = "3.13-arm64"
+# Lambda's runtimes from Python 3.12 on are Amazon Linux 2023, with glibc 2.34.
+PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
+WHERE_LAMBDA_UNPACKS = "/var/task"
+
+SHARED = (
+    "domain",
+    "persistence",
+    "job_types",
+    "functions/__init__.py",
+    "functions/runtime.py",
+    "functions/settings.py",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What one artifact is made of: our code, below the project's folder, and a lock of packages."""
+
+    code: tuple[str, ...]
+    lock: str
+
+
+CONTENTS = {
+    "ApiFunction": Contents((*SHARED, "functions/api"), "requirements/function-api.txt"),
+    "WorkerFunction": Contents((*SHARED, "events", "functions/worker"), "requirements/function.txt"),
+    "SweeperFunction": Contents((*SHARED, "functions/sweeper"), "requirements/function.txt"),
+}
+
+# botocore brings the model of every service of AWS, boto3 resources for some.
+# Kept: DynamoDB, SQS for what the worker sets aside, and what describes all services (endpoints, partitions, retries).
+KEPT_SERVICES = frozenset({"dynamodb", "sqs"})
+NEVER_IMPORTED = (
+    "s3transfer*",  # boto3's, for S3
+    "aiofiles*",  # aioboto3's, for S3
+    "boto3/data",
+    "boto3/examples",
+    "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/utilities/[!_jt]*",  # what stays: jmespath_utils, typing
+    "aiohttp/web*.py",
+    "aiohttp/test_utils.py",
+    "aiohttp/pytest_plugin.py",
+    "aiohttp/_websocket/*.so",  # aiohttp has the same in Python
+    "pydantic/v1",
+    "pydantic/mypy.py",
+    "botocore/data/**/examples-1.json",
+    "bin",
+    "**/tests",
+    "**/samples",
+    "**/*.pyi",
+    "**/*.pyx",
+    "**/*.pxd",
+    "**/*.c",
+    "**/*.h",
+    "**/.hash",
+    "*.dist-info/RECORD",
+    "*.dist-info/INSTALLER",
+    "*.dist-info/REQUESTED",
+    "*.dist-info/direct_url.json",
+    "*.dist-info/uv_cache.json",
+    ".lock",
+)
+
+
+def build(function: str, artifact: Path, target: str) -> None:
+    """Fill the folder `artifact`; exits with one sentence when that cannot be done."""
+    contents = CONTENTS[function]
+    artifact.mkdir(parents=True, exist_ok=True)
+    _install(ROOT / contents.lock, artifact, target)
+    _remove(artifact, NEVER_IMPORTED)
+    for folder in (artifact / "botocore" / "data").iterdir():
+        if folder.is_dir() and folder.name not in KEPT_SERVICES:
+            shutil.rmtree(folder)
+    for source in contents.code:
+        _copy(ROOT / source, artifact / source)
+    _compile(artifact, target)
+    _settle(artifact)
+
+
+def _install(lock: Path, artifact: Path, target: str) -> None:
+    """The locked packages as wheels, so that nothing is compiled on the machine that builds."""
+    command = [_uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    command += [
+        "--link-mode",
+        "copy",
+        "--python",
+        sys.executable,
+        "--target",
+        str(artifact),
+        "--requirement",
+        str(lock),
+    ]
+    if target != "here":
+        version, architecture = _parts(target)
+        command += ["--python-version", version, "--python-platform", PLATFORMS[architecture]]
+    subprocess.run(command, check=True)
+
+
+def _compile(artifact: Path, target: str) -> None:
+    """Byte code beside the sources, by the target's own version of Python; without that version, a warning."""
+    python = _interpreter(target)
+    if python is None:
+        version, _ = _parts(target)
+        sys.stderr.write(
+            f"WARNING: not byte-compiled, for Python {version} is not here: cold starts take twice the time\n"
+        )
+        return
+    # Unchecked: Lambda's files never change, and a build gives the same bytes whenever it is made.
+    command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    command += ["-s", str(artifact), "-p", WHERE_LAMBDA_UNPACKS, str(artifact)]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "0"})
+
+
+def _interpreter(target: str) -> str | None:
+    if target == "here":
+        return sys.executable
+    version, _ = _parts(target)
+    environment = {**os.environ, "PYENV_VERSION": version}  # as pyenv wants to be asked
+    for command in (["find"], ["install", "--quiet"], ["find"]):
+        answer = subprocess.run(
+            [_uv(), "python", *command, version], check=False, capture_output=True, text=True, env=environment
+        )
+        if answer.returncode == 0 and answer.stdout:
+            return answer.stdout.strip()
+    return None
+
+
+def _parts(target: str) -> tuple[str, str]:
+    version, _, architecture = target.partition("-")
+    if not version or architecture not in PLATFORMS:
+        sys.exit(f"TARGET={target} is not `here` and not like {DEFAULT_TARGET}; architectures: {', '.join(PLATFORMS)}")
+    return version, architecture
+
+
+def _copy(source: Path, destination: Path) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, destination, ignore=shutil.ignore_patterns("__pycache__", "samples"))
+    else:
+        shutil.copyfile(source, destination)
+
+
+def _remove(folder: Path, patterns: Iterable[str]) -> None:
+    for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _settle(artifact: Path) -> None:
+    """One time stamp for all, the earliest that a zip file can hold: the same sources give the same bytes."""
+    for path in (artifact, *artifact.rglob("*")):
+        os.utime(path, (315_532_800, 315_532_800))
+
+
+def _uv() -> str:
+    return str(Path(sys.executable).with_name("uv"))
+
+
+if __name__ == "__main__":
+    build(sys.argv[1], Path(sys.argv[2]), os.environ.get("TARGET", DEFAULT_TARGET))

@@ -1,0 +1,38 @@
+"""Prints how large the artifacts of a build are; fails when one is larger than it may be. `make build` runs it."""
+
+import io
+import sys
+import zipfile
+from pathlib import Path
+
+MEGABYTE = 1_000_000
+# Megabytes, unzipped. Lambda's own limit is 250.
+LIMITS = {"ApiFunction": 45, "WorkerFunction": 30, "SweeperFunction": 30}
+
+
+def zipped(artifact: Path) -> int:
+    """Bytes of the artifact as it is uploaded."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(artifact.rglob("*")):
+            archive.write(path, path.relative_to(artifact))
+    return buffer.tell()
+
+
+def main(folder: Path) -> int:
+    """0 when every artifact is as small as it must be."""
+    too_large = False
+    print(f"{'artifact':<16} {'unzipped':>9} {'zipped':>9} {'limit':>7} {'files':>6}  byte-compiled")
+    for name, limit in LIMITS.items():
+        files = [path for path in (folder / name).rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files) / MEGABYTE
+        compiled = sorted({path.name.split(".")[-2] for path in files if path.suffix == ".pyc"})
+        packed = zipped(folder / name) / MEGABYTE
+        told = ", ".join(compiled) or "NO"
+        print(f"{name:<16} {size:>6.1f} MB {packed:>6.1f} MB {limit:>4} MB {len(files):>6}  {told}")
+        too_large |= size > limit
+    return int(too_large)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ from tests.fakes.lambda_context import FakeLambdaContext
 
 T = TypeVar("T")
 SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/samples").glob("*.json")}
-BUILD = {
+BUILD: Mapping[str, Callable[[Runtime, Logger], Callable[..., object]]] = {
     "api": functions.api.handler.build,
     "worker": functions.worker.handler.build,
     "sweeper": functions.sweeper.handler.build,

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from local.template import REGION, ROOT
+from local.cloudformation import REGION, ROOT
 
 PYTHON = ROOT / ".tools" / "ministack" / "bin" / "python"
 CHILD = Path(__file__).with_name("ministack_child.py")

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from domain.frozen import Frozen
 from local.client import Json
-from local.template import ROOT
+from local.cloudformation import ROOT
 
 DATA = ROOT / "examples" / "data"
 

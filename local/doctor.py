@@ -6,9 +6,10 @@ import sys
 import httpx
 
 from domain.frozen import Frozen
+from local.cloudformation import TEMPLATE, UnsupportedTemplate
 from local.database import PYTHON
 from local.state import Folder
-from local.template import TEMPLATE, UnsupportedTemplate, load_stack
+from local.template import load_stack
 
 _PLACEHOLDERS = {"JwtIssuer": "http://doctor.test", "JwtAudience": "doctor", "CursorKey": "0" * 64}
 

@@ -13,8 +13,9 @@ from aiohttp import web
 from pydantic import JsonValue
 
 from domain.frozen import Frozen
+from local.cloudformation import ACCOUNT, REGION, ROOT
 from local.database import StackError
-from local.template import ACCOUNT, REGION, ROOT, LambdaFunction
+from local.template import LambdaFunction
 
 API = "/2018-06-01/runtime"
 INIT_SECONDS = 60

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from local.cloudformation import ROOT
 from local.database import StackError
 from local.execution_environment import Environment, FunctionFailed, Result
-from local.template import ROOT, LambdaFunction
+from local.template import LambdaFunction
 
 
 class FunctionPool:

@@ -15,9 +15,10 @@ from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import JsonValue
 
+from local.cloudformation import ACCOUNT
 from local.execution_environment import MAX_PAYLOAD_BYTES, Answered, FunctionFailed
 from local.function_pool import FunctionPool
-from local.template import ACCOUNT, Route
+from local.template import Route
 from local.tokens import InvalidToken, TokenAuthority
 
 MAX_BODY_BYTES = 10 * 1024 * 1024

@@ -3,8 +3,9 @@
 import asyncio
 import re
 
+from local.cloudformation import UnsupportedTemplate
 from local.function_pool import FunctionPool
-from local.template import Schedule, UnsupportedTemplate
+from local.template import Schedule
 
 _RATE = re.compile(r"rate\((\d+) (second|minute|hour|day)s?\)")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}

@@ -14,10 +14,10 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from local.cloudformation import ROOT
 from local.directory import LOCAL_ADMIN, create_user, ensure_local_admin
 from local.stack import Options, running_stack
 from local.state import Folder
-from local.template import ROOT
 from local.tokens import local_authority
 
 SCHEMATHESIS = ROOT / ".tools" / "schemathesis" / "bin" / "schemathesis"

@@ -17,7 +17,8 @@ from domain.jobs.job_type import Catalogue
 from domain.json_text import JsonText
 from functions.runtime import new_id, new_random, now
 from local.cli import main
-from local.template import ROOT, load_stack
+from local.cloudformation import ROOT
+from local.template import load_stack
 from tests.conftest import PARAMETERS
 from tests.e2e.conftest import Stack, clean_environment
 from tests.factories import queued

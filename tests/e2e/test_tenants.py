@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from local.template import ROOT
+from local.cloudformation import ROOT
 from local.tokens import AUDIENCE, ISSUER
 from tests.e2e.conftest import Stack, submit
 

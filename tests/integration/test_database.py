@@ -12,9 +12,10 @@ import pytest
 
 from domain.jobs.job import Job
 from functions.runtime import LazyClient
+from local.cloudformation import ROOT
 from local.database import embedded_database, remove_state
 from local.tables import ensure_tables
-from local.template import ROOT, Stack
+from local.template import Stack
 from tests.conftest import job_repository_on, new_id
 from tests.factories import NOW, queued
 

@@ -15,7 +15,7 @@ import functions.sweeper.handler
 import functions.worker.handler
 from domain.jobs.job import Job
 from functions.runtime import LazyClient, Runtime
-from local.template import ROOT
+from local.cloudformation import ROOT
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
 from tests.conftest import a_settings, job_repository_on, user_repository_on
 from tests.factories import NOW, UserFactory
@@ -39,7 +39,7 @@ class Lambda:
 
     def invoke(self, sample: str) -> dict[str, JsonValue]:
         handler = BUILD[sample.split("_", maxsplit=1)[0]](self._runtime, Logger("samples"))
-        answer = self._thread.submit(handler, SAMPLES[sample], FakeLambdaContext(120)).result()  # type: ignore[arg-type]
+        answer = self._thread.submit(handler, SAMPLES[sample], FakeLambdaContext(120)).result()
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
 
     def close(self) -> None:

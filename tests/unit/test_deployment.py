@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from local.template import cloudformation
+from local.cloudformation import TEMPLATE, resolved
 from tests.conftest import PARAMETERS
 
 Resources = Mapping[str, JsonValue]
@@ -27,7 +27,7 @@ def resources() -> Resources:
 
 
 def deployed(**parameters: str) -> Resources:
-    return cloudformation({**PARAMETERS, **parameters})["Resources"]
+    return resolved(TEMPLATE, {**PARAMETERS, **parameters})
 
 
 def at(value: JsonValue, *path: str | int) -> JsonValue:

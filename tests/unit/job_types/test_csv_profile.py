@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from domain.jobs.outcomes import Fail
 from job_types.csv_profile import MAX_COLUMNS, ColumnProfile, CsvDocument, CsvProfile, ProfileCsv, Quantiles, ValueCount
-from local.template import ROOT
+from local.cloudformation import ROOT
 from tests.fakes.context import FakeContext
 
 

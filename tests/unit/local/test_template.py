@@ -6,9 +6,9 @@ from domain.jobs.transitions import LEASE_GRACE
 from functions.worker.batch import CONCURRENCY
 from functions.worker.handler import RESERVE
 from job_types import catalogue
+from local.cloudformation import UnsupportedTemplate
 from local.schedule import interval_seconds
-from local.template import Stack, UnsupportedTemplate, cloudformation, load_stack
-from tests.conftest import PARAMETERS
+from local.template import Stack, load_stack
 
 
 def test_every_function_enters_where_the_code_is(stack: Stack) -> None:
@@ -38,10 +38,6 @@ def test_jobs_expire_by_ttl_and_their_changes_are_streamed(stack: Stack) -> None
     jobs = stack.tables["JobsTable"]
     assert jobs.ttl_attribute == "expires_at"
     assert jobs.create["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
-
-
-def test_no_function_may_scan() -> None:
-    assert "dynamodb:Scan" not in str(cloudformation(PARAMETERS))
 
 
 def test_only_health_and_documentation_are_open(stack: Stack) -> None:

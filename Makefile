@@ -64,6 +64,10 @@ build: $(VENV)/bin/uv $(TOOLS)/sam/.done ## build what is deployed (TARGET=3.13-
 build-%Function: $(VENV)/bin/uv
 	$(BIN)/python -m scripts.build $*Function "$(ARTIFACTS_DIR)"
 
+acceptance: setup $(TOOLS)/sam/.done ## deploy artifacts and template to MiniStack, use them over HTTP; writes acceptance-report.md
+	TARGET=here $(SAM) build --build-dir .aws-sam/here
+	$(BIN)/python -m tests.acceptance
+
 docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
 	$(BIN)/python -m scripts.generate
 

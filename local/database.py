@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ CHILD = Path(__file__).with_name("ministack_child.py")
 START_SECONDS = 30
 STOP_SECONDS = 15
 WATCH_SECONDS = 0.5
+DATABASE_ONLY: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams"}
 
 
 class StackError(Exception):
@@ -58,10 +59,13 @@ class EmbeddedDatabase:
 
 
 @asynccontextmanager
-async def embedded_database(state: Path | None, log: Path) -> AsyncIterator[EmbeddedDatabase]:
+async def embedded_database(
+    state: Path | None, log: Path, settings: Mapping[str, str] = DATABASE_ONLY
+) -> AsyncIterator[EmbeddedDatabase]:
     """Start MiniStack on a free port of 127.0.0.1, and stop it in the end.
 
     With `state`, a folder, an orderly stop keeps the tables there, and the next start brings them back.
+    `settings` are MiniStack's own, as environment variables.
     """
     if not PYTHON.exists():
         raise StackError("The embedded database is not installed; run `make setup`.")
@@ -69,13 +73,13 @@ async def embedded_database(state: Path | None, log: Path) -> AsyncIterator[Embe
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
         **local_credentials(),
-        "SERVICES": "dynamodb,dynamodbstreams",
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": REGION,
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
         "TMPDIR": str(log.parent),
+        **settings,
     }
     if state is not None:
         environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(state)}

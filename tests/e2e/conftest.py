@@ -5,15 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from aiohttp import web
+
+from tests.serving import serving
 
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 
@@ -150,38 +150,6 @@ class Receiver:
         await asyncio.sleep(self.delay)
         status = self.statuses.pop(0) if self.statuses else 200
         return web.Response(status=status, headers=self.headers, text="received")
-
-
-@contextmanager
-def serving(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Iterator[str]:
-    """A server in a thread of its own, so that it answers while a test waits; yields its URL."""
-    started, loop, urls = threading.Event(), asyncio.new_event_loop(), list[str]()
-
-    async def serve() -> web.AppRunner:
-        app = web.Application(client_max_size=2**24)
-        app.router.add_route("*", "/{path:.*}", handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        urls.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
-        started.set()
-        return runner
-
-    def main() -> None:
-        asyncio.set_event_loop(loop)
-        runner = loop.run_until_complete(serve())
-        loop.run_forever()
-        loop.run_until_complete(runner.cleanup())
-        loop.close()
-
-    thread = threading.Thread(target=main)
-    thread.start()
-    started.wait(10)
-    try:
-        yield urls[0]
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.e2e.conftest import Stack, serving, submit, wait
+from tests.e2e.conftest import Stack, submit, wait
 from tests.e2e.test_tenants import OPERATIONS, Tenants
 from tests.integration.lossy_proxy import LossyProxy
+from tests.serving import serving
 
 SETTING_UP = {"CreateTable", "DescribeTable", "UpdateTimeToLive"}
 STREAM = {"DescribeStream", "GetShardIterator", "GetRecords"}

@@ -1,0 +1,1 @@
+"""The built artifacts and template.yaml on an emulator that nobody here wrote. `make acceptance` runs it."""

@@ -1,0 +1,67 @@
+"""`make acceptance`: deploys, goes through the steps, writes acceptance-report.md; 1 when a step failed."""
+
+import asyncio
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from local.cloudformation import ROOT
+from tests.acceptance.api import Api
+from tests.acceptance.bridges import BRIDGES, apply_time_to_live
+from tests.acceptance.deployment import deployed
+from tests.acceptance.outside import AUDIENCE, IdentityProvider, Receiver
+from tests.acceptance.steps import Steps
+
+REPORT = ROOT / "acceptance-report.md"
+
+
+async def main(folder: Path) -> int:
+    """Go through all steps; one that fails ends the run."""
+    began, lines, failed = time.monotonic(), list[str](), False
+    with IdentityProvider().running() as provider, Receiver().running() as receiver:
+        parameters = {
+            "JwtIssuer": provider.issuer,
+            "JwtAudience": AUDIENCE,
+            "CursorKey": secrets.token_hex(32),
+            "HttpRequestAllowedHosts": urlsplit(receiver.url).netloc,
+        }
+        async with deployed(folder, parameters) as stack, httpx.AsyncClient() as client:
+            steps = Steps(stack, Api(stack.api_url, client), provider, receiver)
+            for number, (name, step) in enumerate(steps.all, start=1):
+                try:
+                    mark, seen = "ok", await step()
+                except Exception as error:  # noqa: BLE001 - whatever it is, the report tells it
+                    mark, seen, failed = "FAILED", f"{type(error).__name__}: {error}", True
+                lines.append(f"| {number} | {name} | {mark} | {seen.replace('|', '/')} |")
+                print(f"{mark:<6} {number:>2} {name}: {seen}", flush=True)
+                if failed:
+                    break
+    seconds = time.monotonic() - began
+    REPORT.write_text(_report(lines, seconds, failed))
+    print(f"{'FAILED' if failed else 'passed'}: {len(lines)} steps in {seconds:.0f} s; see {REPORT.name}")
+    return int(failed)
+
+
+def _report(lines: list[str], seconds: float, failed: bool) -> str:
+    bridges = "\n".join(
+        f"- {(bridge.__doc__ or '').strip().splitlines()[0]}" for bridge in (*BRIDGES, apply_time_to_live)
+    )
+    return (
+        f"# Acceptance: {'FAILED' if failed else 'passed'}\n\n"
+        "The artifacts of `sam build` and template.yaml, deployed by CloudFormation to MiniStack with Lambda, API Gateway,\n"
+        "S3, SQS, IAM (enforced) and its scheduler.\n\n"
+        f"{len(lines)} steps in {seconds:.0f} s.\n\n| | Step | | Seen |\n|---|---|---|---|\n"
+        + "\n".join(lines)
+        + "\n\n"
+        f"Bridged gaps of MiniStack (`tests/acceptance/bridges.py`):\n\n{bridges}\n"
+    )
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary:
+        sys.exit(asyncio.run(main(Path(temporary))))

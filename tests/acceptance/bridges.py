@@ -1,0 +1,93 @@
+"""What MiniStack 1.5 does not do, and what is done about it here. Nothing of the product bends to it.
+
+Most take the CloudFormation template that AWS's translator made of template.yaml, and say the same in a way that
+MiniStack understands. Nothing bridges that its stream mapping ignores partial batch responses and retry limits:
+`tests/integration/test_event_source_mapping.py` tries these on the local stack.
+"""
+
+from collections.abc import Callable
+
+import aioboto3
+from pydantic import JsonValue
+
+from local.cloudformation import mapping
+
+Resources = dict[str, JsonValue]
+
+
+def without_code_deploy(resources: Resources) -> Resources:
+    """CodeDeploy moves traffic to a new version gradually. MiniStack has no CodeDeploy; an alias changes at once."""
+    kept = {
+        name: mapping(spec) for name, spec in resources.items() if "::CodeDeploy::" not in str(mapping(spec)["Type"])
+    }
+    return {
+        name: {key: member for key, member in spec.items() if key != "UpdatePolicy"}
+        for name, spec in kept.items()
+        if name != "CodeDeployServiceRole"
+    }
+
+
+def routes_as_resources(resources: Resources) -> Resources:
+    """SAM puts the routes of an HTTP API into an OpenAPI body, which MiniStack stores and does not serve.
+
+    The same routes, integrations and authorizer as resources of their own, which it serves.
+    """
+    (name,) = (name for name, spec in resources.items() if mapping(spec)["Type"] == "AWS::ApiGatewayV2::Api")
+    body = mapping(mapping(mapping(resources[name])["Properties"])["Body"])
+    api: JsonValue = {"Ref": name}
+    (authorizer,) = mapping(mapping(body["components"])["securitySchemes"]).values()
+    declared = mapping(mapping(authorizer)["x-amazon-apigateway-authorizer"])
+    jwt = mapping(declared["jwtConfiguration"])
+    made: Resources = {
+        name: {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": "headrace", "ProtocolType": "HTTP"}},
+        "BridgeAuthorizer": {
+            "Type": "AWS::ApiGatewayV2::Authorizer",
+            "Properties": {
+                "ApiId": api,
+                "Name": "Jwt",
+                "AuthorizerType": "JWT",
+                "IdentitySource": [declared["identitySource"]],
+                "JwtConfiguration": {"Issuer": jwt["issuer"], "Audience": jwt["audience"]},
+            },
+        },
+    }
+    for number, (path, operations) in enumerate(mapping(body["paths"]).items()):
+        for method, operation in mapping(operations).items():
+            integration = mapping(mapping(operation)["x-amazon-apigateway-integration"])
+            open_to_all = str(mapping(operation).get("security")) in {"None", str([{"NONE": []}])}
+            verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+            access: dict[str, JsonValue] = (
+                {"AuthorizationType": "NONE"}
+                if open_to_all
+                else {"AuthorizationType": "JWT", "AuthorizerId": {"Ref": "BridgeAuthorizer"}}
+            )
+            made[f"BridgeIntegration{number}"] = {
+                "Type": "AWS::ApiGatewayV2::Integration",
+                "Properties": {
+                    "ApiId": api,
+                    "IntegrationType": "AWS_PROXY",
+                    "IntegrationUri": integration["uri"],
+                    "PayloadFormatVersion": integration["payloadFormatVersion"],
+                },
+            }
+            made[f"BridgeRoute{number}"] = {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": api,
+                    "RouteKey": f"{verb} {path}",
+                    "Target": {"Fn::Sub": f"integrations/${{BridgeIntegration{number}}}"},
+                    **access,
+                },
+            }
+    return {**resources, **made}
+
+
+async def apply_time_to_live(jobs_table: str) -> None:
+    """MiniStack ignores a table's TimeToLiveSpecification; it does what UpdateTimeToLive says."""
+    async with aioboto3.Session().client("dynamodb") as client:
+        await client.update_time_to_live(
+            TableName=jobs_table, TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True}
+        )
+
+
+BRIDGES: tuple[Callable[[Resources], Resources], ...] = (without_code_deploy, routes_as_resources)

@@ -1,0 +1,97 @@
+"""template.yaml, deployed to MiniStack by CloudFormation, with the artifacts that `sam build` made."""
+
+import asyncio
+import json
+import os
+import platform
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aioboto3
+from pydantic import JsonValue
+
+from domain.frozen import Frozen
+from local.cloudformation import ROOT, mapping, translated
+from local.database import embedded_database, local_credentials
+from tests.acceptance.bridges import BRIDGES, apply_time_to_live
+
+SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
+BUILD = ROOT / ".aws-sam" / "here"
+STACK = "headrace-acceptance"
+BUCKET = "artifacts"
+ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+SERVICES = "dynamodb,dynamodbstreams,lambda,apigateway,s3,sqs,sns,scheduler,cloudformation,iam,sts,logs,monitoring"
+
+
+class Deployed(Frozen):
+    """A stack that runs."""
+
+    endpoint_url: str
+    api_url: str
+    outputs: Mapping[str, str]
+    resources: Mapping[str, str]
+    """Physical names by logical ids."""
+    types: tuple[str, ...]
+    """Of all resources."""
+
+
+def package(folder: Path) -> Path:
+    """Upload the artifacts to MiniStack's S3 with `sam package`; the template that names where they lie."""
+    packaged = folder / "packaged.yaml"
+    subprocess.run(
+        [str(SAM), "package", "--template-file", str(BUILD / "template.yaml"), "--s3-bucket", BUCKET,
+         "--output-template-file", str(packaged)],
+        check=True, capture_output=True,
+        env={**os.environ, "SAM_CLI_TELEMETRY": "0"},
+    )  # fmt: skip
+    return packaged
+
+
+def bridged(packaged: Path, parameters: Mapping[str, str]) -> dict[str, JsonValue]:
+    """The CloudFormation template that MiniStack gets."""
+    template = translated(packaged, parameters)
+    resources = mapping(template["Resources"])
+    for bridge in BRIDGES:
+        resources = bridge(resources)
+    return {**template, "Resources": resources}
+
+
+@asynccontextmanager
+async def deployed(folder: Path, parameters: Mapping[str, str]) -> AsyncIterator[Deployed]:
+    """Start MiniStack, deploy, and stop it in the end. AWS's SDKs of this process talk to it."""
+    # Whoever uses these credentials is MiniStack's root user; AUTH holds everybody else to their policies, above all
+    # the functions to their roles.
+    settings = {"SERVICES": SERVICES, "AUTH": "true", "LAMBDA_EXECUTOR": "local", "LOG_LEVEL": "INFO"}
+    async with embedded_database(None, folder / "ministack.log", settings) as ministack:
+        os.environ.update({**local_credentials(), "AWS_ENDPOINT_URL": ministack.url})
+        session = aioboto3.Session()
+        async with session.client("s3") as s3, session.client("cloudformation") as cloudformation:
+            await s3.create_bucket(Bucket=BUCKET)
+            packaged = await asyncio.to_thread(package, folder)
+            values = {**parameters, "Architecture": ARCHITECTURE, "DeletionProtection": "off"}
+            template = json.dumps(bridged(packaged, values))
+            await s3.put_object(Bucket=BUCKET, Key="template.json", Body=template.encode())
+            await cloudformation.create_stack(
+                StackName=STACK,
+                TemplateURL=f"{ministack.url}/{BUCKET}/template.json",
+                Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
+                Capabilities=["CAPABILITY_IAM"],
+            )
+            await cloudformation.get_waiter("stack_create_complete").wait(
+                StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+            )
+            stack = (await cloudformation.describe_stacks(StackName=STACK))["Stacks"][0]
+            resources = (await cloudformation.describe_stack_resources(StackName=STACK))["StackResources"]
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        await apply_time_to_live(outputs["JobsTableName"])
+        api_id = outputs["ApiUrl"].removeprefix("https://").split(".")[0]
+        yield Deployed(
+            endpoint_url=ministack.url,
+            # The host name of the ApiUrl leads to AWS; MiniStack serves the same API below this path.
+            api_url=f"{ministack.url}/_aws/execute-api/{api_id}/$default",
+            outputs=outputs,
+            resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
+            types=tuple(sorted(resource["ResourceType"] for resource in resources)),
+        )

@@ -48,18 +48,22 @@ async def main(folder: Path) -> int:
 
 
 def _report(lines: list[str], seconds: float, failed: bool) -> str:
-    bridges = "\n".join(
-        f"- {(bridge.__doc__ or '').strip().splitlines()[0]}" for bridge in (*BRIDGES, apply_time_to_live)
-    )
-    return (
-        f"# Acceptance: {'FAILED' if failed else 'passed'}\n\n"
-        "The artifacts of `sam build` and template.yaml, deployed by CloudFormation to MiniStack with Lambda, API Gateway,\n"
-        "S3, SQS, IAM (enforced) and its scheduler.\n\n"
-        f"{len(lines)} steps in {seconds:.0f} s.\n\n| | Step | | Seen |\n|---|---|---|---|\n"
-        + "\n".join(lines)
-        + "\n\n"
-        f"Bridged gaps of MiniStack (`tests/acceptance/bridges.py`):\n\n{bridges}\n"
-    )
+    gaps = [(bridge.__doc__ or "").strip().splitlines()[0] for bridge in (*BRIDGES, apply_time_to_live)]
+    return "\n".join((
+        f"# Acceptance: {'FAILED' if failed else 'passed'}",
+        "",
+        "The artifacts of `sam build` and template.yaml, deployed by CloudFormation to MiniStack with its Lambda,",
+        f"API Gateway, S3, SQS, IAM (enforced) and scheduler: {len(lines)} steps in {seconds:.0f} s.",
+        "",
+        "| | Step | | Seen |",
+        "|---|---|---|---|",
+        *lines,
+        "",
+        "Bridged gaps of MiniStack (`tests/acceptance/bridges.py`):",
+        "",
+        *(f"- {gap}" for gap in gaps),
+        "",
+    ))  # fmt: skip
 
 
 if __name__ == "__main__":

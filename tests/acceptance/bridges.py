@@ -17,14 +17,9 @@ Resources = dict[str, JsonValue]
 
 def without_code_deploy(resources: Resources) -> Resources:
     """CodeDeploy moves traffic to a new version gradually. MiniStack has no CodeDeploy; an alias changes at once."""
-    kept = {
-        name: mapping(spec) for name, spec in resources.items() if "::CodeDeploy::" not in str(mapping(spec)["Type"])
-    }
-    return {
-        name: {key: member for key, member in spec.items() if key != "UpdatePolicy"}
-        for name, spec in kept.items()
-        if name != "CodeDeployServiceRole"
-    }
+    specs = {name: mapping(spec) for name, spec in resources.items() if name != "CodeDeployServiceRole"}
+    kept = {name: spec for name, spec in specs.items() if "::CodeDeploy::" not in str(spec["Type"])}
+    return {name: {key: value for key, value in spec.items() if key != "UpdatePolicy"} for name, spec in kept.items()}
 
 
 def routes_as_resources(resources: Resources) -> Resources:

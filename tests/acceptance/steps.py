@@ -99,7 +99,7 @@ class Steps:
         assert stranger.status == 403, stranger
         known = await self.api.call("GET", "/v1/users/me", self._admin())
         assert (known.status, known.body["email"]) == (200, ADMIN), known
-        return f"401 for a token that is {', '.join(calls)}; 403 for a stranger; 200 for {ADMIN}"
+        return f"401 for a token that is {', '.join(refused)}; 403 for a stranger; 200 for {ADMIN}"
 
     async def users(self) -> str:
         body: Json = {"email": "Linus@Example.org", "name": "Linus"}

@@ -67,6 +67,10 @@ build-%Function: $(VENV)/bin/uv
 acceptance: setup $(TOOLS)/sam/.done ## deploy artifacts and template to MiniStack, use them over HTTP; writes acceptance-report.md
 	TARGET=here $(SAM) build --build-dir .aws-sam/here
 	$(BIN)/python -m tests.acceptance
+	$(BIN)/python -m tests.acceptance.runtime_interface
+
+sam-local: setup $(TOOLS)/sam/.done ## run every function by the SAM CLI, in Docker (or in a stand-in for it)
+	$(BIN)/python -m scripts.sam_local
 
 docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
 	$(BIN)/python -m scripts.generate

@@ -34,14 +34,33 @@ def main() -> None:
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--endpoint-url", help="Another DynamoDB than the embedded one, for instance http://db:8000.")
+@click.option("--database", metavar="HOST:PORT", help="Where the embedded database listens; a free port of 127.0.0.1.")
 @click.option("--fresh", is_flag=True, help="Forget the jobs and users of earlier runs.")
 @click.option("--allow-host", "allowed", multiple=True, help="A private host[:port] that http.request may reach.")
-def dev(port: int, host: str, endpoint_url: str | None, fresh: bool, allowed: tuple[str, ...]) -> None:
+def dev(
+    port: int, host: str, endpoint_url: str | None, database: str | None, fresh: bool, allowed: tuple[str, ...]
+) -> None:
     """Run the local stack until Ctrl-C."""
     from local.stack import Options
 
-    options = Options(host=host, port=port, endpoint_url=endpoint_url, fresh=fresh, allowed_hosts=",".join(allowed))
+    if endpoint_url and database:
+        fail("--database is where the embedded database listens; with --endpoint-url there is none", ExitCode.USAGE)
+    options = Options(
+        host=host,
+        port=port,
+        endpoint_url=endpoint_url,
+        database=_address(database) if database else None,
+        fresh=fresh,
+        allowed_hosts=",".join(allowed),
+    )
     run(_dev(options))
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        fail(f"not HOST:PORT: {text}", ExitCode.USAGE)
+    return host, int(port)
 
 
 async def _dev(options: "Options") -> None:

@@ -16,6 +16,8 @@ CHILD = Path(__file__).with_name("ministack_child.py")
 START_SECONDS = 30
 STOP_SECONDS = 15
 WATCH_SECONDS = 0.5
+Address = tuple[str, int]
+"""Host and port."""
 DATABASE_ONLY: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams"}
 
 
@@ -60,20 +62,20 @@ class EmbeddedDatabase:
 
 @asynccontextmanager
 async def embedded_database(
-    state: Path | None, log: Path, settings: Mapping[str, str] = DATABASE_ONLY
+    state: Path | None, log: Path, settings: Mapping[str, str] = DATABASE_ONLY, at: Address | None = None
 ) -> AsyncIterator[EmbeddedDatabase]:
-    """Start MiniStack on a free port of 127.0.0.1, and stop it in the end.
+    """Start MiniStack on a free port of 127.0.0.1, or `at` an address, and stop it in the end.
 
     With `state`, a folder, an orderly stop keeps the tables there, and the next start brings them back.
     `settings` are MiniStack's own, as environment variables.
     """
     if not PYTHON.exists():
         raise StackError("The embedded database is not installed; run `make setup`.")
-    port = free_port()
+    host, port = at or ("127.0.0.1", free_port())
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
         **local_credentials(),
-        "BIND_HOST": "127.0.0.1",
+        "BIND_HOST": host,
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": REGION,
         "IOT_MTLS_ENABLED": "0",
@@ -94,18 +96,18 @@ async def embedded_database(
             start_new_session=True,
         )
     try:
-        await _answering(process, port, log)
-        yield EmbeddedDatabase(f"http://127.0.0.1:{port}", process, log)
+        await _answering(process, host, port, log)
+        yield EmbeddedDatabase(f"http://{host}:{port}", process, log)
     finally:
         await _stop(process)
 
 
-async def _answering(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+async def _answering(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
     for _ in range(START_SECONDS * 20):
         if process.poll() is not None:
             raise StackError(f"The embedded database ended with code {process.returncode}; see {log}.")
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            _, writer = await asyncio.open_connection(host, port)
         except OSError:
             await asyncio.sleep(0.05)
         else:

@@ -46,6 +46,8 @@ class Options(Frozen):
     """0 takes a free one."""
     endpoint_url: str | None = None
     """Another database than the embedded one."""
+    database: tuple[str, int] | None = None
+    """Where the embedded one listens: host and port. None takes a free port of 127.0.0.1."""
     fresh: bool = False
     """Forget what the embedded database kept."""
     allowed_hosts: str = ""
@@ -143,7 +145,7 @@ async def _database(folder: Folder, options: Options) -> AsyncIterator[tuple[str
         return
     if options.fresh:
         remove_state(folder.database)
-    async with embedded_database(folder.database, folder.logs / "database.log") as database:
+    async with embedded_database(folder.database, folder.logs / "database.log", at=options.database) as database:
         yield database.url, (database.watch,)
 
 

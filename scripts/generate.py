@@ -112,14 +112,14 @@ def _samples() -> dict[str, JsonValue]:
         "status": {"S": "queued"},
         "version": {"S": "one"},
     }
-    insert = _record("1", "INSERT", SAMPLE_JOB_ID, new=_image(queued))
-    modify = _record("2", "MODIFY", SAMPLE_JOB_ID, new=_image(redriven), old=_image(queued))
-    change = _record("3", "MODIFY", other.id, new=_image(cancelled), old=_image(other))
+    insert = stream_record("1", "INSERT", SAMPLE_JOB_ID, new=_image(queued))
+    modify = stream_record("2", "MODIFY", SAMPLE_JOB_ID, new=_image(redriven), old=_image(queued))
+    change = stream_record("3", "MODIFY", other.id, new=_image(cancelled), old=_image(other))
     removal: dict[str, JsonValue] = {
-        **_record("4", "REMOVE", other.id, old=_image(cancelled)),
+        **stream_record("4", "REMOVE", other.id, old=_image(cancelled)),
         "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
     }
-    poisoned = _record("5", "INSERT", "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33", new=poison)
+    poisoned = stream_record("5", "INSERT", "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33", new=poison)
     body = json.dumps({"type": "csv.profile", "payload": {"csv": "city,people\nBergen,291940\nBodo,53712\n"}})
     return {
         "api_submit": _http("POST", "/v1/jobs", body),
@@ -149,13 +149,14 @@ def _legal(moved: Job | IllegalTransition) -> Job:
     return moved
 
 
-def _record(
+def stream_record(
     number: str,
     name: str,
     job_id: str,
     new: Mapping[str, JsonValue] | None = None,
     old: Mapping[str, JsonValue] | None = None,
 ) -> dict[str, JsonValue]:
+    """A record of the jobs table's stream, as Lambda delivers it; `number` is one digit."""
     change: dict[str, JsonValue] = {
         "ApproximateCreationDateTime": SAMPLE_TIME.timestamp(),
         "Keys": {"id": {"S": job_id}},

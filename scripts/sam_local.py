@@ -1,0 +1,222 @@
+"""`make sam-local`: AWS's SAM CLI runs every function with every sample event, and serves the HTTP API.
+
+With the Docker engine of this machine, on AWS's images. Where there is none, with a stand-in (scripts/stand_in.py),
+in a network namespace of its own: nothing there can be reached from outside, and nothing there reaches out.
+"""
+
+import asyncio
+import ipaddress
+import json
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import httpx
+from pydantic import JsonValue
+
+from domain.jobs.job import Job
+from domain.users.user import User
+from functions.runtime import LazyClient, job_repository, user_repository
+from local.cloudformation import ROOT
+from local.database import DATABASE_ONLY, embedded_database, local_credentials
+from local.stack import settings
+from local.tables import ensure_tables
+from local.template import load_stack
+from scripts import stand_in
+from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, SAMPLE_TIME, sample_job
+
+SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
+BUILD = ROOT / ".aws-sam" / "sam-local"
+SAMPLES = ROOT / "events" / "samples"
+ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+DATABASE_PORT = 8000
+API_URL = "http://127.0.0.1:3000"
+INSIDE = "--inside"
+PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
+POISON = [{"itemIdentifier": "100000000000000000005"}]
+# What a sample's answer must hold, and how its job must stand afterwards.
+EXPECTED: dict[str, tuple[dict[str, JsonValue], str]] = {
+    "api_submit": ({"statusCode": 202}, "queued"),
+    "api_read": ({"statusCode": 200}, "queued"),
+    "worker_queued_insert": ({"batchItemFailures": []}, "succeeded"),
+    "worker_redriven_modify": ({"batchItemFailures": []}, "succeeded"),
+    "worker_ttl_removal": ({"batchItemFailures": []}, "queued"),
+    "worker_poison_record": ({"batchItemFailures": POISON}, "queued"),  # type: ignore[dict-item]
+    "worker_mixed_batch": ({"batchItemFailures": POISON}, "succeeded"),  # type: ignore[dict-item]
+    "sweeper_schedule_tick": ({"problems": 0, "complete": True}, "queued"),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """0 when every call was answered as it must be."""
+    if INSIDE in arguments:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        with stand_in.engine(_image_name()):
+            return asyncio.run(_try_everything(stands_in=True))
+    if stand_in.engine_answers():
+        _build(f"3.13-{ARCHITECTURE}")
+        return asyncio.run(_try_everything(stands_in=False))
+    print("no Docker engine runs here: one is started, with a stand-in for AWS's image", flush=True)
+    stand_in.prepare()
+    _build(f"{stand_in.PYTHON}-{ARCHITECTURE}")
+    inside = [sys.executable, "-m", "scripts.sam_local", INSIDE]
+    return subprocess.run(["unshare", "--net", *inside], check=False).returncode
+
+
+def _build(target: str) -> None:
+    environment = _environment() | {"TARGET": target}
+    subprocess.run([str(SAM), "build", "--build-dir", str(BUILD)], check=True, env=environment, capture_output=True)
+    print(f"sam build, TARGET={target}", flush=True)
+
+
+def _image_name() -> str:
+    """What SAM looks for, by its own code."""
+    code = (
+        "from samcli.local.docker.lambda_image import LambdaImage, Runtime\n"
+        f"print(LambdaImage._INVOKE_REPO_PREFIX + '/' + Runtime.get_image_name_tag('python3.13', '{ARCHITECTURE}'))"
+    )
+    python = str(SAM.with_name("python"))
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+async def _try_everything(*, stands_in: bool) -> int:
+    began, failures = time.monotonic(), 0
+    options = ["--config-file", str(ROOT / "samconfig.toml"), "--template", str(BUILD / "template.yaml")]
+    options += ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
+    options += ["--skip-pull-image"] if stands_in else []
+    with tempfile.TemporaryDirectory() as folder:
+        async with _database(Path(folder)) as database:
+            for sample in sorted(EXPECTED):
+                failures += await _try_sample(sample, options, database)
+            failures += await _try_start_api(options, Path(folder))
+    print(f"{'FAILED' if failures else 'passed'} in {time.monotonic() - began:.0f} s", flush=True)
+    return min(failures, 1)
+
+
+class _Tables:
+    """The sample's user and job, in the tables that env.json leads to."""
+
+    def __init__(self, url: str) -> None:
+        found = settings(load_stack(PARAMETERS), url)
+        self.client = LazyClient(url)
+        self._jobs = job_repository(found, self.client)
+        self._users = user_repository(found, self.client)
+        self._jobs_table = found.jobs_table
+
+    async def prepare(self) -> None:
+        await ensure_tables(await self.client(), tuple(load_stack(PARAMETERS).tables.values()))
+        admin = User(
+            id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, name="Sample", role="admin", version=1,
+            created_at=SAMPLE_TIME, updated_at=SAMPLE_TIME,
+        )  # fmt: skip
+        await self._users.add(admin)
+
+    async def put_sample(self) -> None:
+        client = await self.client()
+        await client.delete_item(TableName=self._jobs_table, Key={"id": {"S": SAMPLE_JOB_ID}})
+        await self._jobs.add(sample_job(), SAMPLE_TIME)
+
+    async def sample_status(self) -> str:
+        job = await self._jobs.get(SAMPLE_JOB_ID, SAMPLE_TIME)
+        return job.status if isinstance(job, Job) else str(job)
+
+
+@asynccontextmanager
+async def _database(folder: Path) -> AsyncIterator[_Tables]:
+    """The embedded database where containers reach it: on the bridge of a Linux engine, on the host of a Mac's."""
+    os.environ.update(local_credentials())
+    host = _bridge() if sys.platform == "linux" else "127.0.0.1"
+    async with embedded_database(None, folder / "database.log", DATABASE_ONLY, (host, DATABASE_PORT)) as database:
+        tables = _Tables(database.url)
+        await tables.prepare()
+        yield tables
+        await tables.client.close()
+
+
+def _bridge() -> str:
+    command = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}"]
+    subnet = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return str(ipaddress.ip_network(subnet)[1])
+
+
+async def _try_sample(sample: str, options: list[str], tables: _Tables) -> int:
+    """`sam local invoke` with one sample; 1 when the answer or the job is not as it must be."""
+    function = f"{sample.split('_', maxsplit=1)[0].capitalize()}Function"
+    await tables.put_sample()
+    command = [str(SAM), "local", "invoke", function, "--event", str(SAMPLES / f"{sample}.json"), *options]
+    done = await asyncio.to_thread(
+        subprocess.run, command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    try:
+        answer = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        answer = {}
+    expected, status_expected = EXPECTED[sample]
+    status = await tables.sample_status()
+    fine = all(answer.get(name) == value for name, value in expected.items()) and status == status_expected
+    print(f"{'ok' if fine else 'FAILED':<6} sam local invoke {function} -e {sample}.json: "
+          f"{json.dumps({name: answer.get(name) for name in expected})}, the job is {status}", flush=True)  # fmt: skip
+    if not fine:
+        print(f"{done.stdout}\n{done.stderr}", flush=True)
+    return int(not fine)
+
+
+async def _try_start_api(options: list[str], folder: Path) -> int:
+    """`sam local start-api`, and real HTTP calls; 1 when one is not answered as it must be."""
+    answers: Counter[str] = Counter()
+    with _serving(options, folder / "start-api.log"):
+        async with httpx.AsyncClient(base_url=API_URL, timeout=60) as client:
+            body: dict[str, JsonValue] = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}}
+            submitted = await client.post("/v1/jobs", json=body)
+            job_path = submitted.headers.get("location", "/v1/jobs/none")
+            calls = {
+                "GET /healthz": (await client.get("/healthz"), 200),
+                "POST /v1/jobs": (submitted, 202),
+                "GET /v1/jobs/{id}": (await client.get(job_path), 200),
+                "GET /v1/users/me": (await client.get("/v1/users/me"), 200),
+                "POST /v1/jobs with a wrong payload": (await client.post("/v1/jobs", json={**body, "payload": 7}), 422),
+                "GET /v1/jobs/{unknown}": (await client.get("/v1/jobs/0"), 404),
+                "GET /openapi.json": (await client.get("/openapi.json"), 200),
+            }
+    for call, (response, expected) in calls.items():
+        fine = response.status_code == expected and "errorMessage" not in response.text
+        answers[str(fine)] += 1
+        print(f"{'ok' if fine else 'FAILED':<6} sam local start-api, {call}: {response.status_code}", flush=True)
+        if not fine:
+            print(f"{response.text}\n{(folder / 'start-api.log').read_text()[-3000:]}", flush=True)
+    return int(answers["False"] > 0)
+
+
+@contextmanager
+def _serving(options: list[str], log: Path) -> Iterator[None]:
+    with ExitStack() as ending, log.open("wb") as sink:
+        server = subprocess.Popen(
+            [str(SAM), "local", "start-api", *options], cwd=ROOT, env=_environment(), stdout=sink, stderr=sink
+        )
+        ending.callback(server.wait)
+        ending.callback(server.send_signal, signal.SIGINT)
+        for _ in range(300):
+            if re.search(r"Running on http", log.read_text()):
+                break
+            if server.poll() is not None:
+                raise SystemExit(f"sam local start-api ended: {log.read_text()[-2000:]}")
+            time.sleep(0.2)
+        yield
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "SAM_CLI_TELEMETRY": "0", **local_credentials()}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

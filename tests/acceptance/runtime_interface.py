@@ -1,0 +1,239 @@
+"""The artifacts under AWS's own runtime: the Lambda Runtime Interface Emulator (inside aws-sam-cli) and awslambdaric.
+
+A hundred warm invocations of each function; then its process is killed, and stopped until it times out.
+The interpreter has no package but the client: what a function needs must be in its artifact.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from pydantic import JsonValue
+
+from domain.jobs import transitions
+from domain.jobs.job import Job
+from domain.jobs.job_type import Policy
+from functions.runtime import LazyClient
+from local.cloudformation import ROOT
+from local.database import embedded_database, free_port, local_credentials
+from local.tables import ensure_tables
+from local.template import LambdaFunction, load_stack
+from persistence.converters.dynamo_to_domain import job_to_item
+from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, stream_record
+from tests.conftest import PARAMETERS, job_repository_on, user_repository_on
+from tests.factories import NewJobFactory, UserFactory
+
+BUILD = ROOT / ".aws-sam" / "here"
+SAMPLES = ROOT / "events" / "samples"
+INVOCATIONS = 100
+WARM_UP = 20
+TIMEOUTS = {"ApiFunction": 5, "WorkerFunction": 40, "SweeperFunction": 12}
+"""Seconds: as short as the function's own care for its deadline permits, for we wait for each to run out."""
+GROWTH_LIMIT = 1.02
+"""Of resident memory, over the hundred invocations."""
+
+Event = Callable[[], Awaitable[JsonValue]]
+
+
+class Emulated:
+    """One function under the emulator."""
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
+        self._url = f"{url}/2015-03-31/functions/function/invocations"
+        self._process = process
+
+    async def invoke(self, event: JsonValue) -> str:
+        """The function's answer as text, or what the emulator says of its end."""
+        async with httpx.AsyncClient(timeout=60) as client:
+            return (await client.post(self._url, json=event)).text
+
+    @property
+    def pid(self) -> int:
+        """The process that runs the handler: the emulator's only child."""
+        tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
+        (pid,) = {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+        return pid
+
+    @property
+    def descriptors(self) -> int:
+        """How many the function's process has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    @property
+    def resident(self) -> int:
+        """Kilobytes of memory of the function's process."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+
+
+class CountingProxy:
+    """Passes bytes on to the database, and counts the connections: one client keeps its own."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.accepted = 0
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer), return_exceptions=True)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def emulated(function: LambdaFunction, endpoint_url: str, folder: Path) -> AsyncIterator[Emulated]:
+    """Start the emulator with the artifact of `function`; the base interpreter sees no other packages."""
+    url, runtime_api = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    architecture = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    (emulator,) = (ROOT / ".tools" / "sam").glob(
+        f"lib/*/site-packages/samcli/local/rapid/aws-lambda-rie-{architecture}"
+    )
+    with (folder / f"{function.name}.log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: ASYNC220 - it only forks
+            [str(emulator), "--runtime-interface-emulator-address", url, "--runtime-api-address", runtime_api,
+             sys._base_executable, "-S", "-m", "awslambdaric", function.handler],  # type: ignore[attr-defined]
+            cwd=BUILD / function.name,
+            env={
+                "PATH": os.environ["PATH"], **local_credentials(), **function.environment,
+                "PYTHONPATH": str(folder / "client"), "LAMBDA_TASK_ROOT": str(BUILD / function.name),
+                "AWS_ENDPOINT_URL_DYNAMODB": endpoint_url, "AWS_LAMBDA_FUNCTION_TIMEOUT": str(TIMEOUTS[function.name]),
+                "AWS_LAMBDA_FUNCTION_NAME": function.name, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+            },
+            stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        await _listening(url)
+        yield Emulated(f"http://{url}", process)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+async def _listening(address: str) -> None:
+    host, _, port = address.partition(":")
+    for _ in range(100):
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise TimeoutError(f"the emulator does not listen on {address}")
+
+
+async def main(folder: Path) -> int:
+    """0 when every function stays as it is, and comes back after a crash and after a time-out."""
+    install = [str(ROOT / ".venv/bin/uv"), "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"]
+    lock = str(ROOT / "requirements" / "lambda-image.txt")
+    subprocess.run([*install, "--target", str(folder / "client"), "--requirement", lock], check=True)  # noqa: ASYNC221
+    os.environ.update(local_credentials())
+    stack = load_stack(PARAMETERS)
+    failures = 0
+    async with embedded_database(None, folder / "database.log") as database:
+        client = LazyClient(database.url)
+        await ensure_tables(await client(), tuple(stack.tables.values()))
+        await user_repository_on(client).add(UserFactory.build(id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, role="admin"))
+        for name, (event, expected) in _events(client).items():
+            proxy = CountingProxy(int(database.url.rpartition(":")[2]))
+            server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
+            endpoint_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with emulated(stack.functions[name], endpoint_url, folder) as function:
+                try:
+                    told = await _endure(function, event, expected, proxy)
+                    print(f"ok     {name}: {told}", flush=True)
+                except (AssertionError, ValueError) as error:
+                    failures += 1
+                    print(f"FAILED {name}: {error}\n{(folder / f'{name}.log').read_text()[-3000:]}", flush=True)
+            server.close()
+        await client.close()
+    return min(failures, 1)
+
+
+def _events(client: LazyClient) -> dict[str, tuple[Event, str]]:
+    """For each function what invokes it, time and again, and what its answer holds."""
+
+    async def submit() -> JsonValue:
+        return _sample("api_submit")
+
+    async def doorbell() -> JsonValue:
+        job = transitions.submit(NewJobFactory.build(id=str(uuid.uuid4())), Policy(), datetime.now(UTC))
+        stored = await job_repository_on(client).add(job, datetime.now(UTC))
+        assert isinstance(stored, Job), stored
+        image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "write-1", shards=8)))
+        return {"Records": [stream_record("1", "INSERT", job.id, new=image)]}
+
+    async def tick() -> JsonValue:
+        return _sample("sweeper_schedule_tick")
+
+    return {
+        "ApiFunction": (submit, '"statusCode": 202'),
+        "WorkerFunction": (doorbell, '{"batchItemFailures": []}'),
+        "SweeperFunction": (tick, '"complete": true'),
+    }
+
+
+def _sample(name: str) -> dict[str, JsonValue]:
+    document: dict[str, JsonValue] = json.loads((SAMPLES / f"{name}.json").read_text())
+    return document
+
+
+async def _endure(function: Emulated, event: Event, expected: str, proxy: CountingProxy) -> str:
+    async def once() -> None:
+        answer = await function.invoke(await event())
+        assert expected in answer, answer[:500]
+
+    for _ in range(WARM_UP):
+        await once()
+    pid, descriptors, resident, connections = function.pid, function.descriptors, function.resident, proxy.accepted
+    began = time.monotonic()
+    for _ in range(INVOCATIONS):
+        await once()
+    milliseconds = (time.monotonic() - began) / INVOCATIONS * 1000
+    after = function.descriptors, function.resident
+    assert function.pid == pid, "the process was replaced"
+    assert after[0] == descriptors, f"{descriptors} descriptors before, {after[0]} after"
+    assert after[1] <= resident * GROWTH_LIMIT, f"{resident} KB before, {after[1]} KB after"
+    assert proxy.accepted == connections, f"{connections} connections before, {proxy.accepted} after"
+    crashed = await _interrupted(function, event, signal.SIGKILL)
+    await once()
+    timed_out = await _interrupted(function, event, signal.SIGSTOP)
+    await once()
+    return (
+        f"{INVOCATIONS} warm invocations in one process, {milliseconds:.0f} ms each; {connections} connections, "
+        f"{descriptors} descriptors before and after; {resident / 1000:.1f} MB, then {after[1] / 1000:.1f} MB; "
+        f"killed: {crashed}; stopped: {timed_out}; answers again after each"
+    )
+
+
+async def _interrupted(function: Emulated, event: Event, number: signal.Signals) -> str:
+    """What the caller is told when the function's process gets a signal and is invoked."""
+    document = await event()
+    os.kill(function.pid, number)
+    answer = await function.invoke(document)
+    assert "errorType" in answer or "timed out" in answer, answer
+    return " ".join(itertools.islice(answer.split(), 12))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary:
+        sys.exit(asyncio.run(main(Path(temporary))))

@@ -1,0 +1,200 @@
+"""Cold starts: CPU time from the start of the interpreter to a function's first answer, imports and clients included.
+
+The artifact that `sam build` makes, beside the naive handler: the same versions of the same packages as they are
+installed, not byte-compiled. Each start is a process of its own without any other package; the database is MiniStack.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import uuid
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from domain.frozen import Frozen
+from domain.jobs import transitions
+from domain.jobs.job import Job
+from domain.jobs.job_type import Policy
+from domain.jobs.transitions import NewJob
+from domain.json_text import JsonText
+from domain.users.user import User
+from functions.runtime import LazyClient, job_repository, user_repository
+from local.cloudformation import ROOT
+from local.database import embedded_database, local_credentials
+from local.stack import settings
+from local.tables import ensure_tables
+from local.template import Stack, load_stack
+from persistence.converters.dynamo_to_domain import job_to_item
+from scripts.build import build
+from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, SAMPLE_TIME, stream_record
+
+STARTS = 9
+PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
+TARGETS = {"api": 0.55, "worker": 0.5, "sweeper": 0.5}
+CHILD = """
+import importlib, json, os, sys, time
+class Context:
+    aws_request_id = "cold"; function_name = "cold"; memory_limit_in_mb = 512; invoked_function_arn = "arn:cold"
+    def get_remaining_time_in_millis(self): return 60000
+sys.path.insert(0, sys.argv[1])
+event = json.load(sys.stdin)
+answer = importlib.import_module(sys.argv[2]).handler(event, Context())
+cpu = time.process_time()
+sys.stdout.flush()
+os.write(2, json.dumps([cpu * 1000, answer], default=str).encode())
+os._exit(0)
+"""
+
+
+class ColdStart(Frozen):
+    """CPU milliseconds of one function: medians."""
+
+    function: str
+    naive: float
+    """The naive handler on the packages that Headrace has, as installed."""
+    naive_compiled: float
+    naive_boto3: float
+    """The naive handler on boto3, as installed: no aiohttp, no aiobotocore."""
+    headrace: float
+    target: float
+    """Headrace may take this part of the naive handler's time."""
+
+    @property
+    def ratio(self) -> float:
+        """Of Headrace to the naive handler as installed."""
+        return self.headrace / self.naive
+
+
+async def measure() -> tuple[ColdStart, ...]:
+    """Every function, interleaved, so that a busy minute of the machine meets all alike."""
+    os.environ.update(local_credentials())
+    stack = load_stack(PARAMETERS)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        places = _places(folder)
+        async with embedded_database(None, folder / "database.log") as database:
+            client = LazyClient(database.url)
+            await ensure_tables(await client(), tuple(stack.tables.values()))
+            admin = User(
+                id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, name="Sample", role="admin", version=1,
+                created_at=SAMPLE_TIME, updated_at=SAMPLE_TIME,
+            )  # fmt: skip
+            await user_repository(settings(stack, database.url), client).add(admin)
+            times: dict[tuple[str, str], list[float]] = {}
+            for _ in range(STARTS):
+                for (function, kind), (place, module) in places.items():
+                    event = await _event(function, kind, client, stack, database.url)
+                    times.setdefault((function, kind), []).append(_start(place, module, event, stack, database.url))
+            await client.close()
+    medians = {key: statistics.median(values) for key, values in times.items()}
+    like = {"sweeper": "worker"}
+    return tuple(
+        ColdStart(
+            function=function,
+            naive=medians[like.get(function, function), "naive"],
+            naive_compiled=medians[like.get(function, function), "naive compiled"],
+            naive_boto3=medians[like.get(function, function), "naive boto3"],
+            headrace=medians[function, "headrace"],
+            target=target,
+        )
+        for function, target in TARGETS.items()
+    )
+
+
+def _places(folder: Path) -> dict[tuple[str, str], tuple[Path, str]]:
+    """Where the code of each function of each kind lies, and the module of its handler."""
+    naive, compiled = folder / "naive", folder / "naive-compiled"
+    subprocess.run(
+        [str(ROOT / ".venv/bin/uv"), "pip", "install", "--quiet", "--require-hashes", "--link-mode", "copy",
+         "--target", str(naive), "--requirement", str(ROOT / "requirements/function-api.txt")],
+        check=True,
+    )  # fmt: skip
+    shutil.copytree(ROOT / "benchmarks/naive", naive / "naive", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(naive, compiled)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(compiled)], check=True)
+    places = {}
+    for function in TARGETS:
+        artifact = folder / function
+        build(f"{function.capitalize()}Function", artifact, "here")
+        places[function, "headrace"] = (artifact, f"functions.{function}.handler")
+    for function in ("api", "worker"):
+        places[function, "naive"] = (naive, f"naive.aio_{function}")
+        places[function, "naive compiled"] = (compiled, f"naive.aio_{function}")
+        places[function, "naive boto3"] = (naive, f"naive.{function}")
+    return places
+
+
+async def _event(function: str, kind: str, client: LazyClient, stack: Stack, url: str) -> JsonValue:
+    match function:
+        case "api":
+            return _sample("api_submit")
+        case "worker":
+            payload = JsonText('{"csv":"city,people\\nBergen,291940\\n"}')
+            new = NewJob(
+                id=str(uuid.uuid4()), owner_id=SAMPLE_OWNER_ID, type="csv.profile", payload=payload, max_attempts=3
+            )
+            job = transitions.submit(new, Policy(), datetime.now(UTC))
+            stored = await job_repository(settings(stack, url), client).add(job, datetime.now(UTC))
+            if not isinstance(stored, Job):
+                raise TypeError(f"not stored: {stored}")
+            image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "write-1", shards=8)))
+            if kind != "headrace":
+                image["payload"] = {"M": {"csv": {"S": "city,people\nBergen,291940\n"}}}
+            return {"Records": [stream_record("1", "INSERT", job.id, new=image)]}
+        case _:
+            return _sample("sweeper_schedule_tick")
+
+
+def _sample(name: str) -> JsonValue:
+    document: JsonValue = json.loads((ROOT / "events" / "samples" / f"{name}.json").read_text())
+    return document
+
+
+def _start(place: Path, module: str, event: JsonValue, stack: Stack, url: str) -> float:
+    """CPU milliseconds of one process; raises when the function does not answer as it should."""
+    environment = {
+        **stack.functions["ApiFunction"].environment,
+        **local_credentials(),
+        "AWS_ENDPOINT_URL_DYNAMODB": url,
+        "PATH": os.environ["PATH"],
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    base = sys._base_executable  # type: ignore[attr-defined]  # noqa: SLF001 - the interpreter without this environment
+    done = subprocess.run(
+        [base, "-S", "-c", CHILD, str(place), module],
+        input=json.dumps(event), capture_output=True, text=True, check=True, env=environment, cwd=place,
+    )  # fmt: skip
+    milliseconds, answer = json.loads(done.stderr.splitlines()[-1])
+    if (
+        answer.get("statusCode") != HTTPStatus.ACCEPTED
+        and answer.get("batchItemFailures") != []
+        and "moved" not in answer
+    ):
+        raise ValueError(f"{module} answered {answer}")
+    return float(milliseconds)
+
+
+def table(found: tuple[ColdStart, ...]) -> str:
+    """As Markdown."""
+    lines = [
+        "| CPU ms to the first answer | Headrace | naive | of it | target | naive, byte-compiled | naive on boto3 |",
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| {each.function} | {each.headrace:.0f} | {each.naive:.0f} | {each.ratio:.2f} | {each.target} "
+            f"| {each.naive_compiled:.0f} | {each.naive_boto3:.0f} |"
+            for each in found
+        ),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(asyncio.run(measure())))

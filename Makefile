@@ -12,7 +12,7 @@ export TARGET
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format lint types contracts template audit fuzz build acceptance sam-local docs lock clean
+.PHONY: help setup demo dev test check format lint types contracts template audit fuzz build acceptance sam-local bench docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ test: setup ## run the tests, with branch coverage (100 % of domain/)
 	$(BIN)/coverage report --include='domain/*' --fail-under=100
 	$(BIN)/coverage report --format=total
 
-check: format lint types contracts template audit test fuzz ## all that CI runs
+check: format lint types contracts template audit test fuzz build acceptance sam-local ## all that CI runs
 
 format: setup ## check the formatting
 	$(BIN)/ruff format --check .
@@ -71,6 +71,9 @@ acceptance: setup $(TOOLS)/sam/.done ## deploy artifacts and template to MiniSta
 
 sam-local: setup $(TOOLS)/sam/.done ## run every function by the SAM CLI, in Docker (or in a stand-in for it)
 	$(BIN)/python -m scripts.sam_local
+
+bench: setup ## measure, beside the baselines, and write benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
 
 docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
 	$(BIN)/python -m scripts.generate

@@ -45,5 +45,5 @@ def _function(name: str, functions: dict[str, LambdaFunction]) -> LambdaFunction
     for logical_id, function in functions.items():
         if name in {logical_id, function.handler.split(".")[1]}:
             return function
-    known = ", ".join(function.handler.split(".")[1] for function in functions.values())
+    known = ", ".join(sorted(function.handler.split(".")[1] for function in functions.values()))
     raise StackError(f"There is no function {name!r}; there are {known}.")

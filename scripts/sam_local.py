@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -97,6 +98,7 @@ async def _try_everything(*, stands_in: bool) -> int:
         async with _database(Path(folder)) as database:
             for sample in sorted(EXPECTED):
                 failures += await _try_sample(sample, options, database)
+            failures += await _try_readme(options)
             failures += await _try_start_api(options, Path(folder))
     print(f"{'FAILED' if failures else 'passed'} in {time.monotonic() - began:.0f} s", flush=True)
     return min(failures, 1)
@@ -166,6 +168,25 @@ async def _try_sample(sample: str, options: list[str], tables: _Tables) -> int:
     fine = all(answer.get(name) == value for name, value in expected.items()) and status == status_expected
     print(f"{'ok' if fine else 'FAILED':<6} sam local invoke {function} -e {sample}.json: "
           f"{json.dumps({name: answer.get(name) for name in expected})}, the job is {status}", flush=True)  # fmt: skip
+    if not fine:
+        print(f"{done.stdout}\n{done.stderr}", flush=True)
+    return int(not fine)
+
+
+async def _try_readme(options: list[str]) -> int:
+    """README's lines about the SAM CLI; what they would build is built, and `options` say where and how."""
+    found = re.search(r"<!-- test: sam local -->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    if found is None:
+        raise SystemExit("README has no lines about the SAM CLI")
+    functions = f'make() {{ :; }}\nsam() {{ command sam "$@" {shlex.join(options)}; }}\n'
+    command = ["bash", "-euo", "pipefail", "-c", functions + found.group(1)]
+    done = await asyncio.to_thread(
+        subprocess.run, command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False
+    )
+    answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    told = ('"statusCode": 202', '"batchItemFailures": []', '"complete": true')
+    fine = done.returncode == 0 and all(any(part in answer for answer in answers) for part in told)
+    print(f"{'ok' if fine else 'FAILED':<6} the lines of README, as printed", flush=True)
     if not fine:
         print(f"{done.stdout}\n{done.stderr}", flush=True)
     return int(not fine)

@@ -113,13 +113,17 @@ def test_every_function_is_invoked_with_its_samples(cli: Cli, function: str) -> 
         assert done.returncode == 0, (sample, done.stderr)
         answer = json.loads(done.stdout)
         assert answer.get("statusCode", 200) in {200, 202, 404}
-        assert answer.get("batchItemFailures", []) == []
+        # Without a queue, undecodable records are left to the mapping's retries.
+        poison = (
+            [{"itemIdentifier": "100000000000000000005"}] if "poison" in sample.stem or "mixed" in sample.stem else []
+        )
+        assert answer.get("batchItemFailures", []) == poison
 
 
 def test_an_unknown_function_or_a_broken_event_is_told(cli: Cli, tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_text("{}")
-    assert "there are api, worker, sweeper" in cli.run("invoke", "nope", "--event", str(event)).stderr
+    assert "there are api, sweeper, worker" in cli.run("invoke", "nope", "--event", str(event)).stderr
     event.write_text("{")
     assert cli.run("invoke", "api", "--event", str(event)).returncode == 5
 

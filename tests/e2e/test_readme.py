@@ -17,7 +17,7 @@ from domain.jobs.job_type import Catalogue
 from domain.json_text import JsonText
 from functions.runtime import new_id, new_random, now
 from local.cli import main
-from local.cloudformation import ROOT
+from local.cloudformation import ROOT, TEMPLATE, mapping, translated
 from local.template import load_stack
 from tests.conftest import PARAMETERS
 from tests.e2e.conftest import Stack, clean_environment
@@ -94,10 +94,21 @@ def test_every_command_is_in_the_readme(command: str) -> None:
 
 def test_every_setting_is_in_the_readme() -> None:
     stack = load_stack(PARAMETERS)
+    parameters = mapping(translated(TEMPLATE, PARAMETERS, "s3://local/code")["Parameters"])
     named = {name for function in stack.functions.values() for name in function.environment}
-    for name in (*PARAMETERS, *named, "HttpRequestAllowedHosts", "LogLevel"):
-        if name not in {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}:
-            assert f"`{name}`" in README, name
+    for name in (*parameters, *named):
+        assert f"`{name}`" in README, name
+
+
+def test_every_alarm_and_every_log_message_is_in_the_operations_guide() -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    alarms = re.findall(r"^  (\w+Alarm):$", TEMPLATE.read_text(), re.MULTILINE)
+    assert len(alarms) == 10
+    sources = "".join(path.read_text() for path in (ROOT / "functions").rglob("*.py"))
+    messages = set(re.findall(r"logger\.(?:info|warning|error)\(\s*\"(\w+)\"", sources))
+    assert {"job_attempt_finished", "request_crashed"} <= messages
+    for name in (*alarms, *messages):
+        assert f"`{name}`" in guide, name
 
 
 def test_the_promise_stands_in_the_readme_in_its_words() -> None:

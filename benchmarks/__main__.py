@@ -1,0 +1,39 @@
+"""`make bench`: measures everything and writes RESULTS.md."""
+
+import asyncio
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from benchmarks import cold_start
+from local.cloudformation import ROOT
+
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+PACKAGES = ("aioboto3", "aiobotocore", "aiohttp", "aws-lambda-powertools", "fastapi", "mangum", "pydantic")
+
+
+def main() -> None:
+    """Measure, and write what was found."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
+    starts = cold_start.table(asyncio.run(cold_start.measure()))
+    text = f"""# Results
+
+{datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}, Python {platform.python_version()}, {platform.system()}
+{platform.machine()}, {os.cpu_count()} cores; {", ".join(f"{name} {version(name)}" for name in PACKAGES)}.
+Written by `make bench`. Read the ratios: absolute times on a shared machine mean little.
+
+## Cold start
+
+CPU time from the start of the interpreter to the first answer; medians of {cold_start.STARTS}, interleaved. Headrace as
+`sam build` makes it; the naive handlers ([naive/](naive)) on the same versions of the packages, as installed.
+
+{starts}
+"""
+    RESULTS.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

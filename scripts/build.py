@@ -7,6 +7,7 @@ version of Python with one of these architectures, or `here` for this machine an
 
 import dataclasses
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_TARGET = "3.13-arm64"
 # Lambda's runtimes from Python 3.12 on are Amazon Linux 2023, with glibc 2.34.
 PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
+ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+"""This machine's, as AWS calls it."""
 WHERE_LAMBDA_UNPACKS = "/var/task"
 
 SHARED = (
@@ -123,7 +126,9 @@ def _compile(artifact: Path, target: str) -> None:
         return
     # Unchecked: Lambda's files never change, and a build gives the same bytes whenever it is made.
     command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    command += ["-s", str(artifact), "-p", WHERE_LAMBDA_UNPACKS, str(artifact)]
+    command += ["-s", str(artifact), "-p", ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+"""This machine's, as AWS calls it."""
+WHERE_LAMBDA_UNPACKS, str(artifact)]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "0"})
 
 

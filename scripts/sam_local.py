@@ -8,7 +8,6 @@ import asyncio
 import ipaddress
 import json
 import os
-import platform
 import re
 import shlex
 import signal
@@ -33,12 +32,12 @@ from local.stack import settings
 from local.tables import ensure_tables
 from local.template import load_stack
 from scripts import stand_in
+from scripts.build import ARCHITECTURE
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, SAMPLE_TIME, sample_job
 
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
 BUILD = ROOT / ".aws-sam" / "sam-local"
 SAMPLES = ROOT / "events" / "samples"
-ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 DATABASE_PORT = 8000
 API_URL = "http://127.0.0.1:3000"
 INSIDE = "--inside"

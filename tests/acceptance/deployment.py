@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import platform
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,13 +14,13 @@ from pydantic import JsonValue
 from domain.frozen import Frozen
 from local.cloudformation import ROOT, mapping, translated
 from local.database import embedded_database, local_credentials
+from scripts.build import ARCHITECTURE
 from tests.acceptance.bridges import BRIDGES, apply_time_to_live
 
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
 BUILD = ROOT / ".aws-sam" / "here"
 STACK = "headrace-acceptance"
 BUCKET = "artifacts"
-ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 SERVICES = "dynamodb,dynamodbstreams,lambda,apigateway,s3,sqs,sns,scheduler,cloudformation,iam,sts,logs,monitoring"
 
 

@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from local.database import embedded_database, free_port, local_credentials
 from local.tables import ensure_tables
 from local.template import LambdaFunction, load_stack
 from persistence.converters.dynamo_to_domain import job_to_item
+from scripts.build import ARCHITECTURE
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, stream_record
 from tests.conftest import PARAMETERS, job_repository_on, user_repository_on
 from tests.factories import NewJobFactory, UserFactory
@@ -103,9 +103,8 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def emulated(function: LambdaFunction, endpoint_url: str, folder: Path) -> AsyncIterator[Emulated]:
     """Start the emulator with the artifact of `function`; the base interpreter sees no other packages."""
     url, runtime_api = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    architecture = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     (emulator,) = (ROOT / ".tools" / "sam").glob(
-        f"lib/*/site-packages/samcli/local/rapid/aws-lambda-rie-{architecture}"
+        f"lib/*/site-packages/samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}"
     )
     with (folder / f"{function.name}.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - it only forks

@@ -126,9 +126,7 @@ def _compile(artifact: Path, target: str) -> None:
         return
     # Unchecked: Lambda's files never change, and a build gives the same bytes whenever it is made.
     command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    command += ["-s", str(artifact), "-p", ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
-"""This machine's, as AWS calls it."""
-WHERE_LAMBDA_UNPACKS, str(artifact)]
+    command += ["-s", str(artifact), "-p", WHERE_LAMBDA_UNPACKS, str(artifact)]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "0"})
 
 

@@ -25,6 +25,10 @@ os.environ.update(local_credentials())
 os.environ.update(load_stack(PARAMETERS).functions["WorkerFunction"].environment)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, default=None, help="the one seed that the simulation runs")
+
+
 @pytest.fixture(scope="session")
 def stack() -> Stack:
     """The template, with the parameters of a test."""

@@ -1,0 +1,1 @@
+"""What Headrace withstands. `make reliability` runs all of it; pytest runs what takes seconds."""

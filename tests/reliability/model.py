@@ -1,0 +1,308 @@
+"""A model of one job among workers, sweepers and clients, explored exhaustively within small bounds.
+
+The moves are the domain's own functions (`domain/jobs/transitions.py`), not a copy. Around them the model has what the
+platform does: doorbells that ring again and late, workers and sweepers that act on what they read before, that crash
+between any two steps, and whose acknowledgements are lost.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from domain.jobs import transitions
+from domain.jobs.job import Job, Queued, Running, is_final
+from domain.jobs.job_type import Policy
+from domain.jobs.outcomes import Done, Retry
+from domain.jobs.transitions import IllegalTransition, NewJob
+from domain.json_text import JsonText
+
+START = datetime.fromisoformat("2026-11-23T03:00:00+00:00")
+POLICY = Policy(timeout=timedelta(seconds=30), max_attempts=2)
+FUNCTION = timedelta(seconds=90)
+DONE = Done(result=JsonText("{}"))
+FAILING = Retry(code="boom", reason="as asked")
+
+
+class Violation(AssertionError):
+    """An invariant does not hold; the message has the way there."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much may happen on one way through the model."""
+
+    workers: int = 2
+    sweepers: int = 2
+    rings: int = 3
+    """Doorbells that are answered, repeated ones included."""
+    crashes: int = 1
+    lost: int = 1
+    """Acknowledgements that are lost after the write was applied."""
+    cancels: int = 1
+    retries_by_hand: int = 1
+    ticks: int = 4
+    """Times that the clock moves to the job's next moment."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a worker holds: nothing, the image that rang, or the job as it claimed it."""
+
+    image: Job | None = None
+    claimed: Job | None = None
+    worked: bool = False
+    """The effect outside was made; only the outcome is left to record."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything, at one moment."""
+
+    job: Job
+    now: datetime
+    workers: tuple[Worker, ...]
+    sweepers: tuple[Job | None, ...]
+    """What each sweeper read."""
+    cancelling: Job | None
+    retrying: Job | None
+    images: tuple[Job, ...]
+    """Queued images that the stream brought; each may come again."""
+    left: Bounds
+    tokens: int = 0
+    way: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for worlds that differ only in how they came about."""
+        return (
+            self._of(self.job),
+            tuple((self._of(worker.image), self._of(worker.claimed), worker.worked) for worker in self.workers),
+            tuple(self._of(job) for job in self.sweepers),
+            self._of(self.cancelling),
+            self._of(self.retrying),
+            tuple(self._of(image) for image in self.images),
+            self.left,
+        )
+
+    @property
+    def standing(self) -> tuple[object, ...] | None:
+        """The job alone, without who holds what of it."""
+        return self._of(self.job)
+
+    def _of(self, job: Job | None) -> tuple[object, ...] | None:
+        if job is None:
+            return None
+        lease = job.state.lease if isinstance(job.state, Running) else None
+        return (
+            job.version,
+            job.status,
+            job.attempt,
+            isinstance(job.state, Running) and job.state.cancel_requested,
+            lease and (lease.token, lease.until - self.now),
+            job.wake_at and job.wake_at - self.now,
+        )
+
+
+def start(bounds: Bounds) -> World:
+    """A job that was just submitted; its doorbell rings."""
+    new = NewJob(id="1", owner_id="o", type="t", payload=JsonText("{}"), max_attempts=POLICY.max_attempts)
+    job = transitions.submit(new, POLICY, START)
+    return World(
+        job=job,
+        now=START,
+        workers=(Worker(),) * bounds.workers,
+        sweepers=(None,) * bounds.sweepers,
+        cancelling=None,
+        retrying=None,
+        images=(job,),
+        left=bounds,
+    )
+
+
+def following(world: World) -> Iterator[World]:
+    """Every world that one step leads to."""
+    for number, worker in enumerate(world.workers):
+        yield from _worker_steps(world, number, worker)
+    for number, read in enumerate(world.sweepers):
+        yield from _sweeper_steps(world, number, read)
+    yield from _client_steps(world)
+    yield from _clock_steps(world)
+
+
+def _worker_steps(world: World, number: int, worker: Worker) -> Iterator[World]:
+    def put(new: Worker, then: World = world, name: str = "") -> World:
+        workers = (*then.workers[:number], new, *then.workers[number + 1 :])
+        return replace(then, workers=workers, way=(*then.way, f"worker {number} {name}"))
+
+    if worker.image is None and worker.claimed is None:
+        if world.left.rings:
+            rung = replace(world, left=replace(world.left, rings=world.left.rings - 1))
+            for image in world.images:
+                yield put(Worker(image=image), rung, f"is rung with version {image.version}")
+        return
+    if world.left.crashes:
+        crashed = replace(world, left=replace(world.left, crashes=world.left.crashes - 1))
+        yield put(Worker(), crashed, "crashes")
+    if worker.image is not None:
+        token = f"token-{world.tokens}"
+        claimed = transitions.claim(worker.image, POLICY, token, world.now + FUNCTION, world.now)
+        if isinstance(claimed, IllegalTransition):
+            yield put(Worker(), name="has nothing to claim")
+            return
+        for written, told in _write(world, claimed, worker.image.version, "claim", token):
+            counted = replace(written, tokens=world.tokens + 1)
+            yield put(Worker(claimed=claimed) if told else Worker(), counted, "claims" if told else "gives up")
+        return
+    claimed_job = worker.claimed
+    if claimed_job is None:
+        return
+    if not worker.worked:
+        yield put(Worker(claimed=claimed_job, worked=True), name="works")
+        return
+    token = claimed_job.state.lease.token if isinstance(claimed_job.state, Running) else ""
+    for outcome, name in ((DONE, "succeeds"), (FAILING, "fails")):
+        # The first try is on the job as it was claimed; a conflict shows the current one, as the executor does it.
+        for base in (claimed_job, world.job):
+            finished = transitions.finish(base, POLICY, token, outcome, world.now, 0.5)
+            if isinstance(finished, IllegalTransition):
+                yield put(Worker(), name="has lost its lease")
+                break
+            if base.version == world.job.version:
+                for written, _ in _write(world, finished, base.version, "finish", token):
+                    yield put(Worker(), written, name)
+                break
+
+
+def _sweeper_steps(world: World, number: int, read: Job | None) -> Iterator[World]:
+    def put(job: Job | None, then: World, name: str) -> World:
+        sweepers = (*then.sweepers[:number], job, *then.sweepers[number + 1 :])
+        return replace(then, sweepers=sweepers, way=(*then.way, f"sweeper {number} {name}"))
+
+    if read is None:
+        if world.job.wake_at is not None and world.job.wake_at <= world.now:
+            yield put(world.job, world, "reads")
+        return
+    moved = transitions.wake(read, POLICY, world.now, 0.5)
+    if isinstance(moved, IllegalTransition):
+        yield put(None, world, "finds nothing to do")
+        return
+    for written, _ in _write(world, moved, read.version, "wake", None):
+        yield put(None, written, f"moves to {moved.status}")
+
+
+def _client_steps(world: World) -> Iterator[World]:
+    left = world.left
+    if world.cancelling is None and left.cancels:
+        spent = replace(left, cancels=left.cancels - 1)
+        yield replace(world, cancelling=world.job, left=spent, way=(*world.way, "client reads to cancel"))
+    if world.cancelling is not None:
+        moved = transitions.cancel(world.cancelling, POLICY, world.now)
+        if isinstance(moved, IllegalTransition) or moved == world.cancelling:
+            yield replace(world, cancelling=None, way=(*world.way, "cancel changes nothing"))
+        else:
+            for written, _ in _write(world, moved, world.cancelling.version, "cancel", None):
+                yield replace(written, cancelling=None, way=(*written.way, "client cancels"))
+    if world.retrying is None and left.retries_by_hand:
+        spent = replace(left, retries_by_hand=left.retries_by_hand - 1)
+        yield replace(world, retrying=world.job, left=spent, way=(*world.way, "client reads to retry"))
+    if world.retrying is not None:
+        again = transitions.retry_by_hand(world.retrying, POLICY, world.now)
+        if isinstance(again, IllegalTransition):
+            yield replace(world, retrying=None, way=(*world.way, "nothing to retry"))
+        else:
+            for written, _ in _write(world, again, world.retrying.version, "retry by hand", None):
+                yield replace(written, retrying=None, way=(*written.way, "client retries"))
+
+
+def _clock_steps(world: World) -> Iterator[World]:
+    wake_at = world.job.wake_at
+    if wake_at is not None and wake_at > world.now and world.left.ticks:
+        spent = replace(world.left, ticks=world.left.ticks - 1)
+        yield replace(world, now=wake_at, left=spent, way=(*world.way, "time passes"))
+
+
+def _write(world: World, job: Job, expected: int, action: str, token: str | None) -> Iterator[tuple[World, bool]]:
+    """The conditional write, and whether its author is told that it was applied.
+
+    It is refused; or applied; or applied and nobody is told: each try of the SDK ran out of time, and not even the
+    repository's look at its own `write_id` could tell.
+    """
+    if world.job.version != expected:
+        yield world, False
+        return
+    applied = _checked(world, job, action, token)
+    yield applied, True
+    if world.left.lost:
+        lost = replace(applied.left, lost=applied.left.lost - 1)
+        yield replace(applied, left=lost, way=(*applied.way, "(nobody is told)")), False
+
+
+def _checked(world: World, job: Job, action: str, token: str | None) -> World:
+    """The world after the write; raises `Violation` when the write breaks an invariant."""
+    before = world.job
+    way = "\n  ".join((*world.way, action))
+    if job.version != before.version + 1:
+        raise Violation(f"I3, one change for each version: {before.version} to {job.version}\n  {way}")
+    if is_final(before) and action != "retry by hand":
+        raise Violation(f"I2, a final state changed by {action}\n  {way}")
+    if action == "finish" and not (isinstance(before.state, Running) and before.state.lease.token == token):
+        raise Violation(f"I4, an outcome without the current lease\n  {way}")
+    if job.attempt > job.max_attempts:
+        raise Violation(f"I5, attempt {job.attempt} of {job.max_attempts}\n  {way}")
+    if not is_final(job) and job.wake_at is None:
+        raise Violation(f"I1, nobody would find the job: {job.status}\n  {way}")
+    if job.expires_at <= world.now:
+        raise Violation(f"I1, the job expires before it has ended\n  {way}")
+    images = (*world.images, job) if isinstance(job.state, Queued) else world.images
+    return replace(world, job=job, images=images)
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What the search saw."""
+
+    worlds: int
+    steps: int
+    ended: dict[str, int]
+    """Worlds by the status of their job."""
+
+
+def explore(bounds: Bounds) -> Explored:
+    """Every reachable world, breadth first, so that the way to a violation is a shortest one."""
+    first = start(bounds)
+    seen, hopeful = {first.key}, set[object]()
+    waiting, steps, ended = deque([first]), 0, dict[str, int]()
+    while waiting:
+        world = waiting.popleft()
+        ended[world.job.status] = ended.get(world.job.status, 0) + 1
+        standing = world.standing
+        if standing not in hopeful:
+            if not ends_when_left_alone(world.job, world.now):
+                raise Violation("I1, the job would never end\n  " + "\n  ".join(world.way))
+            hopeful.add(standing)
+        for after in following(world):
+            steps += 1
+            if after.key not in seen:
+                seen.add(after.key)
+                waiting.append(after)
+    return Explored(worlds=len(seen), steps=steps, ended=ended)
+
+
+def ends_when_left_alone(job: Job, now: datetime) -> bool:
+    """Whether a sweeper and a healthy worker bring the job to its end."""
+    for _ in range(4 * POLICY.max_attempts + 4):
+        if is_final(job):
+            return True
+        if isinstance(job.state, Queued):
+            claimed = transitions.claim(job, POLICY, "healthy", now + FUNCTION, now)
+            if isinstance(claimed, IllegalTransition):
+                return False
+            moved = transitions.finish(claimed, POLICY, "healthy", DONE, now, 0.5)
+        else:
+            now = max(now, job.wake_at or now)
+            moved = transitions.wake(job, POLICY, now, 0.5)
+        if isinstance(moved, IllegalTransition):
+            return False
+        job = moved
+    return False

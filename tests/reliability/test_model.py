@@ -1,0 +1,48 @@
+"""The model of one job, within bounds that take seconds; `make reliability` explores wider ones."""
+
+import pytest
+
+from domain.jobs import transitions
+from domain.jobs.job import Job, Running
+from tests.reliability.model import Bounds, Violation, explore
+
+SMALL = Bounds(workers=1, sweepers=1, rings=2, ticks=3, retries_by_hand=1, cancels=0)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        SMALL,
+        Bounds(workers=2, sweepers=1, rings=2, ticks=2, retries_by_hand=0),
+        Bounds(workers=1, sweepers=2, rings=2, ticks=3, cancels=0, retries_by_hand=0),
+    ],
+)
+def test_no_way_through_the_model_breaks_an_invariant(bounds: Bounds) -> None:
+    explored = explore(bounds)
+    assert explored.worlds > 1000
+    assert {"queued", "running", "retrying", "succeeded", "failed"} <= set(explored.ended)
+
+
+def test_the_model_finds_an_outcome_that_is_not_fenced(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = transitions.finish
+
+    def unfenced(job: Job, *rest: object) -> object:
+        policy, _, outcome, now, random = rest
+        token = job.state.lease.token if isinstance(job.state, Running) else ""
+        return honest(job, policy, token, outcome, now, random)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(transitions, "finish", unfenced)
+    with pytest.raises(Violation, match="I4"):
+        explore(Bounds(workers=2, sweepers=1, rings=2, ticks=2, cancels=0, retries_by_hand=0))
+
+
+def test_the_model_finds_a_job_that_nobody_would_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = transitions.claim
+
+    def forgetful(job: Job, *rest: object) -> object:
+        claimed = honest(job, *rest)  # type: ignore[arg-type]
+        return claimed.model_copy(update={"wake_at": None}) if isinstance(claimed, Job) else claimed
+
+    monkeypatch.setattr(transitions, "claim", forgetful)
+    with pytest.raises(Violation, match="I1"):
+        explore(SMALL)

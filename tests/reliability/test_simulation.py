@@ -1,0 +1,53 @@
+"""A thousand seeded runs of the whole machine; `pytest tests/reliability --seed N` repeats one."""
+
+from collections import Counter
+
+import pytest
+
+from domain.jobs.job import Job
+from domain.jobs.repository import VersionConflict
+from domain.results import ItemTooLarge
+from tests.fakes.job_repository import FakeJobRepository
+from tests.reliability.history import Violation
+from tests.reliability.simulation import simulate
+
+SEEDS = 1000
+PARTS = 4
+FAULTS = {
+    "answer lost", "batch replayed", "process killed", "process stopped", "throttled", "trigger doubled",
+    "trigger late", "trigger lost",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_accepted_job_ends_and_no_invariant_breaks(part: int, request: pytest.FixtureRequest) -> None:
+    one = request.config.getoption("--seed")
+    seeds = range(part, SEEDS, PARTS) if one is None else [one]
+    injected: Counter[str] = Counter()
+    for seed in seeds:
+        try:
+            report = simulate(seed)
+        except Violation as violation:
+            pytest.fail(f"--seed {seed}\n{violation}")
+        injected.update(report.faults)
+        assert report.effects_keyed <= report.effects
+    assert one is not None or set(injected) == FAULTS
+
+
+@pytest.mark.parametrize("seed", [3, 141, 592])
+def test_the_same_seed_gives_the_same_run(seed: int) -> None:
+    assert simulate(seed) == simulate(seed)
+
+
+class Careless(FakeJobRepository):
+    """Writes without looking at the version."""
+
+    async def replace(self, job: Job, expected_version: int) -> Job | VersionConflict | ItemTooLarge:
+        del expected_version
+        self._jobs[job.id] = job
+        return job
+
+
+def test_the_checker_finds_writes_without_a_condition() -> None:
+    with pytest.raises(Violation, match="I3"):
+        _ = [simulate(seed, Careless()) for seed in range(50)]

@@ -1,0 +1,165 @@
+"""One state machine over the repository port: fake, moto and MiniStack answer alike, in any order of calls."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
+from typing import TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from domain.jobs import transitions
+from domain.jobs.job import Job, Queued, Running
+from domain.jobs.outcomes import Done, Fail, Outcome, Retry
+from domain.jobs.repository import DuePage, JobExists, JobFilter, JobNotFound, JobRepository, VersionConflict
+from domain.jobs.transitions import IllegalTransition
+from domain.json_text import JsonText
+from domain.paging import Page, PageRequest
+from functions.runtime import LazyClient
+from tests.conftest import job_repository_on
+from tests.factories import NOW, POLICY, NewJobFactory
+from tests.fakes.job_repository import FakeJobRepository
+
+T = TypeVar("T")
+OUTCOMES: tuple[Outcome, ...] = (
+    Done(result=JsonText('{"rows":1}')),
+    Retry(code="boom", reason="as asked"),
+    Fail(code="never", reason="as asked"),
+)
+EXAMPLES = {"fake": 60, "moto": 8, "ministack": 12}
+
+
+class Machine(RuleBasedStateMachine):
+    """What the repository must hold is a dictionary; every rule compares the two."""
+
+    jobs = Bundle("jobs")
+
+    def __init__(self, repository: JobRepository, run: Callable[[Coroutine[object, object, T]], T]) -> None:
+        super().__init__()
+        self.repository = repository
+        self.run = run
+        self.owner = str(uuid.uuid4())
+        self.now = NOW
+        self.held: dict[str, Job] = {}
+
+    @rule(target=jobs, delay=st.sampled_from([0, 0, 60]), payload=st.text(max_size=20))
+    def add(self, delay: int, payload: str) -> str:
+        run_at = self.now + timedelta(seconds=delay) if delay else None
+        text = JsonText(json.dumps({"csv": payload}))
+        new = NewJobFactory.build(id=str(uuid.uuid4()), owner_id=self.owner, run_at=run_at, payload=text)
+        job = transitions.submit(new, POLICY, self.now)
+        assert self.run(self.repository.add(job, self.now)) == job
+        self.held[job.id] = job
+        self.now += timedelta(milliseconds=1)
+        return job.id
+
+    @rule(job_id=jobs)
+    def add_again(self, job_id: str) -> None:
+        new = NewJobFactory.build(id=job_id, owner_id=self.owner)
+        again = transitions.submit(new, POLICY, self.now)
+        assert self.run(self.repository.add(again, self.now)) == JobExists(current=self.held[job_id])
+
+    @rule(job_id=jobs, outcome=st.sampled_from(OUTCOMES), cancel=st.booleans())
+    def move(self, job_id: str, outcome: Outcome, cancel: bool) -> None:
+        before = self.held[job_id]
+        moved = self._next(before, outcome, cancel=cancel)
+        if isinstance(moved, IllegalTransition) or moved == before:
+            return
+        assert self.run(self.repository.replace(moved, before.version)) == moved
+        self.held[job_id] = moved
+
+    @rule(job_id=jobs, behind=st.integers(min_value=1, max_value=3))
+    def write_on_a_stale_version(self, job_id: str, behind: int) -> None:
+        standing = self.held[job_id]
+        stale = standing.model_copy(update={"version": standing.version + 1})
+        refused = self.run(self.repository.replace(stale, standing.version - behind))
+        assert refused == VersionConflict(job_id=job_id, current=standing)
+
+    @rule(job_id=jobs)
+    def write_what_is_not_there(self, job_id: str) -> None:
+        missing = self.held[job_id].model_copy(update={"id": str(uuid.uuid4())})
+        refused = self.run(self.repository.replace(missing, missing.version))
+        assert refused == VersionConflict(job_id=missing.id, current=None)
+
+    @rule(seconds=st.sampled_from([1, 60, 3600]))
+    def let_time_pass(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule(limit=st.integers(min_value=1, max_value=5))
+    def list_all(self, limit: int) -> None:
+        listed: list[Job] = []
+        cursor = None
+        while True:
+            request = PageRequest(limit=limit, cursor=cursor)
+            page = self.run(self.repository.list_by_owner(self.owner, JobFilter(), request, self.now))
+            assert isinstance(page, Page)
+            listed += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+        newest_first = sorted(self.held.values(), key=lambda job: (job.created_at, job.id), reverse=True)
+        assert listed == newest_first
+
+    @rule()
+    def look_what_is_due(self) -> None:
+        found: dict[str, object] = {}
+        for shard in self.repository.wake_shards:
+            after, more = None, True
+            while more:
+                page = self.run(self.repository.due(shard, self.now, 100, after))
+                assert isinstance(page, DuePage)
+                found |= {entry.id: entry.wake_at for entry in page.entries}
+                after, more = (page.entries[-1] if page.entries else None), page.more and bool(page.entries)
+        due = {job.id: job.wake_at for job in self.held.values() if job.wake_at and job.wake_at <= self.now}
+        assert {job_id: at for job_id, at in found.items() if job_id in self.held} == due
+
+    @invariant()
+    def every_job_reads_as_it_was_written(self) -> None:
+        for job_id, job in list(self.held.items())[-3:]:
+            assert self.run(self.repository.get(job_id, self.now)) == job
+        assert isinstance(self.run(self.repository.get(str(uuid.uuid4()), self.now)), JobNotFound)
+
+    def _next(self, job: Job, outcome: Outcome, *, cancel: bool) -> Job | IllegalTransition:
+        if cancel:
+            return transitions.cancel(job, POLICY, self.now)
+        match job.state:
+            case Queued():
+                return transitions.claim(job, POLICY, "token", self.now + timedelta(seconds=90), self.now)
+            case Running(lease=lease) if lease.until > self.now:
+                return transitions.finish(job, POLICY, lease.token, outcome, self.now, 0.5)
+            case _:
+                again = transitions.retry_by_hand(job, POLICY, self.now)
+                return again if isinstance(again, Job) else transitions.wake(job, POLICY, self.now, 0.5)
+
+
+@pytest.fixture(params=sorted(EXAMPLES))
+def held_in(request: pytest.FixtureRequest) -> Iterator[tuple[str, Callable[[], Machine]]]:
+    """Makes machines on one kind of repository, with a loop and a client of their own."""
+    kind = str(request.param)
+    loop = asyncio.new_event_loop()
+    if kind == "fake":
+        yield kind, lambda: Machine(FakeJobRepository(), loop.run_until_complete)
+    else:
+        request.getfixturevalue(f"{kind}_client")  # makes the tables
+        client = LazyClient(request.getfixturevalue(f"{kind}_url"))
+        yield kind, lambda: Machine(job_repository_on(client), loop.run_until_complete)
+        loop.run_until_complete(client.close())
+    loop.close()
+
+
+def test_every_repository_answers_as_the_model_does(held_in: tuple[str, Callable[[], Machine]]) -> None:
+    kind, make = held_in
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        make,
+        settings=settings(
+            max_examples=EXAMPLES[kind],
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

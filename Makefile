@@ -12,7 +12,7 @@ export TARGET
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format lint types contracts template audit fuzz build acceptance sam-local bench docs lock clean
+.PHONY: help setup demo dev test check format lint types contracts template audit fuzz build acceptance sam-local bench reliability docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ sam-local: setup $(TOOLS)/sam/.done ## run every function by the SAM CLI, in Doc
 
 bench: setup ## measure, beside the baselines, and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+reliability: setup ## the model in wide bounds, a thousand seeds, every mutant; writes docs/reliability.md
+	$(BIN)/python -m tests.reliability
 
 docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
 	$(BIN)/python -m scripts.generate

@@ -27,7 +27,7 @@ class UserRepository(Protocol):
     """Users, and the claims that keep their addresses unique."""
 
     async def add(self, user: User) -> User | EmailTaken | StorageUnavailable:
-        """Store a new user and claim its address, both or neither."""
+        """Store a new user and claim its address, both or neither; an id that is taken is `rejected`."""
 
     async def get(self, user_id: str) -> User | UserNotFound | StorageUnavailable:
         """The user as it stands (strongly consistent)."""

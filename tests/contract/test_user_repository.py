@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound, UserRepository, UserVersionConflict
 from domain.users.user import Email, User, changed_user
 from functions.runtime import LazyClient
@@ -62,6 +63,35 @@ async def test_one_address_one_user(users: UserRepository) -> None:
     assert await users.add(second) == EmailTaken(email=first.email)
     assert await users.get(second.id) == UserNotFound()
     assert await users.get_by_email(Email(first.email)) == first
+
+
+async def test_a_taken_id_is_refused_and_changes_nothing(users: UserRepository) -> None:
+    first = a_user()
+    await users.add(first)
+    second = a_user().model_copy(update={"id": first.id})
+    refused = await users.add(second)
+    assert isinstance(refused, StorageUnavailable)
+    assert refused.reason == "rejected"
+    assert await users.get(first.id) == first
+    other = a_user(email=second.email)
+    assert await users.add(other) == other
+
+
+@pytest.mark.parametrize("database", ["moto", "ministack"])
+async def test_an_address_that_is_claimed_by_another_is_not_freed(
+    database: str, request: pytest.FixtureRequest
+) -> None:
+    source = request.getfixturevalue(f"{database}_client")
+    assert isinstance(source, LazyClient)
+    users, client = user_repository_on(source), await source()
+    user = a_user()
+    await users.add(user)
+    claim = {"email": {"S": user.email}, "user_id": {"S": "somebody-else"}, "write_id": {"S": "theirs"}}
+    await client.put_item(TableName="UserEmailsTable", Item=claim)
+    assert not isinstance(await users.replace(moved(user, an_address()), user), User)
+    left = await client.get_item(TableName="UserEmailsTable", Key={"email": {"S": user.email}}, ConsistentRead=True)
+    assert left.get("Item") == claim
+    assert await users.get(user.id) == user
 
 
 async def test_of_many_sign_ups_at_once_one_succeeds(raced_users: UserRepository) -> None:

@@ -1,5 +1,6 @@
 """Users in memory, held to the same conformance suite as the real repository."""
 
+from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound, UserVersionConflict
 from domain.users.user import Email, User
 
@@ -11,7 +12,9 @@ class FakeUserRepository:
         self._users: dict[str, User] = {}
         self._claims: dict[str, str] = {}
 
-    async def add(self, user: User) -> User | EmailTaken:
+    async def add(self, user: User) -> User | EmailTaken | StorageUnavailable:
+        if user.id in self._users:
+            return StorageUnavailable(reason="rejected", detail="the new user's id is not new")
         if user.email in self._claims:
             return EmailTaken(email=user.email)
         self._users[user.id] = user

@@ -381,3 +381,8 @@ def test_a_policy_with_a_short_retention_does_not_keep_the_far_horizon() -> None
     brief = Policy(retention=timedelta(minutes=1), backoff=Backoff())
     job = finished(running(policy=brief), Done(result=RESULT), NOW, brief)
     assert job.expires_at <= NOW + timedelta(minutes=1) + SECOND
+
+
+@pytest.mark.parametrize("job", [running(), succeeded(), failed(), cancelled()], ids=lambda job: job.status)
+def test_what_was_started_or_has_ended_does_not_expire(job: Job) -> None:
+    assert isinstance(transitions.expire(job, POLICY, ANCIENT), IllegalTransition)

@@ -45,7 +45,7 @@ contracts: setup ## check which package imports which
 	$(BIN)/lint-imports
 
 template: $(TOOLS)/cfn-lint/.done $(TOOLS)/sam/.done $(TOOLS)/checkov/.done ## check template.yaml with cfn-lint, the SAM CLI and checkov
-	$(TOOLS)/cfn-lint/bin/cfn-lint template.yaml
+	$(TOOLS)/cfn-lint/bin/cfn-lint --config-file .cfnlint.yaml
 	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint --template template.yaml
 	$(TOOLS)/checkov/bin/checkov --config-file .checkov.yaml
 

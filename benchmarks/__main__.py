@@ -7,7 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from benchmarks import cold_start
+from benchmarks import api_cost, cold_start, repository
 from local.cloudformation import ROOT
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -17,6 +17,8 @@ PACKAGES = ("aioboto3", "aiobotocore", "aiohttp", "aws-lambda-powertools", "fast
 def main() -> None:
     """Measure, and write what was found."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
+    overhead = repository.table(asyncio.run(repository.measure()))
+    call = api_cost.table(api_cost.measure())
     starts = cold_start.table(asyncio.run(cold_start.measure()))
     text = f"""# Results
 
@@ -30,6 +32,20 @@ CPU time from the start of the interpreter to the first answer; medians of {cold
 `sam build` makes it; the naive handlers ([naive/](naive)) on the same versions of the packages, as installed.
 
 {starts}
+
+## Repository
+
+A job of 1 KB is created, claimed and finished on MiniStack: through the repository, transitions included, and by the
+same three conditional writes on a bare client; {repository.CONCURRENCY} at a time, {repository.ROUNDS} rounds.
+
+{overhead}
+
+## API
+
+A warm submission through the Lambda handler, event in and answer out; the database answers at once. The bare route is
+FastAPI on Mangum, validates the same body and answers with the same view.
+
+{call}
 """
     RESULTS.write_text(text)
     print(text)

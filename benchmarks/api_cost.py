@@ -1,0 +1,137 @@
+"""What a warm `POST /v1/jobs` costs in the function, beside a bare route; the database answers at once.
+
+The bare route is FastAPI on Mangum: it validates the same body and answers with the same view of a job.
+"""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from aws_lambda_powertools import Logger
+from fastapi import FastAPI
+from mangum import Mangum
+from pydantic import JsonValue
+
+from domain.frozen import Frozen
+from domain.jobs import transitions
+from domain.jobs.job import Job
+from domain.jobs.job_type import Policy
+from domain.jobs.transitions import NewJob
+from domain.json_text import to_json_text
+from domain.users.repository import UserNotFound
+from domain.users.user import Email, User
+from functions.api.models import JobView, SubmitJob, job_view
+from functions.runtime import Runtime
+from functions.settings import read_settings
+from local.cloudformation import ROOT
+from local.template import load_stack
+from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, SAMPLE_TIME
+from tests.fakes.job_repository import FakeJobRepository
+from tests.fakes.user_repository import FakeUserRepository
+
+CALLS = 400
+ROUNDS = 9
+TARGET = 2.0
+
+
+class ApiCost(Frozen):
+    """CPU microseconds of one call: medians of the rounds."""
+
+    bare: float
+    headrace: float
+
+    @property
+    def ratio(self) -> float:
+        """Of Headrace to the bare route."""
+        return self.headrace / self.bare
+
+
+class _Answering(FakeJobRepository):
+    """Takes every job, and keeps none."""
+
+    async def add(self, job: Job, now: datetime) -> Job:
+        del now
+        return job
+
+
+class _Known(FakeUserRepository):
+    """Knows one user."""
+
+    _user = User(
+        id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, name="Sample", role="member", version=1,
+        created_at=SAMPLE_TIME, updated_at=SAMPLE_TIME,
+    )  # fmt: skip
+
+    async def get_by_email(self, email: Email) -> User | UserNotFound:
+        return self._user if email == self._user.email else UserNotFound()
+
+
+class _Context:
+    aws_request_id = "benchmark"
+
+
+def measure() -> ApiCost:
+    """Both in turns, on one event, in one process."""
+    parameters = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
+    os.environ.update(load_stack(parameters).functions["ApiFunction"].environment)
+    event: dict[str, JsonValue] = json.loads((ROOT / "events" / "samples" / "api_submit.json").read_text())
+    ours, bare = _headrace(), _bare()
+    times: dict[str, list[float]] = {"ours": [], "bare": []}
+    for _ in range(ROUNDS):
+        times["ours"].append(_cpu_of(ours, event))
+        times["bare"].append(_cpu_of(bare, event))
+    # The first rounds are warm-up.
+    return ApiCost(bare=statistics.median(times["bare"][2:]), headrace=statistics.median(times["ours"][2:]))
+
+
+def _headrace() -> Callable[[dict[str, JsonValue]], object]:
+    # Built at import, from the environment.
+    from functions.api.handler import build
+
+    runtime = Runtime(read_settings(os.environ))
+    runtime.jobs, runtime.users = _Answering(), _Known()  # type: ignore[assignment]  # the database excluded
+    logger = Logger("benchmark", level="WARNING")
+    handle = build(runtime, logger)
+    return lambda event: handle(event, _Context())  # type: ignore[arg-type]
+
+
+def _bare() -> Callable[[dict[str, JsonValue]], object]:
+    app = FastAPI()
+
+    @app.post("/v1/jobs", status_code=202)
+    async def submit(body: SubmitJob) -> JobView:
+        now = datetime.now(UTC)
+        new = NewJob(
+            id="job", owner_id=SAMPLE_OWNER_ID, type=body.type, payload=to_json_text(body.payload), max_attempts=5
+        )
+        return job_view(transitions.submit(new, Policy(), now))
+
+    mangum = Mangum(app, lifespan="off")
+    return lambda event: mangum(event, _Context())  # type: ignore[arg-type]
+
+
+def _cpu_of(call: Callable[[dict[str, JsonValue]], object], event: dict[str, JsonValue]) -> float:
+    answer = call(event)
+    if not isinstance(answer, dict) or answer.get("statusCode") != HTTPStatus.ACCEPTED:
+        raise ValueError(f"answered {answer}")
+    began = time.process_time()
+    for _ in range(CALLS):
+        call(event)
+    return (time.process_time() - began) / CALLS * 1e6
+
+
+def table(found: ApiCost) -> str:
+    """As Markdown."""
+    return "\n".join((
+        "| CPU µs of one call | bare route | Headrace | ratio | target |",
+        "|---|---|---|---|---|",
+        f"| warm `POST /v1/jobs` | {found.bare:.0f} | {found.headrace:.0f} | {found.ratio:.2f} | {TARGET} |",
+    ))  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(table(measure()))

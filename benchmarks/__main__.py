@@ -7,7 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from benchmarks import api_cost, cold_start, repository
+from benchmarks import api_cost, cold_start, repository, scale
 from local.cloudformation import ROOT
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -19,6 +19,7 @@ def main() -> None:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
     overhead = repository.table(asyncio.run(repository.measure()))
     call = api_cost.table(api_cost.measure())
+    sizes = scale.table(asyncio.run(scale.measure()))
     starts = cold_start.table(asyncio.run(cold_start.measure()))
     text = f"""# Results
 
@@ -46,6 +47,13 @@ A warm submission through the Lambda handler, event in and answer out; the datab
 FastAPI on Mangum, validates the same body and answers with the same view.
 
 {call}
+
+## Scale
+
+Calls and capacity units of the operations, with more and more jobs in one table on MiniStack. Half of the jobs belong to
+the owner who asks, half have ended, half are scheduled. (MiniStack reports no units for the batch read of a page.)
+
+{sizes}
 """
     RESULTS.write_text(text)
     print(text)

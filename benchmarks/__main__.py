@@ -50,8 +50,8 @@ FastAPI on Mangum, validates the same body and answers with the same view.
 
 ## Scale
 
-Calls and capacity units of the operations, with more and more jobs in one table on MiniStack. Half of the jobs belong to
-the owner who asks, half have ended, half are scheduled. (MiniStack reports no units for the batch read of a page.)
+Calls and capacity units of the operations, with more and more jobs in one table on MiniStack. Half of the jobs belong
+to the owner who asks, half have ended, half are scheduled. (MiniStack reports no units for a page's batch read.)
 
 {sizes}
 """

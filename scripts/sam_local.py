@@ -42,7 +42,7 @@ DATABASE_PORT = 8000
 API_URL = "http://127.0.0.1:3000"
 INSIDE = "--inside"
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
-POISON = [{"itemIdentifier": "100000000000000000005"}]
+POISON: JsonValue = [{"itemIdentifier": "100000000000000000005"}]
 # What a sample's answer must hold, and how its job must stand afterwards.
 EXPECTED: dict[str, tuple[dict[str, JsonValue], str]] = {
     "api_submit": ({"statusCode": 202}, "queued"),
@@ -50,8 +50,8 @@ EXPECTED: dict[str, tuple[dict[str, JsonValue], str]] = {
     "worker_queued_insert": ({"batchItemFailures": []}, "succeeded"),
     "worker_redriven_modify": ({"batchItemFailures": []}, "succeeded"),
     "worker_ttl_removal": ({"batchItemFailures": []}, "queued"),
-    "worker_poison_record": ({"batchItemFailures": POISON}, "queued"),  # type: ignore[dict-item]
-    "worker_mixed_batch": ({"batchItemFailures": POISON}, "succeeded"),  # type: ignore[dict-item]
+    "worker_poison_record": ({"batchItemFailures": POISON}, "queued"),
+    "worker_mixed_batch": ({"batchItemFailures": POISON}, "succeeded"),
     "sweeper_schedule_tick": ({"problems": 0, "complete": True}, "queued"),
 }
 

@@ -7,7 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from benchmarks import api_cost, cold_start, repository, scale
+from benchmarks import api_cost, cold_start, memory, repository, scale
 from local.cloudformation import ROOT
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -19,6 +19,7 @@ def main() -> None:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
     overhead = repository.table(asyncio.run(repository.measure()))
     call = api_cost.table(api_cost.measure())
+    kept = memory.table(asyncio.run(memory.measure()))
     sizes = scale.table(asyncio.run(scale.measure()))
     starts = cold_start.table(asyncio.run(cold_start.measure()))
     text = f"""# Results
@@ -54,6 +55,12 @@ Calls and capacity units of the operations, with more and more jobs in one table
 to the owner who asks, half have ended, half are scheduled. (MiniStack reports no units for a page's batch read.)
 
 {sizes}
+
+## Memory
+
+{memory.INVOCATIONS:,} warm invocations of each artifact in one process, on MiniStack: submissions, jobs of their own, sweeps.
+
+{kept}
 """
     RESULTS.write_text(text)
     print(text)

@@ -91,7 +91,7 @@ async def measure() -> tuple[ColdStart, ...]:
             times: dict[tuple[str, str], list[float]] = {}
             for _ in range(STARTS):
                 for (function, kind), (place, module) in places.items():
-                    event = await _event(function, kind, client, stack, database.url)
+                    event = await an_event(function, kind, client, stack, database.url)
                     times.setdefault((function, kind), []).append(_start(place, module, event, stack, database.url))
             await client.close()
     medians = {key: statistics.median(values) for key, values in times.items()}
@@ -132,7 +132,8 @@ def _places(folder: Path) -> dict[tuple[str, str], tuple[Path, str]]:
     return places
 
 
-async def _event(function: str, kind: str, client: LazyClient, stack: Stack, url: str) -> JsonValue:
+async def an_event(function: str, kind: str, client: LazyClient, stack: Stack, url: str) -> JsonValue:
+    """What invokes this function; for the worker, the doorbell of a job that is stored first."""
     match function:
         case "api":
             return _sample("api_submit")

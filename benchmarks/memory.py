@@ -1,0 +1,124 @@
+"""Whether a function's memory stays as it is: ten thousand warm invocations of each artifact, on MiniStack."""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.cold_start import PARAMETERS, an_event
+from domain.frozen import Frozen
+from domain.users.user import User
+from functions.runtime import LazyClient, user_repository
+from local.database import embedded_database, local_credentials
+from local.stack import settings
+from local.tables import ensure_tables
+from local.template import Stack, load_stack
+from scripts.build import build
+from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, SAMPLE_TIME
+
+INVOCATIONS = 10_000
+WARM_UP = 1_000
+CHILD = """
+import importlib, json, os, sys
+class Context:
+    aws_request_id = "warm"; function_name = "warm"; memory_limit_in_mb = 512; invoked_function_arn = "arn:warm"
+    def get_remaining_time_in_millis(self): return 60000
+def resident():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+sys.path.insert(0, sys.argv[1])
+handler = importlib.import_module(sys.argv[2]).handler
+marks = []
+for number, line in enumerate(sys.stdin, start=1):
+    answer = handler(json.loads(line), Context())
+    if answer.get("statusCode", 202) != 202 or answer.get("batchItemFailures"):
+        raise SystemExit(f"answered {answer}")
+    if number in (int(sys.argv[3]), int(sys.argv[4])):
+        marks.append((resident(), len(os.listdir("/proc/self/fd"))))
+os.write(2, json.dumps(marks).encode())
+os._exit(0)
+"""
+
+
+class Memory(Frozen):
+    """Resident kilobytes and open descriptors of one function's process."""
+
+    function: str
+    warm: int
+    """After a thousand invocations."""
+    after: int
+    """After ten thousand."""
+    descriptors_warm: int
+    descriptors_after: int
+
+
+async def measure() -> tuple[Memory, ...]:
+    """One function after the other; Linux only."""
+    os.environ.update(local_credentials())
+    stack = load_stack(PARAMETERS)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        async with embedded_database(None, folder / "database.log") as database:
+            client = LazyClient(database.url)
+            await ensure_tables(await client(), tuple(stack.tables.values()))
+            admin = User(
+                id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, name="Sample", role="admin", version=1,
+                created_at=SAMPLE_TIME, updated_at=SAMPLE_TIME,
+            )  # fmt: skip
+            await user_repository(settings(stack, database.url), client).add(admin)
+            found = []
+            # The API last: its jobs are never run here, and would keep the sweeper busy.
+            for function in ("sweeper", "worker", "api"):
+                build(f"{function.capitalize()}Function", folder / function, "here")
+                found.append(await _endured(function, folder / function, client, stack, database.url))
+            await client.close()
+    return tuple(found)
+
+
+async def _endured(function: str, artifact: Path, client: LazyClient, stack: Stack, url: str) -> Memory:
+    base: str = sys._base_executable  # type: ignore[attr-defined]  # noqa: SLF001 - without this environment
+    process = await asyncio.create_subprocess_exec(
+        base, "-S", "-c", CHILD, str(artifact), f"functions.{function}.handler", str(WARM_UP), str(INVOCATIONS),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        env={
+            **stack.functions["ApiFunction"].environment, **local_credentials(),
+            "AWS_ENDPOINT_URL_DYNAMODB": url, "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        cwd=artifact,
+    )  # fmt: skip
+    if process.stdin is None or process.stderr is None:
+        raise RuntimeError("the process has no pipes")
+    for _ in range(INVOCATIONS):
+        event = await an_event(function, "headrace", client, stack, url)
+        process.stdin.write(json.dumps(event).encode() + b"\n")
+        await process.stdin.drain()
+    process.stdin.close()
+    told = (await process.stderr.read()).decode()
+    await process.wait()
+    (warm, descriptors_warm), (after, descriptors_after) = json.loads(told.splitlines()[-1])
+    return Memory(
+        function=function,
+        warm=warm,
+        after=after,
+        descriptors_warm=descriptors_warm,
+        descriptors_after=descriptors_after,
+    )
+
+
+def table(found: tuple[Memory, ...]) -> str:
+    """As Markdown."""
+    return "\n".join((
+        f"| | MB after {WARM_UP:,} | MB after {INVOCATIONS:,} | growth | descriptors |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {each.function} | {each.warm / 1000:.1f} | {each.after / 1000:.1f} "
+            f"| {(each.after / each.warm - 1) * 100:+.1f} % | {each.descriptors_warm}, then {each.descriptors_after} |"
+            for each in found
+        ),
+    ))  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(table(asyncio.run(measure())))

@@ -58,7 +58,7 @@ to the owner who asks, half have ended, half are scheduled. (MiniStack reports n
 
 ## Memory
 
-{memory.INVOCATIONS:,} warm invocations of each artifact in one process, on MiniStack: submissions, jobs of their own, sweeps.
+{memory.INVOCATIONS:,} warm invocations of each artifact in one process, on MiniStack: submissions, jobs, sweeps.
 
 {kept}
 """

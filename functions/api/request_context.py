@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,13 +50,23 @@ class RequestContext:
                 await problem_response(Request(scope), _BUG)(scope, receive, tagged)
         finally:
             route = scope.get("route")
+            status = sent[0] if sent else HTTPStatus.INTERNAL_SERVER_ERROR
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                _count_server_error()
             self._logger.info(
                 "request_answered",
                 method=scope["method"],
                 route=getattr(route, "path", None),
-                status=sent[0] if sent else 500,
+                status=status,
                 milliseconds=round((time.perf_counter() - began) * 1000, 1),
             )
+
+
+def _count_server_error() -> None:
+    """For `ApiServerErrorsAlarm`, which rolls a deployment back."""
+    metrics = EphemeralMetrics()
+    metrics.add_metric("ServerErrors", MetricUnit.Count, 1)
+    metrics.flush_metrics()
 
 
 def _request_id(scope: Scope) -> str:

@@ -49,7 +49,7 @@ def routes_as_resources(resources: Resources) -> Resources:
     for number, (path, operations) in enumerate(mapping(body["paths"]).items()):
         for method, operation in mapping(operations).items():
             integration = mapping(mapping(operation)["x-amazon-apigateway-integration"])
-            open_to_all = str(mapping(operation).get("security")) in {"None", str([{"NONE": []}])}
+            open_to_all = mapping(operation).get("security") == [{"NONE": []}]
             verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
             access: dict[str, JsonValue] = (
                 {"AuthorizationType": "NONE"}

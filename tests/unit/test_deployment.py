@@ -1,12 +1,14 @@
 """What AWS would deploy: template.yaml, transformed by AWS's own translator and resolved."""
 
 import json
+import re
 from collections.abc import Mapping
+from graphlib import TopologicalSorter
 
 import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from local.cloudformation import TEMPLATE, resolved
+from local.cloudformation import TEMPLATE, mapping, resolved, translated
 from tests.conftest import PARAMETERS
 
 Resources = Mapping[str, JsonValue]
@@ -201,3 +203,31 @@ def test_parameters_turn_it_on() -> None:
     assert at(the_only(resources, "AWS::SNS::Subscription"), "Endpoint") == "ops@example.com"
     for table in of_type(resources, "AWS::DynamoDB::Table").values():
         assert at(table, "DeletionProtectionEnabled") is False
+
+
+def test_no_resource_waits_for_itself() -> None:
+    """CloudFormation refuses circles; cfn-lint does not follow the references of an UpdatePolicy."""
+    template = translated(TEMPLATE, PARAMETERS, "s3://bucket/code")
+    resources = mapping(template["Resources"])
+    waits = {name: named_in(spec, frozenset(resources)) - {name} for name, spec in resources.items()}
+    # Raises CycleError, with the circle.
+    assert set(TopologicalSorter(waits).static_order()) == set(resources)
+
+
+def named_in(value: JsonValue, names: frozenset[str]) -> set[str]:
+    """The resources that `value` refers to, by any intrinsic function or by DependsOn."""
+    match value:
+        case {"Ref": str(name)} if name in names:
+            return {name}
+        case {"Fn::GetAtt": [str(name), *_]} if name in names:
+            return {name}
+        case {"Fn::Sub": str(text)}:
+            return set(re.findall(r"\$\{(\w+)", text)) & names
+        case dict():
+            depends = value.get("DependsOn")
+            listed = {str(name) for name in depends} if isinstance(depends, list) else {str(depends)}
+            return set().union(listed & names, *(named_in(member, names) for member in value.values()))
+        case list():
+            return set().union(*(named_in(member, names) for member in value))
+        case _:
+            return set()

@@ -363,6 +363,16 @@ def test_a_bug_is_answered_without_its_trace(users: FakeUserRepository) -> None:
     assert "hunter2" not in api.log.getvalue(), "a message may quote what the client sent"
 
 
+def test_every_5xx_is_counted_and_nothing_else(users: FakeUserRepository, capsys: pytest.CaptureFixture[str]) -> None:
+    down = FaultyJobRepository(FakeJobRepository(), on_read=lambda: OUTAGE)
+    api = Api(down, users)
+    capsys.readouterr()
+    api.call("GET", f"/v1/jobs/{NOBODY}").refused(503, "storage_unavailable")
+    api.call("GET", "/v1/jobs/not-an-id")
+    counted = [line for line in capsys.readouterr().out.splitlines() if '"ServerErrors"' in line]
+    assert len(counted) == 1
+
+
 async def test_a_result_comes_back_exactly(users: FakeUserRepository) -> None:
     result: dict[str, JsonValue] = {"big": 123456789012345678901234567890, "small": 1e-300, "text": "\u0000é"}
     done = finished(running(id=ID, owner_id=MEMBER.id), Done(result=to_json_text(result)))

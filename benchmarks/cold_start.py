@@ -136,7 +136,7 @@ async def an_event(function: str, kind: str, client: LazyClient, stack: Stack, u
     """What invokes this function; for the worker, the doorbell of a job that is stored first."""
     match function:
         case "api":
-            return _sample("api_submit")
+            return sample("api_submit")
         case "worker":
             payload = JsonText('{"csv":"city,people\\nBergen,291940\\n"}')
             new = NewJob(
@@ -151,10 +151,11 @@ async def an_event(function: str, kind: str, client: LazyClient, stack: Stack, u
                 image["payload"] = {"M": {"csv": {"S": "city,people\nBergen,291940\n"}}}
             return {"Records": [stream_record("1", "INSERT", job.id, new=image)]}
         case _:
-            return _sample("sweeper_schedule_tick")
+            return sample("sweeper_schedule_tick")
 
 
-def _sample(name: str) -> JsonValue:
+def sample(name: str) -> JsonValue:
+    """An event of `events/samples`."""
     document: JsonValue = json.loads((ROOT / "events" / "samples" / f"{name}.json").read_text())
     return document
 

@@ -98,13 +98,14 @@ async def measure() -> tuple[Scale, ...]:
                 held = size
                 metered = LazyClient(database.url)
                 repository = job_repository(settings(stack, database.url), metered)
-                found.append(Scale(jobs=size, costs=await _costs(Meter(await metered()), repository)))
+                found.append(Scale(jobs=size, costs=await costs(Meter(await metered()), repository)))
                 await metered.close()
             await filling.close()
     return tuple(found)
 
 
-async def _costs(meter: Meter, repository: DynamoJobRepository) -> dict[str, Cost]:
+async def costs(meter: Meter, repository: DynamoJobRepository) -> dict[str, Cost]:
+    """What each operation costs on the table as it is."""
     now = datetime.now(UTC)
     policy = Policy()
     job = transitions.submit(_new(OWNER), policy, now)

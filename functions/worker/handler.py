@@ -17,7 +17,7 @@ from functions.runtime import Runtime, new_id, new_random, now
 from functions.settings import read_settings
 from functions.worker.batch import run_batch
 from functions.worker.set_aside import set_aside
-from functions.worker.telemetry import report_execution, report_undecodable
+from functions.worker.telemetry import report_executions, report_undecodable
 from job_types import catalogue
 
 Event = dict[str, object]
@@ -40,8 +40,7 @@ def build(
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())
         batch = records if isinstance(records, list) else []
         report = runtime.run(run_batch(executor, batch, now() + left - RESERVE))
-        for execution in report.executions:
-            report_execution(logger, execution)
+        report_executions(logger, report.executions)
         for record in report.undecodable:
             report_undecodable(logger, record)
         request_id, arn = context.aws_request_id, context.invoked_function_arn

@@ -1,4 +1,7 @@
-"""What the worker tells of its work: one log line and one set of metrics for each attempt."""
+"""What the worker tells of its work: a log line for each attempt, a set of metrics for all of a kind in a batch."""
+
+from collections.abc import Sequence
+from itertools import groupby
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -7,8 +10,20 @@ from domain.jobs.execution import Executed, Execution, Interrupted, LeaseLost, N
 from events.stream import Undecodable
 
 
-def report_execution(logger: Logger, execution: Execution) -> None:
-    """Log an execution; for an attempt that ran, also its metrics by job type and outcome."""
+def report_executions(logger: Logger, executions: Sequence[Execution]) -> None:
+    """Log each execution; for the attempts that ran, also their metrics by job type and outcome."""
+    for execution in executions:
+        _log(logger, execution)
+    executed = sorted((each for each in executions if isinstance(each, Executed)), key=_kind)
+    for (job_type, outcome), attempts in groupby(executed, _kind):
+        _count_attempts(job_type, outcome, tuple(attempts))
+
+
+def _kind(execution: Executed) -> tuple[str, str]:
+    return execution.job.type, execution.outcome
+
+
+def _log(logger: Logger, execution: Execution) -> None:
     match execution:
         case Executed(job=job):
             logger.info(
@@ -21,7 +36,6 @@ def report_execution(logger: Logger, execution: Execution) -> None:
                 waited_ms=round(execution.waited.total_seconds() * 1000),
                 ran_ms=round(execution.ran.total_seconds() * 1000),
             )
-            _count_attempt(execution)
         case NothingToDo(job_id=job_id, why=why):
             logger.info("job_not_claimed", job_id=job_id, why=why)
         case LeaseLost(job_id=job_id, attempt=attempt):
@@ -46,13 +60,14 @@ def report_undecodable(logger: Logger, record: Undecodable) -> None:
     _count("UndecodableRecords")
 
 
-def _count_attempt(execution: Executed) -> None:
+def _count_attempts(job_type: str, outcome: str, attempts: Sequence[Executed]) -> None:
     metrics = EphemeralMetrics()
-    metrics.add_dimension("job_type", execution.job.type)
-    metrics.add_dimension("outcome", execution.outcome)
-    metrics.add_metric("Attempts", MetricUnit.Count, 1)
-    metrics.add_metric("WaitingTime", MetricUnit.Milliseconds, execution.waited.total_seconds() * 1000)
-    metrics.add_metric("RunningTime", MetricUnit.Milliseconds, execution.ran.total_seconds() * 1000)
+    metrics.add_dimension("job_type", job_type)
+    metrics.add_dimension("outcome", outcome)
+    metrics.add_metric("Attempts", MetricUnit.Count, len(attempts))
+    for each in attempts:
+        metrics.add_metric("WaitingTime", MetricUnit.Milliseconds, each.waited.total_seconds() * 1000)
+        metrics.add_metric("RunningTime", MetricUnit.Milliseconds, each.ran.total_seconds() * 1000)
     metrics.flush_metrics()
 
 

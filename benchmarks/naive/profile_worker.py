@@ -1,0 +1,17 @@
+"""The tutorial's worker with the job that throughput is measured with: `csv.profile`, as Headrace runs it."""
+
+import json
+from decimal import Decimal
+
+from benchmarks.naive import worker
+from job_types.csv_profile import CsvDocument, ProfileCsv
+
+
+def run(job: worker.Job) -> object:
+    """The profile, with numbers as boto3's resource wants them."""
+    profile = ProfileCsv().run(CsvDocument(csv=job.payload.csv), None)
+    return json.loads(profile.model_dump_json(), parse_float=Decimal)
+
+
+worker.run = run
+handler = worker.handler

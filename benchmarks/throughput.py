@@ -1,0 +1,415 @@
+"""Jobs a second through the local stack's worker, a bare client loop and the tutorial's functions, on one server."""
+
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+from pydantic import JsonValue
+
+from benchmarks.cold_start import PARAMETERS, sample
+from benchmarks.scale import Meter, costs
+from domain.frozen import Frozen
+from domain.jobs import transitions
+from domain.jobs.job_type import Policy
+from domain.jobs.transitions import NewJob
+from domain.json_text import JsonText, to_json_text
+from domain.users.user import User
+from functions.runtime import LazyClient, job_repository, user_repository
+from job_types.csv_profile import CSV_PROFILE, CsvDocument, ProfileCsv
+from local.cloudformation import ROOT
+from local.database import embedded_database, local_credentials
+from local.event_source_mapping import StreamPump
+from local.execution_environment import Answered, Result
+from local.function_pool import FunctionPool
+from local.stack import EMBEDDED_POLL_SECONDS, MAX_API_CONCURRENCY, settings
+from local.tables import ensure_tables
+from local.template import EventSourceMapping, LambdaFunction, Stack, Table, load_stack
+from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, SAMPLE_TIME, stream_record
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb.client import DynamoDBClient
+    from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute
+    from types_aiobotocore_dynamodbstreams.client import DynamoDBStreamsClient
+
+ROUNDS = 5
+SUBMITTERS = 16
+LANES = 32
+"""Jobs that the bare loop has under way at once."""
+DOCUMENTS = {"iowa-electricity.csv": 1500, "us-employment.csv": 500}
+"""A document of each job, and how many jobs: 1.5 KB with 0.2 ms of work, 18 KB with 3 ms."""
+SUBMISSIONS = 600
+EFFICIENCY_TARGET = 0.8
+TUTORIAL_TARGET = 2.0
+BARE_CONFIG = AioConfig(max_pool_connections=LANES)
+
+TUTORIAL_TABLE = Table(
+    name="JobsTable",
+    create={
+        "TableName": "JobsTable",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": name, "AttributeType": "S"} for name in ("id", "owner_id", "created_at")
+        ],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "owner-index",
+                "KeySchema": [
+                    {"AttributeName": "owner_id", "KeyType": "HASH"},
+                    {"AttributeName": "created_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    },
+    ttl_attribute=None,
+)
+"""Jobs by id and by owner, as tutorials declare it: indexes with all attributes."""
+
+
+class Drained(Frozen):
+    """Jobs a second from the stream to the outcome, a figure for each round; the contenders took turns."""
+
+    document: str
+    bare: tuple[float, ...]
+    headrace: tuple[float, ...]
+    tutorial: tuple[float, ...]
+
+    def median(self, contender: str) -> float:
+        """Jobs a second of the median round."""
+        return statistics.median(getattr(self, contender))
+
+    def against(self, other: str) -> float:
+        """Headrace's jobs a second as a multiple of another's: the median of the rounds' ratios."""
+        return statistics.median(
+            ours / theirs for ours, theirs in zip(self.headrace, getattr(self, other), strict=True)
+        )
+
+
+class Throughput(Frozen):
+    """Everything that was measured."""
+
+    drained: tuple[Drained, ...]
+    submitted: float
+    """Submissions a second."""
+    submitted_tutorial: float
+    units: float
+    """Write units of one job from submission to result, indexes included."""
+    units_tutorial: float
+
+
+class Bench:
+    """One server, its clients, and the functions that run on it."""
+
+    def __init__(self, stack: Stack, url: str, folder: Path, client: "DynamoDBClient", streams: "DynamoDBStreamsClient"):
+        self.stack = stack
+        self.url = url
+        self.folder = folder
+        self.client = client
+        self.streams = streams
+        self.environment = {**stack.functions["ApiFunction"].environment, **local_credentials(),
+                            "AWS_ENDPOINT_URL_DYNAMODB": url}  # fmt: skip
+
+    async def fresh(self, table: Table) -> None:
+        """An empty table with an empty stream."""
+        with suppress(self.client.exceptions.ResourceNotFoundException):
+            await self.client.delete_table(TableName=table.name)
+        await ensure_tables(self.client, (table,))
+
+    async def stream(self) -> str:
+        """The ARN of the table's stream."""
+        return (await self.client.describe_table(TableName="JobsTable"))["Table"]["LatestStreamArn"]
+
+    @asynccontextmanager
+    async def pool(self, function: LambdaFunction, size: int) -> AsyncIterator[FunctionPool]:
+        """Warm environments of a function."""
+        pool = FunctionPool(function, self.environment, self.folder / f"{function.name}.log", size)
+        await asyncio.gather(*(pool.warm_up() for _ in range(size)))
+        try:
+            yield pool
+        finally:
+            await pool.stop()
+
+
+async def measure() -> Throughput:
+    """All on one MiniStack; the contenders take turns, so that a busy minute of the machine meets all alike."""
+    os.environ.update(local_credentials())
+    stack = load_stack(PARAMETERS)
+    async with AsyncExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        database = await running.enter_async_context(embedded_database(None, folder / "database.log"))
+        session = aioboto3.Session()
+        client = await running.enter_async_context(
+            session.client("dynamodb", endpoint_url=database.url, config=BARE_CONFIG)
+        )
+        streams = await running.enter_async_context(session.client("dynamodbstreams", endpoint_url=database.url))
+        await ensure_tables(client, tuple(stack.tables.values()))
+        bench = Bench(stack, database.url, folder, client, streams)
+        drained = [await _drains(bench, document, jobs) for document, jobs in DOCUMENTS.items()]
+        submitted, submitted_tutorial = await _submissions(bench)
+        units, units_tutorial = await _units(bench)
+    return Throughput(
+        drained=tuple(drained),
+        submitted=submitted,
+        submitted_tutorial=submitted_tutorial,
+        units=units,
+        units_tutorial=units_tutorial,
+    )
+
+
+# ---- from the stream to the outcome -----------------------------------------------------------------------------
+
+
+async def _drains(bench: Bench, document: str, jobs: int) -> Drained:
+    text = (ROOT / "examples" / "data" / document).read_text()
+    mapping = bench.stack.mappings[0]
+    times: dict[str, list[float]] = {"bare": [], "headrace": [], "tutorial": []}
+    ours = bench.stack.functions[mapping.function]
+    async with (
+        bench.pool(ours, mapping.parallelization_factor) as pool,
+        bench.pool(_tutorial(bench, "worker", "benchmarks.naive.profile_worker.handler"), 1) as tutorial,
+    ):
+        # The first round opens clients and is not counted.
+        for number in range(ROUNDS + 1):
+            await _fill(bench, text, jobs)
+            bare = await _bare_loop(bench, jobs)
+            await _fill(bench, text, jobs)
+            headrace = await _through(bench, mapping, pool, jobs)
+            await _fill_tutorial(bench, text, jobs)
+            naive = await _through(bench, TUTORIAL_MAPPING, tutorial, jobs)
+            if number > 0:
+                for name, seconds in (("bare", bare), ("headrace", headrace), ("tutorial", naive)):
+                    times[name].append(jobs / seconds)
+            print(f"{document}: {jobs / bare:.0f}, {jobs / headrace:.0f}, {jobs / naive:.0f} jobs/s", flush=True)
+    return Drained(
+        document=document,
+        bare=tuple(times["bare"]),
+        headrace=tuple(times["headrace"]),
+        tutorial=tuple(times["tutorial"]),
+    )
+
+
+TUTORIAL_MAPPING = EventSourceMapping(
+    table="JobsTable",
+    function="Tutorial",
+    patterns=({"eventName": ["INSERT"]},),
+    report_batch_item_failures=True,
+)
+"""Lambda's defaults: batches of 100, one at a time for each shard."""
+
+
+def _tutorial(bench: Bench, name: str, handler: str) -> LambdaFunction:
+    worker = bench.stack.functions["WorkerFunction"]
+    return worker.model_copy(update={"name": f"Tutorial-{name}", "handler": handler})
+
+
+async def _fill(bench: Bench, document: str, jobs: int) -> None:
+    """A fresh table with queued jobs, and their doorbells in its stream."""
+    await bench.fresh(bench.stack.tables["JobsTable"])
+    lazy = LazyClient(bench.url)
+    repository = job_repository(settings(bench.stack, bench.url), lazy)
+    payload = to_json_text({"csv": document})
+
+    async def add() -> None:
+        now = datetime.now(UTC)
+        stored = await repository.add(transitions.submit(_new(payload), CSV_PROFILE.policy, now), now)
+        if not hasattr(stored, "state"):
+            raise TypeError(f"not stored: {stored}")
+
+    await _many(add, jobs)
+    await lazy.close()
+
+
+async def _fill_tutorial(bench: Bench, document: str, jobs: int) -> None:
+    await bench.fresh(TUTORIAL_TABLE)
+
+    async def add() -> None:
+        item: dict[str, Attribute] = {
+            "id": {"S": str(uuid.uuid4())},
+            "type": {"S": "csv.profile"},
+            "status": {"S": "queued"},
+            "owner_id": {"S": "owner"},
+            "created_at": {"S": datetime.now(UTC).isoformat()},
+            "payload": {"M": {"csv": {"S": document}}},
+        }
+        await bench.client.put_item(TableName="JobsTable", Item=item)
+
+    await _many(add, jobs)
+
+
+async def _bare_loop(bench: Bench, jobs: int) -> float:
+    """Seconds of a loop on a client, as its author would write it: read the shard; claim, run, finish, 32 at a time."""
+    client, streams, stream = bench.client, bench.streams, await bench.stream()
+    handler = ProfileCsv()
+    queue: asyncio.Queue[Mapping[str, Attribute]] = asyncio.Queue()
+
+    async def lane() -> None:
+        while True:
+            image = await queue.get()
+            await client.put_item(
+                TableName="JobsTable",
+                Item={**image, "status": {"S": "running"}, "version": {"N": "2"}},
+                ConditionExpression="version = :expected",
+                ExpressionAttributeValues={":expected": {"N": "1"}},
+            )
+            result = handler.run(CsvDocument.model_validate_json(image["payload"]["S"]), None)  # type: ignore[arg-type]
+            done = {"status": {"S": "succeeded"}, "version": {"N": "3"}, "result": {"S": result.model_dump_json()}}
+            await client.put_item(
+                TableName="JobsTable",
+                Item=cast("dict[str, Attribute]", {**image, **done}),
+                ConditionExpression="version = :expected",
+                ExpressionAttributeValues={":expected": {"N": "2"}},
+            )
+            queue.task_done()
+
+    began = time.perf_counter()
+    lanes = [asyncio.create_task(lane()) for _ in range(LANES)]
+    shard = (await streams.describe_stream(StreamArn=stream))["StreamDescription"]["Shards"][0]["ShardId"]
+    start = await streams.get_shard_iterator(StreamArn=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    iterator, seen = start["ShardIterator"], 0
+    while seen < jobs:
+        answer = await streams.get_records(ShardIterator=iterator)
+        iterator = answer["NextShardIterator"]
+        for record in answer["Records"]:
+            image = record["dynamodb"]["NewImage"]
+            if image["status"] == {"S": "queued"}:
+                seen += 1
+                queue.put_nowait(cast("Mapping[str, Attribute]", image))
+    await queue.join()
+    seconds = time.perf_counter() - began
+    for each in lanes:
+        each.cancel()
+    await asyncio.gather(*lanes, return_exceptions=True)
+    return seconds
+
+
+async def _through(bench: Bench, mapping: EventSourceMapping, pool: FunctionPool, jobs: int) -> float:
+    """Seconds of the local stack's event source mapping and a function, for all that is in the stream."""
+    left = jobs
+    done = asyncio.Event()
+
+    async def invoke(event: JsonValue) -> Result:
+        nonlocal left
+        result = await pool.invoke(event)
+        if not isinstance(result, Answered) or result.payload != {"batchItemFailures": []}:
+            raise ValueError(f"a batch failed: {result}")
+        left -= len(cast("dict[str, list[JsonValue]]", event)["Records"])
+        if left == 0:
+            done.set()
+        return result
+
+    arn = await bench.stream()
+    pump = StreamPump(bench.streams, arn, mapping, invoke, bench.folder / "failed", EMBEDDED_POLL_SECONDS)
+    began = time.perf_counter()
+    running = asyncio.create_task(pump.run())
+    ended = asyncio.create_task(done.wait())
+    await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
+    seconds = time.perf_counter() - began
+    if running.done():
+        running.result()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return seconds
+
+
+# ---- from the request to the table ------------------------------------------------------------------------------
+
+
+async def _submissions(bench: Bench) -> tuple[float, float]:
+    """Submissions a second, 16 at a time, through as many warm environments as the local stack keeps; both APIs."""
+    await bench.fresh(bench.stack.tables["JobsTable"])
+    lazy = LazyClient(bench.url)
+    admin = User(
+        id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, name="Sample", role="admin", version=1,
+        created_at=SAMPLE_TIME, updated_at=SAMPLE_TIME,
+    )  # fmt: skip
+    await user_repository(settings(bench.stack, bench.url), lazy).add(admin)
+    await lazy.close()
+    event = sample("api_submit")
+    found: dict[str, list[float]] = {"headrace": [], "tutorial": []}
+    async with (
+        bench.pool(bench.stack.functions["ApiFunction"], MAX_API_CONCURRENCY) as headrace,
+        bench.pool(_tutorial(bench, "api", "benchmarks.naive.api.handler"), MAX_API_CONCURRENCY) as tutorial,
+    ):
+        for number in range(ROUNDS + 1):
+            for name, pool in (("headrace", headrace), ("tutorial", tutorial)):
+
+                async def submit(pool: FunctionPool = pool) -> None:
+                    result = await pool.invoke(event)
+                    if not isinstance(result, Answered) or cast("dict[str, int]", result.payload)["statusCode"] != 202:  # noqa: PLR2004
+                        raise ValueError(f"not accepted: {result}")
+
+                began = time.perf_counter()
+                await _many(submit, SUBMISSIONS)
+                if number > 0:
+                    found[name].append(SUBMISSIONS / (time.perf_counter() - began))
+    return statistics.median(found["headrace"]), statistics.median(found["tutorial"])
+
+
+async def _many(work: Callable[[], Awaitable[None]], times: int) -> None:
+    left = iter(range(times))
+
+    async def lane() -> None:
+        for _ in left:
+            await work()
+
+    await asyncio.gather(*(lane() for _ in range(SUBMITTERS)))
+
+
+# ---- write units ------------------------------------------------------------------------------------------------
+
+
+async def _units(bench: Bench) -> tuple[float, float]:
+    """Write units of one job from submission to result, indexes included: Headrace's and the tutorial's."""
+    await bench.fresh(bench.stack.tables["JobsTable"])
+    lazy = LazyClient(bench.url)
+    found = await costs(Meter(await lazy()), job_repository(settings(bench.stack, bench.url), lazy))
+    await lazy.close()
+    await bench.fresh(TUTORIAL_TABLE)
+    os.environ.update(bench.environment)
+    # They make their clients when they are imported, as tutorials do.
+    from benchmarks.naive import api, worker
+
+    request = api.JobRequest(type="csv.profile", payload=api.CsvPayload(csv="city,people\nBergen,291940\n"))
+    created = await Meter(api.dynamodb.meta.client).cost_of(asyncio.to_thread(api.create_job, request, "owner"))
+    item = (await bench.client.scan(TableName="JobsTable"))["Items"][0]
+    record = DynamoDBRecord(stream_record("1", "INSERT", "id", new=cast("dict[str, JsonValue]", item)))
+    ran = await Meter(worker.dynamodb.meta.client).cost_of(asyncio.to_thread(worker.record_handler, record))
+    return sum(found[name].writes for name in ("submit", "claim", "finish")), created.writes + ran.writes
+
+
+def _new(payload: JsonText) -> NewJob:
+    return NewJob(id=str(uuid.uuid4()), owner_id="owner", type="csv.profile", payload=payload, max_attempts=3)
+
+
+def table(found: Throughput) -> str:
+    """As Markdown."""
+    return "\n".join((
+        "| jobs a second, medians | Headrace | bare loop | of it | target | tutorial | multiple | target |",
+        "|---|---|---|---|---|---|---|---|",
+        *(
+            f"| drained, `{each.document}` | {each.median('headrace'):.0f} | {each.median('bare'):.0f} "
+            f"| {each.against('bare'):.2f} | {EFFICIENCY_TARGET} | {each.median('tutorial'):.0f} "
+            f"| {each.against('tutorial'):.1f} | {TUTORIAL_TARGET} |"
+            for each in found.drained
+        ),
+        f"| submitted | {found.submitted:.0f} | | | | {found.submitted_tutorial:.0f} "
+        f"| {found.submitted / found.submitted_tutorial:.1f} | |",
+        f"| write units of a job | {found.units:g} | | | 6 | {found.units_tutorial:g} | | |",
+    ))  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(table(asyncio.run(measure())))

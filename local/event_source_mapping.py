@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from local.template import EventSourceMapping
 
 LANE_CAPACITY = 1000
+MAX_RECORDS = 1000
+"""Of one `GetRecords`: an answer with fewer of them has come to the end of the shard."""
 DISCOVERY_SECONDS = 5
 OUTAGE_SECONDS = 1
 
@@ -135,7 +137,7 @@ class StreamPump:
             if iterator is None:
                 self._done[shard["ShardId"]].set()
                 return
-            if not answer["Records"]:
+            if len(answer["Records"]) < MAX_RECORDS:
                 await asyncio.sleep(self._poll_seconds)
 
     async def _iterator(self, shard_id: str, last: str | None) -> str:

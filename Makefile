@@ -25,7 +25,7 @@ demo: setup ## run some hundred real jobs on the local stack, and show how each 
 dev: setup ## run the local stack until Ctrl-C
 	$(BIN)/headrace dev
 
-test: setup ## run the tests, with branch coverage (100 % of domain/)
+test: setup $(TOOLS)/microburst/.done ## run the tests, with branch coverage (100 % of domain/)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=
 	$(BIN)/coverage report --include='domain/*' --fail-under=100
 	$(BIN)/coverage report --format=total
@@ -75,7 +75,7 @@ sam-local: setup $(TOOLS)/sam/.done ## run every function by the SAM CLI, in Doc
 bench: setup ## measure, beside the baselines, and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
-reliability: setup ## the model in wide bounds, a thousand seeds, every mutant; writes docs/reliability.md
+reliability: setup $(TOOLS)/microburst/.done ## the model in wide bounds, a thousand seeds, every mutant; writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
 
 docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)

@@ -27,6 +27,7 @@ from domain.users.user import Email, User
 from functions.api.models import JobView, SubmitJob, job_view
 from functions.runtime import Runtime
 from functions.settings import read_settings
+from job_types import catalogue
 from local.cloudformation import ROOT
 from local.template import load_stack
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, SAMPLE_TIME
@@ -95,7 +96,7 @@ def _headrace() -> Callable[[dict[str, JsonValue]], object]:
     runtime = Runtime(read_settings(os.environ))
     runtime.jobs, runtime.users = _Answering(), _Known()  # type: ignore[assignment]  # the database excluded
     logger = Logger("benchmark", level="WARNING")
-    handle = build(runtime, logger)
+    handle = build(runtime, logger, catalogue())
     return lambda event: handle(event, _Context())  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import sys
 import time
 import uuid
@@ -19,6 +20,8 @@ from local.template import LambdaFunction
 
 API = "/2018-06-01/runtime"
 INIT_SECONDS = 60
+MEMORY_SECONDS = 0.05
+"""Between two looks at an environment's memory."""
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Lambda's limit for a synchronous request or response."""
 
@@ -65,6 +68,7 @@ class Environment:
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._runner: web.AppRunner | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._limiter: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -86,6 +90,7 @@ class Environment:
                 start_new_session=True,
             )
         self._watcher = asyncio.create_task(self._watch(self._process))
+        self._limiter = asyncio.create_task(self._limit_memory(self._process))
         try:
             await asyncio.wait_for(asyncio.shield(self._ready), INIT_SECONDS)
         except TimeoutError:
@@ -114,6 +119,8 @@ class Environment:
             with suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
+        if self._limiter is not None:
+            self._limiter.cancel()
         if self._watcher is not None:
             await self._watcher
         if self._runner is not None:
@@ -128,6 +135,19 @@ class Environment:
         if self._current is not None:
             exited = f"Runtime exited with code {code}" if code >= 0 else f"Runtime exited on signal {-code}"
             self._current.settle(FunctionFailed(error_type="Runtime.ExitError", message=exited))
+
+    async def _limit_memory(self, process: asyncio.subprocess.Process) -> None:
+        """End the process when it passes the function's memory, as Lambda does; only where there is a /proc."""
+        limit = self._function.memory_size * 2**20
+        while self.alive and (used := _resident(process.pid)) is not None:
+            if used > limit:
+                told = f"Memory Size: {self._function.memory_size} MB, used: {used // 2**20} MB"
+                if self._current is not None:
+                    self._current.settle(FunctionFailed(error_type="Runtime.OutOfMemory", message=told))
+                with suppress(ProcessLookupError):
+                    process.kill()
+                return
+            await asyncio.sleep(MEMORY_SECONDS)
 
     async def _serve(self) -> str:
         app = web.Application(client_max_size=MAX_PAYLOAD_BYTES + 1024)
@@ -174,6 +194,14 @@ class Environment:
             return web.json_response({"errorType": "InvalidRequestID"}, status=400)
         self._current.settle(result)
         return web.json_response({"status": "OK"}, status=202)
+
+
+def _resident(pid: int) -> int | None:
+    """Bytes of memory that a process holds."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError):
+        return None
 
 
 def function_arn(name: str) -> str:

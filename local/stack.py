@@ -82,13 +82,18 @@ def credentials_for(endpoint_url: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running_stack(folder: Folder, options: Options) -> AsyncIterator[Running]:
-    """Start everything, yield where it answers, and end it in order: what was accepted is worked off first."""
+async def running_stack(
+    folder: Folder, options: Options, adapt: Callable[[Stack], Stack] = lambda stack: stack
+) -> AsyncIterator[Running]:
+    """Start everything, yield where it answers, and end it in order: what was accepted is worked off first.
+
+    `adapt` may change what the template declares: other handlers, other limits.
+    """
     folder.create()
     other = folder.running()
     if other is not None:
         raise StackError(f"A stack runs in this folder already, at {other.url} (process {other.pid}); stop it first.")
-    stack = load_stack(parameters(folder, options.allowed_hosts, options.log_level))
+    stack = adapt(load_stack(parameters(folder, options.allowed_hosts, options.log_level)))
     async with AsyncExitStack() as running:
         _check_port(options)
         endpoint_url, watches = await running.enter_async_context(_database(folder, options))

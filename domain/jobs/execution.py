@@ -144,8 +144,14 @@ class JobExecutor:
             if self._clock() < ends:
                 return Retry(code="TimeoutError", reason="the handler ran into a time-out of its own")
             return TimedOut(reason=f"the attempt took longer than {timeout.total_seconds():g} s")
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
-            return Retry(code=type(error).__name__, reason=str(error) or type(error).__name__)
+        except asyncio.CancelledError as error:
+            # Something that the handler awaited was cancelled; or this attempt is, with its invocation.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return _raised(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
+            return _raised(error)
         return _outcome(returned)
 
     async def _record(self, claimed: Job, outcome: Outcome, deadline: datetime) -> Execution:
@@ -181,6 +187,10 @@ async def _call(handler: AnyHandler, payload: BaseModel, context: JobContext) ->
     if inspect.iscoroutinefunction(handler.run):
         return await handler.run(payload, context)
     return await asyncio.to_thread(handler.run, payload, context)
+
+
+def _raised(error: BaseException) -> Retry:
+    return Retry(code=type(error).__name__, reason=str(error) or type(error).__name__)
 
 
 def _outcome(returned: object) -> Outcome:

@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
+from domain.jobs.job_type import Catalogue
 from functions.api.app import create_app
 from functions.api.identity import sam_local_email
 from functions.runtime import Runtime, new_id, now
@@ -22,10 +23,10 @@ Event = dict[str, object]
 TEXT = ["text/", "application/json", "application/problem+json", "application/javascript"]
 
 
-def build(runtime: Runtime, logger: Logger) -> Callable[[Event, LambdaContext], Event]:
+def build(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[[Event, LambdaContext], Event]:
     """The handler on this environment's loop and repositories."""
     email = sam_local_email(os.environ)
-    app = create_app(runtime.jobs, runtime.users, catalogue(), now, new_id, logger, email)
+    app = create_app(runtime.jobs, runtime.users, job_types, now, new_id, logger, email)
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 
     def handle(event: Event, context: LambdaContext) -> Event:
@@ -35,7 +36,7 @@ def build(runtime: Runtime, logger: Logger) -> Callable[[Event, LambdaContext], 
     return handle
 
 
-handler = build(Runtime(read_settings(os.environ)), Logger())
+handler = build(Runtime(read_settings(os.environ)), Logger(), catalogue())
 
 # And it stays: later collections need not look at it.
 gc.freeze()

@@ -14,6 +14,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.jobs.job_type import Catalogue
 from domain.jobs.sweeping import Sweeper, SweepReport
 from functions.runtime import Runtime, new_random, now
 from functions.settings import read_settings
@@ -23,9 +24,9 @@ Event = dict[str, object]
 Response = dict[str, int | bool]
 
 
-def build(runtime: Runtime, logger: Logger) -> Callable[[Event, LambdaContext], Response]:
+def build(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[[Event, LambdaContext], Response]:
     """The handler on this environment's loop and repositories."""
-    sweeper = Sweeper(runtime.jobs, catalogue(), now, new_random)
+    sweeper = Sweeper(runtime.jobs, job_types, now, new_random)
 
     def handle(_event: Event, context: LambdaContext) -> Response:
         """What the sweep did: `moved`, `idle` and `problems` are numbers of jobs."""
@@ -62,7 +63,7 @@ def _tell(logger: Logger, report: SweepReport) -> None:
     overdue.flush_metrics()
 
 
-handler = build(Runtime(read_settings(os.environ)), Logger())
+handler = build(Runtime(read_settings(os.environ)), Logger(), catalogue())
 
 # And it stays: later collections need not look at it.
 gc.freeze()

@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.jobs.execution import JobExecutor
+from domain.jobs.job_type import Catalogue
 from functions.runtime import Runtime, new_id, new_random, now
 from functions.settings import read_settings
 from functions.worker.batch import run_batch
@@ -28,10 +29,10 @@ RESERVE = timedelta(seconds=2)
 
 
 def build(
-    runtime: Runtime, logger: Logger, on_failure_queue_url: str = ""
+    runtime: Runtime, logger: Logger, job_types: Catalogue, on_failure_queue_url: str = ""
 ) -> Callable[[Event, LambdaContext], Response]:
     """The handler on this environment's loop and repositories."""
-    executor = JobExecutor(runtime.jobs, catalogue(), now, new_id, new_random, os.environ)
+    executor = JobExecutor(runtime.jobs, job_types, now, new_id, new_random, os.environ)
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """Lambda's partial batch response: what it names comes again, the rest is done."""
@@ -50,7 +51,7 @@ def build(
     return handle
 
 
-handler = build(Runtime(read_settings(os.environ)), Logger(), os.environ.get("ON_FAILURE_QUEUE_URL", ""))
+handler = build(Runtime(read_settings(os.environ)), Logger(), catalogue(), os.environ.get("ON_FAILURE_QUEUE_URL", ""))
 
 # And it stays: later collections need not look at it.
 gc.freeze()

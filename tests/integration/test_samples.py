@@ -14,7 +14,9 @@ import functions.api.handler
 import functions.sweeper.handler
 import functions.worker.handler
 from domain.jobs.job import Job
+from domain.jobs.job_type import Catalogue
 from functions.runtime import LazyClient, Runtime
+from job_types import catalogue
 from local.cloudformation import ROOT
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
 from tests.conftest import a_settings, job_repository_on, user_repository_on
@@ -23,7 +25,7 @@ from tests.fakes.lambda_context import FakeLambdaContext
 
 T = TypeVar("T")
 SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/samples").glob("*.json")}
-BUILD: Mapping[str, Callable[[Runtime, Logger], Callable[..., object]]] = {
+BUILD: Mapping[str, Callable[[Runtime, Logger, Catalogue], Callable[..., object]]] = {
     "api": functions.api.handler.build,
     "worker": functions.worker.handler.build,
     "sweeper": functions.sweeper.handler.build,
@@ -38,7 +40,7 @@ class Lambda:
         self._runtime = self._thread.submit(Runtime, a_settings(url)).result()
 
     def invoke(self, sample: str) -> dict[str, JsonValue]:
-        handler = BUILD[sample.split("_", maxsplit=1)[0]](self._runtime, Logger("samples"))
+        handler = BUILD[sample.split("_", maxsplit=1)[0]](self._runtime, Logger("samples"), catalogue())
         answer = self._thread.submit(handler, SAMPLES[sample], FakeLambdaContext(120)).result()
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
 

@@ -22,17 +22,17 @@ class History:
         self.accepted: set[str] = set()
         """Jobs of which a client was told that they are accepted."""
 
-    def committed(self, author: str, before: Job | None, after: Job, now: datetime) -> None:
-        """Check one change; raises `Violation`."""
-        self.changes.setdefault(after.id, []).append((author, after))
+    def committed(self, author: str | None, before: Job | None, after: Job, now: datetime) -> None:
+        """Check one change; raises `Violation`. Who made it is not known (None) to those who look from outside."""
+        self.changes.setdefault(after.id, []).append((author or "somebody", after))
         if before is None:
             self._require(after.version == 1, "I3", after, "a new job has version 1")
             return
         self._require(after.version == before.version + 1, "I3", after, f"follows version {before.version}")
         if is_final(before):
-            by_hand = author.startswith("client") and isinstance(before.state, Failed | Cancelled)
+            by_hand = author is not None and author.startswith("client") and isinstance(before.state, Failed | Cancelled)
             self._require(by_hand and isinstance(after.state, Queued), "I2", after, f"{author} changed a final state")
-        if isinstance(before.state, Running) and not isinstance(after.state, Running):
+        if author is not None and isinstance(before.state, Running) and not isinstance(after.state, Running):
             token = before.state.lease.token
             holder = author.startswith("sweeper") or token.startswith(f"{author}:")
             self._require(holder, "I4", after, f"{author} ended the attempt of {token}")

@@ -119,6 +119,31 @@ async def test_an_exception_without_a_message_is_told_by_its_type() -> None:
     assert job.state.error.message == "RuntimeError"
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError()])
+async def test_what_is_no_exception_is_the_jobs_failure_too(error: BaseException) -> None:
+    async def leave(_document: Text, _context: JobContext) -> Count:
+        raise error
+
+    job = await run_with(leave)
+    assert isinstance(job.state, Retrying)
+    assert job.state.error.code == type(error).__name__
+
+
+async def test_an_attempt_that_is_cancelled_from_outside_ends() -> None:
+    started = asyncio.Event()
+
+    async def wait(_document: Text, _context: JobContext) -> Count:
+        started.set()
+        await asyncio.sleep(60)
+        return Count()
+
+    running = asyncio.create_task(run_with(wait))
+    await started.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_a_time_out_of_the_handlers_own_is_not_the_attempts() -> None:
     async def impatient(_document: Text, _context: JobContext) -> Count:
         raise TimeoutError

@@ -1,0 +1,234 @@
+"""Entry points of functions with job types that break what they can, in real processes: see `faults.py`, `poison.py`.
+
+The local stack starts them in place of the deployed ones; all but the job types and the faults is the same code.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+from aws_lambda_powertools import Logger
+from pydantic import BaseModel
+
+import functions.api.handler
+import functions.sweeper.handler
+import functions.worker.handler
+from domain.jobs.job import Job, Running
+from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy
+from domain.jobs.repository import JobUnreadable, VersionConflict
+from domain.jobs.retry import Backoff
+from domain.results import ItemTooLarge, StorageUnavailable
+from functions.runtime import Runtime, new_id
+from functions.settings import read_settings
+from persistence.cursors import CursorCodec
+from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
+from tests.reliability.ledger import LEDGER, Fault, Ledger, Point
+
+PAUSE_SECONDS = 12
+"""How long a stopped process sleeps, if it wakes again: beyond its lease (2 s + 5 s of grace) and a sweep."""
+
+POLICY = Policy(
+    max_attempts=20,
+    timeout=timedelta(seconds=2),
+    backoff=Backoff(base=timedelta(milliseconds=100), cap=timedelta(seconds=1)),
+)
+
+
+class Plan(BaseModel):
+    """A job's payload: what happens to the process that runs it, once, and where."""
+
+    fault: Fault = "none"
+    at: Point = "before_claim"
+
+
+class Noted(BaseModel):
+    """The effect was made."""
+
+    key: str
+
+
+class Note:
+    """Writes its effect to the ledger."""
+
+    definition = JobType[Plan, Noted](
+        name="test.note", summary="Write an effect", payload=Plan, result=Noted, policy=POLICY
+    )
+
+    async def run(self, plan: Plan, context: JobContext) -> Noted:
+        _LEDGER.effect(context.idempotency_key)
+        _strike(context.job_id, plan, "after_effect")
+        return Noted(key=context.idempotency_key)
+
+
+class FaultyJobs(DynamoJobRepository):
+    """The repository of a worker; at a job's planned point its process is killed or stopped."""
+
+    async def replace(
+        self, job: Job, expected_version: int
+    ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
+        plan = Plan.model_validate(json.loads(job.payload)) if job.type == Note.definition.name else Plan()
+        claims = isinstance(job.state, Running)
+        if claims:
+            _strike(job.id, plan, "before_claim")
+        written = await super().replace(job, expected_version)
+        if isinstance(written, Job) and claims:
+            _strike(job.id, plan, "after_claim")
+        if isinstance(written, Job) and not claims:
+            _LEDGER.committed(job.id, job.version, str(job.attempt), job.status)
+            _strike(job.id, plan, "after_outcome")
+        return written
+
+
+def _strike(job_id: str, plan: Plan, point: Point) -> None:
+    if plan.fault == "none" or plan.at != point or not _LEDGER.first_fault(job_id, plan.fault, point):
+        return
+    if plan.fault == "pause":
+        wake = f"sleep {PAUSE_SECONDS}; kill -CONT {os.getpid()}"
+        subprocess.Popen(["sh", "-c", wake], start_new_session=True)
+    os.kill(os.getpid(), signal.SIGKILL if plan.fault == "kill" else signal.SIGSTOP)
+
+
+# ---- poison ------------------------------------------------------------------------------------------------------
+
+
+class Nothing(BaseModel):
+    """No payload."""
+
+
+POISON_POLICY = POLICY.model_copy(update={"max_attempts": 2})
+
+
+class Raises:
+    """Raises what is not even an Exception."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.raises", summary="Raise", payload=Nothing, result=Noted, policy=POISON_POLICY
+    )
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        raise RecursionError("as deep as it gets")
+
+
+class Exits:
+    """Ends the process, as a crash in native code does."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.exits", summary="End the process", payload=Nothing, result=Noted, policy=POISON_POLICY
+    )
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        os._exit(139)
+
+
+class Cancels:
+    """Awaits what was cancelled."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.cancels", summary="Be cancelled", payload=Nothing, result=Noted, policy=POISON_POLICY
+    )
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        raise asyncio.CancelledError
+
+
+class LeavesQuietly:
+    """Calls `sys.exit`, which no `except Exception` catches."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.sys_exit", summary="Exit", payload=Nothing, result=Noted, policy=POISON_POLICY
+    )
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        raise SystemExit(3)
+
+
+class Waits:
+    """Never ends, and lets others run."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.waits", summary="Wait forever", payload=Nothing, result=Noted, policy=POISON_POLICY
+    )
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        await asyncio.Event().wait()
+        return Noted(key="")
+
+
+class Blocks:
+    """Never ends and never yields: the event loop of its process stands still."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.blocks", summary="Block forever", payload=Nothing, result=Noted, policy=POISON_POLICY
+    )
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        while True:
+            time.sleep(1)  # noqa: ASYNC251 - this is what it is for
+
+
+class BlocksAThread:
+    """A plain function that never ends; no thread can be stopped from outside."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.thread", summary="Block a thread", payload=Nothing, result=Noted, policy=POISON_POLICY
+    )
+
+    def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        while True:
+            time.sleep(1)
+
+
+class Devours:
+    """Takes memory until there is none."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.memory", summary="Take all memory", payload=Nothing, result=Noted, policy=POISON_POLICY
+    )
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        taken: list[bytes] = []
+        while True:
+            taken.append(bytes(b"x") * 2**24)
+            time.sleep(0.001)  # noqa: ASYNC251 - it never yields either
+
+
+class ReturnsRubbish:
+    """Returns what is not its result model."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.rubbish", summary="Return rubbish", payload=Nothing, result=Noted, policy=POISON_POLICY
+    )
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        return cast("Noted", object())
+
+
+POISON = (
+    Raises(),
+    Exits(),
+    Cancels(),
+    LeavesQuietly(),
+    Waits(),
+    Blocks(),
+    BlocksAThread(),
+    Devours(),
+    ReturnsRubbish(),
+)
+JOB_TYPES = Catalogue(cast("AnyHandler", each) for each in (Note(), *POISON))
+
+_LEDGER = Ledger(Path(os.environ.get(LEDGER, "ledger.sqlite")))
+_SETTINGS = read_settings(os.environ)
+_RUNTIME = Runtime(_SETTINGS)
+if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") == "WorkerFunction":
+    _CURSORS = CursorCodec(_SETTINGS.cursor_key.encode())
+    _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, _CURSORS, new_id, _SETTINGS.wake_shards)
+
+worker = functions.worker.handler.build(_RUNTIME, Logger(), JOB_TYPES)
+api = functions.api.handler.build(_RUNTIME, Logger(), JOB_TYPES)
+sweeper = functions.sweeper.handler.build(_RUNTIME, Logger(), JOB_TYPES)

@@ -7,7 +7,10 @@ whether that is still so; no read is needed.
 import asyncio
 import inspect
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel, ValidationError
@@ -24,6 +27,9 @@ from domain.jobs.transitions import IllegalTransition
 from domain.json_text import NotJson, byte_length, to_json_text
 from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
+
+MAX_THREADS = 32
+"""Of plain handlers at once: more than a batch runs, so that none spends its timeout waiting for a thread."""
 
 MAX_RESULT_BYTES = 128 * 1024
 """Of the result's JSON: beside the largest payload it still fits into one item."""
@@ -92,6 +98,7 @@ class JobExecutor:
         self._new_id = new_id
         self._random = random
         self._settings = settings
+        self._threads = ThreadPoolExecutor(MAX_THREADS, "handler")
 
     async def execute(self, job: Job, deadline: datetime) -> Execution:
         """One attempt of `job`, which must have committed its outcome before `deadline`."""
@@ -139,7 +146,7 @@ class JobExecutor:
             return _invalid_payload(error)
         try:
             async with asyncio.timeout((ends - self._clock()).total_seconds()):
-                returned = await _call(handler, payload, context)
+                returned = await self._call(handler, payload, context)
         except TimeoutError:
             if self._clock() < ends:
                 return Retry(code="TimeoutError", reason="the handler ran into a time-out of its own")
@@ -153,6 +160,19 @@ class JobExecutor:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
             return _raised(error)
         return _outcome(returned)
+
+    async def _call(self, handler: AnyHandler, payload: BaseModel, context: JobContext) -> object:
+        """Await an async handler; run a plain one in a thread, which a timeout leaves to itself."""
+        if inspect.iscoroutinefunction(handler.run):
+            return await handler.run(payload, context)
+        run = partial(copy_context().run, handler.run, payload, context)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        except asyncio.CancelledError:
+            # Its thread may never end, and no other job shall wait for it.
+            self._threads.shutdown(wait=False)
+            self._threads = ThreadPoolExecutor(MAX_THREADS, "handler")
+            raise
 
     async def _record(self, claimed: Job, outcome: Outcome, deadline: datetime) -> Execution:
         """Commit the outcome; another writer's change (a cancel, progress) is taken in first."""
@@ -180,13 +200,6 @@ class JobExecutor:
                     if written.reason == "rejected" or self._clock() >= deadline:
                         return Interrupted(job_id=claimed.id, stage="record", problem=written)
                     await asyncio.sleep(RECORD_PAUSE.total_seconds())
-
-
-async def _call(handler: AnyHandler, payload: BaseModel, context: JobContext) -> object:
-    """Await an async handler; run a plain one in a thread, which a timeout leaves to itself."""
-    if inspect.iscoroutinefunction(handler.run):
-        return await handler.run(payload, context)
-    return await asyncio.to_thread(handler.run, payload, context)
 
 
 def _raised(error: BaseException) -> Retry:

@@ -4,7 +4,6 @@ The local stack starts them in place of the deployed ones; all but the job types
 """
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from aws_lambda_powertools import Logger
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 import functions.api.handler
 import functions.sweeper.handler
@@ -72,7 +71,7 @@ class FaultyJobs(DynamoJobRepository):
     async def replace(
         self, job: Job, expected_version: int
     ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
-        plan = Plan.model_validate(json.loads(job.payload)) if job.type == Note.definition.name else Plan()
+        plan = _plan(job)
         claims = isinstance(job.state, Running)
         if claims:
             _strike(job.id, plan, "before_claim")
@@ -83,6 +82,13 @@ class FaultyJobs(DynamoJobRepository):
             _LEDGER.committed(job.id, job.version, str(job.attempt), job.status)
             _strike(job.id, plan, "after_outcome")
         return written
+
+
+def _plan(job: Job) -> Plan:
+    try:
+        return Plan.model_validate_json(job.payload) if job.type == Note.definition.name else Plan()
+    except ValidationError:
+        return Plan()
 
 
 def _strike(job_id: str, plan: Plan, point: Point) -> None:

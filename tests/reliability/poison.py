@@ -1,0 +1,166 @@
+"""Poison on the running local stack: jobs that crash, block or devour their process, and items that are no jobs.
+
+Others go on; each culprit ends `failed` and says why; what is no job is set aside.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import aioboto3
+import httpx
+
+from domain.frozen import Frozen
+from domain.jobs import transitions
+from domain.jobs.job_type import Policy
+from domain.jobs.transitions import NewJob
+from domain.json_text import JsonText
+from local.database import local_credentials
+from local.directory import LOCAL_ADMIN, ensure_local_admin
+from local.stack import Options, running_stack
+from local.state import Folder
+from local.tokens import local_authority
+from persistence.converters.dynamo_to_domain import job_to_item
+from tests.reliability.faults import with_faults
+from tests.reliability.history import Violation
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute
+
+HEALTHY = 60
+PATIENCE_SECONDS = 240
+EXPECTED: Mapping[str, tuple[str, str]] = {
+    "poison.raises": ("exhausted", "RecursionError"),
+    "poison.cancels": ("exhausted", "CancelledError"),
+    "poison.sys_exit": ("exhausted", "SystemExit"),
+    "poison.exits": ("exhausted", "lease_expired"),
+    "poison.memory": ("exhausted", "lease_expired"),
+    "poison.blocks": ("exhausted", "lease_expired"),
+    "poison.waits": ("timeout", "timeout"),
+    "poison.thread": ("timeout", "timeout"),
+    "poison.rubbish": ("permanent", "invalid_result"),
+    "test.note": ("permanent", "invalid_payload"),
+}
+"""How each ends: the job's reason and its error's code. The note's payload is not what its type takes."""
+UNDECODABLE: Mapping[str, "dict[str, Attribute]"] = {
+    "no attributes but a status": {"status": {"S": "queued"}},
+    "numbers for words": {"status": {"S": "queued"}, "type": {"N": "1"}, "version": {"S": "one"}},
+    "a payload that is a map": {"payload": {"M": {"fault": {"S": "none"}}}},
+    "no such moment": {"expires_at": {"N": "99999999999999999999999999999999999999"}},
+    "a list of lists of lists": {"history": {"L": [{"L": [{"L": [{"NULL": True}]}]}]}},
+}
+"""Items that are no jobs: a job's attributes are replaced by these; the first has nothing else."""
+
+
+class Survived(Frozen):
+    """What became of the poison, and of its neighbours."""
+
+    ended: dict[str, tuple[str, str]]
+    """The reason and the error's code, by job type."""
+    set_aside: int
+    """Messages on the on-failure queue, for undecodable records."""
+    undecodable: int
+    healthy: int
+    """Jobs beside them, all of which succeeded."""
+    seconds: float
+
+
+async def survive() -> Survived:
+    """Raises `Violation` when a neighbour does not succeed, or a culprit does not end as it should."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="headrace-poison-") as temporary:
+        folder = Path(temporary)
+        state = Folder(folder / ".headrace")
+        async with running_stack(
+            state, Options(port=0, log_level="WARNING"), lambda stack: with_faults(stack, folder / "ledger.sqlite")
+        ) as stack:
+            await ensure_local_admin(state, stack.endpoint_url)
+            token = local_authority(state).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
+            headers = {"authorization": f"Bearer {token}"}
+            async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=35) as client:
+                await _store_what_no_client_could(stack.endpoint_url)
+                bodies: list[dict[str, object]] = [{"type": "test.note", "payload": {}} for _ in range(HEALTHY)]
+                for number, poison in enumerate(name for name in EXPECTED if name.startswith("poison.")):
+                    bodies.insert(number * 6, {"type": poison, "payload": {}})
+                ids = await asyncio.gather(*(_submit(client, body) for body in bodies))
+                jobs = [await _final(client, job_id) for job_id in (*ids, BAD_PAYLOAD)]
+                queue = state.queue("OnFailureQueue")
+                set_aside = await _messages(queue, len(UNDECODABLE))
+    healthy = [job for job in jobs if job["type"] == "test.note" and job["id"] != BAD_PAYLOAD]
+    for job in healthy:
+        if job["status"] != "succeeded":
+            raise Violation(f"I1: a neighbour of poison ended otherwise: {job}")
+    ended = {
+        str(job["type"]): (str(job["error"]["reason"]), str(job["error"]["code"]))
+        for job in jobs
+        if job["status"] == "failed"
+    }
+    if ended != EXPECTED:
+        wrong = {name: ended.get(name) for name, end in EXPECTED.items() if ended.get(name) != end}
+        raise Violation(f"I5: poison ended otherwise: {wrong}")
+    return Survived(
+        ended=ended,
+        set_aside=set_aside,
+        undecodable=len(UNDECODABLE),
+        healthy=len(healthy),
+        seconds=time.monotonic() - began,
+    )
+
+
+BAD_PAYLOAD = str(uuid.UUID(int=7))
+
+
+async def _store_what_no_client_could(endpoint_url: str) -> None:
+    """Items that are no jobs, and a job whose payload the API would have refused."""
+    now = datetime.now(UTC)
+    async with aioboto3.Session().client("dynamodb", endpoint_url=endpoint_url) as client:
+        for number, (_, attributes) in enumerate(UNDECODABLE.items()):
+            whole = _item(str(uuid.UUID(int=100 + number)), "{}", now)
+            item = {"id": whole["id"], **attributes} if number == 0 else {**whole, **attributes}
+            await client.put_item(TableName="JobsTable", Item=item)
+        await client.put_item(TableName="JobsTable", Item=_item(BAD_PAYLOAD, '{"fault": ["no", "such"]}', now))
+
+
+def _item(job_id: str, payload: str, now: datetime) -> "dict[str, Attribute]":
+    new = NewJob(id=job_id, owner_id="nobody", type="test.note", payload=JsonText(payload), max_attempts=2)
+    return job_to_item(transitions.submit(new, Policy(), now), "write-1", 8)
+
+
+async def _submit(client: httpx.AsyncClient, body: dict[str, object]) -> str:
+    answer = await client.post("/v1/jobs", json=body)
+    answer.raise_for_status()
+    return str(answer.json()["id"])
+
+
+async def _final(client: httpx.AsyncClient, job_id: str) -> dict[str, dict[str, object]]:
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        answer = await client.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=5"})
+        job = cast("dict[str, dict[str, object]]", answer.json())
+        if job["status"] in ("succeeded", "failed", "cancelled"):
+            return job
+        if time.monotonic() > ends:
+            raise Violation(f"I1: not ended after {PATIENCE_SECONDS} s: {job}")
+
+
+async def _messages(queue: Path, enough: int) -> int:
+    """How many records the event source mapping has set aside, when there are `enough`, or after half a minute."""
+    found = 0
+    for _ in range(60):
+        found = sum(json.loads(line)["DDBStreamBatchInfo"]["batchSize"] for line in queue.open()) if queue.exists() else 0
+        if found >= enough:
+            break
+        await asyncio.sleep(0.5)
+    return found
+
+
+if __name__ == "__main__":
+    os.environ.update(local_credentials())
+    print(json.dumps(asyncio.run(survive()).model_dump(), indent=1))

@@ -7,7 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from benchmarks import api_cost, cold_start, memory, repository, scale
+from benchmarks import api_cost, cold_start, memory, repository, scale, throughput
 from local.cloudformation import ROOT
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -19,6 +19,7 @@ def main() -> None:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
     overhead = repository.table(asyncio.run(repository.measure()))
     call = api_cost.table(api_cost.measure())
+    rates = throughput.table(asyncio.run(throughput.measure()))
     kept = memory.table(asyncio.run(memory.measure()))
     sizes = scale.table(asyncio.run(scale.measure()))
     starts = cold_start.table(asyncio.run(cold_start.measure()))
@@ -41,6 +42,19 @@ A job of 1 KB is created, claimed and finished on MiniStack: through the reposit
 same three conditional writes on a bare client; {repository.CONCURRENCY} at a time, {repository.ROUNDS} rounds.
 
 {overhead}
+
+## Throughput
+
+Jobs a second on one MiniStack, the contenders in turn, {throughput.ROUNDS} rounds; a ratio is the median of the rounds'.
+*Drained*: from the stream to the stored result, `csv.profile` of a document of `examples/data`. Headrace is the local
+stack's event source mapping and its four worker processes; the bare loop is one process that reads the stream with
+aiobotocore, claims, runs and finishes, {throughput.LANES} at a time, and nothing more; the tutorial's worker is a
+sequential stream handler on boto3's resource with Lambda's defaults. *Submitted*: API Gateway events to eight warm
+environments, {throughput.SUBMITTERS} at a time.
+
+{rates}
+
+{throughput.PROFILE}
 
 ## API
 

@@ -69,6 +69,7 @@ class Environment:
         self._runner: web.AppRunner | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._limiter: asyncio.Task[None] | None = None
+        self._devoured: str | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -134,16 +135,18 @@ class Environment:
             )
         if self._current is not None:
             exited = f"Runtime exited with code {code}" if code >= 0 else f"Runtime exited on signal {-code}"
-            self._current.settle(FunctionFailed(error_type="Runtime.ExitError", message=exited))
+            self._current.settle(
+                FunctionFailed(error_type="Runtime.ExitError", message=exited)
+                if self._devoured is None
+                else FunctionFailed(error_type="Runtime.OutOfMemory", message=self._devoured)
+            )
 
     async def _limit_memory(self, process: asyncio.subprocess.Process) -> None:
         """End the process when it passes the function's memory, as Lambda does; only where there is a /proc."""
         limit = self._function.memory_size * 2**20
         while self.alive and (used := _resident(process.pid)) is not None:
             if used > limit:
-                told = f"Memory Size: {self._function.memory_size} MB, used: {used // 2**20} MB"
-                if self._current is not None:
-                    self._current.settle(FunctionFailed(error_type="Runtime.OutOfMemory", message=told))
+                self._devoured = f"Memory Size: {self._function.memory_size} MB, used: {used // 2**20} MB"
                 with suppress(ProcessLookupError):
                     process.kill()
                 return

@@ -18,6 +18,10 @@ def handler(event: dict[str, str], context: "Context") -> dict[str, object]:
             os.kill(os.getpid(), 9)
         case "sleep":
             time.sleep(60)
+        case "devour":
+            taken = b"x" * 2**28
+            time.sleep(60)
+            del taken
         case "print":
             sys.stdout.write("hello from the function\n")
         case _:

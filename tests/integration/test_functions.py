@@ -90,6 +90,15 @@ async def test_a_process_that_ends_fails_its_invocation_and_is_replaced(pool: Fu
     assert (await payload(pool, {}))["invocations"] == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+async def test_what_passes_the_functions_memory_is_ended_and_replaced(pool: FunctionPool) -> None:
+    greedy = await pool.invoke({"do": "devour"})
+    assert isinstance(greedy, FunctionFailed)
+    assert greedy.error_type == "Runtime.OutOfMemory"
+    assert "Memory Size: 128 MB" in greedy.message
+    assert (await payload(pool, {}))["invocations"] == 1
+
+
 async def test_an_idle_environment_that_was_killed_is_replaced(pool: FunctionPool) -> None:
     first = await payload(pool, {})
     os.kill(int(str(first["pid"])), signal.SIGKILL)

@@ -1,13 +1,18 @@
 """`make reliability`: explores, simulates, mutates, and writes docs/reliability.md; 1 when something does not hold."""
 
+import asyncio
+import os
 import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
 
 from local.cloudformation import ROOT
+from local.database import local_credentials
 from scripts.mutate import survivors_of_all
+from tests.reliability.faults import CLIENTS, FULL, OUTAGE_SECONDS, withstand
 from tests.reliability.model import Bounds, explore
+from tests.reliability.poison import HEALTHY, UNDECODABLE, survive
 from tests.reliability.simulation import JOBS, SKEW, simulate
 
 REPORT = ROOT / "docs" / "reliability.md"
@@ -67,9 +72,54 @@ def seeds() -> str:
     ))  # fmt: skip
 
 
+def real_faults() -> str:
+    """What real processes, a real proxy and a real database came to."""
+    report = asyncio.run(withstand(FULL))
+    print(f"real faults in {report.seconds:.0f} s", flush=True)
+    return "\n".join((
+        "| | |",
+        "|---|---|",
+        *(f"| injected: {fault} | {count:,} |" for fault, count in sorted(report.faults.items())),
+        f"| answers of 5xx, or none, after which a client asked again | {report.refused:,} |",
+        f"| outcomes refused, for their lease had been taken over | {report.leases_lost:,} |",
+        f"| jobs accepted | {report.accepted:,} |",
+        "| accepted and lost | 0 |",
+        "| committed twice | 0 |",
+        f"| ended | {', '.join(f'{count:,} {status}' for status, count in sorted(report.ended.items()))} |",
+        f"| attempts | {report.attempts:,} |",
+        f"| committed changes checked in the stream | {report.changes:,} |",
+        f"| effects made, without a key | {report.effects:,}, of which {report.effects - report.accepted:,} again |",
+        f"| effects made, keyed by `idempotency_key` | {report.effects_keyed:,}, none again |",
+    ))  # fmt: skip
+
+
+def poison() -> str:
+    """How each culprit ended."""
+    survived = asyncio.run(survive())
+    print(f"poison in {survived.seconds:.0f} s", flush=True)
+    told = {
+        "poison.raises": "raises an exception",
+        "poison.cancels": "awaits what was cancelled",
+        "poison.sys_exit": "calls `sys.exit`",
+        "poison.exits": "ends its process, as a crash in native code does",
+        "poison.memory": "takes memory until its environment is ended",
+        "poison.blocks": "blocks the event loop of its process for ever",
+        "poison.waits": "waits for ever",
+        "poison.thread": "blocks a thread for ever",
+        "poison.rubbish": "returns what is not its result model",
+        "test.note": "has a payload that its type does not take, written past the API",
+    }
+    return "\n".join((
+        "| A job that | ends `failed` with the reason | and the error |",
+        "|---|---|---|",
+        *(f"| {told[name]} | {reason} | {code} |" for name, (reason, code) in survived.ended.items()),
+    ))  # fmt: skip
+
+
 def main() -> int:
     """Write the report, when everything holds; a violation ends the run with its way."""
-    explored, simulated = model(), seeds()
+    os.environ.update(local_credentials())
+    struck, poisoned, explored, simulated = real_faults(), poison(), model(), seeds()
     tried, survivors = survivors_of_all()
     for mutant in survivors:
         print(f"SURVIVES {mutant.path}:{mutant.line} {mutant.what}")
@@ -83,12 +133,12 @@ without a report.
 
 | | Invariant | Tried by |
 |---|---|---|
-| I1 | every accepted job ends in a final state or stays findable and is worked on again | model, simulation |
-| I2 | a final state never changes, except by a person's retry | model, simulation, mutants |
-| I3 | one committed change for each version | model, simulation, state machine, mutants |
-| I4 | only the holder of the current lease commits an outcome | model, simulation, mutants |
-| I5 | attempts are counted at the claim and bounded | model, simulation, mutants |
-| I6 | effects keyed by `context.idempotency_key` can be made once | simulation |
+| I1 | every accepted job ends in a final state or stays findable and is worked on again | model, simulation, real faults |
+| I2 | a final state never changes, except by a person's retry | model, simulation, real faults, mutants |
+| I3 | one committed change for each version | model, simulation, real faults, state machine, mutants |
+| I4 | only the holder of the current lease commits an outcome | model, simulation, real faults, mutants |
+| I5 | attempts are counted at the claim and bounded; a job that kills its worker ends | model, simulation, poison, mutants |
+| I6 | effects keyed by `context.idempotency_key` can be made once | simulation, real faults |
 | I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
 
 ## The model
@@ -110,6 +160,28 @@ repeats a run.
 
 {simulated}
 
+## Real faults
+
+`headrace`'s local stack with its functions in processes of their own (`tests/reliability/faults.py`): {FULL.jobs:,} jobs,
+submitted over HTTP by {CLIENTS} clients, each with an idempotency key until it is accepted. A job's handler writes an
+effect to a ledger outside of Headrace. Workers are killed (SIGKILL) and stopped (SIGSTOP) before the claim, after it,
+after the effect and after the outcome; those stopped beyond their lease wake up when another worker has the job. Between
+the functions and the database stands [microburst](https://github.com/pingedbrain/microburst), which throttles, delays,
+resets and swallows the answers of writes that were applied. Halfway the database is gone for {OUTAGE_SECONDS} s and comes
+back without its stream, so that every waiting job has lost its trigger. The checker follows every change in the table's
+stream; in the end it compares the table with what clients were told and with the ledger.
+
+{struck}
+
+## Poison
+
+On the same stack, {HEALTHY} jobs beside them, all of which succeeded; two attempts for each (`tests/reliability/poison.py`).
+
+{poisoned}
+
+{len(UNDECODABLE)} items that are no jobs (attributes missing, of other types, beyond their range) were written to the
+table: their records were set aside on the on-failure queue, and nothing waited for them.
+
 ## The state machine
 
 Hypothesis drives the repository port in any order of calls and compares it with a dictionary: the fake, moto's server
@@ -122,9 +194,9 @@ write made idle (`scripts/mutate.py`): {tried} mutants, {len(survivors)} survive
 
 ## What this does not show
 
-The simulation has no network and no operating system. Real processes are killed in `tests/e2e` and in `make
-acceptance`; faults between real functions and a real database are tried in
-`tests/integration/test_storage_failures.py` and `test_lost_acknowledgements.py`. Nothing of this ran on AWS.
+Nothing of this ran on AWS. The database of the real faults is an emulator, which loses nothing that it acknowledged
+because it is stopped in order; DynamoDB's own failures are for AWS to prove. Who committed a change is known in the
+simulation; with real processes the checker knows what each worker was told.
 """)
     return 0
 

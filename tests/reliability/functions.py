@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -200,7 +200,7 @@ class Devours:
     async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
         taken: list[bytes] = []
         while True:
-            taken.append(bytes(b"x") * 2**24)
+            taken.append(b"x" * 2**24)
             time.sleep(0.001)  # noqa: ASYNC251 - it never yields either
 
 

@@ -30,7 +30,9 @@ class History:
             return
         self._require(after.version == before.version + 1, "I3", after, f"follows version {before.version}")
         if is_final(before):
-            by_hand = author is not None and author.startswith("client") and isinstance(before.state, Failed | Cancelled)
+            by_hand = (
+                author is not None and author.startswith("client") and isinstance(before.state, Failed | Cancelled)
+            )
             self._require(by_hand and isinstance(after.state, Queued), "I2", after, f"{author} changed a final state")
         if author is not None and isinstance(before.state, Running) and not isinstance(after.state, Running):
             token = before.state.lease.token

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import aioboto3
 import httpx
@@ -22,6 +22,7 @@ from domain.jobs import transitions
 from domain.jobs.job_type import Policy
 from domain.jobs.transitions import NewJob
 from domain.json_text import JsonText
+from functions.api.models import JobView
 from local.database import local_credentials
 from local.directory import LOCAL_ADMIN, ensure_local_admin
 from local.stack import Options, running_stack
@@ -93,15 +94,11 @@ async def survive() -> Survived:
                 jobs = [await _final(client, job_id) for job_id in (*ids, BAD_PAYLOAD)]
                 queue = state.queue("OnFailureQueue")
                 set_aside = await _messages(queue, len(UNDECODABLE))
-    healthy = [job for job in jobs if job["type"] == "test.note" and job["id"] != BAD_PAYLOAD]
+    healthy = [job for job in jobs if job.type == "test.note" and job.id != BAD_PAYLOAD]
     for job in healthy:
-        if job["status"] != "succeeded":
+        if job.status != "succeeded":
             raise Violation(f"I1: a neighbour of poison ended otherwise: {job}")
-    ended = {
-        str(job["type"]): (str(job["error"]["reason"]), str(job["error"]["code"]))
-        for job in jobs
-        if job["status"] == "failed"
-    }
+    ended = {job.type: (str(job.error.reason), job.error.code) for job in jobs if job.error is not None}
     if ended != EXPECTED:
         wrong = {name: ended.get(name) for name, end in EXPECTED.items() if ended.get(name) != end}
         raise Violation(f"I5: poison ended otherwise: {wrong}")
@@ -139,12 +136,12 @@ async def _submit(client: httpx.AsyncClient, body: dict[str, object]) -> str:
     return str(answer.json()["id"])
 
 
-async def _final(client: httpx.AsyncClient, job_id: str) -> dict[str, dict[str, object]]:
+async def _final(client: httpx.AsyncClient, job_id: str) -> JobView:
     ends = time.monotonic() + PATIENCE_SECONDS
     while True:
         answer = await client.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=5"})
-        job = cast("dict[str, dict[str, object]]", answer.json())
-        if job["status"] in ("succeeded", "failed", "cancelled"):
+        job = JobView.model_validate(answer.json())
+        if job.status in {"succeeded", "failed", "cancelled"}:
             return job
         if time.monotonic() > ends:
             raise Violation(f"I1: not ended after {PATIENCE_SECONDS} s: {job}")
@@ -154,7 +151,8 @@ async def _messages(queue: Path, enough: int) -> int:
     """How many records the event source mapping has set aside, when there are `enough`, or after half a minute."""
     found = 0
     for _ in range(60):
-        found = sum(json.loads(line)["DDBStreamBatchInfo"]["batchSize"] for line in queue.open()) if queue.exists() else 0
+        lines = queue.read_text().splitlines() if queue.exists() else []  # noqa: ASYNC240 - a small file, in a test
+        found = sum(int(json.loads(line)["DDBStreamBatchInfo"]["batchSize"]) for line in lines)
         if found >= enough:
             break
         await asyncio.sleep(0.5)

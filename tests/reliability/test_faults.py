@@ -1,0 +1,13 @@
+"""Real processes, a real proxy, a real database: a small run of what `make reliability` does at full size."""
+
+from tests.reliability.faults import RULES, SMALL, withstand
+
+
+async def test_nothing_accepted_is_lost_and_nothing_is_committed_twice() -> None:
+    report = await withstand(SMALL)
+    assert report.accepted == SMALL.jobs
+    assert report.ended == {"succeeded": SMALL.jobs}
+    assert report.effects_keyed == SMALL.jobs <= report.effects <= report.attempts
+    assert report.faults["database restarted"] == 1
+    assert report.faults["outage"] > 0
+    assert sum(report.faults.get(rule, 0) for rule in RULES) > 0

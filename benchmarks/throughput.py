@@ -52,14 +52,6 @@ DOCUMENTS = {"iowa-electricity.csv": 1500, "us-employment.csv": 500}
 SUBMISSIONS = 600
 EFFICIENCY_TARGET = 0.8
 TUTORIAL_TARGET = 2.0
-PROFILE = """On a document of 1.5 KB the work itself takes 0.2 ms, and CPU time decides: two cores carry the database (2.0 ms of
-CPU for a job in both cases) and the clients. A job costs the bare loop 2.3 ms, of which 1.4 ms are its two calls; it costs
-Headrace's workers 2.8 ms, and the event source mapping 0.5 ms. Of the workers' time, 62 % is spent in aiobotocore (of it a
-fifth on signatures), 8 % on the job itself, 8 % on its hand-over to a thread, 7 % on conversions and transitions, 5 % on
-logs and metrics. What was waste is gone: the SDK's parsing of stream records (2.3 s of 3.9 s of the mapping's CPU for
-1,000 jobs), its user agent, put together anew for each call (9 % of a call), one set of metrics for each job rather than
-for each batch. With work of some milliseconds Headrace's processes share it, and the loop's one process does not."""
-"""Where the time goes, by py-spy and cProfile; in words, for it does not change from run to run."""
 BARE_CONFIG = AioConfig(max_pool_connections=LANES)
 
 TUTORIAL_TABLE = Table(

@@ -133,11 +133,11 @@ without a report.
 
 | | Invariant | Tried by |
 |---|---|---|
-| I1 | every accepted job ends in a final state or stays findable and is worked on again | model, simulation, real faults |
+| I1 | every accepted job ends in a final state, or stays findable and goes on | model, simulation, real faults |
 | I2 | a final state never changes, except by a person's retry | model, simulation, real faults, mutants |
 | I3 | one committed change for each version | model, simulation, real faults, state machine, mutants |
 | I4 | only the holder of the current lease commits an outcome | model, simulation, real faults, mutants |
-| I5 | attempts are counted at the claim and bounded; a job that kills its worker ends | model, simulation, poison, mutants |
+| I5 | attempts are counted at the claim and bounded | model, simulation, poison, mutants |
 | I6 | effects keyed by `context.idempotency_key` can be made once | simulation, real faults |
 | I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
 
@@ -162,20 +162,21 @@ repeats a run.
 
 ## Real faults
 
-`headrace`'s local stack with its functions in processes of their own (`tests/reliability/faults.py`): {FULL.jobs:,} jobs,
-submitted over HTTP by {CLIENTS} clients, each with an idempotency key until it is accepted. A job's handler writes an
-effect to a ledger outside of Headrace. Workers are killed (SIGKILL) and stopped (SIGSTOP) before the claim, after it,
-after the effect and after the outcome; those stopped beyond their lease wake up when another worker has the job. Between
-the functions and the database stands [microburst](https://github.com/pingedbrain/microburst), which throttles, delays,
-resets and swallows the answers of writes that were applied. Halfway the database is gone for {OUTAGE_SECONDS} s and comes
-back without its stream, so that every waiting job has lost its trigger. The checker follows every change in the table's
-stream; in the end it compares the table with what clients were told and with the ledger.
+The local stack with its functions in processes of their own (`tests/reliability/faults.py`): {FULL.jobs:,} jobs,
+submitted over HTTP by {CLIENTS} clients, each with an idempotency key until it is accepted. A job's handler writes an effect to a
+ledger outside of Headrace. Workers are killed (SIGKILL) and stopped (SIGSTOP) before the claim, after it, after the
+effect and after the outcome; those stopped beyond their lease wake up when another worker has the job. Between the
+functions and the database stands [microburst](https://github.com/pingedbrain/microburst), which throttles, delays,
+resets, and swallows the answers of writes that were applied. Halfway the database is gone for {OUTAGE_SECONDS} s and
+comes back without its stream, so that every waiting job has lost its trigger. The checker follows every change in the
+stream of the table; in the end it compares the table with what clients were told and with the ledger.
 
 {struck}
 
 ## Poison
 
-On the same stack, {HEALTHY} jobs beside them, all of which succeeded; two attempts for each (`tests/reliability/poison.py`).
+On the same stack, two attempts for each, {HEALTHY} jobs beside them, all of which succeeded
+(`tests/reliability/poison.py`).
 
 {poisoned}
 

@@ -164,12 +164,13 @@ repeats a run.
 
 The local stack with its functions in processes of their own (`tests/reliability/faults.py`): {FULL.jobs:,} jobs,
 submitted over HTTP by {CLIENTS} clients, each with an idempotency key until it is accepted. A job's handler writes an
-effect to a ledger outside of Headrace. Workers are killed (SIGKILL) and stopped (SIGSTOP) before the claim, after it, after the
-effect and after the outcome; those stopped beyond their lease wake up when another worker has the job. Between the
-functions and the database stands [microburst](https://github.com/pingedbrain/microburst), which throttles, delays,
-resets, and swallows the answers of writes that were applied. Halfway the database is gone for {OUTAGE_SECONDS} s and
-comes back without its stream, so that every waiting job has lost its trigger. The checker follows every change in the
-stream of the table; in the end it compares the table with what clients were told and with the ledger.
+effect to a ledger outside of Headrace. Workers are killed (SIGKILL) and stopped (SIGSTOP) before the claim, after it,
+after the effect and after the outcome; those stopped beyond their lease wake up when another worker has the job.
+Between the functions and the database stands [microburst](https://github.com/pingedbrain/microburst), which
+throttles, delays, resets, and swallows the answers of writes that were applied. Halfway the database is gone for
+{OUTAGE_SECONDS} s and comes back without its stream, so that every waiting job has lost its trigger. The checker
+follows every change in the stream of the table; in the end it compares the table with what clients were told and with
+the ledger.
 
 {struck}
 

@@ -50,6 +50,8 @@ LANES = 32
 DOCUMENTS = {"iowa-electricity.csv": 1500, "us-employment.csv": 500}
 """A document of each job, and how many jobs: 1.5 KB with 0.2 ms of work, 18 KB with 3 ms."""
 SUBMISSIONS = 600
+PROCESSES = ("database", "functions", "this")
+"""This one is the bare loop, or the event source mapping."""
 EFFICIENCY_TARGET = 0.8
 TUTORIAL_TARGET = 2.0
 BARE_CONFIG = AioConfig(max_pool_connections=LANES)
@@ -85,6 +87,8 @@ class Drained(Frozen):
 
     document: str
     rates: dict[str, tuple[float, ...]]
+    cpu: dict[str, float]
+    """Milliseconds of CPU for a job, by contender and process: the medians."""
 
     def median(self, contender: str) -> float:
         """Jobs a second of the median round."""
@@ -94,6 +98,15 @@ class Drained(Frozen):
         """Headrace's jobs a second as a multiple of another's: the median of the rounds' ratios."""
         pairs = zip(self.rates["headrace"], self.rates[other], strict=True)
         return statistics.median(ours / theirs for ours, theirs in pairs)
+
+
+class Run(Frozen):
+    """One round of one contender."""
+
+    rate: float
+    """Jobs a second."""
+    cpu: dict[str, float]
+    """Milliseconds for a job, by process."""
 
 
 class Throughput(Frozen):
@@ -180,7 +193,7 @@ async def measure() -> Throughput:
 async def _drains(bench: Bench, document: str, jobs: int) -> Drained:
     text = (ROOT / "examples" / "data" / document).read_text()
     mapping = bench.stack.mappings[0]
-    times: dict[str, list[float]] = {"bare": [], "headrace": [], "tutorial": []}
+    runs: dict[str, list[Run]] = {"bare": [], "headrace": [], "tutorial": []}
     ours = bench.stack.functions[mapping.function]
     async with (
         bench.pool(ours, mapping.parallelization_factor) as pool,
@@ -189,16 +202,41 @@ async def _drains(bench: Bench, document: str, jobs: int) -> Drained:
         # The first round opens clients and is not counted.
         for number in range(ROUNDS + 1):
             await _fill(bench, text, jobs)
-            bare = await _bare_loop(bench, jobs)
+            runs["bare"].append(await _timed(_bare_loop(bench, jobs), jobs))
             await _fill(bench, text, jobs)
-            headrace = await _through(bench, mapping, pool, jobs)
+            runs["headrace"].append(await _timed(_through(bench, mapping, pool, jobs), jobs))
             await _fill_tutorial(bench, text, jobs)
-            naive = await _through(bench, TUTORIAL_MAPPING, tutorial, jobs)
-            if number > 0:
-                for name, seconds in (("bare", bare), ("headrace", headrace), ("tutorial", naive)):
-                    times[name].append(jobs / seconds)
-            print(f"{document}: {jobs / bare:.0f}, {jobs / headrace:.0f}, {jobs / naive:.0f} jobs/s", flush=True)
-    return Drained(document=document, rates={name: tuple(found) for name, found in times.items()})
+            runs["tutorial"].append(await _timed(_through(bench, TUTORIAL_MAPPING, tutorial, jobs), jobs))
+            told = ", ".join(f"{name} {found[number].rate:.0f}" for name, found in runs.items())
+            print(f"{document}: {told} jobs/s", flush=True)
+    return Drained(
+        document=document,
+        rates={name: tuple(run.rate for run in found[1:]) for name, found in runs.items()},
+        cpu={
+            f"{name} {process}": statistics.median(run.cpu[process] for run in found[1:])
+            for name, found in runs.items()
+            for process in PROCESSES
+        },
+    )
+
+
+async def _timed(draining: Awaitable[None], jobs: int) -> Run:
+    before, began = _cpu_seconds(), time.perf_counter()
+    await draining
+    seconds, after = time.perf_counter() - began, _cpu_seconds()
+    return Run(rate=jobs / seconds, cpu={name: (after[name] - before[name]) / jobs * 1000 for name in PROCESSES})
+
+
+def _cpu_seconds() -> dict[str, float]:
+    """CPU time so far of this process, of the database and of the functions; the latter two where there is a /proc."""
+    found = {"this": time.process_time(), "database": 0.0, "functions": 0.0}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
+            if int(fields[1]) == os.getpid():
+                kind = "functions" if b"AWS_LAMBDA_RUNTIME_API" in (process / "environ").read_bytes() else "database"
+                found[kind] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 TUTORIAL_MAPPING = EventSourceMapping(
@@ -249,8 +287,8 @@ async def _fill_tutorial(bench: Bench, document: str, jobs: int) -> None:
     await _many(add, jobs)
 
 
-async def _bare_loop(bench: Bench, jobs: int) -> float:
-    """Seconds of a loop on a client, as its author would write it: read the shard; claim, run, finish, 32 at a time."""
+async def _bare_loop(bench: Bench, jobs: int) -> None:
+    """A loop on a client, as its author would write it: read the shard; claim, run, finish, 32 at a time."""
     client, streams, stream = bench.client, bench.streams, await bench.stream()
     handler = ProfileCsv()
     queue: asyncio.Queue[Mapping[str, Attribute]] = asyncio.Queue()
@@ -275,7 +313,6 @@ async def _bare_loop(bench: Bench, jobs: int) -> float:
             )
             queue.task_done()
 
-    began = time.perf_counter()
     lanes = [asyncio.create_task(lane()) for _ in range(LANES)]
     shard = (await streams.describe_stream(StreamArn=stream))["StreamDescription"]["Shards"][0]["ShardId"]
     start = await streams.get_shard_iterator(StreamArn=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
@@ -290,15 +327,13 @@ async def _bare_loop(bench: Bench, jobs: int) -> float:
                 queue.put_nowait(cast("Mapping[str, Attribute]", image))
     async with asyncio.timeout(300):
         await queue.join()
-    seconds = time.perf_counter() - began
     for each in lanes:
         each.cancel()
     await asyncio.gather(*lanes, return_exceptions=True)
-    return seconds
 
 
-async def _through(bench: Bench, mapping: EventSourceMapping, pool: FunctionPool, jobs: int) -> float:
-    """Seconds of the local stack's event source mapping and a function, for all that is in the stream."""
+async def _through(bench: Bench, mapping: EventSourceMapping, pool: FunctionPool, jobs: int) -> None:
+    """Bring all that is in the stream to a function, by the local stack's event source mapping."""
     left = jobs
     done = asyncio.Event()
 
@@ -314,16 +349,13 @@ async def _through(bench: Bench, mapping: EventSourceMapping, pool: FunctionPool
 
     arn = await bench.stream()
     pump = StreamPump(bench.streams, arn, mapping, invoke, bench.folder / "failed", EMBEDDED_POLL_SECONDS)
-    began = time.perf_counter()
     running = asyncio.create_task(pump.run())
     ended = asyncio.create_task(done.wait())
     await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
-    seconds = time.perf_counter() - began
     if running.done():
         running.result()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    return seconds
 
 
 # ---- from the request to the table ------------------------------------------------------------------------------
@@ -409,6 +441,15 @@ def table(found: Throughput) -> str:
         ),
         f"| submitted | {found.submitted:.0f} | | | | {found.submitted_tutorial:.0f} | {found.multiple:.1f} | |",
         f"| write units of a job | {found.units:g} | | | 6 | {found.units_tutorial:g} | | |",
+        "",
+        "| CPU ms for a drained job | database | client or mapping | functions | together |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name}, `{each.document}` | {each.cpu[f'{key} database']:.1f} | {each.cpu[f'{key} this']:.1f} "
+            f"| {each.cpu[f'{key} functions']:.1f} | {sum(each.cpu[f'{key} {process}'] for process in PROCESSES):.1f} |"
+            for each in found.drained
+            for key, name in (("bare", "bare loop"), ("headrace", "Headrace"), ("tutorial", "tutorial"))
+        ),
     ))  # fmt: skip
 
 

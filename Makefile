@@ -72,10 +72,10 @@ acceptance: setup $(TOOLS)/sam/.done ## deploy artifacts and template to MiniSta
 sam-local: setup $(TOOLS)/sam/.done ## run every function by the SAM CLI, in Docker (or in a stand-in for it)
 	$(BIN)/python -m scripts.sam_local
 
-bench: setup ## measure, beside the baselines, and write benchmarks/RESULTS.md
+bench: setup ## measure, beside the baselines (25 minutes); writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
-reliability: setup $(TOOLS)/microburst/.done ## the model in wide bounds, a thousand seeds, every mutant; writes docs/reliability.md
+reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, mutants (20 minutes); writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
 
 docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)

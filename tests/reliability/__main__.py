@@ -176,7 +176,7 @@ the ledger.
 
 ## Poison
 
-On the same stack, two attempts for each, {HEALTHY} jobs beside them, all of which succeeded
+On the same stack, two to six attempts for each, {HEALTHY} jobs beside them, all of which succeeded
 (`tests/reliability/poison.py`).
 
 {poisoned}

@@ -107,14 +107,16 @@ class Nothing(BaseModel):
     """No payload."""
 
 
-POISON_POLICY = POLICY.model_copy(update={"max_attempts": 2})
+HARMLESS = POLICY.model_copy(update={"max_attempts": 6})
+"""For poison that leaves its process alone: a neighbour may end that process, which costs an attempt."""
+DEADLY = POLICY.model_copy(update={"max_attempts": 2})
 
 
 class Raises:
     """Raises what is not even an Exception."""
 
     definition = JobType[Nothing, Noted](
-        name="poison.raises", summary="Raise", payload=Nothing, result=Noted, policy=POISON_POLICY
+        name="poison.raises", summary="Raise", payload=Nothing, result=Noted, policy=HARMLESS
     )
 
     async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
@@ -125,7 +127,7 @@ class Exits:
     """Ends the process, as a crash in native code does."""
 
     definition = JobType[Nothing, Noted](
-        name="poison.exits", summary="End the process", payload=Nothing, result=Noted, policy=POISON_POLICY
+        name="poison.exits", summary="End the process", payload=Nothing, result=Noted, policy=DEADLY
     )
 
     async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
@@ -136,7 +138,7 @@ class Cancels:
     """Awaits what was cancelled."""
 
     definition = JobType[Nothing, Noted](
-        name="poison.cancels", summary="Be cancelled", payload=Nothing, result=Noted, policy=POISON_POLICY
+        name="poison.cancels", summary="Be cancelled", payload=Nothing, result=Noted, policy=HARMLESS
     )
 
     async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
@@ -147,7 +149,7 @@ class LeavesQuietly:
     """Calls `sys.exit`, which no `except Exception` catches."""
 
     definition = JobType[Nothing, Noted](
-        name="poison.sys_exit", summary="Exit", payload=Nothing, result=Noted, policy=POISON_POLICY
+        name="poison.sys_exit", summary="Exit", payload=Nothing, result=Noted, policy=HARMLESS
     )
 
     async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
@@ -158,7 +160,7 @@ class Waits:
     """Never ends, and lets others run."""
 
     definition = JobType[Nothing, Noted](
-        name="poison.waits", summary="Wait forever", payload=Nothing, result=Noted, policy=POISON_POLICY
+        name="poison.waits", summary="Wait forever", payload=Nothing, result=Noted, policy=HARMLESS
     )
 
     async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
@@ -170,7 +172,7 @@ class Blocks:
     """Never ends and never yields: the event loop of its process stands still."""
 
     definition = JobType[Nothing, Noted](
-        name="poison.blocks", summary="Block forever", payload=Nothing, result=Noted, policy=POISON_POLICY
+        name="poison.blocks", summary="Block forever", payload=Nothing, result=Noted, policy=DEADLY
     )
 
     async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
@@ -182,7 +184,7 @@ class BlocksAThread:
     """A plain function that never ends; no thread can be stopped from outside."""
 
     definition = JobType[Nothing, Noted](
-        name="poison.thread", summary="Block a thread", payload=Nothing, result=Noted, policy=POISON_POLICY
+        name="poison.thread", summary="Block a thread", payload=Nothing, result=Noted, policy=HARMLESS
     )
 
     def run(self, _payload: Nothing, _context: JobContext) -> Noted:
@@ -194,7 +196,7 @@ class Devours:
     """Takes memory until there is none."""
 
     definition = JobType[Nothing, Noted](
-        name="poison.memory", summary="Take all memory", payload=Nothing, result=Noted, policy=POISON_POLICY
+        name="poison.memory", summary="Take all memory", payload=Nothing, result=Noted, policy=DEADLY
     )
 
     async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
@@ -208,7 +210,7 @@ class ReturnsRubbish:
     """Returns what is not its result model."""
 
     definition = JobType[Nothing, Noted](
-        name="poison.rubbish", summary="Return rubbish", payload=Nothing, result=Noted, policy=POISON_POLICY
+        name="poison.rubbish", summary="Return rubbish", payload=Nothing, result=Noted, policy=HARMLESS
     )
 
     async def run(self, _payload: Nothing, _context: JobContext) -> Noted:

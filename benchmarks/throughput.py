@@ -130,13 +130,21 @@ class Bench:
     """One server, its clients, and the functions that run on it."""
 
     def __init__(
-        self, stack: Stack, url: str, folder: Path, client: "DynamoDBClient", streams: "DynamoDBStreamsClient"
+        self,
+        stack: Stack,
+        url: str,
+        folder: Path,
+        client: "DynamoDBClient",
+        streams: "DynamoDBStreamsClient",
+        pumped: "DynamoDBStreamsClient",
     ) -> None:
         self.stack = stack
         self.url = url
         self.folder = folder
         self.client = client
         self.streams = streams
+        self.pumped = pumped
+        """The event source mapping's own client of the streams: it changes how answers are read."""
         self.environment = {**stack.functions["ApiFunction"].environment, **local_credentials(),
                             "AWS_ENDPOINT_URL_DYNAMODB": url}  # fmt: skip
 
@@ -172,9 +180,12 @@ async def measure() -> Throughput:
         client = await running.enter_async_context(
             session.client("dynamodb", endpoint_url=database.url, config=BARE_CONFIG)
         )
-        streams = await running.enter_async_context(session.client("dynamodbstreams", endpoint_url=database.url))
+        streams, pumped = [
+            await running.enter_async_context(session.client("dynamodbstreams", endpoint_url=database.url))
+            for _ in range(2)
+        ]
         await ensure_tables(client, tuple(stack.tables.values()))
-        bench = Bench(stack, database.url, folder, client, streams)
+        bench = Bench(stack, database.url, folder, client, streams, pumped)
         drained = [await _drains(bench, document, jobs) for document, jobs in DOCUMENTS.items()]
         submitted, submitted_tutorial = await _submissions(bench)
         units, units_tutorial = await _units(bench)
@@ -348,7 +359,7 @@ async def _through(bench: Bench, mapping: EventSourceMapping, pool: FunctionPool
         return result
 
     arn = await bench.stream()
-    pump = StreamPump(bench.streams, arn, mapping, invoke, bench.folder / "failed", EMBEDDED_POLL_SECONDS)
+    pump = StreamPump(bench.pumped, arn, mapping, invoke, bench.folder / "failed", EMBEDDED_POLL_SECONDS)
     running = asyncio.create_task(pump.run())
     ended = asyncio.create_task(done.wait())
     await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)

@@ -57,7 +57,8 @@ class StreamPump:
         poll_seconds: float,
     ) -> None:
         self._client = client
-        client.meta.events.register("before-parse.dynamodb-streams.GetRecords", _leave_records_as_json)
+        answered = "before-parse.dynamodb-streams.GetRecords"
+        client.meta.events.register(answered, _leave_records_as_json, unique_id="records-as-json")
         self._stream_arn = stream_arn
         self._mapping = mapping
         self._invoke = invoke

@@ -20,7 +20,7 @@ from local.template import LambdaFunction
 
 API = "/2018-06-01/runtime"
 INIT_SECONDS = 60
-MEMORY_SECONDS = 0.05
+MEMORY_SECONDS = 0.1
 """Between two looks at an environment's memory."""
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Lambda's limit for a synchronous request or response."""

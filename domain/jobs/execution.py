@@ -165,13 +165,15 @@ class JobExecutor:
         """Await an async handler; run a plain one in a thread, which a timeout leaves to itself."""
         if inspect.iscoroutinefunction(handler.run):
             return await handler.run(payload, context)
+        threads = self._threads
         run = partial(copy_context().run, handler.run, payload, context)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+            return await asyncio.get_running_loop().run_in_executor(threads, run)
         except asyncio.CancelledError:
             # Its thread may never end, and no other job shall wait for it.
-            self._threads.shutdown(wait=False)
-            self._threads = ThreadPoolExecutor(MAX_THREADS, "handler")
+            if self._threads is threads:
+                self._threads = ThreadPoolExecutor(MAX_THREADS, "handler")
+                threads.shutdown(wait=False)
             raise
 
     async def _record(self, claimed: Job, outcome: Outcome, deadline: datetime) -> Execution:

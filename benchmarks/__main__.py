@@ -7,7 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from benchmarks import api_cost, cold_start, memory, repository, scale, throughput
+from benchmarks import api_cost, bundle, cold_start, memory, repository, scale, throughput
 from local.cloudformation import ROOT
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -17,6 +17,7 @@ PACKAGES = ("aioboto3", "aiobotocore", "aiohttp", "aws-lambda-powertools", "fast
 def main() -> None:
     """Measure, and write what was found."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
+    artifacts = bundle.table(bundle.measure())
     overhead = repository.table(asyncio.run(repository.measure()))
     call = api_cost.table(api_cost.measure())
     rates = throughput.table(asyncio.run(throughput.measure()))
@@ -35,6 +36,12 @@ CPU time from the start of the interpreter to the first answer; medians of {cold
 `sam build` makes it; the naive handlers ([naive/](naive)) on the same versions of the packages, as installed.
 
 {starts}
+
+## Bundle
+
+Each function as `make build` makes it for python3.13 on arm64.
+
+{artifacts}
 
 ## Repository
 
@@ -75,6 +82,10 @@ to the owner who asks, half have ended, half are scheduled. (MiniStack reports n
 {memory.INVOCATIONS:,} warm invocations of each artifact in one process, on MiniStack: submissions, jobs, sweeps.
 
 {kept}
+
+## Cost
+
+From these units and CPU times and the public prices, with the formula, beside others: [docs/cost.md](../docs/cost.md).
 """
     RESULTS.write_text(text)
     print(text)

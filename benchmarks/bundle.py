@@ -1,0 +1,32 @@
+"""How large each function is as it is deployed, unzipped."""
+
+import tempfile
+from pathlib import Path
+
+from scripts.build import DEFAULT_TARGET, build
+from scripts.sizes import LIMITS, MEGABYTE
+
+
+def measure() -> dict[str, float]:
+    """Megabytes of each artifact, by function."""
+    with tempfile.TemporaryDirectory() as folder:
+        for function in LIMITS:
+            build(function, Path(folder) / function, DEFAULT_TARGET)
+        return {
+            function: sum(path.stat().st_size for path in (Path(folder) / function).rglob("*") if path.is_file())
+            / MEGABYTE
+            for function in LIMITS
+        }
+
+
+def table(found: dict[str, float]) -> str:
+    """As Markdown."""
+    return "\n".join((
+        "| MB unzipped | measured | limit |",
+        "|---|---|---|",
+        *(f"| {function} | {size:.1f} | {LIMITS[function]} |" for function, size in found.items()),
+    ))  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(table(measure()))

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
@@ -73,7 +74,7 @@ class Api:
         self.users = users or FakeUserRepository()
         self.clock = FakeClock()
         self.log = io.StringIO()
-        logger = Logger(f"test-{id(self)}", stream=self.log)
+        logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
         app = create_app(self.jobs, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email)
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

@@ -17,12 +17,13 @@ PACKAGES = ("aioboto3", "aiobotocore", "aiohttp", "aws-lambda-powertools", "fast
 def main() -> None:
     """Measure, and write what was found."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
+    # What counts comes first, what takes the time after it: a machine that still settles disturbs only the latter.
     artifacts = bundle.table(bundle.measure())
+    kept = memory.table(asyncio.run(memory.measure()))
+    sizes = scale.table(asyncio.run(scale.measure()))
     overhead = repository.table(asyncio.run(repository.measure()))
     call = api_cost.table(api_cost.measure())
     rates = throughput.table(asyncio.run(throughput.measure()))
-    kept = memory.table(asyncio.run(memory.measure()))
-    sizes = scale.table(asyncio.run(scale.measure()))
     starts = cold_start.table(asyncio.run(cold_start.measure()))
     text = f"""# Results
 

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from local.cloudformation import ROOT
 from local.database import local_credentials
 from scripts.mutate import survivors_of_all
-from tests.reliability.faults import CLIENTS, FULL, OUTAGE_SECONDS, withstand
+from tests.reliability.faults import FULL, OUTAGE_SECONDS, withstand
 from tests.reliability.model import Bounds, explore
 from tests.reliability.poison import HEALTHY, UNDECODABLE, survive
 from tests.reliability.simulation import JOBS, SKEW, simulate
+from tests.reliability.witnesses import CLIENTS
 
 REPORT = ROOT / "docs" / "reliability.md"
 SEEDS = 1000

@@ -14,13 +14,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import get_args
 
-import aioboto3
 import httpx
 
 from domain.frozen import Frozen
@@ -32,19 +31,13 @@ from local.stack import Options, running_stack
 from local.state import Folder
 from local.template import Stack
 from local.tokens import local_authority
-from persistence.converters.dynamo_to_domain import Unreadable, item_to_job
-from tests.reliability.history import History, Violation
+from tests.reliability.history import Violation
 from tests.reliability.ledger import LEDGER, Ledger, Point
-
-if TYPE_CHECKING:
-    from types_aiobotocore_dynamodb.client import DynamoDBClient
-    from types_aiobotocore_dynamodbstreams.client import DynamoDBStreamsClient
+from tests.reliability.witnesses import Clients, Observer, observing, table_of, until
 
 PROXY = ROOT / ".tools" / "microburst" / "bin" / "microburst"
-CLIENTS = 16
 FUNCTION_TIMEOUT = 20
 """Seconds; a stopped worker is found out so much sooner than in production."""
-PATIENCE_SECONDS = 300
 CALLS = ("PutItem", "GetItem", "BatchGetItem", "Query")
 OUTAGE_SECONDS = 3
 RULES: Mapping[str, dict[str, object]] = {
@@ -111,20 +104,20 @@ async def withstand(size: Size, seed: int = 1) -> Report:
                 running_stack(state, options, lambda stack: with_faults(stack, folder / "ledger.sqlite"))
             )
             await ensure_local_admin(state, stack.endpoint_url)
-            observer = await running.enter_async_context(_observer(database.url))
+            observer = await running.enter_async_context(observing(database.url))
             token = local_authority(state).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
             await proxy.fail(RULES)
             clients = Clients(stack.url, token)
             plans = _plans(size, random.Random(seed))
             submitting = asyncio.create_task(clients.submit_all(plans))
-            await _until(lambda: len(clients.accepted) >= size.jobs // 2 or submitting.done())
+            await until(lambda: len(clients.accepted) >= size.jobs // 2 or submitting.done())
             await _restart(database, proxy, observer)
             await submitting
-            await _until(lambda: observer.all_final(set(clients.accepted.values())), observer.unfinished)
+            await until(lambda: observer.all_final(set(clients.accepted.values())), observer.unfinished)
             injected = await proxy.fired()
             await proxy.fail({})
             await observer.caught_up()
-            table = await _table(observer.client)
+            table = await table_of(observer.client)
             leases_lost = (state.logs / "WorkerFunction.log").read_text().count('"job_lease_lost"')
             return _checked(plans, clients, observer, ledger, table, injected, leases_lost, time.monotonic() - began)
 
@@ -181,7 +174,7 @@ class Database:
         await self._running.aclose()
 
 
-async def _restart(database: Database, proxy: "Proxy", observer: "Observer") -> None:
+async def _restart(database: Database, proxy: "Proxy", observer: Observer) -> None:
     """Nothing reaches the database for a while; then it is gone; then it is back, with an empty stream."""
     await proxy.fail({"outage": {"error": {"code": "ServiceUnavailable", "status": 503}}})
     await observer.caught_up()
@@ -247,173 +240,6 @@ async def _proxy(upstream: str, folder: Path) -> AsyncIterator[Proxy]:
     finally:
         process.terminate()
         process.wait()
-
-
-# ---- who looks ---------------------------------------------------------------------------------------------------
-
-
-class Clients:
-    """They submit each job with an idempotency key until it is accepted, and look at jobs in between."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self._url = url
-        self._headers = {"authorization": f"Bearer {token}"}
-        self.accepted: dict[str, str] = {}
-        """The job that each idempotency key stands for."""
-        self.told: dict[str, set[str]] = {}
-        """Final states that a client was shown, by job."""
-        self.refused = 0
-
-    async def submit_all(self, plans: tuple[dict[str, str], ...]) -> None:
-        """Submit everything, 16 at a time."""
-        left = iter(enumerate(plans))
-        async with httpx.AsyncClient(base_url=self._url, headers=self._headers, timeout=35) as client:
-
-            async def one_client() -> None:
-                for number, plan in left:
-                    await self._submit(client, str(number), plan)
-
-            await asyncio.gather(*(one_client() for _ in range(CLIENTS)))
-
-    async def _submit(self, client: httpx.AsyncClient, key: str, plan: dict[str, str]) -> None:
-        body = {"type": "test.note", "payload": plan}
-        while key not in self.accepted:
-            answer = await self._ask(client, "POST", "/v1/jobs", {"idempotency-key": key}, body)
-            if answer is not None:
-                if answer.status_code not in {200, 202}:
-                    raise Violation(f"I8: a submission was answered {answer.status_code}: {answer.text}")
-                self.accepted[key] = str(answer.json()["id"])
-        earlier = list(self.accepted.values())[len(self.accepted) // 2]
-        seen = await self._ask(client, "GET", f"/v1/jobs/{earlier}", {}, None)
-        if seen is not None:
-            if seen.status_code != httpx.codes.OK:
-                raise Violation(f"I1: an accepted job was answered {seen.status_code}: {seen.text}")
-            if seen.json()["status"] in {"succeeded", "failed", "cancelled"}:
-                self.told.setdefault(earlier, set()).add(str(seen.json()["status"]))
-
-    async def _ask(
-        self, client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str], body: object
-    ) -> httpx.Response | None:
-        """The answer; None after a refusal, when it is time to ask again."""
-        try:
-            answer = await client.request(method, path, headers=headers, json=body)
-        except httpx.TransportError:
-            answer = None
-        if answer is not None and answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
-            return answer
-        self.refused += 1
-        await asyncio.sleep(0.2)
-        return None
-
-
-class Observer:
-    """Follows the table's stream, straight from the database, and checks each change."""
-
-    def __init__(self, client: "DynamoDBClient", streams: "DynamoDBStreamsClient") -> None:
-        self.client = client
-        self.history = History()
-        self.jobs: dict[str, Job] = {}
-        self.changes = 0
-        self._streams = streams
-        self._iterator: str | None = None
-        self._empty_polls = 0
-
-    async def follow_anew(self) -> None:
-        """From the beginning of the stream, as it is now."""
-        arn = (await self.client.describe_table(TableName="JobsTable"))["Table"]["LatestStreamArn"]
-        shards = (await self._streams.describe_stream(StreamArn=arn))["StreamDescription"]["Shards"]
-        answer = await self._streams.get_shard_iterator(
-            StreamArn=arn, ShardId=shards[0]["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )
-        self._iterator = answer["ShardIterator"]
-
-    async def run(self) -> None:
-        """Read until cancelled."""
-        while True:
-            iterator = self._iterator
-            if iterator is None:
-                await asyncio.sleep(0.1)
-                continue
-            answer = await self._streams.get_records(ShardIterator=iterator)
-            records = cast("list[dict[str, dict[str, object]]]", answer["Records"])
-            for record in records:
-                self._check(record["dynamodb"])
-            self._empty_polls = 0 if records else self._empty_polls + 1
-            if self._iterator == iterator:
-                self._iterator = answer["NextShardIterator"]
-            if not records:
-                await asyncio.sleep(0.2)
-
-    async def caught_up(self) -> None:
-        """Everything that was written has been read; then the database may go."""
-        # The slowest of the calls under way is written after its time-out.
-        await asyncio.sleep(4)
-        self._empty_polls = 0
-        await _until(lambda: self._empty_polls > 1)
-        self._iterator = None
-
-    def all_final(self, ids: set[str]) -> bool:
-        """Whether each of these jobs has ended."""
-        return all(job_id in self.jobs and is_final(self.jobs[job_id]) for job_id in ids)
-
-    def unfinished(self) -> str:
-        """Which jobs have not, for a person."""
-        return str([(job.id, job.status, job.attempt) for job in self.jobs.values() if not is_final(job)][:10])
-
-    def _check(self, change: Mapping[str, object]) -> None:
-        before, after = (_job(change.get(image)) for image in ("OldImage", "NewImage"))
-        if after is None:
-            raise Violation("I1: a job was deleted")
-        self.changes += 1
-        self.jobs[after.id] = after
-        self.history.committed(None, before, after, datetime.now(UTC))
-
-
-def _job(image: object) -> Job | None:
-    if not isinstance(image, dict):
-        return None
-    job = item_to_job(image)
-    if isinstance(job, Unreadable):
-        raise Violation(f"I3: an item cannot be read: {job.detail}")
-    return job
-
-
-@asynccontextmanager
-async def _observer(url: str) -> AsyncIterator[Observer]:
-    session = aioboto3.Session()
-    async with (
-        session.client("dynamodb", endpoint_url=url) as client,
-        session.client("dynamodbstreams", endpoint_url=url) as streams,
-    ):
-        observer = Observer(client, streams)
-        await observer.follow_anew()
-        running = asyncio.create_task(observer.run())
-        try:
-            yield observer
-            if running.done():
-                running.result()
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-
-
-async def _table(client: "DynamoDBClient") -> dict[str, Job]:
-    """What is in the table in the end; only a test may scan it."""
-    jobs: dict[str, Job] = {}
-    async for page in client.get_paginator("scan").paginate(TableName="JobsTable", ConsistentRead=True):
-        for item in page["Items"]:
-            job = _job(item)
-            if job is not None:
-                jobs[job.id] = job
-    return jobs
-
-
-async def _until(condition: Callable[[], bool], told: Callable[[], str] = lambda: "") -> None:
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > ends:
-            raise Violation(f"I1: not ended after {PATIENCE_SECONDS} s: {told()}")
-        await asyncio.sleep(0.2)
 
 
 # ---- the verdict -------------------------------------------------------------------------------------------------

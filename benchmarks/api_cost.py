@@ -30,7 +30,7 @@ from functions.settings import read_settings
 from job_types import catalogue
 from local.cloudformation import ROOT
 from local.template import load_stack
-from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, SAMPLE_TIME
+from scripts.generate import SAMPLE_OWNER_ID, sample_user
 from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.user_repository import FakeUserRepository
 
@@ -62,10 +62,7 @@ class _Answering(FakeJobRepository):
 class _Known(FakeUserRepository):
     """Knows one user."""
 
-    _user = User(
-        id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, name="Sample", role="member", version=1,
-        created_at=SAMPLE_TIME, updated_at=SAMPLE_TIME,
-    )  # fmt: skip
+    _user = sample_user("member")
 
     async def get_by_email(self, email: Email) -> User | UserNotFound:
         return self._user if email == self._user.email else UserNotFound()

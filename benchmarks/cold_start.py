@@ -25,7 +25,6 @@ from domain.jobs.job import Job
 from domain.jobs.job_type import Policy
 from domain.jobs.transitions import NewJob
 from domain.json_text import JsonText
-from domain.users.user import User
 from functions.runtime import LazyClient, job_repository, user_repository
 from local.cloudformation import ROOT
 from local.database import embedded_database, local_credentials
@@ -34,7 +33,7 @@ from local.tables import ensure_tables
 from local.template import Stack, load_stack
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.build import build
-from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, SAMPLE_TIME, stream_record
+from scripts.generate import SAMPLE_OWNER_ID, sample_user, stream_record
 
 STARTS = 9
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
@@ -83,11 +82,7 @@ async def measure() -> tuple[ColdStart, ...]:
         async with embedded_database(None, folder / "database.log") as database:
             client = LazyClient(database.url)
             await ensure_tables(await client(), tuple(stack.tables.values()))
-            admin = User(
-                id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, name="Sample", role="admin", version=1,
-                created_at=SAMPLE_TIME, updated_at=SAMPLE_TIME,
-            )  # fmt: skip
-            await user_repository(settings(stack, database.url), client).add(admin)
+            await user_repository(settings(stack, database.url), client).add(sample_user())
             times: dict[tuple[str, str], list[float]] = {}
             for _ in range(STARTS):
                 for (function, kind), (place, module) in places.items():

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from benchmarks.cold_start import PARAMETERS, an_event
 from domain.frozen import Frozen
-from domain.users.user import User
 from functions.runtime import LazyClient, user_repository
 from local.database import embedded_database, local_credentials
 from local.stack import settings
 from local.tables import ensure_tables
 from local.template import Stack, load_stack
 from scripts.build import build
-from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, SAMPLE_TIME
+from scripts.generate import sample_user
 
 INVOCATIONS = 10_000
 WARM_UP = 1_000
@@ -63,11 +62,7 @@ async def measure() -> tuple[Memory, ...]:
         async with embedded_database(None, folder / "database.log") as database:
             client = LazyClient(database.url)
             await ensure_tables(await client(), tuple(stack.tables.values()))
-            admin = User(
-                id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, name="Sample", role="admin", version=1,
-                created_at=SAMPLE_TIME, updated_at=SAMPLE_TIME,
-            )  # fmt: skip
-            await user_repository(settings(stack, database.url), client).add(admin)
+            await user_repository(settings(stack, database.url), client).add(sample_user())
             found = []
             # The API last: its jobs are never run here, and would keep the sweeper busy.
             for function in ("sweeper", "worker", "api"):

@@ -24,7 +24,6 @@ from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
 from domain.json_text import JsonText, to_json_text
-from domain.users.user import User
 from functions.runtime import LazyClient, job_repository, user_repository
 from job_types.csv_profile import CSV_PROFILE, CsvDocument, ProfileCsv
 from local.cloudformation import ROOT
@@ -36,7 +35,7 @@ from local.stack import EMBEDDED_POLL_SECONDS, MAX_API_CONCURRENCY, settings
 from local.tables import ensure_tables
 from local.template import EventSourceMapping, LambdaFunction, Stack, Table, load_stack
 from persistence.converters.dynamo_to_domain import string_of
-from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, SAMPLE_TIME, stream_record
+from scripts.generate import sample_user, stream_record
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient
@@ -376,11 +375,7 @@ async def _submissions(bench: Bench) -> tuple[float, float]:
     """Submissions a second, 16 at a time, through as many warm environments as the local stack keeps; both APIs."""
     await bench.fresh(bench.stack.tables["JobsTable"])
     lazy = LazyClient(bench.url)
-    admin = User(
-        id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, name="Sample", role="admin", version=1,
-        created_at=SAMPLE_TIME, updated_at=SAMPLE_TIME,
-    )  # fmt: skip
-    await user_repository(settings(bench.stack, bench.url), lazy).add(admin)
+    await user_repository(settings(bench.stack, bench.url), lazy).add(sample_user())
     await lazy.close()
     event = sample("api_submit")
     found: dict[str, list[float]] = {"headrace": [], "tutorial": []}

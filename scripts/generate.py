@@ -18,6 +18,7 @@ from domain.jobs.job import Job
 from domain.jobs.job_type import Policy
 from domain.jobs.transitions import MOVES, IllegalTransition, NewJob
 from domain.json_text import JsonText
+from domain.users.user import Role, User
 from functions.api.app import create_app
 from functions.runtime import LazyClient, job_repository, new_id, now, user_repository
 from functions.settings import Settings
@@ -99,6 +100,14 @@ def _summary(docstring: str | None) -> str:
 def sample_job() -> Job:
     """The job that the worker's samples are about, as it was submitted."""
     return transitions.submit(_new_job(SAMPLE_JOB_ID), Policy(), SAMPLE_TIME)
+
+
+def sample_user(role: Role = "admin") -> User:
+    """Who submits the samples."""
+    return User(
+        id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, name="Sample", role=role, version=1,
+        created_at=SAMPLE_TIME, updated_at=SAMPLE_TIME,
+    )  # fmt: skip
 
 
 def _samples() -> dict[str, JsonValue]:

@@ -27,6 +27,8 @@ LANE_CAPACITY = 1000
 MAX_RECORDS = 1000
 """Of one `GetRecords`: an answer with fewer of them has come to the end of the shard."""
 DISCOVERY_SECONDS = 5
+LOOK_SECONDS = 0.05
+"""Between two looks at what waits in the lanes."""
 OUTAGE_SECONDS = 1
 
 
@@ -140,6 +142,12 @@ class StreamPump:
                 return
             if len(answer["Records"]) < MAX_RECORDS:
                 await asyncio.sleep(self._poll_seconds)
+            while self._busy():  # noqa: ASYNC110 - any lane may be the first to end it
+                await asyncio.sleep(LOOK_SECONDS)
+
+    def _busy(self) -> bool:
+        """Whether every lane has a batch waiting: reading on would only take the machine from the functions."""
+        return all(lane.qsize() >= self._mapping.batch_size for lane in self._lanes)
 
     async def _iterator(self, shard_id: str, last: str | None) -> str:
         if last is None:
@@ -178,7 +186,7 @@ class StreamPump:
             except asyncio.QueueEmpty:
                 if loop.time() >= ends:
                     break
-                await asyncio.sleep(min(0.05, ends - loop.time()))
+                await asyncio.sleep(min(LOOK_SECONDS, ends - loop.time()))
         return batch
 
     def _tell(self, discarded: Discarded, shard_id: str) -> None:

@@ -26,6 +26,8 @@ class Function:
         self.running = 0
         self.most_running = 0
         self.poison: str | None = None
+        self.free = asyncio.Event()
+        self.free.set()
 
     async def __call__(self, event: JsonValue) -> Result:
         assert isinstance(event, dict)
@@ -35,6 +37,7 @@ class Function:
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         await asyncio.sleep(0.02)
+        await self.free.wait()
         self.running -= 1
         if self.poison is not None and self.poison in json.dumps(batch):
             return FunctionFailed(error_type="Crash", message="poison")
@@ -51,6 +54,7 @@ class Setup:
     """A table of its own, a function and the pump between them."""
 
     def __init__(self, client: LazyClient, table: str, function: Function, pump: StreamPump, on_failure: Path) -> None:
+        self.reads = 0
         self.client = client
         self.table = table
         self.function = function
@@ -78,9 +82,15 @@ async def pumping(client: LazyClient, url: str, tmp_path: Path, **settings: obje
     function, on_failure = Function(), tmp_path / "on-failure.jsonl"
     async with aioboto3.Session().client("dynamodbstreams", endpoint_url=url) as streams:
         pump = StreamPump(streams, described["Table"]["LatestStreamArn"], mapping, function, on_failure, 0.02)
+        setup = Setup(client, name, function, pump, on_failure)
+
+        def count(**_: object) -> None:
+            setup.reads += 1
+
+        streams.meta.events.register("before-call.dynamodb-streams.GetRecords", count)
         task = asyncio.create_task(pump.run())
         try:
-            yield Setup(client, name, function, pump, on_failure)
+            yield setup
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -144,6 +154,21 @@ async def test_a_poison_record_is_discarded_to_the_on_failure_target_and_the_res
         assert message["requestContext"]["approximateInvokeCount"] == 2
         assert message["DDBStreamBatchInfo"]["batchSize"] == 1
         assert "item-3" not in json.dumps(message), "metadata only"
+
+
+async def test_it_reads_no_further_while_every_lane_has_a_batch_waiting(
+    ministack_client: LazyClient, ministack_url: str, tmp_path: Path
+) -> None:
+    async with pumping(ministack_client, ministack_url, tmp_path, batch_size=2, parallelization_factor=2) as setup:
+        setup.function.free.clear()
+        await asyncio.gather(*(setup.put(f"item-{k}", k) for k in range(40)))
+        await asyncio.sleep(0.5)
+        before = setup.reads
+        await asyncio.sleep(0.5)
+        assert setup.reads == before
+        setup.function.free.set()
+        await setup.pump.drain(10)
+        assert len(setup.function.values()) == 40
 
 
 @pytest.mark.parametrize("window", [0.0, 0.4])

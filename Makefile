@@ -72,7 +72,7 @@ acceptance: setup $(TOOLS)/sam/.done ## deploy artifacts and template to MiniSta
 sam-local: setup $(TOOLS)/sam/.done ## run every function by the SAM CLI, in Docker (or in a stand-in for it)
 	$(BIN)/python -m scripts.sam_local
 
-bench: setup ## measure, beside the baselines (25 minutes); writes benchmarks/RESULTS.md
+bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
 reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, mutants (20 minutes); writes docs/reliability.md

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute
     from types_aiobotocore_dynamodbstreams.client import DynamoDBStreamsClient
 
-ROUNDS = 5
+ROUNDS = 9
 SUBMITTERS = 16
 LANES = 32
 """Jobs that the bare loop has under way at once."""

@@ -106,6 +106,16 @@ async def test_an_idle_environment_that_was_killed_is_replaced(pool: FunctionPoo
     assert (await payload(pool, {}))["pid"] != first["pid"]
 
 
+async def test_an_environment_that_ended_leaves_nothing_waiting(tmp_path: Path) -> None:
+    before = asyncio.all_tasks()
+    pool = FunctionPool(a_function(), {}, tmp_path / "log", max_concurrency=1)
+    await pool.warm_up()
+    await pool.stop()
+    async with asyncio.timeout(5):
+        while asyncio.all_tasks() != before:  # noqa: ASYNC110 - they end by themselves, or never
+            await asyncio.sleep(0.05)
+
+
 async def test_a_function_sees_nothing_of_this_shell(pool: FunctionPool) -> None:
     os.environ["HEADRACE_TEST_SECRET"] = "hunter2"
     assert (await payload(pool, {}))["secret"] is None

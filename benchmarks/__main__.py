@@ -62,7 +62,7 @@ environments, {throughput.SUBMITTERS} at a time. *CPU*: of the processes, for on
 
 {rates}
 
-Why the smallest job does not reach its target on two cores: [decision 011](../docs/decisions/011-worker-efficiency.md).
+Where the time of a drained job goes, and what was tried: [decision 011](../docs/decisions/011-worker-efficiency.md).
 
 ## API
 

@@ -93,7 +93,8 @@ class Environment:
         self._watcher = asyncio.create_task(self._watch(self._process))
         self._limiter = asyncio.create_task(self._limit_memory(self._process))
         try:
-            await asyncio.wait_for(asyncio.shield(self._ready), INIT_SECONDS)
+            async with asyncio.timeout(INIT_SECONDS):
+                await self._ready
         except TimeoutError:
             await self.stop()
             raise StackError(f"{self._function.name} did not start in {INIT_SECONDS} s; see {self._log}.") from None
@@ -106,7 +107,10 @@ class Environment:
             invocation.settle(FunctionFailed(error_type="Runtime.ExitError", message="Runtime exited before the event"))
         await self._events.put(invocation)
         try:
-            return await asyncio.wait_for(asyncio.shield(invocation.result), self._function.timeout)
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes with the answer (gh-86296),
+            # and whoever invokes in a loop goes on for ever.
+            async with asyncio.timeout(self._function.timeout):
+                return await invocation.result
         except TimeoutError:
             await self.stop()
             late = f"Task timed out after {self._function.timeout:.2f} seconds"

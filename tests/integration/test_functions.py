@@ -106,6 +106,22 @@ async def test_an_idle_environment_that_was_killed_is_replaced(pool: FunctionPoo
     assert (await payload(pool, {}))["pid"] != first["pid"]
 
 
+async def test_an_invocation_ends_when_it_is_cancelled_even_as_its_answer_arrives(tmp_path: Path) -> None:
+    function = a_function()
+    environment = Environment(function, environment_of(function, {}), tmp_path / "log")
+    await environment.start()
+    try:
+        invoked = asyncio.create_task(environment.invoke({"do": "sleep"}))
+        await asyncio.sleep(0.2)
+        assert environment._current is not None
+        environment._current.settle(Answered(payload=None))
+        invoked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await invoked
+    finally:
+        await environment.stop()
+
+
 async def test_an_environment_that_ended_leaves_nothing_waiting(tmp_path: Path) -> None:
     before = asyncio.all_tasks()
     pool = FunctionPool(a_function(), {}, tmp_path / "log", max_concurrency=1)

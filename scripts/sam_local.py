@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
@@ -224,7 +223,8 @@ def _serving(options: list[str], log: Path) -> Iterator[None]:
             [str(SAM), "local", "start-api", *options], cwd=ROOT, env=_environment(), stdout=sink, stderr=sink
         )
         ending.callback(server.wait)
-        ending.callback(server.send_signal, signal.SIGINT)
+        # Not SIGINT: what a shell starts in the background ignores it, and so do its children; SAM would never end.
+        ending.callback(server.terminate)
         for _ in range(300):
             if re.search(r"Running on http", log.read_text()):
                 break

@@ -40,6 +40,7 @@ SAMPLES = ROOT / "events" / "samples"
 DATABASE_PORT = 8000
 API_URL = "http://127.0.0.1:3000"
 INSIDE = "--inside"
+STOP_SECONDS = 30
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
 POISON: JsonValue = [{"itemIdentifier": "100000000000000000005"}]
 # What a sample's answer must hold, and how its job must stand afterwards.
@@ -193,7 +194,7 @@ async def _try_readme(options: list[str]) -> int:
 async def _try_start_api(options: list[str], folder: Path) -> int:
     """`sam local start-api`, and real HTTP calls; 1 when one is not answered as it must be."""
     answers: Counter[str] = Counter()
-    with _serving(options, folder / "start-api.log"):
+    with serving([str(SAM), "local", "start-api", *options], folder / "start-api.log"):
         async with httpx.AsyncClient(base_url=API_URL, timeout=60) as client:
             body: dict[str, JsonValue] = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}}
             submitted = await client.post("/v1/jobs", json=body)
@@ -217,12 +218,12 @@ async def _try_start_api(options: list[str], folder: Path) -> int:
 
 
 @contextmanager
-def _serving(options: list[str], log: Path) -> Iterator[None]:
+def serving(command: list[str], log: Path) -> Iterator[None]:
+    """SAM's HTTP server while it answers; raises `TimeoutExpired` if it does not end when it is told to."""
     with ExitStack() as ending, log.open("wb") as sink:
-        server = subprocess.Popen(
-            [str(SAM), "local", "start-api", *options], cwd=ROOT, env=_environment(), stdout=sink, stderr=sink
-        )
-        ending.callback(server.wait)
+        server = subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=sink, stderr=sink)
+        ending.callback(server.kill)
+        ending.callback(server.wait, STOP_SECONDS)
         # Not SIGINT: what a shell starts in the background ignores it, and so do its children; SAM would never end.
         ending.callback(server.terminate)
         for _ in range(300):

@@ -181,6 +181,7 @@ class JobExecutor:
         policy = self._catalogue.policy(claimed.type)
         token = claimed.state.lease.token if isinstance(claimed.state, Running) else ""
         current, random = claimed, self._random()
+        unanswered: tuple[Job, ...] = ()
         while True:
             now = self._clock()
             finished = transitions.finish(current, policy, token, outcome, now, random)
@@ -193,6 +194,8 @@ class JobExecutor:
                 case VersionConflict(current=other):
                     if other is None:
                         return LeaseLost(job_id=claimed.id, attempt=claimed.attempt)
+                    if other in unanswered:
+                        return _executed(claimed, other)
                     current = other
                 case JobUnreadable():
                     return LeaseLost(job_id=claimed.id, attempt=claimed.attempt)
@@ -201,6 +204,8 @@ class JobExecutor:
                 case StorageUnavailable():
                     if written.reason == "rejected" or self._clock() >= deadline:
                         return Interrupted(job_id=claimed.id, stage="record", problem=written)
+                    # It may have been applied all the same, even after the store gave up on it.
+                    unanswered = (*unanswered, finished)
                     await asyncio.sleep(RECORD_PAUSE.total_seconds())
 
 

@@ -22,7 +22,7 @@ OUTAGE = StorageUnavailable(reason="timeout", detail="ReadTimeoutError")
 
 
 class FaultyJobRepository:
-    """Passes calls on, unless the test's functions answer first."""
+    """Passes calls on, unless the test's functions answer first; `after_replace` answers when the write was applied."""
 
     def __init__(
         self,
@@ -31,12 +31,14 @@ class FaultyJobRepository:
         on_read: Callable[[], JobUnreadable | StorageUnavailable | None] = lambda: None,
         on_due: Callable[[str], StorageUnavailable | None] = lambda _shard: None,
         on_add: Callable[[], JobUnreadable | ItemTooLarge | StorageUnavailable | None] = lambda: None,
+        after_replace: Callable[[Job], Fault | None] = lambda _job: None,
     ) -> None:
         self._inner = inner
         self._on_replace = on_replace
         self._on_read = on_read
         self._on_due = on_due
         self._on_add = on_add
+        self._after_replace = after_replace
 
     @property
     def wake_shards(self) -> tuple[str, ...]:
@@ -51,7 +53,10 @@ class FaultyJobRepository:
     async def replace(
         self, job: Job, expected_version: int
     ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
-        return self._on_replace(job) or await self._inner.replace(job, expected_version)
+        if (fault := self._on_replace(job)) is not None:
+            return fault
+        written = await self._inner.replace(job, expected_version)
+        return self._after_replace(job) or written
 
     async def list_by_owner(
         self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime

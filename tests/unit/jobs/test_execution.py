@@ -358,6 +358,22 @@ async def test_an_outcome_is_written_again_until_the_store_answers() -> None:
     assert executed.outcome == "succeeded"
 
 
+@pytest.mark.parametrize("times", [1, 3])
+async def test_an_outcome_that_was_written_without_an_answer_is_known_for_ones_own(times: int) -> None:
+    inner, clock = FakeJobRepository(), FakeClock()
+    lost = failing_outcomes(times, OUTAGE)
+
+    def unanswered(job: Job) -> Fault | None:
+        clock.forward(timedelta(seconds=1))
+        return lost(job)
+
+    job = await stored(inner)
+    jobs = FaultyJobRepository(inner, after_replace=unanswered)
+    executed = await an_executor(jobs, clock=clock).execute(job, DEADLINE)
+    assert isinstance(executed, Executed), "it was no other worker's"
+    assert (executed.outcome, executed.job) == ("succeeded", await inner.get(job.id, NOW))
+
+
 async def test_an_outcome_that_cannot_be_written_in_time_interrupts() -> None:
     inner, clock = FakeJobRepository(), FakeClock()
 

@@ -1,18 +1,21 @@
-"""Removes, one at a time, every guard of the transitions and every clause of the conditional writes; a test must fail.
+"""Breaks, one at a time, every guard of the transitions and every clause of the conditional writes; a test must fail.
 
 `make reliability` runs it: each mutant is a copy of the tree with one thing missing, on which the tests that claim it
 run.
 """
 
 import ast
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from local.cloudformation import ROOT
 
@@ -31,6 +34,7 @@ CONDITION = re.compile(r'"((?:attribute_not_exists\(\w+\)|\w+ (?:=|<=) :\w+)(?: 
 ALWAYS = "attribute_exists(id) OR attribute_not_exists(id)"
 NEVER = "attribute_exists(id) AND attribute_not_exists(id)"
 TESTS_SECONDS = 300
+BOUNDARIES: dict[type[ast.cmpop], str] = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"}
 
 
 @dataclass(frozen=True)
@@ -44,23 +48,38 @@ class Mutant:
 
 
 def guards(path: str, source: str) -> Iterator[Mutant]:
-    """Every `if` and every guard of a `case`, and every operand of theirs."""
+    """Every condition that the code branches on, or returns: idle, without a part of it, off by one at its boundary."""
     for node in ast.walk(ast.parse(source)):
-        tests: list[ast.expr] = []
-        if isinstance(node, ast.If | ast.IfExp):
-            tests = [node.test]
-        elif isinstance(node, ast.match_case) and node.guard is not None:
-            tests = [node.guard]
-        for test in tests:
-            replacements = [("False", "never"), ("True", "always")]
-            if isinstance(test, ast.BoolOp):
-                for gone in range(len(test.values)):
-                    kept = [ast.unparse(value) for place, value in enumerate(test.values) if place != gone]
-                    joint = " and " if isinstance(test.op, ast.And) else " or "
-                    replacements.append((joint.join(kept), f"without `{ast.unparse(test.values[gone])}`"))
-            for text, told in replacements:
-                mutated = _replaced(source, test, f"({text})")
-                yield Mutant(path, test.lineno, f"{told}: {ast.unparse(test)}", mutated)
+        match node:
+            case ast.If(test=test) | ast.IfExp(test=test) | ast.match_case(guard=ast.expr() as test):
+                parts = _parts(test)
+            case ast.Return(value=(ast.BoolOp() | ast.Compare()) as test):
+                parts = _parts(test)
+            case _:
+                continue
+        wholes = ((test, "False", "never"), (test, "True", "always"))
+        for part, text, told in (*wholes, *parts):
+            yield Mutant(path, part.lineno, f"{told}: {ast.unparse(test)}", _replaced(source, part, f"({text})"))
+
+
+def _parts(test: ast.expr) -> Iterator[tuple[ast.expr, str, str]]:
+    """What can be missing or wrong within a condition: the part, what stands there instead, and in words."""
+    for node in ast.walk(test):
+        match node:
+            case ast.BoolOp(op=op, values=values):
+                joint = " and " if isinstance(op, ast.And) else " or "
+                for value in values:
+                    kept = joint.join(ast.unparse(each) for each in values if each is not value)
+                    yield node, kept, f"without `{ast.unparse(value)}`"
+            case ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.BinOp() as union]):
+                names = ast.unparse(union).split(" | ")
+                for name in names:
+                    yield union, " | ".join(each for each in names if each != name), f"without `{name}`"
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in BOUNDARIES:
+                other = BOUNDARIES[type(op)]
+                yield node, f"{ast.unparse(left)} {other} {ast.unparse(right)}", f"`{other}` at the boundary"
+            case _:
+                pass
 
 
 def conditions(path: str, source: str) -> Iterator[Mutant]:
@@ -104,19 +123,24 @@ def survives(mutant: Mutant, tree: Path) -> bool:
 
 
 def survivors_of_all() -> tuple[int, list[Mutant]]:
-    """How many mutants were tried, and those that no test found."""
+    """How many mutants were tried, and those that no test found; as many at once as there are processors."""
     mutants = [*guards(TRANSITIONS, (ROOT / TRANSITIONS).read_text())]
     for path in REPOSITORIES:
         mutants += conditions(path, (ROOT / path).read_text())
-    with tempfile.TemporaryDirectory() as folder:
-        tree = _copy(Path(folder))
-        survivors = []
-        for number, mutant in enumerate(mutants, start=1):
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as workers:
+        trees = SimpleQueue[Path]()
+        for number in range(os.cpu_count() or 1):
+            trees.put(_copy(Path(folder) / str(number)))
+
+        def tried(mutant: Mutant) -> bool:
+            tree = trees.get()
             alive = survives(mutant, tree)
-            survivors += [mutant] if alive else []
-            told = "SURVIVES" if alive else "found"
-            print(f"{number:>3}/{len(mutants)} {told:<8} {mutant.path}:{mutant.line} {mutant.what}", flush=True)
-    return len(mutants), survivors
+            trees.put(tree)
+            print(f"{'SURVIVES' if alive else 'found':<8} {mutant.path}:{mutant.line} {mutant.what}", flush=True)
+            return alive
+
+        alive = tuple(workers.map(tried, mutants))
+    return len(mutants), [mutant for mutant, survived in zip(mutants, alive, strict=True) if survived]
 
 
 def _copy(folder: Path) -> Path:

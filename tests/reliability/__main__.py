@@ -13,7 +13,8 @@ from scripts.mutate import survivors_of_all
 from tests.reliability.faults import FULL, OUTAGE_SECONDS, withstand
 from tests.reliability.model import Bounds, explore
 from tests.reliability.poison import HEALTHY, UNDECODABLE, survive
-from tests.reliability.simulation import JOBS, SKEW, simulate
+from tests.reliability.simulated_world import SKEW
+from tests.reliability.simulation import JOBS, simulate
 from tests.reliability.witnesses import CLIENTS
 
 REPORT = ROOT / "docs" / "reliability.md"

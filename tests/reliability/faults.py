@@ -9,46 +9,31 @@ import asyncio
 import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
-import httpx
-
 from domain.frozen import Frozen
 from domain.jobs.job import Job, is_final
-from local.cloudformation import ROOT
-from local.database import EmbeddedDatabase, embedded_database, free_port, local_credentials
+from local.database import free_port, local_credentials
 from local.directory import LOCAL_ADMIN, ensure_local_admin
 from local.stack import Options, running_stack
 from local.state import Folder
 from local.template import Stack
 from local.tokens import local_authority
+from tests.reliability.failing import RULES, Database, Proxy, failing_proxy
 from tests.reliability.history import Violation
 from tests.reliability.ledger import LEDGER, Ledger, Point
 from tests.reliability.witnesses import Clients, Observer, observing, table_of, until
 
-PROXY = ROOT / ".tools" / "microburst" / "bin" / "microburst"
 FUNCTION_TIMEOUT = 20
 """Seconds; a stopped worker is found out so much sooner than in production."""
-CALLS = ("PutItem", "GetItem", "BatchGetItem", "Query")
 OUTAGE_SECONDS = 3
-RULES: Mapping[str, dict[str, object]] = {
-    "throttled": {"probability": 0.03, "error": {"code": "ProvisionedThroughputExceededException"}},
-    "server error": {"probability": 0.01, "error": {"code": "InternalServerError", "status": 500}},
-    "connection reset": {"probability": 0.01, "reset": True},
-    "answer lost after the write": {"operation": "PutItem", "probability": 0.03, "response": {"abort_bytes": 0}},
-    "write applied after its time-out": {"operation": "PutItem", "probability": 0.002, "latency": 3500},
-    "late": {"probability": 0.03, "latency": {"min": 50, "max": 400}},
-}
-"""What the proxy does to calls of the functions, each rule with its probability; microburst's own format."""
 
 
 class Size(Frozen):
@@ -96,7 +81,7 @@ async def withstand(size: Size, seed: int = 1) -> Report:
             database = Database(folder)
             await database.start()
             running.push_async_callback(database.stop)
-            proxy = await running.enter_async_context(_proxy(database.url, folder))
+            proxy = await running.enter_async_context(failing_proxy(database.url, folder))
             options = Options(port=free_port(), endpoint_url=proxy.url, log_level="WARNING")
             state = Folder(folder / ".headrace")
             ledger = Ledger(folder / "ledger.sqlite")
@@ -151,30 +136,7 @@ def _plans(size: Size, chance: random.Random) -> tuple[dict[str, str], ...]:
     return tuple(plans)
 
 
-# ---- what fails --------------------------------------------------------------------------------------------------
-
-
-class Database:
-    """MiniStack with its state on disk, on one port whatever happens to it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._port = free_port()
-        self._running = AsyncExitStack()
-        self.url = f"http://127.0.0.1:{self._port}"
-
-    async def start(self) -> EmbeddedDatabase:
-        """Start it on what it kept."""
-        return await self._running.enter_async_context(
-            embedded_database(self._folder / "state", self._folder / "database.log", at=("127.0.0.1", self._port))
-        )
-
-    async def stop(self) -> None:
-        """Stop it in order: like DynamoDB, it loses nothing that it acknowledged."""
-        await self._running.aclose()
-
-
-async def _restart(database: Database, proxy: "Proxy", observer: Observer) -> None:
+async def _restart(database: Database, proxy: Proxy, observer: Observer) -> None:
     """Nothing reaches the database for a while; then it is gone; then it is back, with an empty stream."""
     await proxy.fail({"outage": {"error": {"code": "ServiceUnavailable", "status": 503}}})
     await observer.caught_up()
@@ -183,63 +145,6 @@ async def _restart(database: Database, proxy: "Proxy", observer: Observer) -> No
     await database.start()
     await observer.follow_anew()
     await proxy.fail(RULES)
-
-
-class Proxy:
-    """microburst, between the functions and the database."""
-
-    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
-        self.url = url
-        self._client = client
-        self._names: tuple[str, ...] = ()
-        self._fired: Counter[str] = Counter()
-
-    async def fail(self, rules: Mapping[str, dict[str, object]]) -> None:
-        """Fail as `rules` say, from now on, and not otherwise."""
-        await self._count()
-        # What the event source mapping reads of the stream comes through here too, and is left alone.
-        each = [
-            (name, {"service": "dynamodb", "operation": operation, **rule})
-            for name, rule in rules.items()
-            for operation in (CALLS if "operation" not in rule else (rule["operation"],))
-        ]
-        answer = await self._client.post("/_microburst/rules", json=[rule for _, rule in each])
-        answer.raise_for_status()
-        self._names = tuple(name for name, _ in each)
-
-    async def fired(self) -> dict[str, int]:
-        """How often a call was failed, by the rules' names."""
-        await self._count()
-        return dict(self._fired)
-
-    async def _count(self) -> None:
-        """microburst counts for each rule as long as it stands."""
-        standing = (await self._client.get("/_microburst/rules")).json()
-        for name, rule in zip(self._names, standing, strict=True):
-            self._fired[name] += int(rule["fired_count"])
-
-
-@asynccontextmanager
-async def _proxy(upstream: str, folder: Path) -> AsyncIterator[Proxy]:
-    port = free_port()
-    with (folder / "proxy.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: ASYNC220 - it only forks
-            [str(PROXY), "--upstream", upstream, "--port", str(port)], stdout=log, stderr=log, start_new_session=True
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with httpx.AsyncClient(base_url=url, timeout=30) as client:
-            for _ in range(200):
-                try:
-                    await client.get("/_microburst/health")
-                except httpx.TransportError:
-                    await asyncio.sleep(0.05)
-                else:
-                    break
-            yield Proxy(url, client)
-    finally:
-        process.terminate()
-        process.wait()
 
 
 # ---- the verdict -------------------------------------------------------------------------------------------------

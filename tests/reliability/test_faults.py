@@ -1,6 +1,7 @@
 """Real processes, a real proxy, a real database: a small run of what `make reliability` does at full size."""
 
-from tests.reliability.faults import RULES, SMALL, withstand
+from tests.reliability.failing import RULES
+from tests.reliability.faults import SMALL, withstand
 
 
 async def test_nothing_accepted_is_lost_and_nothing_is_committed_twice() -> None:

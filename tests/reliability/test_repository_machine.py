@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from domain.jobs import transitions
-from domain.jobs.job import Job, Queued, Running
+from domain.jobs.job import Failed, Job, Queued, Running, Status
 from domain.jobs.outcomes import Done, Fail, Outcome, Retry
 from domain.jobs.repository import DuePage, JobExists, JobFilter, JobNotFound, JobRepository, VersionConflict
 from domain.jobs.transitions import IllegalTransition
 from domain.json_text import JsonText
 from domain.paging import Page, PageRequest
+from domain.results import BadCursor
+from domain.results import StorageUnavailable as Unavailable
 from functions.runtime import LazyClient
 from tests.conftest import job_repository_on
 from tests.factories import NOW, POLICY, NewJobFactory
@@ -30,6 +32,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     Retry(code="boom", reason="as asked"),
     Fail(code="never", reason="as asked"),
 )
+STATUSES: tuple[Status, ...] = get_args(Status)
 EXAMPLES = {"fake": 60, "moto": 8, "ministack": 12}
 
 
@@ -42,7 +45,9 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.repository = repository
         self.loop = loop
+        # Every machine's jobs are its own, on a table that others use too.
         self.owner = str(uuid.uuid4())
+        self.type = f"type-{self.owner}"
         self.now = NOW
         self.held: dict[str, Job] = {}
 
@@ -50,7 +55,9 @@ class Machine(RuleBasedStateMachine):
     def add(self, delay: int, payload: str) -> str:
         run_at = self.now + timedelta(seconds=delay) if delay else None
         text = JsonText(json.dumps({"csv": payload}))
-        new = NewJobFactory.build(id=str(uuid.uuid4()), owner_id=self.owner, run_at=run_at, payload=text)
+        new = NewJobFactory.build(
+            id=str(uuid.uuid4()), owner_id=self.owner, type=self.type, run_at=run_at, payload=text
+        )
         job = transitions.submit(new, POLICY, self.now)
         assert self.run(self.repository.add(job, self.now)) == job
         self.held[job.id] = job
@@ -89,20 +96,18 @@ class Machine(RuleBasedStateMachine):
     def let_time_pass(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
-    @rule(limit=st.integers(min_value=1, max_value=5))
-    def list_all(self, limit: int) -> None:
-        listed: list[Job] = []
-        cursor = None
-        while True:
-            request = PageRequest(limit=limit, cursor=cursor)
-            page = self.run(self.repository.list_by_owner(self.owner, JobFilter(), request, self.now))
-            assert isinstance(page, Page)
-            listed += page.items
-            cursor = page.next
-            if cursor is None:
-                break
+    @rule(limit=st.integers(min_value=1, max_value=5), status=st.sampled_from([None, *STATUSES]))
+    def list_the_owners(self, limit: int, status: Status | None) -> None:
+        wanted = JobFilter(status=status)
+        listed = self.pages(limit, lambda page: self.repository.list_by_owner(self.owner, wanted, page, self.now))
         newest_first = sorted(self.held.values(), key=lambda job: (job.created_at, job.id), reverse=True)
-        assert listed == newest_first
+        assert listed == [job for job in newest_first if status in {None, job.status}]
+
+    @rule(limit=st.integers(min_value=1, max_value=5))
+    def list_the_failed(self, limit: int) -> None:
+        listed = self.pages(limit, lambda page: self.repository.list_failed(self.type, page, self.now))
+        failed = [(job.state.finished_at, job.id, job) for job in self.held.values() if isinstance(job.state, Failed)]
+        assert listed == [job for _, _, job in sorted(failed, key=lambda entry: entry[:2], reverse=True)]
 
     @rule()
     def look_what_is_due(self) -> None:
@@ -122,6 +127,20 @@ class Machine(RuleBasedStateMachine):
         for job_id, job in list(self.held.items())[-3:]:
             assert self.run(self.repository.get(job_id, self.now)) == job
         assert isinstance(self.run(self.repository.get(str(uuid.uuid4()), self.now)), JobNotFound)
+
+    def pages(
+        self, limit: int, ask: Callable[[PageRequest], Coroutine[object, object, Page[Job] | BadCursor | Unavailable]]
+    ) -> list[Job]:
+        """All that the pages of `limit` jobs hold."""
+        listed: list[Job] = []
+        cursor = None
+        while True:
+            page = self.run(ask(PageRequest(limit=limit, cursor=cursor)))
+            assert isinstance(page, Page)
+            listed += page.items
+            cursor = page.next
+            if cursor is None:
+                return listed
 
     def run(self, call: Coroutine[object, object, T]) -> T:
         """One call of the repository."""

@@ -1,0 +1,193 @@
+"""The world in which `simulation.py` runs: processes that die, a store that fails, a stream that loses and repeats.
+
+All of it is seeded, and in virtual time.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Coroutine
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+
+from domain.jobs.job import Job
+from domain.jobs.repository import (
+    DueJob,
+    DuePage,
+    JobExists,
+    JobFilter,
+    JobNotFound,
+    VersionConflict,
+)
+from domain.paging import Page, PageRequest
+from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+from tests.factories import NOW
+from tests.fakes.job_repository import FakeJobRepository
+from tests.reliability.history import History
+
+SKEW = timedelta(minutes=10)
+"""How far the clock of a process may be off."""
+STORM_SECONDS = 600
+"""Faults are injected for so long; then everything heals, and has to come to its end."""
+
+THROTTLED = StorageUnavailable(reason="throttled", detail="ThrottlingException")
+TIMED_OUT = StorageUnavailable(reason="timeout", detail="ReadTimeoutError")
+
+
+class Killed(BaseException):
+    """The process ended here, as SIGKILL ends one."""
+
+
+class Process:
+    """Whoever calls the repository: a worker's invocation, a sweep, a client."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        self._world = world
+        self.name = name
+        self.dead = False
+        self._skew = SKEW * world.random.uniform(-1, 1) if world.random.random() < 0.3 else timedelta(0)
+        self._ids = 0
+
+    def clock(self) -> datetime:
+        """This process's idea of the time."""
+        return self._world.now + self._skew
+
+    def new_id(self) -> str:
+        """Tokens that name their process, so that the checker knows whose a lease is."""
+        self._ids += 1
+        return f"{self.name}:{self._ids}"
+
+    def check(self) -> None:
+        """A dead process does nothing more."""
+        if self.dead:
+            raise Killed
+
+
+PROCESS: ContextVar[Process] = ContextVar("process")
+
+
+class World:
+    """Everything that the processes share."""
+
+    def __init__(self, seed: int, store: FakeJobRepository) -> None:
+        self.random = random.Random(seed)
+        self.store = store
+        self.history = History()
+        self.faults: Counter[str] = Counter()
+        self.queue: asyncio.Queue[Job] = asyncio.Queue()
+        self.names = 0
+        self.old_batches: list[list[Job]] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.bugs: list[BaseException] = []
+
+    @property
+    def now(self) -> datetime:
+        """The true time."""
+        return NOW + timedelta(seconds=asyncio.get_running_loop().time())
+
+    @property
+    def stormy(self) -> bool:
+        """Whether faults are injected now."""
+        return asyncio.get_running_loop().time() < STORM_SECONDS
+
+    def strikes(self, fault: str, probability: float) -> bool:
+        """Whether this fault is injected here; counted."""
+        if not self.stormy or self.random.random() >= probability:
+            return False
+        self.faults[fault] += 1
+        return True
+
+    def process(self, kind: str) -> Process:
+        """A new process of this kind."""
+        self.names += 1
+        return Process(self, f"{kind}-{self.names}")
+
+    def start(self, work: Coroutine[object, object, None]) -> None:
+        """Run something beside everything else."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (bug := task.exception()) is not None:
+            self.bugs.append(bug)
+
+    def ring(self, job: Job) -> None:
+        """The stream: a record for each write of `queued`, at least once unless it is lost."""
+        if self.strikes("trigger lost", 0.05):
+            return
+        copies = 2 if self.strikes("trigger doubled", 0.1) else 1
+        for _ in range(copies):
+            late = self.random.uniform(60, 400) if self.strikes("trigger late", 0.05) else self.random.uniform(0, 2)
+            asyncio.get_running_loop().call_later(late, self.queue.put_nowait, job)
+
+
+class SimulatedRepository:
+    """The store as one process meets it."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._process = process
+
+    @property
+    def wake_shards(self) -> tuple[str, ...]:
+        return self._world.store.wake_shards
+
+    async def add(self, job: Job, now: datetime) -> Job | JobExists | ItemTooLarge | StorageUnavailable:
+        if (fault := await self._before()) is not None:
+            return fault
+        added = await self._world.store.add(job, now)
+        if isinstance(added, Job):
+            self._applied(None, job)
+        return await self._after() or added
+
+    async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | StorageUnavailable:
+        return await self._before() or await self._world.store.get(job_id, now)
+
+    async def replace(
+        self, job: Job, expected_version: int
+    ) -> Job | VersionConflict | ItemTooLarge | StorageUnavailable:
+        if (fault := await self._before()) is not None:
+            return fault
+        before = await self._world.store.get(job.id, NOW)
+        replaced = await self._world.store.replace(job, expected_version)
+        if isinstance(replaced, Job) and isinstance(before, Job):
+            self._applied(before, job)
+        return await self._after() or replaced
+
+    async def list_by_owner(
+        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime
+    ) -> Page[Job] | BadCursor:
+        return await self._world.store.list_by_owner(owner_id, filter, page, now)
+
+    async def list_failed(self, type: str, page: PageRequest, now: datetime) -> Page[Job] | BadCursor:
+        return await self._world.store.list_failed(type, page, now)
+
+    async def due(self, shard: str, now: datetime, limit: int, after: DueJob | None) -> DuePage | StorageUnavailable:
+        return await self._before() or await self._world.store.due(shard, now, limit, after)
+
+    def _applied(self, before: Job | None, after: Job) -> None:
+        self._world.history.committed(self._process.name, before, after, self._world.now)
+        if after.status == "queued":
+            self._world.ring(after)
+
+    async def _before(self) -> StorageUnavailable | None:
+        await self._pause()
+        return THROTTLED if self._world.strikes("throttled", 0.05) else None
+
+    async def _after(self) -> StorageUnavailable | None:
+        """Between the write and its answer."""
+        await self._pause()
+        return TIMED_OUT if self._world.strikes("answer lost", 0.05) else None
+
+    async def _pause(self) -> None:
+        """A network takes its time; and here processes die, or stand still."""
+        self._process.check()
+        world = self._world
+        if world.strikes("process killed", 0.03):
+            self._process.dead = True
+            raise Killed
+        stands_still = world.strikes("process stopped", 0.02)
+        await asyncio.sleep(world.random.uniform(60, 300) if stands_still else world.random.uniform(0.001, 0.05))
+        self._process.check()

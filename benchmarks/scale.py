@@ -4,11 +4,11 @@ import asyncio
 import os
 import tempfile
 import uuid
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.meter import Cost, Meter, together
 from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
 SIZES = (100, 10_000, 100_000)
+UNITS_TARGET = 6
 DUE = 10
 PAGE = 20
 WRITERS = 8
@@ -41,46 +42,11 @@ PAYLOAD = JsonText('{"csv":"' + "x" * 300 + '"}')
 OWNER = "the-owner-of-half-of-them"
 
 
-class Cost(Frozen):
-    """Calls and capacity units of one operation."""
-
-    calls: int
-    reads: float
-    writes: float
-
-
 class Scale(Frozen):
     """The costs of the operations with so many jobs in the table."""
 
     jobs: int
     costs: dict[str, Cost]
-
-
-class Meter:
-    """Counts a client's calls and what they consume, by asking DynamoDB for it."""
-
-    def __init__(self, client: "DynamoDBClient") -> None:
-        self._calls = 0
-        self._units = {"ReadCapacityUnits": 0.0, "WriteCapacityUnits": 0.0}
-        client.meta.events.register("provide-client-params.dynamodb.*", self._ask)
-        client.meta.events.register("after-call.dynamodb.*", self._count)
-
-    def _ask(self, params: dict[str, object], **_: object) -> None:
-        params["ReturnConsumedCapacity"] = "TOTAL"
-
-    def _count(self, parsed: dict[str, object], model: object, **_: object) -> None:
-        self._calls += 1
-        consumed = parsed.get("ConsumedCapacity")
-        reading = getattr(model, "name", "") in {"Query", "GetItem", "BatchGetItem"}
-        for entry in consumed if isinstance(consumed, list) else [consumed]:
-            if isinstance(entry, dict):
-                self._units["ReadCapacityUnits" if reading else "WriteCapacityUnits"] += float(entry["CapacityUnits"])
-
-    async def cost_of(self, work: Awaitable[object]) -> Cost:
-        """What awaiting `work` costs; nothing else may run meanwhile."""
-        self._calls, self._units = 0, dict.fromkeys(self._units, 0.0)
-        await work
-        return Cost(calls=self._calls, reads=self._units["ReadCapacityUnits"], writes=self._units["WriteCapacityUnits"])
 
 
 async def measure() -> tuple[Scale, ...]:
@@ -167,6 +133,22 @@ def _legal(moved: Job | IllegalTransition) -> Job:
     if isinstance(moved, IllegalTransition):
         raise TypeError(f"{moved.action} is not legal")
     return moved
+
+
+def units_table(found: tuple[Scale, ...]) -> str:
+    """As Markdown: where the write units of a happy job go."""
+    moves = {name: found[0].costs[name] for name in ("submit", "claim", "finish")}
+    rows = {**moves, "a happy job": together(moves.values())}
+    places = sorted(rows["a happy job"].writes_by_place, key=lambda place: (place != "table", place))
+    return "\n".join((
+        f"| units | {' | '.join(f'write: {place}' for place in places)} | write | target | read |",
+        f"|---|{'---|' * len(places)}---|---|---|",
+        *(
+            f"| {name} | {' | '.join(f'{cost.writes_by_place.get(place, 0):g}' for place in places)} "
+            f"| {cost.writes:g} | {'' if name in moves else UNITS_TARGET} | {cost.reads:g} |"
+            for name, cost in rows.items()
+        ),
+    ))  # fmt: skip
 
 
 def table(found: tuple[Scale, ...]) -> str:

@@ -19,7 +19,8 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from pydantic import JsonValue
 
 from benchmarks.cold_start import PARAMETERS, sample
-from benchmarks.scale import Meter, costs
+from benchmarks.meter import Meter
+from benchmarks.scale import costs
 from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job

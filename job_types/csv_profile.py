@@ -85,19 +85,28 @@ CSV_PROFILE = JobType[CsvDocument, CsvProfile](
 
 
 class ProfileCsv:
-    """The handler; it computes, so it is a plain function and runs in a thread."""
+    """The handler.
+
+    It computes for a bounded time, so it holds the event loop: a thread would not run beside it (one interpreter, one
+    lock), and to hand the work over costs as much as a small document does (docs/decisions/011).
+    """
 
     definition = CSV_PROFILE
 
-    def run(self, document: CsvDocument, _context: JobContext) -> CsvProfile | Fail:
+    async def run(self, document: CsvDocument, _context: JobContext) -> CsvProfile | Fail:
         """The profile, or a permanent failure that names the line and what is wrong with it."""
-        table = _read(document)
-        if isinstance(table, Fail):
-            return table
-        header, rows = table[0], table[1:]
-        columns = zip(*rows, strict=True) if rows else ((),) * len(header)
-        profiles = [_profile(name, cells) for name, cells in zip(header, columns, strict=True)]
-        return CsvProfile(rows=len(rows), columns=profiles)
+        return profile(document)
+
+
+def profile(document: CsvDocument) -> CsvProfile | Fail:
+    """The profile, or a permanent failure; up to 0.2 s for 256 KB of one-digit numbers, 0.06 s for most."""
+    table = _read(document)
+    if isinstance(table, Fail):
+        return table
+    header, rows = table[0], table[1:]
+    columns = zip(*rows, strict=True) if rows else ((),) * len(header)
+    profiles = [_profile_of_column(name, cells) for name, cells in zip(header, columns, strict=True)]
+    return CsvProfile(rows=len(rows), columns=profiles)
 
 
 def _read(document: CsvDocument) -> list[list[str]] | Fail:
@@ -134,7 +143,7 @@ def _malformed(line: int, reason: str) -> Fail:
     return Fail(code="malformed_csv", reason=f"line {line}: {reason}")
 
 
-def _profile(name: str, cells: Sequence[str]) -> ColumnProfile:
+def _profile_of_column(name: str, cells: Sequence[str]) -> ColumnProfile:
     values = [cell for cell in cells if cell.strip()]
     kind = _type_of(values)
     nulls, counts = len(cells) - len(values), Counter(values)

@@ -4,13 +4,12 @@ import json
 from decimal import Decimal
 
 from benchmarks.naive import worker
-from job_types.csv_profile import CsvDocument, ProfileCsv
+from job_types.csv_profile import CsvDocument, profile
 
 
 def run(job: worker.Job) -> object:
     """The profile, with numbers as boto3's resource wants them."""
-    profile = ProfileCsv().run(CsvDocument(csv=job.payload.csv), None)  # type: ignore[arg-type]  # never asked
-    return json.loads(profile.model_dump_json(), parse_float=Decimal)
+    return json.loads(profile(CsvDocument(csv=job.payload.csv)).model_dump_json(), parse_float=Decimal)
 
 
 worker.run = run  # type: ignore[assignment]  # boto3 stores any JSON

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from domain.jobs.outcomes import Fail
+from job_types import csv_profile
 from job_types.csv_profile import MAX_COLUMNS, ColumnProfile, CsvDocument, CsvProfile, ProfileCsv, Quantiles, ValueCount
 from local.cloudformation import ROOT
 from tests.fakes.context import FakeContext
 
 
 def profile(text: str, delimiter: str = ",") -> CsvProfile | Fail:
-    return ProfileCsv().run(CsvDocument(csv=text, delimiter=delimiter), FakeContext())
+    return csv_profile.profile(CsvDocument(csv=text, delimiter=delimiter))
 
 
 def column(*values: str) -> ColumnProfile:
@@ -153,3 +154,8 @@ def test_the_carried_data_sets_have_the_figures_of_their_sources() -> None:
     assert (by_name["date"].min, by_name["date"].max) == ("2012-01-01", "2015-12-31")
     assert (by_name["temp_max"].min, by_name["temp_max"].max) == (-1.6, 35.6)
     assert by_name["weather"].distinct == 5
+
+
+async def test_the_handler_answers_with_the_profile() -> None:
+    document = CsvDocument(csv="a,b\n1,x\n")
+    assert await ProfileCsv().run(document, FakeContext()) == csv_profile.profile(document)

@@ -7,7 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from benchmarks import api_cost, bundle, cold_start, memory, repository, scale, throughput
+from benchmarks import api_cost, bundle, cold_start, contenders, memory, repository, scale, throughput
 from local.cloudformation import ROOT
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -62,11 +62,11 @@ same three conditional writes on a bare client; {repository.CONCURRENCY} at a ti
 ## Throughput
 
 Jobs a second on one MiniStack, the contenders in turn, {throughput.ROUNDS} rounds; a ratio is the median of the
-rounds'. *Drained*: from the stream to the stored result, `csv.profile` of a document of `examples/data`. Headrace is
-the local stack's event source mapping and its four worker processes; the bare loop is one process that reads the
-stream with aiobotocore, claims, runs and finishes, {throughput.LANES} at a time, no more; the tutorial's worker is a
-sequential stream handler on boto3's resource with Lambda's defaults. *Submitted*: API Gateway events to eight warm
-environments, {throughput.SUBMITTERS} at a time. *CPU*: of the processes, for one drained job.
+rounds', with their range. *Drained*: from the stream to the stored result, `csv.profile` of a document of
+`examples/data`. Headrace is the local stack's event source mapping and its four worker processes; the bare loop is one
+process that reads the stream with aiobotocore, claims, runs and finishes, {contenders.LANES} at a time, no more; the
+tutorial's worker is a sequential stream handler on boto3's resource with Lambda's defaults. *Submitted*: API Gateway
+events to eight warm environments, {contenders.SUBMITTERS} at a time. *CPU*: of the processes, for one drained job.
 
 {rates}
 

@@ -25,7 +25,7 @@ REPOSITORIES = (
     "persistence/dynamodb/repositories/user_repository.py",
 )
 CLAIMS = {
-    TRANSITIONS: ("tests/unit/jobs", "tests/reliability/test_model.py"),
+    TRANSITIONS: ("tests/unit/jobs/test_transitions.py", "tests/unit/jobs", "tests/reliability/test_model.py"),
     REPOSITORIES[0]: ("tests/contract/test_job_repository.py", "tests/integration/test_lost_acknowledgements.py"),
     REPOSITORIES[1]: ("tests/contract/test_user_repository.py", "tests/integration/test_lost_acknowledgements.py"),
 }

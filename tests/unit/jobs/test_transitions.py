@@ -322,6 +322,22 @@ def test_a_job_that_could_not_be_started_for_too_long_fails_as_expired(waiting: 
     assert (job.state.reason, job.state.error.code) == ("expired", "expired")
 
 
+@pytest.mark.parametrize("waiting", [queued(), scheduled(run_at=NOW + SECOND), retrying()], ids=lambda job: job.status)
+def test_a_job_may_be_started_until_the_last_moment_of_its_age(waiting: Job) -> None:
+    match waiting.state:
+        case Scheduled(run_at=due) | Retrying(retry_at=due) | Queued(queued_at=due):
+            last = due + POLICY.max_age
+        case _:
+            raise AssertionError(waiting)
+    assert legal(transitions.wake(waiting, POLICY, last, 0.5)).status == "queued"
+    assert legal(transitions.wake(waiting, POLICY, last + timedelta(microseconds=1), 0.5)).status == "failed"
+
+
+def test_a_job_without_a_wake_time_is_nobodys_lost_trigger() -> None:
+    forgotten = queued().model_copy(update={"wake_at": None})
+    assert isinstance(transitions.redrive(forgotten, POLICY, LATER), IllegalTransition)
+
+
 def test_a_dead_workers_job_is_rescued_when_its_lease_has_ended() -> None:
     job = running()
     assert isinstance(job.state, Running)

@@ -194,8 +194,8 @@ and MiniStack pass the same rules (`tests/reliability/test_repository_machine.py
 ## Mutants
 
 Each condition that `transitions.py` branches on set to true, to false, without each of its operands and of the states
-it asks for, and off by one at its boundary; each clause of each conditional write made idle (`scripts/mutate.py`): {tried}
-mutants, {len(survivors)} survive.
+it asks for, and off by one at its boundary; each clause of each conditional write made idle (`scripts/mutate.py`):
+{tried} mutants, {len(survivors)} survive.
 
 ## What this does not show
 

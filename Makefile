@@ -26,7 +26,7 @@ dev: setup ## run the local stack until Ctrl-C
 	$(BIN)/headrace dev
 
 test: setup $(TOOLS)/microburst/.done ## run the tests, with branch coverage (100 % of domain/)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=
 	$(BIN)/coverage report --include='domain/*' --fail-under=100
 	$(BIN)/coverage report --format=total
 

@@ -15,6 +15,7 @@ import functions.sweeper.handler
 import functions.worker.handler
 from domain.jobs.job import Job
 from domain.jobs.job_type import Catalogue
+from domain.users.user import Email, User
 from functions.runtime import LazyClient, Runtime
 from job_types import catalogue
 from local.cloudformation import ROOT
@@ -59,10 +60,14 @@ def functions_on_ministack(ministack_client: LazyClient, ministack_url: str) -> 
 @pytest.fixture
 async def stored(ministack_client: LazyClient) -> Job:
     """The sample's job and its owner, as they stand when the stream record is on its way."""
-    await user_repository_on(ministack_client).add(
-        UserFactory.build(id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, role="admin")
-    )
     client = await ministack_client()
+    users = user_repository_on(ministack_client)
+    other = await users.get_by_email(Email(SAMPLE_EMAIL))
+    if isinstance(other, User) and other.id != SAMPLE_OWNER_ID:
+        # Another file's, on the same database.
+        await client.delete_item(TableName="UsersTable", Key={"id": {"S": other.id}})
+        await client.delete_item(TableName="UserEmailsTable", Key={"email": {"S": SAMPLE_EMAIL}})
+    await users.add(UserFactory.build(id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, role="admin"))
     await client.delete_item(TableName="JobsTable", Key={"id": {"S": SAMPLE_JOB_ID}})
     job = sample_job()
     assert await job_repository_on(ministack_client).add(job, NOW) == job

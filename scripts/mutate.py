@@ -140,8 +140,10 @@ def survivors_of_all() -> tuple[int, list[Mutant]]:
 
         def tried(mutant: Mutant) -> bool:
             tree = trees.get()
-            alive = survives(mutant, tree)
-            trees.put(tree)
+            try:
+                alive = survives(mutant, tree)
+            finally:
+                trees.put(tree)
             print(f"{'SURVIVES' if alive else 'found':<8} {mutant.path}:{mutant.line} {mutant.what}", flush=True)
             return alive
 

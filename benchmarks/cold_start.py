@@ -141,7 +141,7 @@ async def an_event(function: str, kind: str, client: LazyClient, stack: Stack, u
             stored = await job_repository(settings(stack, url), client).add(job, datetime.now(UTC))
             if not isinstance(stored, Job):
                 raise TypeError(f"not stored: {stored}")
-            image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "write-1", shards=8)))
+            image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "write-1")))
             if kind != "headrace":
                 image["payload"] = {"M": {"csv": {"S": "city,people\nBergen,291940\n"}}}
             return {"Records": [stream_record("1", "INSERT", job.id, new=image)]}

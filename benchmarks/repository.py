@@ -124,7 +124,7 @@ def _attributes(job_id: str) -> dict[str, dict[str, str]]:
 
 
 # Of a submitted job's item, less what the attributes above take.
-_SIZE = item_size(job_to_item(transitions.submit(_new("0" * 36), POLICY, datetime.now(UTC)), "w" * 36, 8))
+_SIZE = item_size(job_to_item(transitions.submit(_new("0" * 36), POLICY, datetime.now(UTC)), "w" * 36))
 PADDING = "x" * (_SIZE - len(PAYLOAD) - 200)
 
 

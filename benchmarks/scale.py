@@ -19,7 +19,7 @@ from domain.jobs.sweeping import Sweeper
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.json_text import JsonText
 from domain.paging import PageRequest
-from functions.runtime import LazyClient, job_repository
+from functions.runtime import LazyClient, job_repository, stream_positions
 from job_types import catalogue
 from local.database import embedded_database, local_credentials
 from local.stack import settings
@@ -27,6 +27,7 @@ from local.tables import ensure_tables
 from local.template import load_stack
 from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
+from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient
@@ -63,14 +64,18 @@ async def measure() -> tuple[Scale, ...]:
                 await _fill(await filling(), size - held)
                 held = size
                 metered = LazyClient(database.url)
-                repository = job_repository(settings(stack, database.url), metered)
-                found.append(Scale(jobs=size, costs=await costs(Meter(await metered()), repository)))
+                found_settings = settings(stack, database.url)
+                repository, positions = (
+                    job_repository(found_settings, metered),
+                    stream_positions(found_settings, metered),
+                )
+                found.append(Scale(jobs=size, costs=await costs(Meter(await metered()), repository, positions)))
                 await metered.close()
             await filling.close()
     return tuple(found)
 
 
-async def costs(meter: Meter, repository: DynamoJobRepository) -> dict[str, Cost]:
+async def costs(meter: Meter, repository: DynamoJobRepository, positions: DynamoStreamPositions) -> dict[str, Cost]:
     """What each operation costs on the table as it is."""
     now = datetime.now(UTC)
     policy = Policy()
@@ -87,7 +92,7 @@ async def costs(meter: Meter, repository: DynamoJobRepository) -> dict[str, Cost
         later = transitions.submit(_new(OWNER, run_at=now + timedelta(milliseconds=1)), policy, now)
         await repository.add(later, now)
     soon = now + timedelta(seconds=1)
-    sweeper = Sweeper(repository, catalogue(), lambda: soon, lambda: 0.5)
+    sweeper = Sweeper(repository, positions, catalogue(), lambda: soon, lambda: 0.5)
     sweep = await meter.cost_of(sweeper.sweep(soon + timedelta(seconds=55)))
     return {
         "submit": submitted,
@@ -121,7 +126,7 @@ def _item(number: int, now: datetime) -> object:
     if ended:
         claimed = _legal(transitions.claim(job, policy, "token", now + timedelta(seconds=90), now))
         job = _legal(transitions.finish(claimed, policy, "token", Done(result=JsonText("{}")), now, 0.5))
-    return job_to_item(job, "w" * 36, 8)
+    return job_to_item(job, "w" * 36)
 
 
 def _new(owner: str, run_at: datetime | None = None) -> NewJob:

@@ -39,3 +39,12 @@ def from_json_text(text: JsonText) -> JsonValue:
 def byte_length(text: str) -> int:
     """Bytes of `text` in UTF-8, which is what DynamoDB stores and charges."""
     return len(text.encode())
+
+
+def storable(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters that UTF-8 can encode.
+
+    Half of a surrogate pair becomes U+FFFD: file names and decoded bytes bring such halves (PEP 383), and neither JSON
+    nor DynamoDB can hold them.
+    """
+    return text[:limit].encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -28,6 +28,15 @@ class JobChanged(Frozen):
     job: Job
 
 
+class JobOfNewerVersion(Frozen):
+    """A job was written in a form that only a newer version can read, which has a worker of its own for it."""
+
+    sequence_number: str
+    job_id: str
+    type: str
+    detail: str
+
+
 class JobRemoved(Frozen):
     """A job was deleted, by DynamoDB's TTL or by somebody."""
 
@@ -46,7 +55,7 @@ class Undecodable(Frozen):
     detail: str
 
 
-StreamEvent = JobQueued | JobChanged | JobRemoved | Undecodable
+StreamEvent = JobQueued | JobChanged | JobOfNewerVersion | JobRemoved | Undecodable
 
 
 def decode(record: object) -> StreamEvent:
@@ -78,6 +87,9 @@ def _written(record: Mapping[str, object], change: Mapping[str, object], sequenc
     if not isinstance(image, Mapping):
         return _undecodable(record, change, "no new image")
     job = item_to_job(image)
+    if isinstance(job, Unreadable) and job.newer and (job_id := _key(change)) is not None:
+        kind = string_of(image, "type") or ""
+        return JobOfNewerVersion(sequence_number=sequence_number, job_id=job_id, type=kind, detail=job.detail)
     if isinstance(job, Unreadable):
         return _undecodable(record, change, job.detail)
     if isinstance(job.state, Queued):

@@ -8,16 +8,19 @@ SDK's own retry.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.client import CONFIG, open_client
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
+from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
 
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
     from functions.settings import Settings
 
 T = TypeVar("T")
+
+MB_A_CPU = 1769
+MAX_CPUS = 6
+"""Of a Lambda function."""
 
 
 def now() -> datetime:
@@ -49,6 +56,22 @@ def new_random() -> float:
     retries would come all at once.
     """
     return _RANDOM.random()
+
+
+@cache
+def environment_id() -> str:
+    """A name for this execution environment, made at the first call.
+
+    Not at start: environments restored from one snapshot would share it.
+    """
+    return new_id()
+
+
+def cpus(environment: Mapping[str, str]) -> int:
+    """How many CPUs' worth of time the function has: a vCPU for each 1,769 MB (Lambda Developer Guide, "Memory")."""
+    memory = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0"))
+    share = round(memory / MB_A_CPU) if memory else MAX_CPUS
+    return max(1, min(share, os.cpu_count() or 1))
 
 
 class LazyClient:
@@ -83,10 +106,21 @@ class Runtime:
         self.client = LazyClient(settings.endpoint_url)
         self.jobs = job_repository(settings, self.client)
         self.users = user_repository(settings, self.client)
+        self.positions = stream_positions(settings, self.client)
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """Run `work` to its end on the environment's one loop."""
-        return self._loop.run_until_complete(work)
+        """Run `work` to its end on the environment's one loop.
+
+        A `KeyboardInterrupt` or `SystemExit` that a handler raises in a task of its own would end the loop under all
+        other jobs (asyncio raises these two at once); whoever awaits that task gets it too, and that is enough.
+        """
+        task = self._loop.create_task(work)
+        while True:
+            try:
+                return self._loop.run_until_complete(task)
+            except (KeyboardInterrupt, SystemExit):
+                if task.done():
+                    raise
 
     def close(self) -> None:
         """End the environment; Lambda never calls this, tests do."""
@@ -98,7 +132,12 @@ class Runtime:
 def job_repository(settings: Settings, client: LazyClient) -> DynamoJobRepository:
     """The job repository of these settings."""
     cursors = CursorCodec(settings.cursor_key.encode())
-    return DynamoJobRepository(client, settings.jobs_table, cursors, new_id, settings.wake_shards)
+    return DynamoJobRepository(client, settings.jobs_table, cursors, new_id)
+
+
+def stream_positions(settings: Settings, client: LazyClient) -> DynamoStreamPositions:
+    """The workers' positions in the stream."""
+    return DynamoStreamPositions(client, settings.stream_positions_table)
 
 
 def user_repository(settings: Settings, client: LazyClient) -> DynamoUserRepository:

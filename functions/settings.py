@@ -14,7 +14,7 @@ class Settings(Frozen):
     jobs_table: str
     users_table: str
     user_emails_table: str
-    wake_shards: int
+    stream_positions_table: str
     cursor_key: str
     endpoint_url: str | None
 
@@ -25,7 +25,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         jobs_table=environment["JOBS_TABLE"],
         users_table=environment["USERS_TABLE"],
         user_emails_table=environment["USER_EMAILS_TABLE"],
-        wake_shards=int(environment["WAKE_SHARDS"]),
+        stream_positions_table=environment["STREAM_POSITIONS_TABLE"],
         cursor_key=environment["CURSOR_KEY"],
         endpoint_url=environment.get(ENDPOINT_VARIABLE) or None,
     )

@@ -49,7 +49,7 @@ def openapi() -> dict[str, JsonValue]:
         jobs_table="jobs",
         users_table="users",
         user_emails_table="user_emails",
-        wake_shards=8,
+        stream_positions_table="stream_positions",
         cursor_key="0" * 64,
         endpoint_url=None,
     )
@@ -148,7 +148,7 @@ def _new_job(job_id: str) -> NewJob:
 
 
 def _image(job: Job) -> dict[str, JsonValue]:
-    image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, f"write-{job.version}", shards=8)))
+    image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, f"write-{job.version}")))
     return image
 
 

@@ -16,7 +16,7 @@ from local.template import Stack, load_stack
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
-from tests.fakes.job_repository import CURSOR_KEY, SHARDS
+from tests.fakes.job_repository import CURSOR_KEY
 
 PARAMETERS = {"JwtIssuer": "http://issuer.test", "JwtAudience": "headrace", "CursorKey": CURSOR_KEY.decode()}
 
@@ -63,7 +63,7 @@ def a_settings(url: str) -> Settings:
         jobs_table="JobsTable",
         users_table="UsersTable",
         user_emails_table="UserEmailsTable",
-        wake_shards=SHARDS,
+        stream_positions_table="StreamPositionsTable",
         cursor_key=CURSOR_KEY.decode(),
         endpoint_url=url,
     )
@@ -90,7 +90,7 @@ async def ministack_client(ministack_url: str, stack: Stack) -> AsyncIterator[La
 
 
 def job_repository_on(client: LazyClient) -> DynamoJobRepository:
-    return DynamoJobRepository(client, "JobsTable", CursorCodec(CURSOR_KEY), new_id, SHARDS)
+    return DynamoJobRepository(client, "JobsTable", CursorCodec(CURSOR_KEY), new_id)
 
 
 def user_repository_on(client: LazyClient) -> DynamoUserRepository:

@@ -27,6 +27,7 @@ class NewJobFactory(ModelFactory[NewJob]):
     owner_id = "owner-1"
     type = "csv.profile"
     payload = JsonText('{"csv":"a\\n1\\n"}')
+    payload_version = 1
     max_attempts = 3
     run_at = None
     fingerprint = None
@@ -43,6 +44,7 @@ class UserFactory(ModelFactory[User]):
     version = 1
     created_at = NOW
     updated_at = NOW
+    unknown = dict
 
 
 def legal(moved: Job | IllegalTransition) -> Job:
@@ -58,6 +60,7 @@ class Fields(TypedDict, total=False):
     owner_id: str
     type: str
     payload: JsonText
+    payload_version: int
     tags: dict[str, str]
     max_attempts: int
 

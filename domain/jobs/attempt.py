@@ -1,7 +1,10 @@
 """What a handler sees of the attempt that it runs in."""
 
-from collections.abc import Mapping
+import asyncio
+import threading
+from collections.abc import Coroutine, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from domain.jobs import transitions
 from domain.jobs.job import Job, Running
@@ -11,6 +14,8 @@ from domain.ports import Clock
 from domain.results import StorageUnavailable
 
 MAX_CONFLICTS = 5
+
+T = TypeVar("T")
 
 
 class Attempt:
@@ -60,3 +65,39 @@ class Attempt:
 
     def _token(self) -> str:
         return self._job.state.lease.token if isinstance(self._job.state, Running) else ""
+
+
+class ThreadedAttempt:
+    """The `SyncJobContext` of one attempt: its calls are made on the event loop, which the thread waits for.
+
+    A plain function may return something to await, which then runs on the loop itself; there a call gives something to
+    await too, for the loop cannot wait for itself.
+    """
+
+    def __init__(self, attempt: Attempt, loop: asyncio.AbstractEventLoop, ended: threading.Event) -> None:
+        self._attempt = attempt
+        self._loop = loop
+        self._ended = ended
+        self._loop_thread = threading.get_ident()
+        self.job_id = attempt.job_id
+        self.attempt = attempt.attempt
+        self.deadline = attempt.deadline
+        self.idempotency_key = attempt.idempotency_key
+        self.settings = attempt.settings
+
+    def report_progress(self, fraction: float, message: str = "") -> Coroutine[None, None, None] | None:
+        """Best effort: a report that cannot be written, or comes after the attempt's end, is dropped."""
+        return self._call(self._attempt.report_progress(fraction, message), after_the_end=None)
+
+    def cancel_requested(self) -> Coroutine[None, None, bool] | bool:
+        """Also true when the attempt has ended, or has lost its lease: its outcome would be refused."""
+        return self._call(self._attempt.cancel_requested(), after_the_end=True)
+
+    def _call(self, work: Coroutine[None, None, T], after_the_end: T) -> Coroutine[None, None, T] | T:
+        if threading.get_ident() == self._loop_thread:
+            return work
+        if self._ended.is_set():
+            # The loop stands still between invocations: whoever waited for it now would wait for the next one.
+            work.close()
+            return after_the_end
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

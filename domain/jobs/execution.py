@@ -1,41 +1,36 @@
-"""How a worker takes one job through one attempt: claim, run, record.
+"""How a worker takes one job through one attempt: know its type, wait for its turn, claim, run, record.
 
-The doorbell (a stream record) carries the job as it was written. The conditional claim decides
+The trigger (a stream record) carries the job as it was written. The conditional claim decides
 whether that is still so; no read is needed.
 """
 
 import asyncio
-import inspect
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Literal
-
-from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError
 
 from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.attempt import MAX_CONFLICTS, Attempt
+from domain.jobs.guard import is_plain, outcome_of
 from domain.jobs.job import Job, Queued, Running, Status
-from domain.jobs.job_type import AnyHandler, Catalogue, JobContext
-from domain.jobs.outcomes import Done, Fail, Outcome, Retry, Stopped, TimedOut
+from domain.jobs.job_type import AnyHandler, Catalogue
+from domain.jobs.outcomes import Fail, Outcome
 from domain.jobs.repository import JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
-from domain.json_text import NotJson, byte_length, to_json_text
 from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
 
-MAX_THREADS = 32
-"""Of plain handlers at once: more than a batch runs, so that none spends its timeout waiting for a thread."""
-
-MAX_RESULT_BYTES = 128 * 1024
-"""Of the result's JSON: beside the largest payload it still fits into one item."""
-
 RECORD_PAUSE = timedelta(milliseconds=200)
 """Between tries to record an outcome while the store does not answer."""
+
+STARTING = timedelta(seconds=3)
+"""What may pass between a function's start and the claim of its first job."""
+
+
+class UnrunnableJobType(ValueError):
+    """A job type's timeout is longer than its function can honour: found at start, for no job of it could ever run."""
 
 
 class Executed(Frozen):
@@ -50,9 +45,17 @@ class Executed(Frozen):
 
 
 class NothingToDo(Frozen):
-    """The doorbell rang for a job that somebody else has, or that is done, or gone."""
+    """Somebody else has the job, or it is done, or gone."""
 
     job_id: str
+    why: str
+
+
+class UnknownJobType(Frozen):
+    """A newer version accepted the job. It was left as it is, at no attempt's cost, for workers that know its type."""
+
+    job_id: str
+    type: str
     why: str
 
 
@@ -77,7 +80,22 @@ class Interrupted(Frozen):
     problem: StorageUnavailable
 
 
-Execution = Executed | NothingToDo | LeaseLost | NotStarted | Interrupted
+Execution = Executed | NothingToDo | UnknownJobType | LeaseLost | NotStarted | Interrupted
+
+
+def refuse_unrunnable(catalogue: Catalogue, available: timedelta) -> None:
+    """Raise `UnrunnableJobType` for a type whose attempt does not fit into an invocation.
+
+    `available` is what an invocation has for its jobs: the function's timeout, less what it needs to report.
+    """
+    longest = available - STARTING - transitions.LEASE_GRACE
+    for name in catalogue.names():
+        timeout = catalogue.policy(name).timeout
+        if timeout > longest:
+            raise UnrunnableJobType(
+                f"{name} has a timeout of {timeout.total_seconds():g} s, and this function can give an attempt"
+                f" {longest.total_seconds():g} s; lower Policy(timeout=…), or raise the function's timeout"
+            )
 
 
 class JobExecutor:
@@ -90,26 +108,43 @@ class JobExecutor:
         clock: Clock,
         new_id: NewId,
         random: Random,
-        settings: Mapping[str, str],
+        environment: Mapping[str, str],
+        cpus: int = 1,
     ) -> None:
         self._jobs = jobs
         self._catalogue = catalogue
         self._clock = clock
         self._new_id = new_id
         self._random = random
-        self._settings = settings
-        self._threads = ThreadPoolExecutor(MAX_THREADS, "handler")
+        self._environment = environment
+        self._cpus = asyncio.Semaphore(cpus)
+        policies = {name: catalogue.policy(name) for name in catalogue.names()}
+        self._limited = {
+            name: asyncio.Semaphore(policy.concurrency) for name, policy in policies.items() if policy.concurrency
+        }
 
     async def execute(self, job: Job, deadline: datetime) -> Execution:
         """One attempt of `job`, which must have committed its outcome before `deadline`."""
-        policy = self._catalogue.policy(job.type)
-        if deadline - self._clock() < policy.timeout + transitions.LEASE_GRACE:
-            return NotStarted(job_id=job.id)
-        claimed = await self._claim(job, deadline)
-        if not isinstance(claimed, Job):
-            return claimed
-        outcome = await self._run(claimed, deadline)
+        handler = self._catalogue.handler(job.type)
+        if handler is None:
+            return UnknownJobType(job_id=job.id, type=job.type, why="no such job type here")
+        if job.payload_version > handler.definition.version:
+            why = f"its payload is of version {job.payload_version}, the one here is {handler.definition.version}"
+            return UnknownJobType(job_id=job.id, type=job.type, why=why)
+        async with self._turn(job.type, handler):
+            if deadline - self._clock() < handler.definition.policy.timeout + transitions.LEASE_GRACE:
+                return NotStarted(job_id=job.id)
+            claimed = await self._claim(job, deadline)
+            if not isinstance(claimed, Job):
+                return claimed
+            outcome = await self._run(claimed, handler)
         return await self._record(claimed, outcome, deadline)
+
+    def _turn(self, name: str, handler: AnyHandler) -> AbstractAsyncContextManager[None]:
+        """The place that an attempt needs. A job that waits for one is not claimed yet: waiting costs it nothing."""
+        if name in self._limited:
+            return self._limited[name]
+        return self._cpus if is_plain(handler) else nullcontext()
 
     async def _claim(self, job: Job, deadline: datetime) -> Job | NothingToDo | Interrupted:
         current = job
@@ -132,49 +167,13 @@ class JobExecutor:
                     return Interrupted(job_id=job.id, stage="claim", problem=written)
         return NothingToDo(job_id=job.id, why="contended")
 
-    async def _run(self, job: Job, deadline: datetime) -> Outcome:
-        handler = self._catalogue.handler(job.type)
-        if handler is None:
-            # A newer API may know the type already; an older worker must not end such a job.
-            return Retry(code="unknown_job_type", reason=f"this worker does not know {job.type}")
-        timeout = handler.definition.policy.timeout
-        ends = min(self._clock() + timeout, deadline)
-        context = Attempt(self._jobs, self._clock, job, ends, self._settings)
-        try:
-            payload = handler.definition.payload.model_validate_json(job.payload)
-        except ValidationError as error:
-            return _invalid_payload(error)
-        try:
-            async with asyncio.timeout((ends - self._clock()).total_seconds()):
-                returned = await self._call(handler, payload, context)
-        except TimeoutError:
-            if self._clock() < ends:
-                return Retry(code="TimeoutError", reason="the handler ran into a time-out of its own")
-            return TimedOut(reason=f"the attempt took longer than {timeout.total_seconds():g} s")
-        except asyncio.CancelledError as error:
-            # Something that the handler awaited was cancelled; or this attempt is, with its invocation.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            return _raised(error)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
-            return _raised(error)
-        return _outcome(returned)
-
-    async def _call(self, handler: AnyHandler, payload: BaseModel, context: JobContext) -> object:
-        """Await an async handler; run a plain one in a thread, which a timeout leaves to itself."""
-        if inspect.iscoroutinefunction(handler.run):
-            return await handler.run(payload, context)
-        threads = self._threads
-        run = partial(copy_context().run, handler.run, payload, context)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(threads, run)
-        except asyncio.CancelledError:
-            # Its thread may never end, and no other job shall wait for it.
-            if self._threads is threads:
-                self._threads = ThreadPoolExecutor(MAX_THREADS, "handler")
-                threads.shutdown(wait=False)
-            raise
+    async def _run(self, job: Job, handler: AnyHandler) -> Outcome:
+        """Run the handler until its lease says, not longer: what the claim took is gone."""
+        ends = transitions.attempt_ends(job.state.lease) if isinstance(job.state, Running) else job.updated_at
+        declared = handler.definition.settings
+        settings = {name: self._environment[name] for name in declared if name in self._environment}
+        context = Attempt(self._jobs, self._clock, job, ends, settings)
+        return await outcome_of(handler, job, context, ends - self._clock())
 
     async def _record(self, claimed: Job, outcome: Outcome, deadline: datetime) -> Execution:
         """Commit the outcome; another writer's change (a cancel, progress) is taken in first."""
@@ -209,49 +208,13 @@ class JobExecutor:
                     await asyncio.sleep(RECORD_PAUSE.total_seconds())
 
 
-def _raised(error: BaseException) -> Retry:
-    return Retry(code=type(error).__name__, reason=str(error) or type(error).__name__)
-
-
-def _outcome(returned: object) -> Outcome:
-    match returned:
-        case Retry() | Fail() | Stopped():
-            return returned
-        case BaseModel():
-            return _done(returned)
-        case _:
-            wrong = f"the handler returned {type(returned).__name__}, not its result model"
-            return Fail(code="invalid_result", reason=wrong)
-
-
-def _done(result: BaseModel) -> Done | Fail:
-    try:
-        text = to_json_text(result.model_dump(mode="json"))
-    except (NotJson, PydanticSerializationError) as error:
-        return Fail(code="invalid_result", reason=f"the result is not JSON: {error}")
-    size = byte_length(text)
-    if size > MAX_RESULT_BYTES:
-        limit = f"the result has {size} bytes of JSON, the limit is {MAX_RESULT_BYTES}"
-        return Fail(code="result_too_large", reason=limit)
-    return Done(result=text)
-
-
-def _invalid_payload(error: ValidationError) -> Fail:
-    """Only the places and messages: a payload's values are nobody's business in an error."""
-    flaws = "; ".join(
-        f"{'/'.join(str(step) for step in flaw['loc'])}: {flaw['msg']}"
-        for flaw in error.errors(include_url=False, include_input=False, include_context=False)
-    )
-    return Fail(code="invalid_payload", reason=flaws)
-
-
 def _executed(claimed: Job, finished: Job) -> Executed:
-    queued_at = next(entry.at for entry in reversed(claimed.history) if entry.status == "queued")
+    queued = (entry.at for entry in reversed(claimed.history) if entry.status == "queued")
     started_at = claimed.started_at or claimed.updated_at
     return Executed(
         job=finished,
         outcome=finished.status,
         error_code=finished.history[-1].code,
-        waited=started_at - queued_at,
+        waited=started_at - next(queued, claimed.created_at),
         ran=finished.updated_at - started_at,
     )

@@ -1,4 +1,4 @@
-"""The Job aggregate. Its states are shapes, so that an impossible combination cannot be built.
+"""The Job aggregate. Its states are a discriminated union, so that invalid combinations cannot be built.
 
 Where a job can go from a state, and who takes it there, is in `transitions.py`.
 """
@@ -8,14 +8,17 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from domain.frozen import Frozen
+from domain.frozen import Frozen, Stored
 from domain.json_text import JsonText
 
 Status = Literal["scheduled", "queued", "running", "retrying", "succeeded", "failed", "cancelled"]
 FailureReason = Literal["exhausted", "permanent", "timeout", "expired"]
 
+SCHEMA = 1
+"""The form in which this version stores a job. It goes up when an older version could not act on the new form."""
 
-class JobError(Frozen):
+
+class JobError(Stored):
     """What went wrong in an attempt, in words for the job's owner."""
 
     code: str
@@ -24,14 +27,14 @@ class JobError(Frozen):
     at: AwareDatetime
 
 
-class Lease(Frozen):
+class Lease(Stored):
     """One worker's right to commit the outcome of one attempt."""
 
     token: str
     until: AwareDatetime
 
 
-class Progress(Frozen):
+class Progress(Stored):
     """How far a handler says that it is."""
 
     fraction: float
@@ -48,9 +51,9 @@ class Scheduled(Frozen):
 
 
 class Queued(Frozen):
-    """The write of this state is the doorbell; a worker claims it.
+    """Waits for a worker: writing this state triggers one through the stream.
 
-    The sweeper rings again (`redrives`) when nobody came.
+    The sweeper triggers again (`redrives`) when the stream has passed and nobody claimed the job.
     """
 
     status: Literal["queued"] = "queued"
@@ -89,7 +92,8 @@ class Failed(Frozen):
     status: Literal["failed"] = "failed"
     finished_at: AwareDatetime
     error: JobError
-    reason: FailureReason
+    reason: str
+    """A `FailureReason`, or one that a newer version gave."""
 
 
 class Cancelled(Frozen):
@@ -106,10 +110,11 @@ State = Annotated[
 ]
 
 
-class HistoryEntry(Frozen):
+class HistoryEntry(Stored):
     """One transition; `code` names the error where there was one."""
 
-    status: Status
+    status: str
+    """A `Status`, or one of a newer version."""
     at: AwareDatetime
     attempt: int
     code: str | None = None
@@ -122,6 +127,8 @@ class Job(Frozen):
     owner_id: str
     type: str
     payload: JsonText
+    payload_version: int = 1
+    """The version of its type (`JobType.version`) that the payload was accepted for."""
     tags: dict[str, str]
     max_attempts: int
     version: int
@@ -133,7 +140,7 @@ class Job(Frozen):
     started_at: AwareDatetime | None
     """When the latest attempt was claimed."""
     wake_at: AwareDatetime | None
-    """Nobody needs to look at the job before this moment; absent when it is final."""
+    """The next time the sweeper must examine the job; absent when it is final."""
     expires_at: AwareDatetime
     """When the job ceases to exist (TTL), in whole seconds."""
     fingerprint: str | None = None
@@ -141,6 +148,10 @@ class Job(Frozen):
     history: tuple[HistoryEntry, ...]
     """The last transitions, oldest first."""
     state: State
+    stored_schema: int = SCHEMA
+    """The `SCHEMA` of the version that wrote the job last, or of a newer one before it."""
+    unknown: dict[str, str] = Field(default_factory=dict)
+    """Attributes of a newer version, opaque: the store's own form by name. Kept through every change."""
 
     @property
     def status(self) -> Status:

@@ -25,6 +25,9 @@ class Policy(Frozen):
     """How long a finished job stays readable."""
     max_age: timedelta = timedelta(days=7)
     """How long after it was due a job may still be started; then it fails as `expired`."""
+    concurrency: int | None = Field(default=None, ge=1)
+    """How many attempts of the type one function runs at once. None: of `async` handlers as many as its batch has, of
+    plain ones as many as the function has CPUs (all types that say nothing share them)."""
 
 
 class JobType(Frozen, Generic[Payload, Result]):
@@ -35,10 +38,15 @@ class JobType(Frozen, Generic[Payload, Result]):
     payload: type[Payload]
     result: type[Result]
     policy: Policy = Policy()
+    version: int = Field(default=1, ge=1)
+    """Raise it when payloads change so that older code cannot run them: a worker of an older version leaves such jobs
+    to the newer one."""
+    settings: tuple[str, ...] = ()
+    """The environment variables that the handler may read, as `context.settings`."""
 
 
-class JobContext(Protocol):
-    """What a handler may know and ask while it runs."""
+class AttemptInfo(Protocol):
+    """What every handler may know of the attempt that it runs in."""
 
     @property
     def job_id(self) -> str: ...
@@ -57,7 +65,11 @@ class JobContext(Protocol):
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """The function's environment."""
+        """The settings that the job type declares, as far as the function's environment has them."""
+
+
+class JobContext(AttemptInfo, Protocol):
+    """What an `async` handler may know and ask while it runs."""
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
         """Show the owner how far the job is (0 to 1); at most one report a second is written."""
@@ -66,19 +78,42 @@ class JobContext(Protocol):
         """Whether a person asked to cancel; costs one read. A handler that stops returns `Stopped()`."""
 
 
+class SyncJobContext(AttemptInfo, Protocol):
+    """What a plain handler may know and ask from its thread: the same, without `await`."""
+
+    def report_progress(self, fraction: float, message: str = "") -> None:
+        """Show the owner how far the job is (0 to 1); at most one report a second is written."""
+
+    def cancel_requested(self) -> bool:
+        """Whether a person asked to cancel, or the attempt has ended; costs one read.
+
+        Ask now and then: a thread cannot be stopped from outside. A handler that stops returns `Stopped()`.
+        """
+
+
 class JobHandler(Protocol[Payload, Result]):
-    """One job type's code. `run` may be `async`; a plain function runs in a thread of its own."""
+    """One job type's code."""
+
+    @property
+    def definition(self) -> JobType[Payload, Result]: ...
+
+    async def run(self, payload: Payload, context: JobContext, /) -> Result | Retry | Fail | Stopped:
+        """Do the work of one attempt, on the event loop. An exception counts as `Retry` with its type and message."""
+
+
+class SyncJobHandler(Protocol[Payload, Result]):
+    """One job type's code as a plain function, which runs in a thread of its own."""
 
     @property
     def definition(self) -> JobType[Payload, Result]: ...
 
     def run(
-        self, payload: Payload, context: JobContext, /
-    ) -> Awaitable[Result | Retry | Fail | Stopped] | Result | Retry | Fail | Stopped:
-        """Do the work of one attempt. An exception counts as `Retry` with its type and message."""
+        self, payload: Payload, context: SyncJobContext, /
+    ) -> Result | Retry | Fail | Stopped | Awaitable[Result | Retry | Fail | Stopped]:
+        """Do the work of one attempt; likewise. What it returns is awaited, if it can be, on the event loop."""
 
 
-AnyHandler = JobHandler[BaseModel, BaseModel]
+AnyHandler = JobHandler[BaseModel, BaseModel] | SyncJobHandler[BaseModel, BaseModel]
 AnyJobType = JobType[BaseModel, BaseModel]
 
 

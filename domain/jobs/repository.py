@@ -3,8 +3,11 @@
 One conformance suite (`tests/contract`) holds every implementation to these docstrings.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
+
+from pydantic import AwareDatetime
 
 from domain.frozen import Frozen
 from domain.jobs.job import Job, Status
@@ -36,6 +39,8 @@ class JobUnreadable(Frozen):
 
     job_id: str
     detail: str
+    newer: bool = False
+    """A newer version wrote it; that version can read it."""
 
 
 class JobFilter(Frozen):
@@ -49,14 +54,24 @@ class DueJob(Frozen):
     """An entry of the wake index."""
 
     id: str
-    wake_at: datetime
+    wake_at: AwareDatetime
 
 
 class DuePage(Frozen):
-    """Some entries of one shard of the wake index, earliest first; `more` when others may follow."""
+    """Some entries of one shard of the wake index, earliest first."""
 
     entries: tuple[DueJob, ...]
-    more: bool
+    unreadable: tuple[JobUnreadable, ...] = ()
+    """Entries that no version of Headrace wrote."""
+    next: str | None = None
+    """Where to go on, opaque; None when nothing follows."""
+
+
+class QueuedTrigger(Frozen):
+    """A queued job: since when it is, and when the trigger was written that should start it."""
+
+    queued_at: AwareDatetime
+    triggered_at: AwareDatetime
 
 
 class JobRepository(Protocol):
@@ -93,5 +108,14 @@ class JobRepository(Protocol):
     ) -> Page[Job] | BadCursor | StorageUnavailable:
         """The failed, unexpired jobs of one type, the last to fail first (eventually consistent)."""
 
-    async def due(self, shard: str, now: datetime, limit: int, after: DueJob | None) -> DuePage | StorageUnavailable:
-        """Jobs of a shard whose `wake_at` is not later than `now` (eventually consistent)."""
+    async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
+        """Jobs of a shard whose `wake_at` is not later than `now` (eventually consistent); `after` is a page's `next`.
+
+        An entry that cannot be read is named on the page, and ends nothing.
+        """
+
+    async def queued_triggers(self, job_ids: tuple[str, ...]) -> Mapping[str, QueuedTrigger]:
+        """Which of at most 100 jobs are queued (eventually consistent), by id, without reading their documents.
+
+        A job that could not be read is left out, like one in another state.
+        """

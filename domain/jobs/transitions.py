@@ -30,17 +30,20 @@ from domain.jobs.job import (
 from domain.jobs.job_type import Policy
 from domain.jobs.outcomes import Done, Fail, Outcome, Retry, Stopped, TimedOut
 from domain.jobs.retry import MAX_RETRY_AFTER, retry_delay
-from domain.json_text import JsonText
+from domain.jobs.stream_position import is_ahead
+from domain.json_text import JsonText, storable
 
 TRIGGER_PATIENCE = timedelta(seconds=15)
-"""How long the stream may take to bring a queued job to a worker before the trigger counts as lost.
+"""How long the stream may take to bring a queued job to a worker before the sweeper examines whether its trigger was
+lost.
 
 A claim within it moves no index. A dead worker's job is due for the sweeper no later than this after its lease
 ended.
 """
 
 MAX_REDRIVE_DOUBLINGS = 6
-"""Each lost trigger doubles the patience, up to 64 times, so that a backlog is not rung to death."""
+"""Each redrive doubles the patience, up to 64 times: workers that are switched off, or that do not know the job's type,
+are asked ever more rarely."""
 
 LEASE_GRACE = timedelta(seconds=5)
 """What a worker has left after its attempt's end to write the outcome."""
@@ -53,6 +56,9 @@ PROGRESS_INTERVAL = timedelta(seconds=1)
 
 MAX_HISTORY = 20
 MAX_MESSAGE = 1000
+"""Characters of an error's or a progress report's message that are kept."""
+MAX_CODE = 100
+"""Characters of an error's code that are kept: the history repeats it."""
 
 
 class IllegalTransition(Frozen):
@@ -106,6 +112,7 @@ class NewJob(Frozen):
     owner_id: str
     type: str
     payload: JsonText
+    payload_version: int = 1
     tags: dict[str, str] = Field(default_factory=dict)
     max_attempts: int
     run_at: datetime | None = None
@@ -124,6 +131,7 @@ def submit(new: NewJob, policy: Policy, now: datetime) -> Job:
         owner_id=new.owner_id,
         type=new.type,
         payload=new.payload,
+        payload_version=new.payload_version,
         tags=new.tags,
         max_attempts=new.max_attempts,
         version=1,
@@ -144,7 +152,8 @@ def claim(job: Job, policy: Policy, token: str, deadline: datetime, now: datetim
 
     The attempt counts from here, so that a job that kills its worker still runs out of attempts.
     The lease's end is known now, so it needs no heartbeat; it lies at the job type's timeout (or the
-    function's deadline, if that is nearer) plus a grace for writing the outcome.
+    function's deadline, if that is nearer) plus a grace for writing the outcome. `attempt_ends` says when the
+    handler has to be done: whatever the claim's write takes is lost from the attempt, not added to it.
     """
     if not isinstance(job.state, Queued):
         return _illegal(job, "claim")
@@ -158,6 +167,11 @@ def claim(job: Job, policy: Policy, token: str, deadline: datetime, now: datetim
         wake_at=max(until, job.wake_at or until),
         started_at=now,
     )
+
+
+def attempt_ends(lease: Lease) -> datetime:
+    """When the handler of the attempt under `lease` is stopped: the grace is left to record the outcome."""
+    return lease.until - LEASE_GRACE
 
 
 def finish(
@@ -237,13 +251,18 @@ def report_progress(job: Job, token: str, fraction: float, message: str, now: da
     if state.progress is not None and now - state.progress.at < PROGRESS_INTERVAL:
         return job
     bounded = round(min(max(fraction, 0.0), 1.0), 4) if math.isfinite(fraction) else 0.0
-    progress = Progress(fraction=bounded, message=message[:MAX_MESSAGE], at=now)
+    progress = Progress(fraction=bounded, message=storable(message, MAX_MESSAGE), at=now)
     reported = Running(lease=state.lease, progress=progress, cancel_requested=state.cancel_requested)
     return _moved(job, reported, now, wake_at=job.wake_at, note=False)
 
 
-def wake(job: Job, policy: Policy, now: datetime, random: float) -> Job | IllegalTransition:
-    """What the sweeper does with a job whose `wake_at` has come: queue, redrive, expire or rescue."""
+def wake(
+    job: Job, policy: Policy, now: datetime, random: float, passed: datetime | None = None
+) -> Job | IllegalTransition:
+    """What the sweeper does with a job whose `wake_at` has come: queue, redrive, expire or rescue.
+
+    `passed` is how far the workers have come with the stream, where they lag behind it (`stream_position.py`).
+    """
     match job.state:
         case Scheduled(run_at=due) | Retrying(retry_at=due) if now - due > policy.max_age:
             return expire(job, policy, now)
@@ -252,7 +271,7 @@ def wake(job: Job, policy: Policy, now: datetime, random: float) -> Job | Illega
         case Scheduled() | Retrying():
             return queue(job, policy, now)
         case Queued():
-            return redrive(job, policy, now)
+            return redrive(job, policy, now, passed)
         case Running():
             return rescue(job, policy, now, random)
         case Succeeded() | Failed() | Cancelled():
@@ -260,15 +279,15 @@ def wake(job: Job, policy: Policy, now: datetime, random: float) -> Job | Illega
 
 
 def queue(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
-    """Ring the doorbell of a job whose time has come."""
+    """Trigger a job whose time has come."""
     if not isinstance(job.state, Scheduled | Retrying) or not _is_due(job, now):
         return _illegal(job, "queue")
     return _moved(job, Queued(queued_at=now), now, wake_at=_trigger_deadline(policy, now, redrives=0))
 
 
-def redrive(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
-    """Ring again for a queued job that nobody claimed."""
-    if not isinstance(job.state, Queued) or not _is_due(job, now):
+def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = None) -> Job | IllegalTransition:
+    """Trigger a queued job again that nobody claimed, unless its trigger still waits in the stream."""
+    if not isinstance(job.state, Queued) or not _is_due(job, now) or is_ahead(job.updated_at, passed):
         return _illegal(job, "redrive")
     redrives = job.state.redrives + 1
     again = Queued(queued_at=job.state.queued_at, redrives=redrives)
@@ -367,7 +386,7 @@ def _moved(
 
 
 def _error(job: Job, code: str, message: str, now: datetime) -> JobError:
-    return JobError(code=code, message=message[:MAX_MESSAGE], attempt=job.attempt, at=now)
+    return JobError(code=storable(code, MAX_CODE), message=storable(message, MAX_MESSAGE), attempt=job.attempt, at=now)
 
 
 def _illegal(job: Job, action: str) -> IllegalTransition:

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Literal, NewType
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from domain.frozen import Frozen
 
@@ -37,6 +37,8 @@ class User(Frozen):
     version: int
     created_at: AwareDatetime
     updated_at: AwareDatetime
+    unknown: dict[str, str] = Field(default_factory=dict)
+    """Attributes of a newer version, opaque: the store's own form by name. Kept through every change."""
 
 
 def normalise_email(text: str) -> Email | InvalidEmail:
@@ -70,4 +72,5 @@ def changed_user(user: User, now: datetime, *, email: Email | None, name: str | 
         version=user.version + 1,
         created_at=user.created_at,
         updated_at=now,
+        unknown=user.unknown,
     )

@@ -1,7 +1,7 @@
 """What goes over the wire: input and output models, apart from the domain's own."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 
@@ -77,7 +77,9 @@ class ErrorView(BaseModel):
     message: str
     attempt: int
     at: Moment
-    reason: FailureReason | None = Field(default=None, description="Why no further attempt is made")
+    reason: str | None = Field(
+        default=None, description=f"Why no further attempt is made: {', '.join(get_args(FailureReason))}"
+    )
 
 
 class ProgressView(BaseModel):
@@ -91,7 +93,7 @@ class ProgressView(BaseModel):
 class HistoryView(BaseModel):
     """One change of status."""
 
-    status: Status
+    status: str
     at: Moment
     attempt: int
     code: str | None = None

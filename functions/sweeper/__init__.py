@@ -1,1 +1,1 @@
-"""The sweeper: each minute, it moves what nobody rang for."""
+"""The sweeper: each minute, it recovers the jobs that the stream did not deliver."""

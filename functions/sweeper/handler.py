@@ -26,17 +26,18 @@ Response = dict[str, int | bool]
 
 def build(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[[Event, LambdaContext], Response]:
     """The handler on this environment's loop and repositories."""
-    sweeper = Sweeper(runtime.jobs, job_types, now, new_random)
+    sweeper = Sweeper(runtime.jobs, runtime.positions, job_types, now, new_random)
 
     def handle(_event: Event, context: LambdaContext) -> Response:
-        """What the sweep did: `moved`, `idle` and `problems` are numbers of jobs."""
+        """What the sweep did: `moved`, `idle`, `waiting` and `problems` are numbers of jobs."""
         logger.append_keys(function_request_id=context.aws_request_id)
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())
         report = runtime.run(sweeper.sweep(now() + left))
-        _tell(logger, report)
+        _report(logger, report)
         return {
             "moved": len(report.moved),
             "idle": report.idle,
+            "waiting": report.waiting,
             "problems": len(report.problems) + len(report.unavailable),
             "complete": report.complete,
         }
@@ -44,7 +45,7 @@ def build(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[[E
     return handle
 
 
-def _tell(logger: Logger, report: SweepReport) -> None:
+def _report(logger: Logger, report: SweepReport) -> None:
     for swept in report.moved:
         logger.info("job_swept", job_id=swept.job_id, job_type=swept.type, before=swept.before, after=swept.after)
     for swept in report.problems:
@@ -60,6 +61,9 @@ def _tell(logger: Logger, report: SweepReport) -> None:
         metrics.flush_metrics()
     overdue = EphemeralMetrics()
     overdue.add_metric("OldestDueJob", MetricUnit.Seconds, report.oldest_due.total_seconds())
+    if report.oldest_queued is not None:
+        # Also of jobs that were triggered again and again: a stream that brings nothing is seen here.
+        overdue.add_metric("OldestQueuedJob", MetricUnit.Seconds, report.oldest_queued.total_seconds())
     overdue.flush_metrics()
 
 

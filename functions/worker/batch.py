@@ -1,63 +1,93 @@
-"""One batch of stream records: which jobs it rings for, and which records have to come again."""
+"""One batch of stream records: which jobs it triggers, and which records have to come again."""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
 from domain.frozen import Frozen
-from domain.jobs.execution import Execution, Interrupted, JobExecutor, NotStarted
+from domain.jobs.execution import Execution, Interrupted, JobExecutor, NotStarted, UnknownJobType
+from domain.jobs.guard import raised
 from domain.jobs.job import Job
-from events.stream import JobQueued, Undecodable, decode
+from events.stream import JobOfNewerVersion, JobQueued, StreamEvent, Undecodable, decode
+from functions.worker.position import PositionKeeper
 
 CONCURRENCY = 10
 
 
-class Ring(Frozen):
-    """A job to look at, and every record of the batch that rang for it."""
+class Delivery(Frozen):
+    """A job to run, and every record of the batch that triggers it."""
 
     job: Job
     sequence_numbers: tuple[str, ...]
 
 
+class Crashed(Frozen):
+    """A bug of ours ended an attempt; the record comes again, and the lease frees the job if it was claimed."""
+
+    job_id: str
+    error: str
+    message: str
+
+
 class BatchReport(Frozen):
     """What became of a batch."""
 
-    executions: tuple[Execution, ...]
+    executions: tuple[Execution | Crashed, ...]
     undecodable: tuple[Undecodable, ...]
     failures: tuple[str, ...]
     """Sequence numbers to hand back (`batchItemFailures`)."""
 
 
-async def run_batch(executor: JobExecutor, records: Sequence[object], deadline: datetime) -> BatchReport:
-    """Run the jobs that `records` ring for, at most ten at once; never raises for a job or a record."""
+async def run_batch(
+    executor: JobExecutor, records: Sequence[object], deadline: datetime, position: PositionKeeper
+) -> BatchReport:
+    """Run the jobs that `records` trigger, at most ten at once; never raises for a job or a record."""
     events = tuple(decode(record) for record in records)
-    rings = _rings(tuple(event for event in events if isinstance(event, JobQueued)))
-    slots = asyncio.Semaphore(CONCURRENCY)
-
-    async def run(ring: Ring) -> Execution:
-        async with slots:
-            return await executor.execute(ring.job, deadline)
-
+    deliveries = deliveries_of(events)
+    handed_back: asyncio.Future[tuple[Job, ...]] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
-        tasks = tuple(group.create_task(run(ring)) for ring in rings)
-    executions = tuple(task.result() for task in tasks)
+        group.create_task(position.keep([delivery.job for delivery in deliveries], deadline, handed_back))
+        executions = await _run_all(executor, deliveries, deadline)
+        again = tuple(
+            delivery
+            for delivery, execution in zip(deliveries, executions, strict=True)
+            if isinstance(execution, NotStarted | Interrupted | Crashed)
+        )
+        handed_back.set_result(tuple(delivery.job for delivery in again))
+    newer = (event for event in events if isinstance(event, JobOfNewerVersion))
+    unknown = [UnknownJobType(job_id=event.job_id, type=event.type, why=event.detail) for event in newer]
     return BatchReport(
-        executions=executions,
+        executions=(*executions, *unknown),
         undecodable=tuple(event for event in events if isinstance(event, Undecodable)),
-        failures=tuple(
-            ring.sequence_numbers[0]
-            for ring, execution in zip(rings, executions, strict=True)
-            if isinstance(execution, NotStarted | Interrupted)
-        ),
+        failures=tuple(delivery.sequence_numbers[0] for delivery in again),
     )
 
 
-def _rings(queued: tuple[JobQueued, ...]) -> tuple[Ring, ...]:
-    """Two rings for one job are one; the later image is the better start for the claim."""
+async def _run_all(
+    executor: JobExecutor, deliveries: Sequence[Delivery], deadline: datetime
+) -> tuple[Execution | Crashed, ...]:
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def run(delivery: Delivery) -> Execution | Crashed:
+        async with slots:
+            try:
+                return await executor.execute(delivery.job, deadline)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs of the batch go on
+                bug = raised(error)
+                return Crashed(job_id=delivery.job.id, error=bug.type, message=bug.message)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = tuple(group.create_task(run(delivery)) for delivery in deliveries)
+    return tuple(task.result() for task in tasks)
+
+
+def deliveries_of(events: Sequence[StreamEvent]) -> tuple[Delivery, ...]:
+    """Deduplicates by job, keeping the newest image: it is the better start for the claim."""
     by_job: dict[str, tuple[JobQueued, ...]] = {}
-    for event in queued:
-        by_job[event.job.id] = (*by_job.get(event.job.id, ()), event)
+    for event in events:
+        if isinstance(event, JobQueued):
+            by_job[event.job.id] = (*by_job.get(event.job.id, ()), event)
     return tuple(
-        Ring(job=events[-1].job, sequence_numbers=tuple(event.sequence_number for event in events))
-        for events in by_job.values()
+        Delivery(job=queued[-1].job, sequence_numbers=tuple(event.sequence_number for event in queued))
+        for queued in by_job.values()
     )

@@ -12,13 +12,15 @@ from datetime import timedelta
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.jobs.execution import JobExecutor
+from domain.jobs.execution import JobExecutor, refuse_unrunnable
 from domain.jobs.job_type import Catalogue
-from functions.runtime import Runtime, new_id, new_random, now
+from functions.runtime import Runtime, cpus, environment_id, new_id, new_random, now
 from functions.settings import read_settings
 from functions.worker.batch import run_batch
+from functions.worker.loop_watch import watched
+from functions.worker.position import PositionKeeper
 from functions.worker.set_aside import set_aside
-from functions.worker.telemetry import report_executions, report_undecodable
+from functions.worker.telemetry import report_blocked, report_executions, report_undecodable
 from job_types import catalogue
 
 Event = dict[str, object]
@@ -29,10 +31,15 @@ RESERVE = timedelta(seconds=2)
 
 
 def build(
-    runtime: Runtime, logger: Logger, job_types: Catalogue, on_failure_queue_url: str = ""
+    runtime: Runtime, logger: Logger, job_types: Catalogue, timeout: timedelta, on_failure_queue_url: str = ""
 ) -> Callable[[Event, LambdaContext], Response]:
-    """The handler on this environment's loop and repositories."""
-    executor = JobExecutor(runtime.jobs, job_types, now, new_id, new_random, os.environ)
+    """The handler on this environment's loop and repositories, for a function that is stopped after `timeout`.
+
+    Raises `UnrunnableJobType` when a job type could never run in it.
+    """
+    refuse_unrunnable(job_types, timeout - RESERVE)
+    executor = JobExecutor(runtime.jobs, job_types, now, new_id, new_random, os.environ, cpus(os.environ))
+    position = PositionKeeper(runtime.positions, environment_id, now)
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """Lambda's partial batch response: what it names comes again, the rest is done."""
@@ -40,8 +47,10 @@ def build(
         records = event.get("Records")
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())
         batch = records if isinstance(records, list) else []
-        report = runtime.run(run_batch(executor, batch, now() + left - RESERVE))
+        running = run_batch(executor, batch, now() + left - RESERVE, position)
+        report, blocked = runtime.run(watched(running))
         report_executions(logger, report.executions)
+        report_blocked(logger, blocked)
         for record in report.undecodable:
             report_undecodable(logger, record)
         request_id, arn = context.aws_request_id, context.invoked_function_arn
@@ -51,7 +60,13 @@ def build(
     return handle
 
 
-handler = build(Runtime(read_settings(os.environ)), Logger(), catalogue(), os.environ.get("ON_FAILURE_QUEUE_URL", ""))
+handler = build(
+    Runtime(read_settings(os.environ)),
+    Logger(),
+    catalogue(),
+    timedelta(seconds=int(os.environ["FUNCTION_TIMEOUT_SECONDS"])),
+    os.environ.get("ON_FAILURE_QUEUE_URL", ""),
+)
 
 # And it stays: later collections need not look at it.
 gc.freeze()

@@ -6,24 +6,49 @@ from itertools import groupby
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from domain.jobs.execution import Executed, Execution, Interrupted, LeaseLost, NothingToDo, NotStarted
+from domain.jobs.execution import (
+    Executed,
+    Execution,
+    Interrupted,
+    LeaseLost,
+    NothingToDo,
+    NotStarted,
+    UnknownJobType,
+)
 from events.stream import Undecodable
+from functions.worker.batch import Crashed
+from functions.worker.loop_watch import Blocked
+
+_UNSUCCESSFUL = frozenset({"retrying", "failed"})
 
 
-def report_executions(logger: Logger, executions: Sequence[Execution]) -> None:
-    """Log each execution; for the attempts that ran, also their metrics by job type and outcome."""
+def report_executions(logger: Logger, executions: Sequence[Execution | Crashed]) -> None:
+    """Log each execution; for the attempts that ran, also metrics by job type and outcome, and of all."""
     for execution in executions:
         _log(logger, execution)
     executed = sorted((each for each in executions if isinstance(each, Executed)), key=_kind)
     for (job_type, outcome), attempts in groupby(executed, _kind):
         _count_attempts(job_type, outcome, tuple(attempts))
+    if executed:
+        # For `FailedAttemptsAlarm`, which rolls a deployment back: one alarm cannot look at every job type.
+        metrics = EphemeralMetrics()
+        metrics.add_metric("AttemptsEnded", MetricUnit.Count, len(executed))
+        metrics.add_metric("AttemptsFailed", MetricUnit.Count, sum(e.outcome in _UNSUCCESSFUL for e in executed))
+        metrics.flush_metrics()
+
+
+def report_blocked(logger: Logger, blocked: Sequence[Blocked]) -> None:
+    """Name each handler that blocked the event loop, by its job and where it stood."""
+    for each in blocked:
+        logger.warning("event_loop_blocked", job_id=each.job_id, seconds=each.seconds, frame=each.frame)
+        _count("EventLoopBlocked")
 
 
 def _kind(execution: Executed) -> tuple[str, str]:
     return execution.job.type, execution.outcome
 
 
-def _log(logger: Logger, execution: Execution) -> None:
+def _log(logger: Logger, execution: Execution | Crashed) -> None:
     match execution:
         case Executed(job=job):
             logger.info(
@@ -38,6 +63,12 @@ def _log(logger: Logger, execution: Execution) -> None:
             )
         case NothingToDo(job_id=job_id, why=why):
             logger.info("job_not_claimed", job_id=job_id, why=why)
+        case UnknownJobType(job_id=job_id, type=job_type, why=why):
+            logger.warning("job_type_unknown", job_id=job_id, job_type=job_type, why=why)
+            _count("UnknownJobTypes")
+        case Crashed(job_id=job_id, error=error, message=message):
+            logger.error("job_crashed", job_id=job_id, error=error, detail=message)
+            _count("JobsCrashed")
         case LeaseLost(job_id=job_id, attempt=attempt):
             logger.warning("job_lease_lost", job_id=job_id, attempt=attempt)
             _count("LeasesLost")

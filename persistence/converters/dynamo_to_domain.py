@@ -3,8 +3,13 @@
 Numbers are read as `int` or `float`, never as `Decimal`; documents from outside (payload, result)
 are strings of JSON; moments are strings of one fixed width in UTC, so that they sort; a TTL is a
 number of whole seconds.
+
+Versions of Headrace work side by side on one table, so items are read tolerantly: an attribute that this version does
+not know is kept as it is and written back (`Job.unknown`, `User.unknown`, and `Stored` for members of a map).
 """
 
+import base64
+import json
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,7 +18,17 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from domain.frozen import Frozen
-from domain.jobs.job import Failed, Job
+from domain.jobs.job import (
+    SCHEMA,
+    Cancelled,
+    Failed,
+    Job,
+    Queued,
+    Retrying,
+    Running,
+    Scheduled,
+    Succeeded,
+)
 from domain.users.user import User
 
 if TYPE_CHECKING:
@@ -22,14 +37,26 @@ if TYPE_CHECKING:
 Item = Mapping[str, object]
 """An item in DynamoDB's JSON: `{"id": {"S": "…"}, …}`."""
 
-_JOB_FIELDS = frozenset(Job.model_fields) - {"state"}
-_STORAGE_ONLY = frozenset({"write_id", "wake_shard", "failed_type"})
+WAKE_SHARDS = tuple(str(shard) for shard in range(8))
+"""The partitions of the wake index. Fixed: a job is found where the version wrote it that knew another number."""
+
+_JOB_FIELDS = frozenset(Job.model_fields) - {"state", "stored_schema", "unknown"}
+_STATES = (Scheduled, Queued, Running, Retrying, Succeeded, Failed, Cancelled)
+_STATE_FIELDS = {state.model_fields["status"].default: frozenset(state.model_fields) for state in _STATES}
+_ANY_STATE_FIELD = frozenset().union(*_STATE_FIELDS.values())
+_USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
+_STORAGE_ONLY = frozenset({"schema", "write_id", "wake_shard", "failed_type"})
+
+
+_NOT_AS_IT_IS = {"state", "expires_at", "stored_schema", "unknown", "payload_version"}
 
 
 class Unreadable(Frozen):
     """The item is not what its table should hold; `detail` names places, never values."""
 
     detail: str
+    newer: bool = False
+    """A newer version wrote it, in a form that this one cannot read."""
 
 
 def timestamp(moment: datetime) -> str:
@@ -37,20 +64,28 @@ def timestamp(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
 
 
-def wake_shard(job_id: str, shards: int) -> str:
+def wake_shard(job_id: str) -> str:
     """The partition of the wake index that a job belongs to."""
-    return str(zlib.crc32(job_id.encode()) % shards)
+    return WAKE_SHARDS[zlib.crc32(job_id.encode()) % len(WAKE_SHARDS)]
 
 
-def job_to_item(job: Job, write_id: str, shards: int) -> "dict[str, Attribute]":
-    """The whole aggregate as one item. Absent values have no attribute."""
-    fields = job.model_dump(exclude={"state", "expires_at"}, exclude_none=True)
+def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
+    """The whole aggregate as one item. Absent values have no attribute.
+
+    The first form has no number: versions before the number read it too. What a newer version wrote keeps its number.
+    """
+    fields = job.model_dump(exclude=_NOT_AS_IT_IS, exclude_none=True)
     state = job.state.model_dump(exclude_none=True)
-    item = {name: _attribute(value) for name, value in (fields | state).items()}
+    item = {name: _restored(text) for name, text in job.unknown.items()}
+    item |= {name: _attribute(value) for name, value in (fields | state).items()}
     item["expires_at"] = _ttl(job.expires_at)
     item["write_id"] = {"S": write_id}
+    if (schema := max(job.stored_schema, SCHEMA)) > 1:
+        item["schema"] = {"N": str(schema)}
+    if job.payload_version > 1:
+        item["payload_version"] = {"N": str(job.payload_version)}
     if job.wake_at is not None:
-        item["wake_shard"] = {"S": wake_shard(job.id, shards)}
+        item["wake_shard"] = {"S": wake_shard(job.id)}
     if isinstance(job.state, Failed):
         item["failed_type"] = {"S": job.type}
     return item
@@ -58,28 +93,41 @@ def job_to_item(job: Job, write_id: str, shards: int) -> "dict[str, Attribute]":
 
 def item_to_job(item: Item) -> Job | Unreadable:
     """The job that an item (or a stream image) holds."""
+    newer = False
     try:
-        fields = {name: _value(value) for name, value in item.items() if name not in _STORAGE_ONLY}
+        schema = _schema(item)
+        newer = schema > SCHEMA
+        status = string_of(item, "status") or ""
+        state_fields = _STATE_FIELDS.get(status, _ANY_STATE_FIELD)
+        fields = {name: _value(item[name]) for name in item if name in _JOB_FIELDS}
         fields["expires_at"] = _moment(fields.get("expires_at"))
-        state = {name: fields.pop(name) for name in list(fields) if name not in _JOB_FIELDS}
-        return Job.model_validate({"started_at": None, "wake_at": None, **fields, "state": state})
+        state = {name: _value(item[name]) for name in item if name in state_fields}
+        unknown = {
+            name: _kept(item[name])
+            for name in item
+            if name not in _JOB_FIELDS and name not in state_fields and name not in _STORAGE_ONLY
+        }
+        known = {"started_at": None, "wake_at": None, **fields, "state": state}
+        return Job.model_validate({**known, "stored_schema": schema, "unknown": unknown})
     except ValidationError as error:
-        return Unreadable(detail=_places(error))
+        return Unreadable(detail=_places(error), newer=newer)
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        return Unreadable(detail=type(error).__name__)
+        return Unreadable(detail=type(error).__name__, newer=newer)
 
 
 def user_to_item(user: User, write_id: str) -> "dict[str, Attribute]":
     """A user as an item."""
-    fields = {name: _attribute(value) for name, value in user.model_dump().items()}
-    return {**fields, "write_id": {"S": write_id}}
+    fields = {name: _attribute(value) for name, value in user.model_dump(exclude={"unknown"}).items()}
+    unknown = {name: _restored(text) for name, text in user.unknown.items()}
+    return {**unknown, **fields, "write_id": {"S": write_id}}
 
 
 def item_to_user(item: Item) -> User | Unreadable:
     """The user that an item holds."""
     try:
-        fields = {name: _value(value) for name, value in item.items() if name != "write_id"}
-        return User.model_validate(fields)
+        fields = {name: _value(value) for name, value in item.items() if name in _USER_FIELDS}
+        unknown = {name: _kept(item[name]) for name in item if name not in _USER_FIELDS and name != "write_id"}
+        return User.model_validate({**fields, "unknown": unknown})
     except ValidationError as error:
         return Unreadable(detail=_places(error))
     except (TypeError, ValueError, AttributeError) as error:
@@ -102,6 +150,14 @@ def item_size(item: "Mapping[str, Attribute]") -> int:
     return sum([len(name.encode()) + _size(value) for name, value in item.items()])
 
 
+def _members(value: object) -> "list[object]":
+    return list(value) if isinstance(value, list | set | tuple) else [value]
+
+
+def _bytes_of(member: object) -> bytes:
+    return member if isinstance(member, bytes) else str(member).encode()
+
+
 def _size(attribute: object) -> int:
     # For each write: these lookups and lists take a fifth of the time that patterns and generators take.
     if not isinstance(attribute, dict):
@@ -114,7 +170,9 @@ def _size(attribute: object) -> int:
         return 3 + sum([len(name.encode()) + _size(value) + 1 for name, value in attribute["M"].items()])
     if "L" in attribute:
         return 3 + sum([_size(value) + 1 for value in attribute["L"]])
-    return 1
+    if "BOOL" in attribute or "NULL" in attribute:
+        return 1
+    return sum([len(_bytes_of(member)) for value in attribute.values() for member in _members(value)])
 
 
 def _attribute(value: object) -> "Attribute":
@@ -131,6 +189,8 @@ def _attribute(value: object) -> "Attribute":
             return {"M": {name: _attribute(member) for name, member in value.items()}}
         case tuple() | list():
             return {"L": [_attribute(member) for member in value]}
+        case _Other():
+            return _restored(value.text)
         case _:
             raise TypeError(f"no attribute for {type(value).__name__}")
 
@@ -150,7 +210,50 @@ def _value(attribute: object) -> object:
         return [_value(member) for member in attribute["L"]]
     if "BOOL" in attribute:
         return attribute["BOOL"]
-    raise TypeError("unexpected attribute type")
+    return _Other(_kept(attribute))
+
+
+class _Other:
+    """A member that is a set, binary or null: no field of this version is, but a newer version's may be."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def _kept(attribute: object) -> str:
+    """An attribute as text, in the form that DynamoDB has on the wire, where binary values are base64."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, bytes | bytearray):
+            return base64.b64encode(value).decode()
+        raise TypeError("no attribute")
+
+    return json.dumps(attribute, default=plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _restored(text: str) -> "Attribute":
+    """The attribute that `_kept` wrote, as the client takes it."""
+    attribute: Attribute = json.loads(text, object_hook=_with_bytes)
+    return attribute
+
+
+def _with_bytes(members: dict[str, object]) -> dict[str, object]:
+    """Decodes `{"B": "…"}` and `{"BS": ["…"]}`; a map's member that is called B holds an attribute, not text."""
+    match members:
+        case {"B": str(text)} if len(members) == 1:
+            return {"B": base64.b64decode(text)}
+        case {"BS": [*texts]} if len(members) == 1:
+            return {"BS": [base64.b64decode(text) for text in texts if isinstance(text, str)]}
+        case _:
+            return members
+
+
+def _schema(item: Item) -> int:
+    attribute = item.get("schema")
+    number = _value(attribute) if attribute is not None else 1
+    if not isinstance(number, int):
+        raise TypeError("schema is not a whole number")
+    return number
 
 
 def _ttl(moment: datetime) -> "Attribute":

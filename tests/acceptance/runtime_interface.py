@@ -178,7 +178,7 @@ def _events(client: LazyClient) -> dict[str, tuple[Event, str]]:
         job = transitions.submit(NewJobFactory.build(id=str(uuid.uuid4())), Policy(), datetime.now(UTC))
         stored = await job_repository_on(client).add(job, datetime.now(UTC))
         assert isinstance(stored, Job), stored
-        image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "write-1", shards=8)))
+        image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "write-1")))
         return {"Records": [stream_record("1", "INSERT", job.id, new=image)]}
 
     async def tick() -> JsonValue:

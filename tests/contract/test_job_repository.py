@@ -18,12 +18,14 @@ from domain.jobs.repository import (
     JobFilter,
     JobNotFound,
     JobRepository,
+    QueuedTrigger,
     VersionConflict,
 )
 from domain.json_text import from_json_text, to_json_text
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor, ItemTooLarge
 from functions.runtime import LazyClient
+from persistence.converters.dynamo_to_domain import wake_shard
 from tests.conftest import job_repository_on, new_id
 from tests.factories import (
     NOW,
@@ -305,16 +307,62 @@ async def test_due_jobs_come_page_by_page_earliest_first(jobs: JobRepository) ->
     moment = early + timedelta(minutes=1)
     found: list[DueJob] = []
     for shard in jobs.wake_shards:
-        after: DueJob | None = None
+        after: str | None = None
         of_shard: list[DueJob] = []
         for _ in range(100):
             page = await jobs.due(shard, moment, 3, after)
             assert isinstance(page, DuePage)
             of_shard = [*of_shard, *page.entries]
-            if not page.more:
+            if page.next is None:
                 break
-            after = page.entries[-1]
+            after = page.next
         assert [entry.wake_at for entry in of_shard] == sorted(entry.wake_at for entry in of_shard)
         found = [*found, *of_shard]
     assert {entry.id for entry in found} >= {job.id for job in stored}
     assert len(found) == len({entry.id for entry in found})
+
+
+async def test_only_queued_jobs_have_a_trigger(jobs: JobRepository) -> None:
+    waiting = queued(id=new_id())
+    redriven = legal(transitions.redrive(waiting, POLICY, NOW + timedelta(hours=1)))
+    others = [scheduled(id=new_id()), running(id=new_id()), succeeded(id=new_id())]
+    for job in (waiting, *others):
+        await jobs.add(job, NOW)
+    ids = (waiting.id, *(job.id for job in others), new_id())
+    assert await jobs.queued_triggers(ids) == {waiting.id: QueuedTrigger(queued_at=NOW, triggered_at=NOW)}
+    await jobs.replace(redriven, waiting.version)
+    late = QueuedTrigger(queued_at=NOW, triggered_at=NOW + timedelta(hours=1))
+    assert await jobs.queued_triggers(ids) == {waiting.id: late}
+    assert await jobs.queued_triggers(()) == {}
+
+
+@pytest.mark.parametrize("database", ["moto", "ministack"])
+async def test_a_foreign_row_of_the_wake_index_is_named_and_ends_nothing(
+    request: pytest.FixtureRequest, database: str
+) -> None:
+    source = request.getfixturevalue(f"{database}_client")
+    assert isinstance(source, LazyClient)
+    client, jobs = await source(), job_repository_on(source)
+    foreign = [new_id() for _ in range(3)]
+    for id, wake_at in zip(foreign, ("2020-01-01T00:00:00", "soon", "1"), strict=True):
+        await client.put_item(
+            TableName="JobsTable", Item={"id": {"S": id}, "wake_shard": {"S": "0"}, "wake_at": {"S": wake_at}}
+        )
+    due = queued(now=NOW - timedelta(days=1), id=next(id for id in iter(new_id, "") if wake_shard(id) == "0"))
+    await jobs.add(due, NOW)
+    after: str | None = None
+    unreadable: list[str] = []
+    found: list[str] = []
+    for _ in range(1000):
+        page = await jobs.due("0", NOW, 1, after)
+        assert isinstance(page, DuePage)
+        unreadable = [*unreadable, *(entry.job_id for entry in page.unreadable)]
+        found = [*found, *(entry.id for entry in page.entries)]
+        after = page.next
+        if after is None:
+            break
+    for id in foreign:
+        await client.delete_item(TableName="JobsTable", Key={"id": {"S": id}})
+    assert foreign[0] in unreadable
+    assert foreign[2] in unreadable
+    assert due.id in found, "what comes behind it"

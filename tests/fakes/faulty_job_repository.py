@@ -1,17 +1,17 @@
 """A repository that fails where a test wants it to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from domain.jobs.job import Job
 from domain.jobs.repository import (
-    DueJob,
     DuePage,
     JobExists,
     JobFilter,
     JobNotFound,
     JobRepository,
     JobUnreadable,
+    QueuedTrigger,
     VersionConflict,
 )
 from domain.paging import Page, PageRequest
@@ -71,5 +71,8 @@ class FaultyJobRepository:
     ) -> Page[Job] | BadCursor | StorageUnavailable:
         return await self._inner.list_failed(type, page, now)
 
-    async def due(self, shard: str, now: datetime, limit: int, after: DueJob | None) -> DuePage | StorageUnavailable:
+    async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
         return self._on_due(shard) or await self._inner.due(shard, now, limit, after)
+
+    async def queued_triggers(self, job_ids: tuple[str, ...]) -> Mapping[str, QueuedTrigger]:
+        return await self._inner.queued_triggers(job_ids)

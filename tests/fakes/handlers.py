@@ -47,8 +47,11 @@ def a_handler(
     run: Run = count_words,
     policy: Policy | None = None,
     payload: type[BaseModel] = Text,
+    settings: tuple[str, ...] = (),
+    version: int = 1,
 ) -> AnyHandler:
     definition = JobType[BaseModel, BaseModel](
-        name=name, summary="Counts words", payload=payload, result=Count, policy=policy or Policy()
-    )
+        name=name, summary="Counts words", payload=payload, result=Count, policy=policy or Policy(),
+        settings=settings, version=version,
+    )  # fmt: skip
     return FakeHandler(definition, run)

@@ -1,24 +1,23 @@
 """Jobs in memory, held to the same conformance suite as the real repository."""
 
-import zlib
 from datetime import datetime
 
-from domain.jobs.job import Failed, Job, is_expired
+from domain.jobs.job import Failed, Job, Queued, is_expired
 from domain.jobs.repository import (
     DueJob,
     DuePage,
     JobExists,
     JobFilter,
     JobNotFound,
+    QueuedTrigger,
     VersionConflict,
 )
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor, ItemTooLarge
-from persistence.converters.dynamo_to_domain import item_size, job_to_item, timestamp
+from persistence.converters.dynamo_to_domain import WAKE_SHARDS, item_size, job_to_item, timestamp, wake_shard
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_repository import MAX_ITEM_BYTES
 
-SHARDS = 8
 CURSOR_KEY = b"0123456789abcdef0123456789abcdef"
 
 
@@ -31,7 +30,7 @@ class FakeJobRepository:
 
     @property
     def wake_shards(self) -> tuple[str, ...]:
-        return tuple(str(shard) for shard in range(SHARDS))
+        return WAKE_SHARDS
 
     async def add(self, job: Job, now: datetime) -> Job | JobExists | ItemTooLarge:
         standing = self._jobs.get(job.id)
@@ -79,15 +78,24 @@ class FakeJobRepository:
         latest_first = sorted(failed, key=lambda entry: (entry[0], entry[1].id), reverse=True)
         return self._page(("failed-index", type), latest_first, page, now)
 
-    async def due(self, shard: str, now: datetime, limit: int, after: DueJob | None) -> DuePage:
+    async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage:
         entries = sorted(
-            (job.wake_at, job.id)
+            (timestamp(job.wake_at), job.id, job.wake_at)
             for job in self._jobs.values()
-            if job.wake_at is not None and job.wake_at <= now and _shard(job.id) == shard
+            if job.wake_at is not None and job.wake_at <= now and wake_shard(job.id) == shard
         )
-        rest = [entry for entry in entries if after is None or entry > (after.wake_at, after.id)]
-        page = tuple(DueJob(id=id, wake_at=wake_at) for wake_at, id in rest[:limit])
-        return DuePage(entries=page, more=len(rest) > limit)
+        rest = [entry for entry in entries if after is None or f"{entry[0]} {entry[1]}" > after]
+        page = rest[:limit]
+        following = f"{page[-1][0]} {page[-1][1]}" if len(rest) > limit else None
+        return DuePage(entries=tuple(DueJob(id=id, wake_at=wake_at) for _, id, wake_at in page), next=following)
+
+    async def queued_triggers(self, job_ids: tuple[str, ...]) -> dict[str, QueuedTrigger]:
+        jobs = [self._jobs[id] for id in job_ids if id in self._jobs]
+        return {
+            job.id: QueuedTrigger(queued_at=job.state.queued_at, triggered_at=job.updated_at)
+            for job in jobs
+            if isinstance(job.state, Queued)
+        }
 
     def _page(
         self, scope: tuple[str, ...], ordered: list[tuple[str, Job]], page: PageRequest, now: datetime
@@ -106,10 +114,6 @@ class FakeJobRepository:
         return Page(items=tuple(job for _, job in chosen), next=following)
 
 
-def _shard(job_id: str) -> str:
-    return str(zlib.crc32(job_id.encode()) % SHARDS)
-
-
 def _too_large(job: Job) -> ItemTooLarge | None:
-    size = item_size(job_to_item(job, "w" * 36, SHARDS))
+    size = item_size(job_to_item(job, "w" * 36))
     return ItemTooLarge(size=size, limit=MAX_ITEM_BYTES) if size > MAX_ITEM_BYTES else None

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
@@ -28,7 +29,9 @@ T = TypeVar("T")
 SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/samples").glob("*.json")}
 BUILD: Mapping[str, Callable[[Runtime, Logger, Catalogue], Callable[..., object]]] = {
     "api": functions.api.handler.build,
-    "worker": functions.worker.handler.build,
+    "worker": lambda runtime, logger, job_types: functions.worker.handler.build(
+        runtime, logger, job_types, timedelta(seconds=90)
+    ),
     "sweeper": functions.sweeper.handler.build,
 }
 

@@ -12,6 +12,7 @@ from domain.jobs.service import JobService, Submission, Submitted
 from domain.jobs.sweeping import Sweeper
 from functions.runtime import LazyClient, new_random, now
 from persistence.converters.dynamo_to_domain import item_size, job_to_item
+from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
 from tests.conftest import job_repository_on, new_id
 from tests.factories import UserFactory
 from tests.fakes.handlers import a_handler
@@ -70,12 +71,14 @@ async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
     work = meter.take()
     assert create == [("PutItem", 3.0)], "the item, its owner, its wake time"
     assert work == [("PutItem", 1.0), ("PutItem", 2.0)], "the claim moves no index; the end leaves one"
-    assert item_size(job_to_item(executed.job, new_id(), 8)) <= 1024
+    assert item_size(job_to_item(executed.job, new_id())) <= 1024
 
 
-async def test_a_sweep_without_work_reads_each_shard_once(metered: tuple[LazyClient, Meter]) -> None:
+async def test_a_sweep_without_work_reads_each_shard_and_the_positions_once(metered: tuple[LazyClient, Meter]) -> None:
     client, meter = metered
     jobs = job_repository_on(client)
     far_past = now() - SECOND * 10**9
-    await Sweeper(jobs, Catalogue([a_handler()]), lambda: far_past, new_random).sweep(far_past + SECOND * 60)
-    assert [operation for operation, _ in meter.take()] == ["Query"] * 8
+    positions = DynamoStreamPositions(client, "StreamPositionsTable")
+    sweeper = Sweeper(jobs, positions, Catalogue([a_handler()]), lambda: far_past, new_random)
+    await sweeper.sweep(far_past + SECOND * 60)
+    assert [operation for operation, _ in meter.take()] == ["Query"] * 9

@@ -235,8 +235,8 @@ _SETTINGS = read_settings(os.environ)
 _RUNTIME = Runtime(_SETTINGS)
 if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") == "WorkerFunction":
     _CURSORS = CursorCodec(_SETTINGS.cursor_key.encode())
-    _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, _CURSORS, new_id, _SETTINGS.wake_shards)
+    _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, _CURSORS, new_id)
 
-worker = functions.worker.handler.build(_RUNTIME, Logger(), JOB_TYPES)
+worker = functions.worker.handler.build(_RUNTIME, Logger(), JOB_TYPES, timedelta(seconds=90))
 api = functions.api.handler.build(_RUNTIME, Logger(), JOB_TYPES)
 sweeper = functions.sweeper.handler.build(_RUNTIME, Logger(), JOB_TYPES)

@@ -6,23 +6,24 @@ All of it is seeded, and in virtual time.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 from domain.jobs.job import Job
 from domain.jobs.repository import (
-    DueJob,
     DuePage,
     JobExists,
     JobFilter,
     JobNotFound,
+    QueuedTrigger,
     VersionConflict,
 )
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
 from tests.factories import NOW
 from tests.fakes.job_repository import FakeJobRepository
+from tests.fakes.stream_positions import FakeStreamPositions
 from tests.reliability.history import History
 
 SKEW = timedelta(minutes=10)
@@ -72,6 +73,7 @@ class World:
     def __init__(self, seed: int, store: FakeJobRepository) -> None:
         self.random = random.Random(seed)
         self.store = store
+        self.positions = FakeStreamPositions()
         self.history = History()
         self.faults: Counter[str] = Counter()
         self.queue: asyncio.Queue[Job] = asyncio.Queue()
@@ -164,8 +166,11 @@ class SimulatedRepository:
     async def list_failed(self, type: str, page: PageRequest, now: datetime) -> Page[Job] | BadCursor:
         return await self._world.store.list_failed(type, page, now)
 
-    async def due(self, shard: str, now: datetime, limit: int, after: DueJob | None) -> DuePage | StorageUnavailable:
+    async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
         return await self._before() or await self._world.store.due(shard, now, limit, after)
+
+    async def queued_triggers(self, job_ids: tuple[str, ...]) -> Mapping[str, QueuedTrigger]:
+        return await self._world.store.queued_triggers(job_ids)
 
     def _applied(self, before: Job | None, after: Job) -> None:
         self._world.history.committed(self._process.name, before, after, self._world.now)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from pydantic import JsonValue
@@ -24,6 +25,7 @@ from domain.jobs.retry import Backoff
 from domain.jobs.service import JobService, Submission, Submitted
 from domain.jobs.sweeping import Sweeper
 from functions.worker.batch import run_batch
+from functions.worker.position import PositionKeeper
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.generate import stream_record
 from tests.factories import NOW, UserFactory
@@ -147,7 +149,8 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
         )
         records = [_record(number, job) for number, job in left]
         try:
-            report = await run_batch(executor, records, process.clock() + FUNCTION - RESERVE)
+            position = PositionKeeper(world.positions, partial(str, process.name), process.clock)
+            report = await run_batch(executor, records, process.clock() + FUNCTION - RESERVE, position)
         except (Killed, BaseExceptionGroup):
             if not process.dead:
                 raise
@@ -159,7 +162,7 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
 
 
 def _record(number: int, job: Job) -> dict[str, JsonValue]:
-    image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "w", shards=8)))
+    image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "w")))
     record = stream_record("1", "INSERT", job.id, new=image)
     change = record["dynamodb"]
     if isinstance(change, dict):
@@ -178,7 +181,7 @@ async def _schedule(world: World, catalogue: Catalogue, offset: float) -> None:
 async def _sweep(world: World, catalogue: Catalogue) -> None:
     process = world.process("sweeper")
     repository = SimulatedRepository(world, process)
-    sweeper = Sweeper(repository, catalogue, process.clock, world.random.random)
+    sweeper = Sweeper(repository, world.positions, catalogue, process.clock, world.random.random)
     with suppress(Killed):
         await sweeper.sweep(process.clock() + timedelta(seconds=55))
 

@@ -118,7 +118,7 @@ class Machine(RuleBasedStateMachine):
                 page = self.run(self.repository.due(shard, self.now, 100, after))
                 assert isinstance(page, DuePage)
                 found |= {entry.id: entry.wake_at for entry in page.entries}
-                after, more = (page.entries[-1] if page.entries else None), page.more and bool(page.entries)
+                after, more = page.next, page.next is not None
         due = {job.id: job.wake_at for job in self.held.values() if job.wake_at and job.wake_at <= self.now}
         assert {job_id: at for job_id, at in found.items() if job_id in self.held} == due
 

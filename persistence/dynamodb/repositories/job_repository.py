@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
 from domain.jobs.job import Job, is_expired
 from domain.jobs.repository import (
@@ -14,11 +17,13 @@ from domain.jobs.repository import (
     JobFilter,
     JobNotFound,
     JobUnreadable,
+    QueuedTrigger,
     VersionConflict,
 )
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
 from persistence.converters.dynamo_to_domain import (
+    WAKE_SHARDS,
     Unreadable,
     item_size,
     item_to_job,
@@ -29,7 +34,7 @@ from persistence.converters.dynamo_to_domain import (
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
 
     from types_aiobotocore_dynamodb.type_defs import (
         QueryInputTypeDef,
@@ -54,16 +59,15 @@ _CONDITION_FAILED = "ConditionalCheckFailedException"
 class DynamoJobRepository:
     """The `JobRepository` on a table, a client for it and a key for its cursors."""
 
-    def __init__(self, client: ClientSource, table: str, cursors: CursorCodec, new_id: NewId, shards: int) -> None:
+    def __init__(self, client: ClientSource, table: str, cursors: CursorCodec, new_id: NewId) -> None:
         self._client = client
         self._table = table
         self._cursors = cursors
         self._new_id = new_id
-        self._shards = shards
 
     @property
     def wake_shards(self) -> tuple[str, ...]:
-        return tuple(str(shard) for shard in range(self._shards))
+        return WAKE_SHARDS
 
     async def add(self, job: Job, now: datetime) -> Job | JobExists | JobUnreadable | ItemTooLarge | StorageUnavailable:
         written = await self._put(
@@ -94,7 +98,7 @@ class DynamoJobRepository:
             return JobNotFound(job_id=job_id)
         job = item_to_job(answer["Item"])
         if isinstance(job, Unreadable):
-            return JobUnreadable(job_id=job_id, detail=job.detail)
+            return JobUnreadable(job_id=job_id, detail=job.detail, newer=job.newer)
         return JobNotFound(job_id=job_id) if is_expired(job.expires_at, now) else job
 
     async def list_by_owner(
@@ -110,7 +114,7 @@ class DynamoJobRepository:
         keep = JobFilter(status="failed")
         return await self._list("failed-index", "failed_type", scope, keep, page, now)
 
-    async def due(self, shard: str, now: datetime, limit: int, after: DueJob | None) -> DuePage | StorageUnavailable:
+    async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
         query: QueryInputTypeDef = {
             "TableName": self._table,
             "IndexName": "wake-index",
@@ -119,27 +123,44 @@ class DynamoJobRepository:
             "Limit": limit,
         }
         if after is not None:
-            query["ExclusiveStartKey"] = {
-                "wake_shard": {"S": shard},
-                "wake_at": {"S": timestamp(after.wake_at)},
-                "id": {"S": after.id},
-            }
+            query["ExclusiveStartKey"] = json.loads(after)
         try:
             client = await self._client()
             answer = await client.query(**query)
         except STORAGE_ERRORS as error:
             return as_result(error)
-        entries = tuple(
-            DueJob.model_validate({"id": string_of(key, "id"), "wake_at": string_of(key, "wake_at")})
-            for key in answer["Items"]
+        read = [_due_job(key) for key in answer["Items"]]
+        last = answer.get("LastEvaluatedKey")
+        return DuePage(
+            entries=tuple(entry for entry in read if isinstance(entry, DueJob)),
+            unreadable=tuple(entry for entry in read if isinstance(entry, JobUnreadable)),
+            next=json.dumps(last) if last else None,
         )
-        return DuePage(entries=entries, more="LastEvaluatedKey" in answer)
+
+    async def queued_triggers(self, job_ids: tuple[str, ...]) -> Mapping[str, QueuedTrigger]:
+        if not job_ids:
+            return {}
+        try:
+            client = await self._client()
+            answer = await client.batch_get_item(
+                RequestItems={
+                    self._table: {
+                        "Keys": [{"id": {"S": id}} for id in job_ids],
+                        "ProjectionExpression": "id, #status, queued_at, updated_at",
+                        "ExpressionAttributeNames": {"#status": "status"},
+                    }
+                }
+            )
+        except STORAGE_ERRORS:
+            return {}
+        found = ((string_of(item, "id"), _queued_trigger(item)) for item in answer["Responses"].get(self._table, []))
+        return {id: trigger for id, trigger in found if id is not None and trigger is not None}
 
     async def _put(
         self, job: Job, condition: str, values: dict[str, Attribute]
     ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
         write_id = self._new_id()
-        item = job_to_item(job, write_id, self._shards)
+        item = job_to_item(job, write_id)
         size = item_size(item)
         if size > MAX_ITEM_BYTES:
             return ItemTooLarge(size=size, limit=MAX_ITEM_BYTES)
@@ -226,6 +247,25 @@ class DynamoJobRepository:
         return StorageUnavailable(reason="throttled", detail="unprocessed keys remain")
 
 
+def _due_job(key: Mapping[str, object]) -> DueJob | JobUnreadable:
+    try:
+        # Not by pydantic, which takes digits for seconds since 1970.
+        wake_at = datetime.fromisoformat(string_of(key, "wake_at") or "")
+        return DueJob.model_validate({"id": string_of(key, "id"), "wake_at": wake_at})
+    except ValueError:
+        return JobUnreadable(job_id=string_of(key, "id") or "", detail="wake_at is no moment of ours")
+
+
+def _queued_trigger(item: Mapping[str, object]) -> QueuedTrigger | None:
+    if string_of(item, "status") != "queued":
+        return None
+    fields = {"queued_at": string_of(item, "queued_at"), "triggered_at": string_of(item, "updated_at")}
+    try:
+        return QueuedTrigger.model_validate(fields)
+    except ValidationError:
+        return None
+
+
 def _conflict(job: Job, write_id: str, standing: dict[str, object] | None) -> Job | VersionConflict | JobUnreadable:
     """What a failed condition means, seen from the item that made it fail."""
     if standing is None:
@@ -235,7 +275,7 @@ def _conflict(job: Job, write_id: str, standing: dict[str, object] | None) -> Jo
         return job
     current = item_to_job(standing)
     if isinstance(current, Unreadable):
-        return JobUnreadable(job_id=job.id, detail=current.detail)
+        return JobUnreadable(job_id=job.id, detail=current.detail, newer=current.newer)
     return VersionConflict(job_id=job.id, current=current)
 
 

@@ -10,17 +10,19 @@ from pydantic import BaseModel
 
 from domain.jobs import transitions
 from domain.jobs.execution import (
-    MAX_RESULT_BYTES,
-    MAX_THREADS,
     Executed,
     Interrupted,
     JobExecutor,
     LeaseLost,
     NothingToDo,
     NotStarted,
+    UnknownJobType,
+    UnrunnableJobType,
+    refuse_unrunnable,
 )
+from domain.jobs.guard import MAX_RESULT_BYTES
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded
-from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy
+from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy, SyncJobContext
 from domain.jobs.outcomes import Fail, Retry, Stopped
 from domain.jobs.repository import JobRepository, JobUnreadable, VersionConflict
 from domain.json_text import JsonText
@@ -152,7 +154,7 @@ async def test_no_job_waits_for_the_threads_of_handlers_that_never_end() -> None
     class Stuck:
         definition = JobType[BaseModel, BaseModel](name=KIND, summary="", payload=Text, result=Count, policy=brief)
 
-        def run(self, document: BaseModel, _context: JobContext) -> Count:
+        def run(self, document: BaseModel, _context: SyncJobContext) -> Count:
             if document == Text(text="stuck"):
                 release.wait(30)
             return Count()
@@ -168,7 +170,7 @@ async def test_no_job_waits_for_the_threads_of_handlers_that_never_end() -> None
         assert isinstance(executed, Executed)
         return executed.outcome
 
-    stuck = await asyncio.gather(*(outcome(f"job-{number}", "stuck") for number in range(MAX_THREADS + 1)))
+    stuck = await asyncio.gather(*(outcome(f"job-{number}", "stuck") for number in range(3)))
     other = await outcome("another", "other")
     release.set()
     assert (set(stuck), other) == ({"failed"}, "succeeded")
@@ -224,7 +226,7 @@ async def test_a_handler_that_returns_something_else_has_failed() -> None:
     assert job.state.error.code == "invalid_result"
 
 
-class Ratio(BaseModel):
+class Ratio(Count):
     value: float
 
 
@@ -237,7 +239,7 @@ async def test_a_result_that_is_not_json_ends_the_job_or_becomes_null(value: flo
     assert job.status in {"failed", "succeeded"}
 
 
-class Anything(BaseModel):
+class Anything(Count):
     value: object
 
 
@@ -250,31 +252,80 @@ async def test_a_result_that_cannot_be_written_ends_the_job() -> None:
     assert job.state.error.code == "invalid_result"
 
 
+class Long(Count):
+    text: str
+
+
 async def test_a_result_beyond_the_limit_ends_the_job() -> None:
-    async def long(_document: Text, _context: JobContext) -> Text:
-        return Text(text="x" * MAX_RESULT_BYTES)
+    async def long(_document: Text, _context: JobContext) -> Long:
+        return Long(text="x" * MAX_RESULT_BYTES)
 
     job = await run_with(long)
     assert isinstance(job.state, Failed)
     assert job.state.error.code == "result_too_large"
 
 
-async def test_a_type_that_this_worker_does_not_know_is_tried_again_later() -> None:
+@pytest.mark.parametrize(("kind", "version"), [("newer.type", 1), (KIND, 2)])
+async def test_a_job_that_only_a_newer_worker_can_run_is_left_as_it_is(kind: str, version: int) -> None:
     jobs = FakeJobRepository()
-    job = queued(type="newer.type")
+    job = queued(type=kind, payload_version=version, max_attempts=1)
     await jobs.add(job, NOW)
-    executed = await an_executor(jobs).execute(job, DEADLINE)
+    answer = await an_executor(jobs).execute(job, DEADLINE)
+    assert isinstance(answer, UnknownJobType)
+    assert (answer.job_id, answer.type) == (job.id, kind)
+    assert await jobs.get(job.id, NOW) == job, "no attempt, no version"
+
+
+def test_a_type_whose_timeout_its_function_cannot_honour_is_refused_at_start() -> None:
+    fitting = Catalogue([a_handler(policy=Policy(timeout=timedelta(seconds=80)))])
+    refuse_unrunnable(fitting, timedelta(seconds=88))
+    endless = Catalogue([a_handler(policy=Policy(timeout=timedelta(seconds=84)))])
+    with pytest.raises(UnrunnableJobType, match=rf"{KIND} has a timeout of 84 s, .* an attempt 80 s"):
+        refuse_unrunnable(endless, timedelta(seconds=88))
+
+
+async def test_what_the_claim_takes_is_lost_from_the_attempt_and_no_attempt_outlives_its_lease() -> None:
+    inner, clock = FakeJobRepository(), FakeClock()
+    policy = Policy(timeout=timedelta(seconds=30))
+    seen: list[object] = []
+
+    def slowly(job: Job) -> Fault | None:
+        if job.status == "running":
+            clock.forward(timedelta(seconds=4))
+        return None
+
+    async def curious(_document: Text, context: JobContext) -> Count:
+        standing = await inner.get(context.job_id, clock())
+        assert isinstance(standing, Job)
+        assert isinstance(standing.state, Running)
+        seen.extend([context.deadline, standing.state.lease.until])
+        return Count()
+
+    jobs = FaultyJobRepository(inner, on_replace=slowly)
+    await an_executor(jobs, a_handler(run=curious, policy=policy), clock=clock).execute(await stored(inner), DEADLINE)
+    assert seen == [NOW + policy.timeout, NOW + policy.timeout + transitions.LEASE_GRACE]
+
+
+async def test_an_attempt_whose_claim_took_all_its_time_has_timed_out() -> None:
+    inner, clock = FakeJobRepository(), FakeClock()
+
+    def slowly(job: Job) -> Fault | None:
+        if job.status == "running":
+            clock.forward(timedelta(seconds=31))
+        return None
+
+    jobs = FaultyJobRepository(inner, on_replace=slowly)
+    executed = await an_executor(jobs, clock=clock).execute(await stored(inner), DEADLINE)
     assert isinstance(executed, Executed)
-    assert executed.error_code == "unknown_job_type"
-    assert executed.outcome == "retrying"
+    assert executed.error_code == "timeout"
 
 
 class Blocking:
     """A handler that is a plain function."""
 
-    definition = JobType[BaseModel, BaseModel](name=KIND, summary="", payload=Text, result=Count)
+    definition = JobType[BaseModel, BaseModel](name=KIND, summary="", payload=Text, result=Text)
 
-    def run(self, _payload: BaseModel, _context: JobContext) -> Text:
+    def run(self, _payload: BaseModel, _context: SyncJobContext) -> Text:
         return Text(text=threading.current_thread().name)
 
 
@@ -476,12 +527,14 @@ async def test_a_handler_knows_its_attempt() -> None:
 
     async def curious(document: Text, context: JobContext) -> Count:
         known.extend([context.job_id, context.idempotency_key, context.attempt, context.deadline])
-        known.append(context.settings["COLOUR"])
+        known.append(dict(context.settings))
         return await count_words(document, context)
 
     job = await stored(jobs)
-    await an_executor(jobs, a_handler(run=curious), settings={"COLOUR": "green"}).execute(job, DEADLINE)
-    assert known == [job.id, job.id, 1, NOW + POLICY.timeout, "green"]
+    handler = a_handler(run=curious, settings=("COLOUR", "NOT_SET"))
+    environment = {"COLOUR": "green", "AWS_SECRET_ACCESS_KEY": "secret", "CURSOR_KEY": "secret"}
+    await an_executor(jobs, handler, settings=environment).execute(job, DEADLINE)
+    assert known == [job.id, job.id, 1, NOW + POLICY.timeout, {"COLOUR": "green"}], "what its type declares, no more"
 
 
 async def test_progress_that_cannot_be_written_does_not_fail_the_job() -> None:

@@ -1,19 +1,22 @@
-"""What the sweeper does with what nobody rang for."""
+"""How the sweeper recovers what the stream did not deliver."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.job_type import Catalogue
-from domain.jobs.repository import JobUnreadable, VersionConflict
+from domain.jobs.repository import DuePage, JobRepository, JobUnreadable, QueuedTrigger, VersionConflict
+from domain.jobs.stream_position import StreamPosition, StreamPositions
 from domain.jobs.sweeping import PAGE, RESERVE, Sweeper
-from domain.results import ItemTooLarge
+from domain.results import ItemTooLarge, StorageUnavailable
 from tests.conftest import new_id
-from tests.factories import NOW, queued, retrying, running, scheduled, succeeded
+from tests.factories import NOW, POLICY, legal, queued, retrying, running, scheduled, succeeded
 from tests.fakes.clock import FakeClock, half
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
 from tests.fakes.job_repository import FakeJobRepository
+from tests.fakes.stream_positions import FakeStreamPositions
 
 EARLY = NOW - timedelta(hours=1)
 DEADLINE = NOW + timedelta(seconds=55)
@@ -21,7 +24,7 @@ CATALOGUE = Catalogue([a_handler()])
 
 
 def a_sweeper(jobs: FakeJobRepository | FaultyJobRepository, clock: FakeClock | None = None) -> Sweeper:
-    return Sweeper(jobs, CATALOGUE, clock or FakeClock(), half)
+    return Sweeper(jobs, FakeStreamPositions(), CATALOGUE, clock or FakeClock(), half)
 
 
 async def stored(*jobs: Job) -> FakeJobRepository:
@@ -147,3 +150,95 @@ async def test_a_shard_that_cannot_be_read_does_not_stop_the_others() -> None:
     assert report.unavailable == (OUTAGE,)
     assert not report.complete
     assert len(report.moved) > 30
+
+
+def lagging(at: datetime) -> FakeStreamPositions:
+    """Two workers, the slower of which has come to what was written at `at`."""
+    until = NOW + timedelta(minutes=1)
+    slower = StreamPosition(environment="1", at=at, until=until)
+    faster = StreamPosition(environment="2", at=at + timedelta(minutes=2), until=until)
+    return FakeStreamPositions(slower, faster)
+
+
+def sweeper_beside(jobs: JobRepository, positions: StreamPositions) -> Sweeper:
+    return Sweeper(jobs, positions, CATALOGUE, FakeClock(), half)
+
+
+async def test_a_trigger_that_still_waits_in_the_stream_is_not_lost() -> None:
+    passed, ahead = queued(NOW - timedelta(minutes=9), id=new_id()), queued(NOW - timedelta(minutes=4), id=new_id())
+    dead = running(EARLY, id=new_id())
+    jobs = await stored(passed, ahead, dead)
+    report = await sweeper_beside(jobs, lagging(NOW - timedelta(minutes=5))).sweep(DEADLINE)
+    assert {swept.job_id for swept in report.moved} == {passed.id, dead.id}
+    assert report.waiting == 1
+    assert await jobs.get(ahead.id, NOW) == ahead, "no write, no version"
+    assert report.oldest_queued == timedelta(minutes=9)
+    overdue = NOW - (dead.wake_at or NOW)
+    assert report.oldest_due == overdue
+
+
+async def test_a_backlog_is_seen_by_its_age_although_nothing_is_redriven() -> None:
+    jobs = await stored(queued(NOW - timedelta(minutes=4), id=new_id()))
+    report = await sweeper_beside(jobs, lagging(NOW - timedelta(minutes=5))).sweep(DEADLINE)
+    assert (report.moved, report.waiting) == ((), 1)
+    assert (report.oldest_queued, report.oldest_due) == (timedelta(minutes=4), timedelta(0))
+
+
+async def test_a_trigger_that_the_index_shows_late_is_left_alone_by_the_transition() -> None:
+    ahead = queued(NOW - timedelta(minutes=4), id=new_id())
+
+    class Blind(FakeJobRepository):
+        async def queued_triggers(self, job_ids: tuple[str, ...]) -> dict[str, QueuedTrigger]:
+            del job_ids
+            return {}
+
+    jobs = Blind()
+    await jobs.add(ahead, EARLY)
+    report = await sweeper_beside(jobs, lagging(NOW - timedelta(minutes=5))).sweep(DEADLINE)
+    assert (report.moved, report.idle) == ((), 1)
+
+
+async def test_marks_that_cannot_be_read_only_cost_redrives() -> None:
+    class Unread(FakeStreamPositions):
+        async def current(self, now: datetime) -> StorageUnavailable:  # type: ignore[override]
+            del now
+            return OUTAGE
+
+    jobs = await stored(queued(EARLY, id=new_id()))
+    report = await sweeper_beside(jobs, Unread()).sweep(DEADLINE)
+    assert len(report.moved) == 1
+
+
+async def test_a_sweep_tells_for_how_long_the_oldest_job_has_been_queued_however_often_it_was_redriven() -> None:
+    job = queued(NOW - timedelta(hours=2), id=new_id())
+    redriven = legal(transitions.redrive(job, POLICY, NOW - timedelta(minutes=30)))
+    report = await a_sweeper(await stored(redriven)).sweep(DEADLINE)
+    assert report.oldest_queued == timedelta(hours=2)
+    assert report.oldest_due < timedelta(hours=1)
+
+
+async def test_without_a_queued_job_there_is_no_such_age() -> None:
+    assert (await a_sweeper(await stored(running(EARLY))).sweep(DEADLINE)).oldest_queued is None
+
+
+async def test_an_index_entry_that_is_none_of_ours_is_named_and_the_rest_goes_on() -> None:
+    class WithForeignRow(FakeJobRepository):
+        async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage:
+            page = await super().due(shard, now, limit, after)
+            foreign = JobUnreadable(job_id="foreign", detail="wake_at is no moment of ours")
+            return DuePage(entries=page.entries, unreadable=(foreign,) if shard == "0" else (), next=page.next)
+
+    jobs = WithForeignRow()
+    for _ in range(16):
+        await jobs.add(scheduled(run_at=NOW, now=EARLY, id=new_id()), EARLY)
+    report = await a_sweeper(jobs).sweep(DEADLINE)
+    assert [swept.job_id for swept in report.problems] == ["foreign"]
+    assert (len(report.moved), report.complete) == (16, True)
+
+
+async def test_a_job_in_a_newer_versions_form_is_left_to_it_but_not_to_silence() -> None:
+    job = scheduled(run_at=NOW - timedelta(minutes=9), now=EARLY)
+    newer = JobUnreadable(job_id=job.id, detail="status", newer=True)
+    report = await a_sweeper(FaultyJobRepository(await stored(job), on_read=lambda: newer)).sweep(DEADLINE)
+    assert (report.moved, report.problems, report.idle) == ((), (), 1)
+    assert report.oldest_due == timedelta(minutes=9)

@@ -1,0 +1,180 @@
+"""The guard around a handler: whatever its code does becomes the outcome of its own attempt.
+
+A handler is somebody else's code. It may raise what is no `Exception`, cancel its own task, return what it did not
+declare, give texts that cannot be stored, ignore that it is stopped. None of that passes this module.
+"""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import copy_context
+from datetime import timedelta
+from typing import cast
+
+from pydantic import BaseModel, ValidationError
+
+from domain.frozen import Frozen
+from domain.jobs.attempt import Attempt, ThreadedAttempt
+from domain.jobs.job import Job
+from domain.jobs.job_type import AnyHandler, JobHandler, SyncJobHandler
+from domain.jobs.outcomes import Done, Fail, Outcome, Retry, Stopped, TimedOut
+from domain.jobs.transitions import MAX_MESSAGE
+from domain.json_text import NotJson, byte_length, storable, to_json_text
+
+MAX_RESULT_BYTES = 128 * 1024
+"""Of the result's JSON: beside the largest payload it still fits into one item."""
+
+STOP_GRACE = timedelta(seconds=1)
+"""What a handler that is stopped has to clean up; then it is abandoned."""
+
+MAX_FLAWS = 5
+
+
+class Raised(Frozen):
+    """User code raised something."""
+
+    type: str
+    message: str
+
+
+async def outcome_of(handler: AnyHandler, job: Job, context: Attempt, left: timedelta) -> Outcome:
+    """Run one attempt, stopped after `left`, and say what it came to. Raises nothing but the caller's cancellation.
+
+    What the handler returns after it was stopped still counts (it may have cleaned up); what it raises does not. A
+    handler that goes on all the same is abandoned: its task or thread may still run, but nothing waits for it.
+    """
+    allowed = handler.definition.policy.timeout.total_seconds()
+    late = TimedOut(reason=f"the attempt took longer than {allowed:g} s")
+    if left <= timedelta(0):
+        return late
+    attempt = asyncio.create_task(_guarded(handler, job, context), name=f"job {job.id}")
+    try:
+        await asyncio.wait({attempt}, timeout=left.total_seconds())
+        in_time = attempt.done()
+        if not in_time:
+            attempt.cancel()
+            await asyncio.wait({attempt}, timeout=STOP_GRACE.total_seconds())
+    except asyncio.CancelledError:
+        attempt.cancel()
+        raise
+    ended = attempt.result() if attempt.done() and not attempt.cancelled() else None
+    match ended:
+        case Raised() if in_time:
+            return Retry(code=ended.type, reason=ended.message)
+        case Raised() | None:
+            return late
+        case _:
+            return ended
+
+
+async def _guarded(handler: AnyHandler, job: Job, context: Attempt) -> Outcome | Raised:
+    try:
+        payload = handler.definition.payload.model_validate_json(job.payload)
+    except ValidationError as error:
+        return _invalid_payload(error)
+    except BaseException as error:  # noqa: BLE001 - a payload model may have validators of its own
+        return raised(error)
+    try:
+        returned = await _call(handler, payload, context)
+        return returned if isinstance(returned, Raised) else _outcome(returned, handler.definition.result)
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
+        return raised(error)
+
+
+def is_plain(handler: AnyHandler) -> bool:
+    """Whether the handler is a plain function, which runs in a thread."""
+    return not inspect.iscoroutinefunction(handler.run)
+
+
+async def _call(handler: AnyHandler, payload: BaseModel, context: Attempt) -> object:
+    """What the handler returns; `Raised` for what it raised in its thread."""
+    if not is_plain(handler):
+        return await cast("JobHandler[BaseModel, BaseModel]", handler).run(payload, context)
+    ended = threading.Event()
+    threaded = ThreadedAttempt(context, asyncio.get_running_loop(), ended)
+    plain = cast("SyncJobHandler[BaseModel, BaseModel]", handler)
+    try:
+        # Its methods answer a thread directly and give the loop something to await: both protocols in one.
+        returned = await _in_thread(lambda: plain.run(payload, threaded))  # type: ignore[arg-type]
+    finally:
+        ended.set()
+    return await cast("Awaitable[object]", returned) if inspect.isawaitable(returned) else returned
+
+
+async def _in_thread(run: Callable[[], object]) -> object:
+    """What `run` returns, from a thread of its own; `Raised` for what it raises.
+
+    Nothing is raised through the future: it refuses `StopIteration`. The thread is a daemon, so that one that never
+    ends holds up neither another job nor the end of the process.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[object] = loop.create_future()
+
+    def work() -> None:
+        try:
+            value = run()
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
+            value = raised(error)
+        with suppress(RuntimeError):  # The loop was closed: nobody waits any more.
+            loop.call_soon_threadsafe(_settle, done, value)
+
+    threading.Thread(target=copy_context().run, args=(work,), name="handler", daemon=True).start()
+    return await done
+
+
+def _settle(done: asyncio.Future[object], value: object) -> None:
+    if not done.done():
+        done.set_result(value)
+
+
+def raised(error: BaseException) -> Raised:
+    """Type and message of an exception, whatever its own methods do."""
+    name = text_of(type(error).__name__)
+    return Raised(type=name, message=text_of(error) or name)
+
+
+def text_of(value: object) -> str:
+    """`str(value)`, cut and made storable; empty when that raises."""
+    try:
+        return storable(str(value), MAX_MESSAGE)
+    except BaseException:  # noqa: BLE001 - it is user code too
+        return ""
+
+
+def _outcome(returned: object, result: type[BaseModel]) -> Outcome:
+    match returned:
+        case Retry():
+            return Retry(code=text_of(returned.code), reason=text_of(returned.reason), after=returned.after)
+        case Fail():
+            return Fail(code=text_of(returned.code), reason=text_of(returned.reason))
+        case Stopped():
+            return returned
+        case BaseModel() if isinstance(returned, result):
+            return _done(returned)
+        case _:
+            wrong = f"the handler returned {type(returned).__name__}, not its result model {result.__name__}"
+            return Fail(code="invalid_result", reason=wrong)
+
+
+def _done(result: BaseModel) -> Done | Fail:
+    try:
+        text = to_json_text(result.model_dump(mode="json"))
+    except NotJson as error:
+        return Fail(code="invalid_result", reason=f"the result is not JSON: {error}")
+    except Exception as error:  # noqa: BLE001 - a result model may have serializers of its own
+        return Fail(code="invalid_result", reason=f"the result is not JSON: {raised(error).message}")
+    size = byte_length(text)
+    if size > MAX_RESULT_BYTES:
+        limit = f"the result has {size} bytes of JSON, the limit is {MAX_RESULT_BYTES}"
+        return Fail(code="result_too_large", reason=limit)
+    return Done(result=text)
+
+
+def _invalid_payload(error: ValidationError) -> Fail:
+    """Only the places and messages: a payload's values are nobody's business in an error."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    flaws = "; ".join(f"{'/'.join(str(step) for step in flaw['loc'])}: {flaw['msg']}" for flaw in found[:MAX_FLAWS])
+    more = f"; and {len(found) - MAX_FLAWS} more" if len(found) > MAX_FLAWS else ""
+    return Fail(code="invalid_payload", reason=flaws + more)

@@ -1,0 +1,94 @@
+"""Sees handlers that block the event loop: `time.sleep` or a long computation in an `async` handler.
+
+Such a handler holds up every other job of its batch, and no timeout can stop it. A thread beside the loop notices when
+the loop does not answer, and looks where it stands.
+"""
+
+import asyncio
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Coroutine
+from types import FrameType
+from typing import TypeVar
+
+from domain.frozen import Frozen
+
+LIMIT_SECONDS = 1.0
+"""How long the loop may not answer before it counts as blocked."""
+_INTERVAL_SECONDS = 0.25
+
+T = TypeVar("T")
+
+
+class Blocked(Frozen):
+    """The loop stood still for a while."""
+
+    job_id: str | None
+    """Whose attempt it was, unless it ran in a task of the handler's own."""
+    seconds: float
+    frame: str
+    """Where it stood: file, line and function."""
+
+
+async def watched(work: Coroutine[None, None, T]) -> tuple[T, tuple[Blocked, ...]]:
+    """The result of `work`, and what blocked the loop meanwhile."""
+    watch = _Watch(asyncio.get_running_loop(), threading.get_ident())
+    thread = threading.Thread(target=watch.run, name="loop-watch", daemon=True)
+    thread.start()
+    try:
+        result = await work
+    finally:
+        watch.stop.set()
+        # What blocked the loop to the last moment is answered now, and noted.
+        await asyncio.sleep(0)
+        thread.join(_INTERVAL_SECONDS)
+    return result, tuple(watch.found)
+
+
+class _Watch:
+    """One watch over one loop; `found` grows until `stop` is set."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
+        self._loop = loop
+        self._thread_id = thread_id
+        self.stop = threading.Event()
+        self.found: list[Blocked] = []
+
+    def run(self) -> None:
+        while not self.stop.wait(_INTERVAL_SECONDS):
+            answered = threading.Event()
+            asked = time.monotonic()
+            try:
+                self._loop.call_soon_threadsafe(answered.set)
+            except RuntimeError:  # The loop was closed.
+                return
+            if answered.wait(LIMIT_SECONDS):
+                continue
+            place, job_id = self._place(), self._job_id()
+            answered.wait()
+            self.found.append(Blocked(job_id=job_id, seconds=round(time.monotonic() - asked, 3), frame=place))
+
+    def _place(self) -> str:
+        """The innermost frame that is neither Python's own nor an installed package's."""
+        innermost = frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - Python's way to look at a thread
+        while frame is not None and _is_library(frame):
+            frame = frame.f_back
+        shown = frame or innermost
+        if shown is None:
+            return "unknown"
+        return f"{shown.f_code.co_filename}:{shown.f_lineno} in {shown.f_code.co_name}"
+
+    def _job_id(self) -> str | None:
+        task = asyncio.current_task(self._loop)
+        name = task.get_name() if task is not None else ""
+        return name.removeprefix("job ") if name.startswith("job ") else None
+
+
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def _is_library(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return name.startswith(_LIBRARIES) or name.startswith("<")

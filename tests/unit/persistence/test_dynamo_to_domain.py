@@ -1,0 +1,133 @@
+"""Items of another version of Headrace: read tolerantly, and written back whole."""
+
+from datetime import timedelta
+from typing import cast
+
+import pytest
+
+from domain.jobs import transitions
+from domain.jobs.job import Job
+from domain.users.user import User, changed_user
+from persistence.converters.dynamo_to_domain import (
+    Unreadable,
+    item_size,
+    item_to_job,
+    item_to_user,
+    job_to_item,
+    user_to_item,
+)
+from tests.factories import NOW, POLICY, TOKEN, UserFactory, in_every_state, legal, queued, retrying, running
+
+Item = dict[str, object]
+
+FOREIGN: Item = {
+    "lane": {"S": "stripe:7"},
+    "priority": {"N": "5"},
+    "weight": {"N": "0.1000000000000000055511151231257827"},
+    "parents": {"SS": ["a", "b"]},
+    "places": {"NS": ["1", "2"]},
+    "digest": {"B": b"\x00\xff"},
+    "digests": {"BS": [b"\x00", b"\xff"]},
+    "nothing": {"NULL": True},
+    "options": {"M": {"B": {"S": "a member that is called B"}, "deep": {"L": [{"B": b"\x01"}, {"NULL": True}]}}},
+    "lease_owner": {"S": ""},
+}
+
+
+def item_of(job: Job) -> Item:
+    return cast("Item", job_to_item(job, "w"))
+
+
+def read(item: Item) -> Job:
+    job = item_to_job(item)
+    assert isinstance(job, Job), job
+    return job
+
+
+@pytest.mark.parametrize("job", in_every_state(), ids=lambda job: job.status)
+def test_unknown_attributes_are_kept_and_written_back_exactly(job: Job) -> None:
+    item = item_of(job) | FOREIGN
+    assert item_of(read(item)) == item
+
+
+def test_they_are_kept_through_every_change() -> None:
+    job = read(item_of(queued()) | FOREIGN)
+    claimed = legal(transitions.claim(job, POLICY, TOKEN, NOW + timedelta(minutes=5), NOW))
+    reported = legal(transitions.report_progress(claimed, TOKEN, 0.5, "half", NOW))
+    asked = legal(transitions.cancel(reported, POLICY, NOW))
+    rescued = legal(transitions.rescue(asked, POLICY, NOW + timedelta(hours=1), 0.5))
+    again = legal(transitions.retry_by_hand(rescued, POLICY, NOW))
+    for changed in (claimed, reported, asked, rescued, again):
+        item = item_of(changed)
+        assert {name: item[name] for name in FOREIGN} == FOREIGN
+
+
+def test_members_of_a_newer_version_are_kept_in_the_parts_that_stay() -> None:
+    item = item_of(running())
+    history = cast("list[dict[str, Item]]", cast("Item", item["history"])["L"])
+    history[0]["M"]["by"] = {"S": "somebody"}
+    lease = cast("Item", cast("Item", item["lease"])["M"])
+    lease["region"] = {"S": "eu-north-1"}
+    lease["hosts"] = {"SS": ["a"]}
+    lease["place"] = {"NULL": True}
+    asked = legal(transitions.cancel(read(item), POLICY, NOW))
+    written = item_of(asked)
+    assert written["lease"] == item["lease"]
+    assert cast("Item", written["history"])["L"] == history
+
+
+def test_a_history_of_statuses_that_this_version_does_not_know_is_read() -> None:
+    item = item_of(queued())
+    entry = {"status": {"S": "blocked"}, "at": {"S": "2026-11-23T03:00:00.000000Z"}, "attempt": {"N": "0"}}
+    item["history"] = {"L": [{"M": entry}]}
+    assert [each.status for each in read(item).history] == ["blocked"]
+
+
+def test_a_reason_of_a_newer_version_is_read() -> None:
+    item = item_of(in_every_state()[-2])
+    item["reason"] = {"S": "child_failed"}
+    assert item_of(read(item))["reason"] == {"S": "child_failed"}
+
+
+def test_an_attribute_that_belongs_to_other_states_here_is_kept_too() -> None:
+    item = item_of(queued()) | {"error": {"M": {"code": {"S": "x"}}}}
+    assert item_of(read(item)) == item
+
+
+def test_a_form_that_only_a_newer_version_reads_is_told_from_rubbish() -> None:
+    newer = item_of(queued()) | {"schema": {"N": "2"}, "status": {"S": "blocked"}}
+    rubbish = item_of(queued()) | {"status": {"S": "blocked"}}
+    read_newer, read_rubbish = item_to_job(newer), item_to_job(rubbish)
+    assert isinstance(read_newer, Unreadable)
+    assert isinstance(read_rubbish, Unreadable)
+    assert (read_newer.newer, read_rubbish.newer) == (True, False)
+
+
+def test_a_newer_schemas_number_stays_and_the_first_has_none() -> None:
+    assert "schema" not in item_of(queued())
+    assert item_of(read(item_of(queued()) | {"schema": {"N": "7"}}))["schema"] == {"N": "7"}
+
+
+def test_only_a_later_payload_version_is_written() -> None:
+    assert "payload_version" not in item_of(queued())
+    assert read(item_of(queued(payload_version=3))).payload_version == 3
+
+
+def test_unknown_attributes_count_for_the_items_size() -> None:
+    job = read(
+        item_of(queued()) | {"notes": {"S": "x" * 1000}, "blob": {"B": b"y" * 500}, "tags_set": {"SS": ["z" * 100]}}
+    )
+    assert item_size(job_to_item(job, "w")) - item_size(job_to_item(queued(id=job.id), "w")) >= 1600 - 100
+
+
+def test_a_users_unknown_attributes_are_kept_through_a_change() -> None:
+    user = UserFactory.build()
+    item = cast("Item", user_to_item(user, "w")) | {"disabled": {"BOOL": False}, "scopes": {"SS": ["read"]}}
+    found = item_to_user(item)
+    assert isinstance(found, User)
+    changed = cast("Item", user_to_item(changed_user(found, NOW, email=None, name="Other", role=None), "w"))
+    assert (changed["disabled"], changed["scopes"]) == ({"BOOL": False}, {"SS": ["read"]})
+
+
+def test_a_job_with_an_empty_history_is_read() -> None:
+    assert read(item_of(retrying()) | {"history": {"L": []}}).history == ()

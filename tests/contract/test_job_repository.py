@@ -336,12 +336,14 @@ async def test_only_queued_jobs_have_a_trigger(jobs: JobRepository) -> None:
     assert await jobs.queued_triggers(()) == {}
 
 
-@pytest.mark.parametrize("database", ["moto", "ministack"])
-async def test_a_foreign_row_of_the_wake_index_is_named_and_ends_nothing(
-    request: pytest.FixtureRequest, database: str
-) -> None:
-    source = request.getfixturevalue(f"{database}_client")
-    assert isinstance(source, LazyClient)
+@pytest.fixture(params=["moto", "ministack"])
+def source(request: pytest.FixtureRequest) -> LazyClient:
+    client = request.getfixturevalue(f"{request.param}_client")
+    assert isinstance(client, LazyClient)
+    return client
+
+
+async def test_a_foreign_row_of_the_wake_index_is_named_and_ends_nothing(source: LazyClient) -> None:
     client, jobs = await source(), job_repository_on(source)
     foreign = [new_id() for _ in range(3)]
     for id, wake_at in zip(foreign, ("2020-01-01T00:00:00", "soon", "1"), strict=True):

@@ -74,6 +74,8 @@ class World:
         self.random = random.Random(seed)
         self.store = store
         self.positions = FakeStreamPositions()
+        self.newer: dict[str, dict[str, str]] = {}
+        """By job: attributes that a newer version wrote, and that nobody may drop."""
         self.history = History()
         self.faults: Counter[str] = Counter()
         self.queue: asyncio.Queue[Job] = asyncio.Queue()
@@ -139,8 +141,11 @@ class SimulatedRepository:
     async def add(self, job: Job, now: datetime) -> Job | JobExists | ItemTooLarge | StorageUnavailable:
         if (fault := await self._before()) is not None:
             return fault
+        if self._world.strikes("newer writer", 0.2):
+            job = job.model_copy(update={"unknown": {"lane": '{"S":"of a newer version"}'}})
         added = await self._world.store.add(job, now)
         if isinstance(added, Job):
+            self._world.newer[job.id] = job.unknown
             self._applied(None, job)
         return await self._after() or added
 

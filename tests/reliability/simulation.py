@@ -31,6 +31,7 @@ from scripts.generate import stream_record
 from tests.factories import NOW, UserFactory
 from tests.fakes.handlers import Count, Run, Text, a_handler
 from tests.fakes.job_repository import FakeJobRepository
+from tests.reliability.history import Violation
 from tests.reliability.simulated_world import PROCESS, STORM_SECONDS, Killed, SimulatedRepository, World
 from tests.reliability.virtual_loop import run_in_virtual_time
 
@@ -43,6 +44,8 @@ FUNCTION = timedelta(seconds=90)
 RESERVE = timedelta(seconds=2)
 HEALED_SECONDS = 6 * 3600
 JOBS = 6
+OLDER = Catalogue(())
+"""What a worker of an older version knows, which runs beside the others during a gradual deployment."""
 
 
 class Report(Frozen):
@@ -82,6 +85,9 @@ async def _simulate(seed: int, store: FakeJobRepository) -> Report:
     await asyncio.gather(*world.tasks, return_exceptions=True)
     jobs = await _all_jobs(world)
     world.history.settled(jobs)
+    for job in jobs.values():
+        if job.unknown != world.newer.get(job.id, {}):
+            raise Violation(f"{job.id} lost what a newer version had written")
     if world.bugs:
         raise world.bugs[0]
     return Report(
@@ -144,8 +150,9 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
     for _ in range(tries):
         process = world.process("worker")
         PROCESS.set(process)
+        known = OLDER if world.strikes("older worker", 0.1) else catalogue
         executor = JobExecutor(
-            SimulatedRepository(world, process), catalogue, process.clock, process.new_id, world.random.random, {}
+            SimulatedRepository(world, process), known, process.clock, process.new_id, world.random.random, {}
         )
         records = [_record(number, job) for number, job in left]
         try:

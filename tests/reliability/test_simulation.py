@@ -14,8 +14,8 @@ from tests.reliability.simulation import simulate
 SEEDS = 1000
 PARTS = 4
 FAULTS = {
-    "answer lost", "batch replayed", "process killed", "process stopped", "throttled", "trigger doubled",
-    "trigger late", "trigger lost",
+    "answer lost", "batch replayed", "newer writer", "older worker", "process killed", "process stopped", "throttled",
+    "trigger doubled", "trigger late", "trigger lost",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ gc.disable()
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -48,9 +49,8 @@ def build(
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())
         batch = records if isinstance(records, list) else []
         running = run_batch(executor, batch, now() + left - RESERVE, position)
-        report, blocked = runtime.run(watched(running))
+        report = runtime.run(watched(running, partial(report_blocked, logger)))
         report_executions(logger, report.executions)
-        report_blocked(logger, blocked)
         for record in report.undecodable:
             report_undecodable(logger, record)
         request_id, arn = context.aws_request_id, context.invoked_function_arn

@@ -9,7 +9,7 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import TypeVar
 
@@ -23,38 +23,41 @@ T = TypeVar("T")
 
 
 class Blocked(Frozen):
-    """The loop stood still for a while."""
+    """The loop does not answer: it has stood still for `LIMIT_SECONDS`, and still does."""
 
     job_id: str | None
-    """Whose attempt it was, unless it ran in a task of the handler's own."""
-    seconds: float
+    """Whose attempt it is, unless it runs in a task of the handler's own."""
     frame: str
-    """Where it stood: file, line and function."""
+    """Where it stands: file, line and function."""
 
 
-async def watched(work: Coroutine[None, None, T]) -> tuple[T, tuple[Blocked, ...]]:
-    """The result of `work`, and what blocked the loop meanwhile."""
-    watch = _Watch(asyncio.get_running_loop(), threading.get_ident())
+async def watched(work: Coroutine[None, None, T], report: Callable[[Blocked, float | None], None]) -> T:
+    """The result of `work`. What blocks the loop meanwhile is reported, from another thread.
+
+    At once, for the loop may never go on, and again with the seconds that it took.
+    """
+    watch = _Watch(asyncio.get_running_loop(), threading.get_ident(), report)
     thread = threading.Thread(target=watch.run, name="loop-watch", daemon=True)
     thread.start()
     try:
-        result = await work
+        return await work
     finally:
         watch.stop.set()
-        # What blocked the loop to the last moment is answered now, and noted.
+        # What blocked the loop to the last moment is answered now, and reported.
         await asyncio.sleep(0)
         thread.join(_INTERVAL_SECONDS)
-    return result, tuple(watch.found)
 
 
 class _Watch:
-    """One watch over one loop; `found` grows until `stop` is set."""
+    """One watch over one loop, until `stop` is set."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, thread_id: int, report: Callable[[Blocked, float | None], None]
+    ) -> None:
         self._loop = loop
         self._thread_id = thread_id
+        self._report = report
         self.stop = threading.Event()
-        self.found: list[Blocked] = []
 
     def run(self) -> None:
         while not self.stop.wait(_INTERVAL_SECONDS):
@@ -66,9 +69,10 @@ class _Watch:
                 return
             if answered.wait(LIMIT_SECONDS):
                 continue
-            place, job_id = self._place(), self._job_id()
+            blocked = Blocked(job_id=self._job_id(), frame=self._place())
+            self._report(blocked, None)
             answered.wait()
-            self.found.append(Blocked(job_id=job_id, seconds=round(time.monotonic() - asked, 3), frame=place))
+            self._report(blocked, round(time.monotonic() - asked, 3))
 
     def _place(self) -> str:
         """The innermost frame that is neither Python's own nor an installed package's."""

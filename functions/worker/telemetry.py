@@ -37,11 +37,13 @@ def report_executions(logger: Logger, executions: Sequence[Execution | Crashed])
         metrics.flush_metrics()
 
 
-def report_blocked(logger: Logger, blocked: Sequence[Blocked]) -> None:
-    """Name each handler that blocked the event loop, by its job and where it stood."""
-    for each in blocked:
-        logger.warning("event_loop_blocked", job_id=each.job_id, seconds=each.seconds, frame=each.frame)
+def report_blocked(logger: Logger, blocked: Blocked, seconds: float | None) -> None:
+    """Name the handler that blocks the event loop, by its job and where it stands; then for how long it did."""
+    if seconds is None:
+        logger.warning("event_loop_blocked", job_id=blocked.job_id, frame=blocked.frame)
         _count("EventLoopBlocked")
+    else:
+        logger.warning("event_loop_released", job_id=blocked.job_id, frame=blocked.frame, seconds=seconds)
 
 
 def _kind(execution: Executed) -> tuple[str, str]:

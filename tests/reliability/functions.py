@@ -19,7 +19,7 @@ import functions.api.handler
 import functions.sweeper.handler
 import functions.worker.handler
 from domain.jobs.job import Job, Running
-from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy
+from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy, SyncJobContext
 from domain.jobs.repository import JobUnreadable, VersionConflict
 from domain.jobs.retry import Backoff
 from domain.results import ItemTooLarge, StorageUnavailable
@@ -187,7 +187,7 @@ class BlocksAThread:
         name="poison.thread", summary="Block a thread", payload=Nothing, result=Noted, policy=HARMLESS
     )
 
-    def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+    def run(self, _payload: Nothing, _context: SyncJobContext) -> Noted:
         while True:
             time.sleep(1)
 
@@ -217,7 +217,51 @@ class ReturnsRubbish:
         return cast("Noted", object())
 
 
+class Throws:
+    """Raises what the event loop itself would rather end with."""
+
+    def __init__(self, name: str, error: BaseException) -> None:
+        self.definition = JobType[Nothing, Noted](
+            name=f"poison.{name}", summary="Raise", payload=Nothing, result=Noted, policy=HARMLESS
+        )
+        self._error = error
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        raise self._error
+
+
+class ThrowsInATask:
+    """Raises `KeyboardInterrupt` in a task of its own, past its own frames."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.task", summary="Raise in a task", payload=Nothing, result=Noted, policy=HARMLESS
+    )
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
+        await asyncio.create_task(self._interrupt())
+        return Noted(key="")
+
+    async def _interrupt(self) -> None:
+        raise KeyboardInterrupt
+
+
+class StopsIterating:
+    """A plain function that raises what no future takes."""
+
+    definition = JobType[Nothing, Noted](
+        name="poison.stop_iteration", summary="Stop iterating", payload=Nothing, result=Noted, policy=HARMLESS
+    )
+
+    def run(self, _payload: Nothing, _context: SyncJobContext) -> Noted:
+        raise StopIteration
+
+
 POISON = (
+    Throws("interrupt", KeyboardInterrupt()),
+    Throws("generator", GeneratorExit()),
+    Throws("surrogate", ValueError("caf\udce9.csv")),
+    ThrowsInATask(),
+    StopsIterating(),
     Raises(),
     Exits(),
     Cancels(),

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 HEALTHY = 60
 PATIENCE_SECONDS = 240
 EXPECTED: Mapping[str, tuple[str, str]] = {
+    "poison.interrupt": ("exhausted", "KeyboardInterrupt"),
+    "poison.generator": ("exhausted", "GeneratorExit"),
+    "poison.surrogate": ("exhausted", "ValueError"),
+    "poison.task": ("exhausted", "KeyboardInterrupt"),
+    "poison.stop_iteration": ("exhausted", "StopIteration"),
     "poison.raises": ("exhausted", "RecursionError"),
     "poison.cancels": ("exhausted", "CancelledError"),
     "poison.sys_exit": ("exhausted", "SystemExit"),

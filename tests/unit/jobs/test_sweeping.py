@@ -242,3 +242,15 @@ async def test_a_job_in_a_newer_versions_form_is_left_to_it_but_not_to_silence()
     report = await a_sweeper(FaultyJobRepository(await stored(job), on_read=lambda: newer)).sweep(DEADLINE)
     assert (report.moved, report.problems, report.idle) == ((), (), 1)
     assert report.oldest_due == timedelta(minutes=9)
+
+
+async def test_a_job_that_the_stream_never_brings_rings_the_alarm_within_ten_minutes() -> None:
+    """`OldestQueuedJobAlarm` of template.yaml rings at 300 s; the sweeper runs each minute."""
+    clock = FakeClock()
+    jobs = await stored(queued(NOW, id=new_id()))
+    ages: list[timedelta] = []
+    for _ in range(10):
+        clock.forward(timedelta(minutes=1))
+        report = await a_sweeper(jobs, clock).sweep(clock() + timedelta(seconds=55))
+        ages += [report.oldest_queued] if report.oldest_queued is not None else []
+    assert max(ages) >= timedelta(minutes=5)

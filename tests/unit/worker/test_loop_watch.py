@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from functions.worker.loop_watch import LIMIT_SECONDS, watched
+from functions.worker.loop_watch import LIMIT_SECONDS, Blocked, watched
 
 
 async def blocks(seconds: float) -> str:
@@ -18,22 +18,39 @@ async def an_attempt(seconds: float) -> str:
     return await asyncio.create_task(blocks(seconds), name="job job-7")
 
 
-async def test_a_handler_that_blocks_the_loop_is_named_with_its_frame() -> None:
-    result, (blocked,) = await watched(an_attempt(LIMIT_SECONDS + 0.8))
-    assert result == "done"
+class Reports:
+    """What a watch reported."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[Blocked, float | None]] = []
+
+    def __call__(self, blocked: Blocked, seconds: float | None) -> None:
+        self.made.append((blocked, seconds))
+
+
+async def test_a_handler_that_blocks_the_loop_is_named_with_its_frame_at_once_and_at_the_end() -> None:
+    reports = Reports()
+    assert await watched(an_attempt(LIMIT_SECONDS + 0.8), reports) == "done"
+    (blocked, at_once), (same, seconds) = reports.made
+    assert blocked == same
     assert blocked.job_id == "job-7"
-    assert blocked.seconds >= LIMIT_SECONDS
     assert "test_loop_watch.py" in blocked.frame
     assert blocked.frame.endswith("in blocks")
+    assert at_once is None
+    assert seconds is not None
+    assert seconds >= LIMIT_SECONDS
 
 
 async def test_one_that_gives_way_is_not() -> None:
-    assert await watched(an_attempt(0.1)) == ("done", ())
+    reports = Reports()
+    await watched(an_attempt(0.1), reports)
+    assert reports.made == []
 
 
 async def test_a_block_outside_an_attempt_has_no_job() -> None:
-    _, (blocked,) = await watched(blocks(LIMIT_SECONDS + 0.8))
-    assert blocked.job_id is None
+    reports = Reports()
+    await watched(blocks(LIMIT_SECONDS + 0.8), reports)
+    assert [blocked.job_id for blocked, _ in reports.made] == [None, None]
 
 
 async def test_what_the_work_raises_is_raised() -> None:
@@ -41,4 +58,4 @@ async def test_what_the_work_raises_is_raised() -> None:
         raise LookupError("as asked")
 
     with pytest.raises(LookupError):
-        await watched(fail())
+        await watched(fail(), Reports())

@@ -39,9 +39,9 @@ _MAX_DATE = 64
 
 def text_of(body: bytes, headers: Headers, *, complete: bool) -> tuple[str, bool]:
     """The body as text, and whether it is the whole text; what cannot be decoded is replaced (U+FFFD)."""
-    decoder = codecs.getincrementaldecoder(_charset(headers))("replace")
-    text = decoder.decode(body, complete)
-    kept = cut_to_json_bytes(text, MAX_BODY_BYTES)
+    text = body.decode(_charset(headers), "replace")
+    # Where the body was cut, its last character may be cut as well.
+    kept = cut_to_json_bytes(text if complete else text.removesuffix("\ufffd"), MAX_BODY_BYTES)
     return kept, complete and kept == text
 
 

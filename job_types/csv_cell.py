@@ -6,7 +6,7 @@ takes quadratic time and refuses 4,300 digits).
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 Kind = Literal["boolean", "integer", "number", "date", "datetime", "text"]
@@ -30,6 +30,7 @@ _TIME = re.compile(
 )
 _TRUTH = {"true": 1, "false": 0}
 _LONGEST_TRUTH = 5
+_DATE_GROUPS = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
@@ -70,6 +71,8 @@ def _moment(text: str) -> Cell | None:
     match = _TIME.fullmatch(text)
     if match is None:
         return None
+    if match.lastindex == _DATE_GROUPS:
+        return _date(*match.groups()[:_DATE_GROUPS])
     year, month, day, hour, minute, second, fraction, sign, hours, minutes = match.groups("0")
     if int(hours) > 23 or int(minutes) > 59:  # noqa: PLR2004 - RFC 3339, section 5.6: time-numoffset
         return None
@@ -79,4 +82,12 @@ def _moment(text: str) -> Cell | None:
         return None
     offset = int(hours) * _HOUR + int(minutes) * _MINUTE
     seconds = local.days * _DAY + local.seconds + (offset if sign == "-" else -offset)
-    return "date" if match[4] is None else "datetime", (seconds, fraction.rstrip("0"))
+    return "datetime", (seconds, fraction.rstrip("0"))
+
+
+def _date(year: str, month: str, day: str) -> Cell | None:
+    try:
+        days = date(int(year), int(month), int(day)).toordinal() - _EPOCH.toordinal()
+    except ValueError:
+        return None
+    return "date", (days * _DAY, "")

@@ -5,7 +5,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import chain, groupby, repeat
+from itertools import chain, repeat
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -62,12 +62,12 @@ def profile_column(name: str, cells: Sequence[str]) -> Steps[ColumnProfile]:
     yield
     kinds: set[Kind] = set()
     keys: dict[str, Key] = {}
-    for place, text in enumerate(written):
+    for place, text in enumerate(written, 1):
         cell = read_cell(text)
         if cell is not None:
             kinds.add(cell[0])
             keys[text] = cell[1]
-        if place % CELLS_A_STEP == CELLS_A_STEP - 1:
+        if place % CELLS_A_STEP == 0:
             yield
     nulls = len(cells) - sum(written[text] for text in keys)
     kind = _column_type(kinds)
@@ -109,10 +109,16 @@ def _distinct(keys: Mapping[str, Key], written: Mapping[str, int]) -> Steps[list
     ordered = sorted(keys, key=keys.__getitem__)
     yield
     values: list[Counted] = []
-    for _, group in groupby(ordered, key=keys.__getitem__):
-        texts = list(group)
-        values.append((texts[0], sum(map(written.__getitem__, texts))))
-        if len(values) % CELLS_A_STEP == 0:
+    before: Key | None = None
+    for place, text in enumerate(ordered, 1):
+        key, occurs = keys[text], written[text]
+        if key == before:
+            first, so_far = values[-1]
+            values[-1] = first, so_far + occurs
+        else:
+            values.append((text, occurs))
+            before = key
+        if place % CELLS_A_STEP == 0:
             yield
     return values
 

@@ -86,25 +86,29 @@ def _profiling(document: CsvDocument) -> Steps[CsvProfile | Fail]:
 
 def _within_budget(table: Table, columns: list[ColumnProfile]) -> Steps[CsvProfile]:
     """The profile with texts as long, and then with as many columns, as its bytes allow."""
-    shown, room = columns, [0]
+    shown, kept = columns, len(columns)
     for limit in TEXT_LIMITS:
         shown = [_shortened(column, limit) for column in columns]
         yield
-        room = list(accumulate(byte_length(to_json_text(column.model_dump(mode="json"))) + 1 for column in shown))
+        sizes = accumulate(byte_length(to_json_text(column.model_dump(mode="json"))) + 1 for column in shown)
+        kept = bisect_right(list(sizes), MAX_PROFILE_BYTES)
         yield
-        if room[-1] <= MAX_PROFILE_BYTES:
+        if kept == len(columns):
             break
-    kept = bisect_right(room, MAX_PROFILE_BYTES)
     return CsvProfile(
         rows=table.rows(),
         columns=shown[:kept],
         columns_omitted=len(table.header) - kept,
-        truncated=shown[:kept] != columns[:kept],
+        truncated=any(one is not other for one, other in zip(shown[:kept], columns, strict=False)),
     )
 
 
 def _shortened(column: ColumnProfile, limit: int) -> ColumnProfile:
-    frequent = column.most_frequent
+    """The column with its texts cut; the column itself where all are short enough."""
+    frequent = column.most_frequent or []
+    texts = (column.name, column.min, column.max, *[each.value for each in frequent])
+    if all(not isinstance(text, str) or len(text) <= limit for text in texts):
+        return column
     return ColumnProfile(
         name=column.name[:limit],
         type=column.type,
@@ -114,7 +118,7 @@ def _shortened(column: ColumnProfile, limit: int) -> ColumnProfile:
         max=_cut(column.max, limit),
         mean=column.mean,
         quantiles=column.quantiles,
-        most_frequent=None if frequent is None else [_short_count(each, limit) for each in frequent],
+        most_frequent=[_short_count(each, limit) for each in frequent] or None,
     )
 
 

@@ -11,10 +11,9 @@ from pydantic import ValidationError
 
 from domain.jobs.outcomes import Fail, Retry
 from job_types.addresses import is_public
-from job_types.http_answer import retry_after
+from job_types.http_answer import MAX_BODY_BYTES, retry_after
 from job_types.http_request import (
     ALLOWED_HOSTS,
-    MAX_BODY_BYTES,
     DeliverHttpRequest,
     HttpRequest,
     HttpResponse,

@@ -1,8 +1,10 @@
 """Reads the body of an HTTP/1.1 answer as RFC 9112, section 6, frames it, up to a limit."""
 
+import asyncio
 import re
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 
 More = Callable[[], Awaitable[bytes | None]]
 """The next bytes of the connection; empty when the server closed it, None when it broke or the time is over."""
@@ -11,6 +13,8 @@ Body = tuple[bytes, bool]
 
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?", re.DOTALL)
 _MAX_CHUNK_LINE = 4096
+_CHUNKS_A_TURN = 500
+"""Tiny chunks come by tens of thousands; others on the event loop have their turn after so many."""
 _MAX_LENGTH_DIGITS = 18
 _GZIP, _ZLIB, _RAW_DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 _WINDOWS = {
@@ -55,7 +59,9 @@ async def _read_length(more: More, raw: bytearray, length: int, limit: int) -> B
 async def _read_chunks(more: More, raw: bytearray, limit: int) -> Body:
     """The data of the chunks; trailers are not read. A chunk that breaks the rules ends the body."""
     body = bytearray()
-    while len(body) <= limit:
+    for number in count(1):
+        if number % _CHUNKS_A_TURN == 0:
+            await asyncio.sleep(0)
         line = await _take_line(more, raw)
         size = _CHUNK_SIZE.fullmatch(line) if line is not None else None
         if size is None:
@@ -70,8 +76,8 @@ async def _read_chunks(more: More, raw: bytearray, limit: int) -> Body:
             taken = min(left, len(raw))
             left -= taken
             del raw[:taken]
-        if left == 0 and await _take_line(more, raw) != b"":
-            return bytes(body[:limit]), False
+        if len(body) > limit or await _take_line(more, raw) != b"":
+            break
     return bytes(body[:limit]), False
 
 

@@ -19,6 +19,8 @@ from job_types.http_url import HttpUrl
 
 MAX_HEAD_BYTES = 256 * 1024
 """Of a status line with its headers; an answer with more has no body here."""
+_MAX_LINES = 2000
+"""Of them; what is below is left out."""
 _READ_BYTES = 16 * 1024
 _SWITCHING_PROTOCOLS = 101
 _OK, _NO_CONTENT, _NOT_MODIFIED = 200, 204, 304
@@ -134,6 +136,7 @@ async def _receive(method: str, more: More, ends: float, max_body: int) -> Incom
         status, headers = int(status_line[1]), _headers(head)
         if status >= _OK or status == _SWITCHING_PROTOCOLS:
             break
+        await asyncio.sleep(0)
     if not has_end:
         return Incoming(status=status, headers=headers, headers_complete=False, body=b"", body_complete=False)
     if method == "HEAD" or status < _OK or status in {_NO_CONTENT, _NOT_MODIFIED}:
@@ -160,6 +163,6 @@ async def _read_head(more: More, raw: bytearray) -> tuple[bytes, bool]:
 
 
 def _headers(head: bytes) -> Headers:
-    _, *lines = _FOLD.sub(b" ", head).split(b"\n")
+    lines = _FOLD.sub(b" ", head).split(b"\n", _MAX_LINES)[1:_MAX_LINES]
     fields = (line.partition(b":") for line in lines)
     return tuple((name.strip().lower(), value.strip()) for name, colon, value in fields if colon and name.strip())

@@ -42,7 +42,7 @@ class ColumnProfile(BaseModel):
     Values are compared by what they mean and shown as they are first written: `true` and `TRUE` are one value, and so
     are `1`, `+1` and `1.0`, and the same moment with two offsets. A time without an offset counts as UTC, a date
     beside times as its midnight. A number with needless leading zeros (`01234`), of more than 310 characters, or
-    beyond 1e300 is text.
+    beyond 1e300 is text; one with a point or an exponent is read as a double (IEEE 754).
     """
 
     name: str

@@ -41,11 +41,14 @@ class CsvProfile(BaseModel):
     rows: int
     columns: list[ColumnProfile] = Field(description=f"In the document's order, at most {MAX_COLUMNS}")
     columns_omitted: int = Field(
-        default=0, description=f"The last columns, which found no room in {MAX_PROFILE_BYTES // 1024} KiB of JSON"
+        default=0,
+        description=f"How many columns at the end are left out: those beyond {MAX_COLUMNS}, and those for which"
+        f" {MAX_PROFILE_BYTES // 1024} KiB of JSON have no room",
     )
     truncated: bool = Field(
         default=False,
-        description=f"Whether names or values are cut: to {TEXT_LIMITS[0]} characters, in large profiles to fewer",
+        description=f"Whether names or values are cut: to {TEXT_LIMITS[0]} characters, in large profiles to"
+        f" {TEXT_LIMITS[1]} or {TEXT_LIMITS[2]}",
     )
 
 
@@ -69,7 +72,7 @@ class ProfileCsv:
 
 
 def profile(document: CsvDocument) -> CsvProfile | Fail:
-    """The profile, or a permanent failure, in time that is linear in the document: up to 0.2 s for 256 KB."""
+    """The profile, or a permanent failure, in time that is linear in the document: up to 0.4 s for 256 KB."""
     return at_once(_profiling(document))
 
 

@@ -1,33 +1,29 @@
 """`csv.profile`: count the rows of a CSV document and summarise every column."""
 
-import csv
-import io
-import math
-import re
-import statistics
-from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
-from typing import Literal
+from bisect import bisect_right
+from datetime import timedelta
+from itertools import accumulate
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.jobs.job_type import JobContext, JobType, Policy
 from domain.jobs.outcomes import Fail
+from domain.json_text import byte_length, to_json_text
+from job_types.csv_column import ColumnProfile, Quantiles, ValueCount, profile_column
+from job_types.csv_table import Table, read_table
+from job_types.slices import Steps, at_once, in_slices
+
+__all__ = [
+    "CSV_PROFILE", "MAX_COLUMNS", "MAX_PROFILE_BYTES", "ColumnProfile", "CsvDocument", "CsvProfile", "ProfileCsv",
+    "Quantiles", "ValueCount", "profile",
+]  # fmt: skip
 
 MAX_COLUMNS = 500
-MOST_FREQUENT = 5
-MAX_TEXT = 200
-"""Characters of a value that are shown in a result."""
-
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII)
-_TRUTH = frozenset({"true", "false"})
-_LARGEST = 1e300
-
-ColumnType = Literal["empty", "boolean", "integer", "number", "date", "datetime", "text"]
+"""The first columns of a document, which are profiled."""
+MAX_PROFILE_BYTES = 112 * 1024
+"""Of a profile's JSON; a job's result may have 128 KiB."""
+TEXT_LIMITS = (200, 60, 15)
+"""Characters of a name or value that are shown: the first limit with which the profile keeps within its bytes."""
 
 
 class CsvDocument(BaseModel):
@@ -39,40 +35,21 @@ class CsvDocument(BaseModel):
     delimiter: str = Field(default=",", min_length=1, max_length=1, pattern=r'^[^"\r\n]$')
 
 
-class Quantiles(BaseModel):
-    """Quartiles, interpolated between the values (the `inclusive` method of Python's `statistics`)."""
-
-    p25: float
-    p50: float
-    p75: float
-
-
-class ValueCount(BaseModel):
-    """How often a value occurs; values of over 200 characters are cut."""
-
-    value: str
-    count: int
-
-
-class ColumnProfile(BaseModel):
-    """One column. An empty cell is a null; the other figures are over the cells that are not."""
-
-    name: str
-    type: ColumnType
-    nulls: int
-    distinct: int
-    min: int | float | str | None = None
-    max: int | float | str | None = None
-    mean: float | None = Field(default=None, description="Of numbers")
-    quantiles: Quantiles | None = Field(default=None, description="Of numbers")
-    most_frequent: list[ValueCount] | None = Field(default=None, description="Of text and booleans")
-
-
 class CsvProfile(BaseModel):
     """What a CSV document holds."""
 
     rows: int
-    columns: list[ColumnProfile]
+    columns: list[ColumnProfile] = Field(description=f"In the document's order, at most {MAX_COLUMNS}")
+    columns_omitted: int = Field(
+        default=0,
+        description=f"How many columns at the end are left out: those beyond {MAX_COLUMNS}, and those for which"
+        f" {MAX_PROFILE_BYTES // 1024} KiB of JSON have no room",
+    )
+    truncated: bool = Field(
+        default=False,
+        description=f"Whether names or values are cut: to {TEXT_LIMITS[0]} characters, in large profiles to"
+        f" {TEXT_LIMITS[1]} or {TEXT_LIMITS[2]}",
+    )
 
 
 CSV_PROFILE = JobType[CsvDocument, CsvProfile](
@@ -85,131 +62,72 @@ CSV_PROFILE = JobType[CsvDocument, CsvProfile](
 
 
 class ProfileCsv:
-    """The handler.
-
-    It computes for a bounded time, so it holds the event loop: a thread would not run beside it (one interpreter, one
-    lock), and to hand the work over costs as much as a small document does (docs/decisions/011).
-    """
+    """The handler. It computes on the event loop and gives it up every few milliseconds (docs/decisions/011)."""
 
     definition = CSV_PROFILE
 
     async def run(self, document: CsvDocument, _context: JobContext) -> CsvProfile | Fail:
         """The profile, or a permanent failure that names the line and what is wrong with it."""
-        return profile(document)
+        return await in_slices(_profiling(document))
 
 
 def profile(document: CsvDocument) -> CsvProfile | Fail:
-    """The profile, or a permanent failure; up to 0.2 s for 256 KB of one-digit numbers, 0.06 s for most."""
-    table = _read(document)
+    """The profile, or a permanent failure, in time that is linear in the document: up to 0.4 s for 256 KB."""
+    return at_once(_profiling(document))
+
+
+def _profiling(document: CsvDocument) -> Steps[CsvProfile | Fail]:
+    table = yield from read_table(document.csv, document.delimiter)
     if isinstance(table, Fail):
         return table
-    header, rows = table[0], table[1:]
-    columns = zip(*rows, strict=True) if rows else ((),) * len(header)
-    profiles = [_profile_of_column(name, cells) for name, cells in zip(header, columns, strict=True)]
-    return CsvProfile(rows=len(rows), columns=profiles)
+    columns: list[ColumnProfile] = []
+    for place, name in enumerate(table.header[:MAX_COLUMNS]):
+        columns.append((yield from profile_column(name, table.column(place))))
+        yield
+    return (yield from _within_budget(table, columns))
 
 
-def _read(document: CsvDocument) -> list[list[str]] | Fail:
-    """The header and the rows, all of one width."""
-    csv.field_size_limit(len(document.csv) + 1)
-    text = io.StringIO(document.csv.removeprefix("\ufeff"), newline="")
-    reader = csv.reader(text, delimiter=document.delimiter, strict=True)
-    table: list[list[str]] = []
-    try:
-        for row in reader:
-            if not row:
-                continue
-            if table and len(row) != len(table[0]):
-                wrong = f"expected {len(table[0])} fields as in the header, found {len(row)}"
-                return _malformed(reader.line_num, wrong)
-            table.append(row)
-    except csv.Error as error:
-        return _malformed(reader.line_num, str(error))
-    if not table:
-        return _malformed(1, "the document has no header")
-    return _checked_header(table[0]) or table
-
-
-def _checked_header(header: list[str]) -> Fail | None:
-    doubled = [name for name, count in Counter(header).items() if count > 1]
-    if doubled:
-        return _malformed(1, f"two columns are named {doubled[0][:MAX_TEXT]!r}")
-    if len(header) > MAX_COLUMNS:
-        return _malformed(1, f"{len(header)} columns; at most {MAX_COLUMNS} are profiled")
-    return None
-
-
-def _malformed(line: int, reason: str) -> Fail:
-    return Fail(code="malformed_csv", reason=f"line {line}: {reason}")
-
-
-def _profile_of_column(name: str, cells: Sequence[str]) -> ColumnProfile:
-    values = [cell for cell in cells if cell.strip()]
-    kind = _type_of(values)
-    nulls, counts = len(cells) - len(values), Counter(values)
-    if kind in {"integer", "number"}:
-        return _profile_of_numbers(name, kind, nulls, values)
-    return ColumnProfile(
-        name=name,
-        type=kind,
-        nulls=nulls,
-        distinct=len(counts),
-        min=min(counts)[:MAX_TEXT] if values else None,
-        max=max(counts)[:MAX_TEXT] if values else None,
-        most_frequent=_most_frequent(counts) if kind in {"text", "boolean"} else None,
+def _within_budget(table: Table, columns: list[ColumnProfile]) -> Steps[CsvProfile]:
+    """The profile with texts as long, and then with as many columns, as its bytes allow."""
+    shown, kept = columns, len(columns)
+    for limit in TEXT_LIMITS:
+        shown = [_shortened(column, limit) for column in columns]
+        yield
+        sizes = accumulate(byte_length(to_json_text(column.model_dump(mode="json"))) + 1 for column in shown)
+        kept = bisect_right(list(sizes), MAX_PROFILE_BYTES)
+        yield
+        if kept == len(columns):
+            break
+    return CsvProfile(
+        rows=table.rows(),
+        columns=shown[:kept],
+        columns_omitted=len(table.header) - kept,
+        truncated=any(one is not other for one, other in zip(shown[:kept], columns, strict=False)),
     )
 
 
-def _profile_of_numbers(name: str, kind: ColumnType, nulls: int, values: Sequence[str]) -> ColumnProfile:
-    numbers: list[int | float] = [int(value) if kind == "integer" else float(value) for value in values]
-    middle = statistics.quantiles(numbers, n=4, method="inclusive") if len(numbers) > 1 else numbers * 3
+def _shortened(column: ColumnProfile, limit: int) -> ColumnProfile:
+    """The column with its texts cut; the column itself where all are short enough."""
+    frequent = column.most_frequent or []
+    texts = (column.name, column.min, column.max, *[each.value for each in frequent])
+    if all(not isinstance(text, str) or len(text) <= limit for text in texts):
+        return column
     return ColumnProfile(
-        name=name,
-        type=kind,
-        nulls=nulls,
-        distinct=len(set(numbers)),
-        min=min(numbers),
-        max=max(numbers),
-        mean=math.fsum(numbers) / len(numbers),
-        quantiles=Quantiles(p25=middle[0], p50=middle[1], p75=middle[2]),
+        name=column.name[:limit],
+        type=column.type,
+        nulls=column.nulls,
+        distinct=column.distinct,
+        min=_cut(column.min, limit),
+        max=_cut(column.max, limit),
+        mean=column.mean,
+        quantiles=column.quantiles,
+        most_frequent=[_short_count(each, limit) for each in frequent] or None,
     )
 
 
-def _most_frequent(counts: Counter[str]) -> list[ValueCount]:
-    """By count, then by value, so that equal documents have equal profiles."""
-    ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    return [ValueCount(value=value[:MAX_TEXT], count=count) for value, count in ranked[:MOST_FREQUENT]]
+def _cut(bound: float | str | None, limit: int) -> float | str | None:
+    return bound[:limit] if isinstance(bound, str) else bound
 
 
-def _type_of(values: Sequence[str]) -> ColumnType:
-    """The narrowest type that every value has."""
-    if not values:
-        return "empty"
-    kinds = {_kind(value.strip()) for value in values}
-    if kinds == {"integer", "number"}:
-        return "number"
-    if kinds == {"date", "datetime"}:
-        return "datetime"
-    return kinds.pop() if len(kinds) == 1 else "text"
-
-
-def _kind(value: str) -> ColumnType:
-    if value.lower() in _TRUTH:
-        return "boolean"
-    if _NUMBER.fullmatch(value):
-        if abs(float(value)) > _LARGEST:
-            return "text"
-        return "integer" if _INTEGER.fullmatch(value) else "number"
-    if _DATE.fullmatch(value) and _is_moment(date.fromisoformat, value):
-        return "date"
-    if _DATETIME.fullmatch(value) and _is_moment(datetime.fromisoformat, value):
-        return "datetime"
-    return "text"
-
-
-def _is_moment(parse: Callable[[str], object], value: str) -> bool:
-    try:
-        parse(value)
-    except ValueError:
-        return False
-    return True
+def _short_count(frequent: ValueCount, limit: int) -> ValueCount:
+    return ValueCount(value=frequent.value[:limit], count=frequent.count)

@@ -1,30 +1,24 @@
 """`http.request`: deliver an HTTP request, with retries; guarded against server-side request forgery."""
 
-import asyncio
-import codecs
-import ipaddress
 import re
-import socket
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from domain.jobs.job_type import JobContext, JobType, Policy
 from domain.jobs.outcomes import Fail, Retry
 from domain.jobs.retry import Backoff
+from job_types.addresses import is_public
+from job_types.http_answer import MAX_BODY_BYTES, first_header, retry_after, text_headers, text_of
+from job_types.http_exchange import Incoming, NoAnswer, Outgoing, exchange
+from job_types.http_url import HttpUrl, permits, split_url
+from job_types.name_resolution import Resolver, SystemResolver, Unresolved
 
-MAX_BODY_BYTES = 64 * 1024
-"""Of a response; the rest is not read."""
 MAX_HEADERS = 50
 MAX_TIMEOUT_SECONDS = 20
 ALLOWED_HOSTS = "HTTP_REQUEST_ALLOWED_HOSTS"
-"""The setting that permits private hosts by name: `host` or `host:port`, separated by commas."""
+"""The setting that permits private hosts by name: `host` or `host:port`, separated by commas; IPv6 as `[::1]`."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -34,23 +28,10 @@ _OURS = frozenset({
 })  # fmt: skip
 _RETRYABLE = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
-# RFC 6052 section 2.1, RFC 3056: IPv6 prefixes that lead to an IPv4 address inside them.
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
 
 
 def _http_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError("not a URL") from error
-    if parts.scheme not in {"http", "https"} or not host:
-        raise ValueError("only http:// and https:// URLs with a host are delivered to")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("credentials belong into a header, not into the URL")
-    if not url.isascii() or any(character <= " " for character in url):
-        raise ValueError("a URL is ASCII without spaces; encode the rest as %XX")
+    split_url(url)
     return url
 
 
@@ -64,32 +45,48 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
 
 
 Status = Annotated[int, Field(ge=100, le=599)]
+HeaderName = Annotated[str, StringConstraints(max_length=256)]
+HeaderValue = Annotated[str, StringConstraints(max_length=8192)]
 
 
 class HttpRequest(BaseModel):
-    """The request to deliver. Its body is sent as UTF-8."""
+    """The request to deliver.
+
+    The URL is sent as it is written here, without its fragment; the body and the values of headers are sent as UTF-8.
+    Added are `Host`, `Idempotency-Key`, `Connection: close` and, with a body or a method that has one,
+    `Content-Length`: no `User-Agent`, `Accept` or `Content-Type` unless it is given.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "POST"
     url: Annotated[str, Field(max_length=2048), AfterValidator(_http_url)]
-    headers: Annotated[dict[str, str], Field(max_length=MAX_HEADERS), AfterValidator(_headers)] = Field(
+    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=MAX_HEADERS), AfterValidator(_headers)] = Field(
         default_factory=dict
     )
     body: str | None = None
     expect_status: list[Status] | None = Field(
-        default=None, min_length=1, description="What counts as delivered; any 2xx unless given"
+        default=None, min_length=1, max_length=100, description="What counts as delivered; any 2xx unless given"
     )
-    timeout_seconds: float = Field(default=10, gt=0, le=MAX_TIMEOUT_SECONDS)
+    timeout_seconds: float = Field(
+        default=10, gt=0, le=MAX_TIMEOUT_SECONDS, description="Of the exchange; the name is resolved before it"
+    )
 
 
 class HttpResponse(BaseModel):
-    """The response that counted as delivered. Bytes of the body that are not text are replaced."""
+    """The response that counted as delivered: its status says so, whatever else of it came.
+
+    Bytes that are no text are replaced by U+FFFD. A body of gzip or deflate is shown without that coding.
+    """
 
     status: int
-    headers: dict[str, str]
+    headers: dict[str, str] = Field(description="Names in lower case; the first 50, in 16 KiB of JSON, 4 KiB each")
     body: str
-    truncated: bool = Field(description=f"Whether the body was longer than {MAX_BODY_BYTES} bytes")
+    truncated: bool = Field(
+        description=f"Whether the body is not all here: over {MAX_BODY_BYTES} bytes, as sent or as stored in JSON"
+        " (where a control character takes six), or broken off"
+    )
+    headers_truncated: bool = Field(default=False, description="Whether headers are left out or cut")
 
 
 HTTP_REQUEST = JobType[HttpRequest, HttpResponse](
@@ -106,135 +103,59 @@ class DeliverHttpRequest:
 
     definition = HTTP_REQUEST
 
+    def __init__(self, resolver: Resolver | None = None) -> None:
+        self._resolver = resolver or SystemResolver()
+
     async def run(self, request: HttpRequest, context: JobContext) -> HttpResponse | Retry | Fail:
         """The response, `Retry` when another attempt may succeed, `Fail` when none can."""
-        allowed = _allowed_hosts(context.settings)
-        addresses = await _resolve(request.url, allowed)
+        url = split_url(request.url)
+        addresses = await self._addresses(url, context.settings.get(ALLOWED_HOSTS, ""))
         if not isinstance(addresses, tuple):
             return addresses
-        connector = aiohttp.TCPConnector(resolver=_Pinned(addresses), force_close=True, use_dns_cache=False)
-        timeout = aiohttp.ClientTimeout(total=request.timeout_seconds)
-        try:
-            async with (
-                aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
-                session.request(
-                    request.method,
-                    request.url,
-                    headers={**request.headers, "Idempotency-Key": context.idempotency_key},
-                    data=None if request.body is None else request.body.encode(),
-                    allow_redirects=False,
-                ) as response,
-            ):
-                return await _answer(request, response)
-        except TimeoutError:
-            return Retry(code="timeout", reason=f"no answer within {request.timeout_seconds:g} s")
-        except aiohttp.ClientError as error:
-            return Retry(code="connection", reason=type(error).__name__)
+        outgoing = Outgoing(
+            method=request.method,
+            url=url,
+            headers=(*request.headers.items(), ("Idempotency-Key", context.idempotency_key)),
+            body=None if request.body is None else request.body.encode(),
+        )
+        answer = await exchange(outgoing, addresses, timedelta(seconds=request.timeout_seconds), MAX_BODY_BYTES)
+        match answer:
+            case NoAnswer(timed_out=True):
+                return Retry(code="timeout", reason=f"no answer within {request.timeout_seconds:g} s")
+            case NoAnswer(reason=reason):
+                return Retry(code="connection", reason=reason)
+            case Incoming():
+                return _judged(request, answer)
+
+    async def _addresses(self, url: HttpUrl, allowed: str) -> tuple[str, ...] | Retry | Fail:
+        """The addresses that the delivery may connect to; all of them public, unless the host is permitted.
+
+        The connection is made to these and not to the name, so that a second answer of DNS changes nothing.
+        """
+        found = await self._resolver.resolve(url.host.host, url.port)
+        if isinstance(found, Unresolved):
+            return Retry(code="dns", reason=found.reason)
+        if permits(allowed, url):
+            return found
+        if not found or not all(is_public(address) for address in found):
+            return Fail(code="forbidden_address", reason="the host is not at a public address")
+        return found
 
 
-async def _answer(request: HttpRequest, response: aiohttp.ClientResponse) -> HttpResponse | Retry | Fail:
-    status = response.status
-    wanted = request.expect_status
+def _judged(request: HttpRequest, answer: Incoming) -> HttpResponse | Retry | Fail:
+    """The status decides."""
+    status, wanted = answer.status, request.expect_status
     if status in wanted if wanted is not None else 200 <= status < 300:  # noqa: PLR2004 - RFC 9110: 2xx
-        raw = await response.content.read(MAX_BODY_BYTES + 1) if request.method != "HEAD" else b""
-        while len(raw) <= MAX_BODY_BYTES and not response.content.at_eof():
-            raw += await response.content.read(MAX_BODY_BYTES + 1 - len(raw))
+        body, whole = text_of(answer.body, answer.headers, complete=answer.body_complete)
+        headers, all_headers = text_headers(answer.headers)
         return HttpResponse(
             status=status,
-            headers={
-                name.lower(): ", ".join(response.headers.getall(name))
-                for name in list(dict.fromkeys(response.headers))[:MAX_HEADERS]
-            },
-            body=raw[:MAX_BODY_BYTES].decode(_charset(response), errors="replace"),
-            truncated=len(raw) > MAX_BODY_BYTES,
+            headers=headers,
+            body=body,
+            truncated=not whole,
+            headers_truncated=not (all_headers and answer.headers_complete),
         )
     if status in _RETRYABLE or status >= _SERVER_ERROR:
-        after = _retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+        after = retry_after(first_header(answer.headers, b"retry-after"), datetime.now(UTC))
         return Retry(code=f"http_{status}", reason=f"the server answered {status}", after=after)
     return Fail(code=f"http_{status}", reason=f"the server answered {status}, which is not expected")
-
-
-def _charset(response: aiohttp.ClientResponse) -> str:
-    try:
-        return codecs.lookup(response.charset or "utf-8").name
-    except LookupError:
-        return "utf-8"
-
-
-def _retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """RFC 9110, section 10.2.3: seconds, or a date; anything else is ignored."""
-    if value is None:
-        return None
-    if value.strip().isdecimal() and value.isascii():
-        return timedelta(seconds=min(int(value[:12]), 10**9))
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(aware - now, timedelta(0))
-
-
-def _allowed_hosts(settings: Mapping[str, str]) -> frozenset[str]:
-    return frozenset(host.strip().lower() for host in settings.get(ALLOWED_HOSTS, "").split(",") if host.strip())
-
-
-async def _resolve(url: str, allowed: frozenset[str]) -> tuple[str, ...] | Retry | Fail:
-    """The addresses that the delivery may connect to; all of them public, unless the host is permitted."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return Retry(code="dns", reason="the host name could not be resolved")
-    addresses = tuple(dict.fromkeys(str(entry[4][0]).split("%")[0] for entry in found))
-    if host in allowed or f"{host}:{port}" in allowed:
-        return addresses
-    if not addresses or not all(is_public(address) for address in addresses):
-        return Fail(code="forbidden_address", reason="the host is not at a public address")
-    return addresses
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is of the public internet, also when an IPv6 form hides an IPv4 address."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = _inner(ip)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)
-
-
-class _Pinned(AbstractResolver):
-    """Resolves every name to addresses that were checked, so that a second answer of DNS changes nothing."""
-
-    def __init__(self, addresses: tuple[str, ...]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._addresses
-            if family in {socket.AF_UNSPEC, socket.AF_INET6 if ":" in address else socket.AF_INET}
-        ]
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-
-def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if ip in _NAT64:
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    if ip in _SIX_TO_FOUR:
-        return ip.sixtofour
-    return ip.ipv4_mapped

@@ -95,6 +95,7 @@ HTTP_REQUEST = JobType[HttpRequest, HttpResponse](
     payload=HttpRequest,
     result=HttpResponse,
     policy=Policy(max_attempts=5, timeout=timedelta(seconds=25), backoff=Backoff(base=timedelta(seconds=2))),
+    settings=(ALLOWED_HOSTS,),
 )
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from domain.jobs.execution import MAX_RESULT_BYTES
+from domain.jobs.guard import MAX_RESULT_BYTES
 from domain.jobs.outcomes import Fail, Retry
 from domain.json_text import byte_length, to_json_text
 from job_types.http_answer import MAX_BODY_BYTES

@@ -16,8 +16,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.jobs.job_type import Catalogue
 from domain.jobs.sweeping import Sweeper, SweepReport
-from functions.runtime import Runtime, new_random, now
-from functions.settings import read_settings
+from functions.runtime import Runtime, held_to, new_random, now
+from functions.settings import read_settings, read_sweeper_settings
 from job_types import catalogue
 
 Event = dict[str, object]
@@ -63,7 +63,12 @@ def _tell(logger: Logger, report: SweepReport) -> None:
     overdue.flush_metrics()
 
 
-handler = build(Runtime(read_settings(os.environ)), Logger(), catalogue())
+def _start() -> Callable[[Event, LambdaContext], Response]:
+    settings, _ours = read_settings(os.environ), read_sweeper_settings(os.environ)
+    return build(Runtime(settings), held_to(Logger(), settings.log_level), catalogue())
+
+
+handler = _start()
 
 # And it stays: later collections need not look at it.
 gc.freeze()

@@ -14,8 +14,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.jobs.execution import JobExecutor
 from domain.jobs.job_type import Catalogue
-from functions.runtime import Runtime, new_id, new_random, now
-from functions.settings import read_settings
+from functions.runtime import Runtime, held_to, new_id, new_random, now
+from functions.settings import read_settings, read_worker_settings
 from functions.worker.batch import run_batch
 from functions.worker.set_aside import set_aside
 from functions.worker.telemetry import report_executions, report_undecodable
@@ -51,7 +51,12 @@ def build(
     return handle
 
 
-handler = build(Runtime(read_settings(os.environ)), Logger(), catalogue(), os.environ.get("ON_FAILURE_QUEUE_URL", ""))
+def _start() -> Callable[[Event, LambdaContext], Response]:
+    settings, ours = read_settings(os.environ), read_worker_settings(os.environ)
+    return build(Runtime(settings), held_to(Logger(), settings.log_level), catalogue(), ours.on_failure_queue_url)
+
+
+handler = _start()
 
 # And it stays: later collections need not look at it.
 gc.freeze()

@@ -26,8 +26,14 @@ from tests.fakes.lambda_context import FakeLambdaContext
 
 T = TypeVar("T")
 SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/samples").glob("*.json")}
+
+
+def build_api(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:
+    return functions.api.handler.build(runtime, user_repository_on(runtime.client), logger, job_types)
+
+
 BUILD: Mapping[str, Callable[[Runtime, Logger, Catalogue], Callable[..., object]]] = {
-    "api": functions.api.handler.build,
+    "api": build_api,
     "worker": functions.worker.handler.build,
     "sweeper": functions.sweeper.handler.build,
 }

@@ -23,10 +23,11 @@ from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Pol
 from domain.jobs.repository import JobUnreadable, VersionConflict
 from domain.jobs.retry import Backoff
 from domain.results import ItemTooLarge, StorageUnavailable
-from functions.runtime import Runtime, new_id
-from functions.settings import read_settings
+from functions.runtime import Runtime, new_id, user_repository
+from functions.settings import read_api_settings, read_settings
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
+from tests.fakes.job_repository import SHARDS
 from tests.reliability.ledger import LEDGER, Fault, Ledger, Point
 
 PAUSE_SECONDS = 12
@@ -231,12 +232,12 @@ POISON = (
 JOB_TYPES = Catalogue(cast("AnyHandler", each) for each in (Note(), *POISON))
 
 _LEDGER = Ledger(Path(os.environ.get(LEDGER, "ledger.sqlite")))
-_SETTINGS = read_settings(os.environ)
-_RUNTIME = Runtime(_SETTINGS)
+_SETTINGS, _API = read_settings(os.environ), read_api_settings(os.environ)
+_RUNTIME = Runtime(_SETTINGS, _API.cursor_key)
 if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") == "WorkerFunction":
-    _CURSORS = CursorCodec(_SETTINGS.cursor_key.encode())
-    _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, _CURSORS, new_id, _SETTINGS.wake_shards)
+    _CURSORS = CursorCodec(_API.cursor_key.encode())
+    _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, _CURSORS, new_id, SHARDS)
 
 worker = functions.worker.handler.build(_RUNTIME, Logger(), JOB_TYPES)
-api = functions.api.handler.build(_RUNTIME, Logger(), JOB_TYPES)
+api = functions.api.handler.build(_RUNTIME, user_repository(_API, _RUNTIME.client), Logger(), JOB_TYPES)
 sweeper = functions.sweeper.handler.build(_RUNTIME, Logger(), JOB_TYPES)

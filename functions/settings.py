@@ -8,6 +8,8 @@ from domain.frozen import Frozen
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 """The name that AWS's SDKs agreed on for another endpoint of one service."""
 
+_DAY = 86_400
+
 
 class MissingSetting(LookupError):
     """A function cannot start: a variable of its environment is missing, or is not what it must be."""
@@ -94,6 +96,10 @@ def _text(environment: Mapping[str, str], name: str) -> str:
 
 def _seconds(environment: Mapping[str, str], name: str) -> timedelta:
     text = _text(environment, name)
-    if not (text.isascii() and text.isdigit()):
-        raise MissingSetting(f"The environment variable {name} must be a whole number of seconds, not {text!r}.")
-    return timedelta(seconds=int(text))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= _DAY:
+        raise MissingSetting(f"The environment variable {name} must be a number of seconds, not {text!r}.")
+    return timedelta(seconds=seconds)

@@ -4,13 +4,14 @@ SAM's hash of a function does not see the values of parameters, so a changed one
 environment. What is compared is what AWS's own translator makes of template.yaml with one value and with another.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 
 import pytest
 from pydantic import JsonValue
 
-from local.cloudformation import TEMPLATE, InvalidParameter, mapping, resolved, translated
+from local.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
 from tests.conftest import PARAMETERS
 
 API, WORKER, SWEEPER = "ApiFunction", "WorkerFunction", "SweeperFunction"
@@ -109,6 +110,19 @@ def configurations(parameters: Mapping[str, str]) -> dict[str, dict[str, JsonVal
 
 def test_every_parameter_is_tried() -> None:
     assert set(OTHER) == set(declared())
+
+
+def test_every_parameter_and_every_variable_is_in_the_table_of_settings() -> None:
+    table = (ROOT / "README.md").read_text().split("## Settings")[1].split("## ")[0]
+    variables = {name for function in configurations(BASE).values() for name in variables_of(function)}
+    assert {name for name in set(declared()) | variables if f"`{name}`" not in table} == set()
+    named = set(re.findall(r"^\| (.+?) \| (.+?) \|", table, re.MULTILINE))
+    cells = {name for row in named for cell in row for name in re.findall(r"`(\w+)`", cell)}
+    assert cells == set(declared()) | variables, "and nothing that is gone"
+
+
+def variables_of(function: Mapping[str, JsonValue]) -> set[str]:
+    return set(mapping(mapping(function["Environment"])["Variables"]))
 
 
 @pytest.mark.parametrize("name", OTHER)

@@ -91,9 +91,9 @@ def _headrace() -> Callable[[dict[str, JsonValue]], object]:
     from functions.api.handler import build
 
     runtime = Runtime(read_settings(os.environ))
-    runtime.jobs, runtime.users = _Answering(), _Known()  # type: ignore[assignment]  # the database excluded
+    runtime.jobs = _Answering()  # type: ignore[assignment]  # the database excluded
     logger = Logger("benchmark", level="WARNING")
-    handle = build(runtime, logger, catalogue())
+    handle = build(runtime, _Known(), logger, catalogue())
     return lambda event: handle(event, _Context())  # type: ignore[arg-type]
 
 

@@ -28,7 +28,7 @@ from domain.json_text import JsonText
 from functions.runtime import LazyClient, job_repository, user_repository
 from local.cloudformation import ROOT
 from local.database import embedded_database, local_credentials
-from local.stack import settings
+from local.stack import api_settings, settings
 from local.tables import ensure_tables
 from local.template import Stack, load_stack
 from persistence.converters.dynamo_to_domain import job_to_item
@@ -82,7 +82,7 @@ async def measure() -> tuple[ColdStart, ...]:
         async with embedded_database(None, folder / "database.log") as database:
             client = LazyClient(database.url)
             await ensure_tables(await client(), tuple(stack.tables.values()))
-            await user_repository(settings(stack, database.url), client).add(sample_user())
+            await user_repository(api_settings(stack), client).add(sample_user())
             times: dict[tuple[str, str], list[float]] = {}
             for _ in range(STARTS):
                 for (function, kind), (place, module) in places.items():
@@ -158,7 +158,7 @@ def sample(name: str) -> JsonValue:
 def _start(place: Path, module: str, event: JsonValue, stack: Stack, url: str) -> float:
     """CPU milliseconds of one process; raises when the function does not answer as it should."""
     environment = {
-        **stack.functions["ApiFunction"].environment,
+        **{name: value for function in stack.functions.values() for name, value in function.environment.items()},
         **local_credentials(),
         "AWS_ENDPOINT_URL_DYNAMODB": url,
         "PATH": os.environ["PATH"],

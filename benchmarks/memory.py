@@ -11,7 +11,7 @@ from benchmarks.cold_start import PARAMETERS, an_event
 from domain.frozen import Frozen
 from functions.runtime import LazyClient, user_repository
 from local.database import embedded_database, local_credentials
-from local.stack import settings
+from local.stack import api_settings
 from local.tables import ensure_tables
 from local.template import Stack, load_stack
 from scripts.build import build
@@ -62,7 +62,7 @@ async def measure() -> tuple[Memory, ...]:
         async with embedded_database(None, folder / "database.log") as database:
             client = LazyClient(database.url)
             await ensure_tables(await client(), tuple(stack.tables.values()))
-            await user_repository(settings(stack, database.url), client).add(sample_user())
+            await user_repository(api_settings(stack), client).add(sample_user())
             found = []
             # The API last: its jobs are never run here, and would keep the sweeper busy.
             for function in ("sweeper", "worker", "api"):
@@ -78,7 +78,7 @@ async def _endured(function: str, artifact: Path, client: LazyClient, stack: Sta
         base, "-S", "-c", CHILD, str(artifact), f"functions.{function}.handler", str(WARM_UP), str(INVOCATIONS),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         env={
-            **stack.functions["ApiFunction"].environment, **local_credentials(),
+            **stack.functions[f"{function.capitalize()}Function"].environment, **local_credentials(),
             "AWS_ENDPOINT_URL_DYNAMODB": url, "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1",
         },
         cwd=artifact,

@@ -67,7 +67,7 @@ async def measure() -> tuple[Scale, ...]:
                 found_settings = settings(stack, database.url)
                 repository, positions = (
                     job_repository(found_settings, metered),
-                    stream_positions(found_settings, metered),
+                    stream_positions("StreamPositionsTable", metered),
                 )
                 found.append(Scale(jobs=size, costs=await costs(Meter(await metered()), repository, positions)))
                 await metered.close()

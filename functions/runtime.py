@@ -8,6 +8,7 @@ SDK's own retry.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import uuid
@@ -25,9 +26,10 @@ from persistence.dynamodb.repositories.user_repository import DynamoUserReposito
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
+    from aws_lambda_powertools import Logger
     from types_aiobotocore_dynamodb.client import DynamoDBClient
 
-    from functions.settings import Settings
+    from functions.settings import ApiSettings, Settings
 
 T = TypeVar("T")
 
@@ -98,15 +100,13 @@ class LazyClient:
 
 
 class Runtime:
-    """The loop, the client and the repositories of one execution environment."""
+    """The loop, the client and the jobs of one execution environment; `cursor_key` is the API's alone."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, cursor_key: str | None = None) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)  # Mangum asks asyncio for the loop.
         self.client = LazyClient(settings.endpoint_url)
-        self.jobs = job_repository(settings, self.client)
-        self.users = user_repository(settings, self.client)
-        self.positions = stream_positions(settings, self.client)
+        self.jobs = job_repository(settings, self.client, cursor_key)
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         """Run `work` to its end on the environment's one loop.
@@ -129,17 +129,27 @@ class Runtime:
         self._loop.close()
 
 
-def job_repository(settings: Settings, client: LazyClient) -> DynamoJobRepository:
+def job_repository(settings: Settings, client: LazyClient, cursor_key: str | None = None) -> DynamoJobRepository:
     """The job repository of these settings."""
-    cursors = CursorCodec(settings.cursor_key.encode())
+    cursors = CursorCodec(cursor_key.encode() if cursor_key is not None else os.urandom(32))
     return DynamoJobRepository(client, settings.jobs_table, cursors, new_id)
 
 
-def stream_positions(settings: Settings, client: LazyClient) -> DynamoStreamPositions:
+def stream_positions(table: str, client: LazyClient) -> DynamoStreamPositions:
     """The workers' positions in the stream."""
-    return DynamoStreamPositions(client, settings.stream_positions_table)
+    return DynamoStreamPositions(client, table)
 
 
-def user_repository(settings: Settings, client: LazyClient) -> DynamoUserRepository:
+def user_repository(settings: ApiSettings, client: LazyClient) -> DynamoUserRepository:
     """The user repository of these settings."""
     return DynamoUserRepository(client, settings.users_table, settings.user_emails_table, new_id)
+
+
+def held_to(logger: Logger, level: str) -> Logger:
+    """The same logger, which logs from `level` on: DEBUG, INFO, WARNING or ERROR.
+
+    Powertools prefers the level of Lambda's own filter to its variable. The filter may not be set above INFO: it would
+    drop the metrics, which are lines without a level (template.yaml, LoggingConfig).
+    """
+    logging.getLogger(logger.name).setLevel(level)
+    return logger

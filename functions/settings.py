@@ -1,31 +1,105 @@
-"""The environment that template.yaml gives to every function, read once."""
+"""The environment that template.yaml gives to the functions: each reads what it needs, once, at start."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from domain.frozen import Frozen
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 """The name that AWS's SDKs agreed on for another endpoint of one service."""
 
+_DAY = 86_400
+
+
+class MissingSetting(LookupError):
+    """A function cannot start: a variable of its environment is missing, or is not what it must be."""
+
 
 class Settings(Frozen):
-    """Where a function finds its tables. `endpoint_url` is None on AWS."""
+    """What every function reads."""
 
     jobs_table: str
+    endpoint_url: str | None
+    """Of another DynamoDB than AWS's; None on AWS."""
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
+
+
+class ApiSettings(Frozen):
+    """What the API reads besides."""
+
     users_table: str
     user_emails_table: str
-    stream_positions_table: str
     cursor_key: str
-    endpoint_url: str | None
+    longest_wait: timedelta
+    """How long a request that prefers to wait may hold the function; zero answers at once."""
+    trust_unverified_email: bool
+    """Whether a token without the claim `email_verified` counts as verified."""
+
+
+class WorkerSettings(Frozen):
+    """What the worker reads besides; its job types read variables of their own."""
+
+    stream_positions_table: str
+    on_failure_queue_url: str
+    """Where undecodable records go; empty locally, where there is no such queue."""
+    function_timeout: timedelta
+    """The time limit of one invocation, by which a job type's timeout is judged."""
+
+
+class SweeperSettings(Frozen):
+    """What the sweeper reads besides."""
+
+    stream_positions_table: str
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings in `environment`; a missing variable raises `KeyError` with its name."""
+    """Raises `MissingSetting`, as its neighbours do."""
     return Settings(
-        jobs_table=environment["JOBS_TABLE"],
-        users_table=environment["USERS_TABLE"],
-        user_emails_table=environment["USER_EMAILS_TABLE"],
-        stream_positions_table=environment["STREAM_POSITIONS_TABLE"],
-        cursor_key=environment["CURSOR_KEY"],
-        endpoint_url=environment.get(ENDPOINT_VARIABLE) or None,
+        jobs_table=_text(environment, "JOBS_TABLE"),
+        endpoint_url=_text(environment, ENDPOINT_VARIABLE) or None,
+        log_level=_text(environment, "POWERTOOLS_LOG_LEVEL"),
     )
+
+
+def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:
+    """Only the word `on` trusts unverified addresses."""
+    return ApiSettings(
+        users_table=_text(environment, "USERS_TABLE"),
+        user_emails_table=_text(environment, "USER_EMAILS_TABLE"),
+        cursor_key=_text(environment, "CURSOR_KEY"),
+        longest_wait=_seconds(environment, "LONGEST_WAIT_SECONDS"),
+        trust_unverified_email=_text(environment, "TRUST_UNVERIFIED_EMAIL") == "on",
+    )
+
+
+def read_worker_settings(environment: Mapping[str, str]) -> WorkerSettings:
+    """Of `WorkerFunction`."""
+    return WorkerSettings(
+        stream_positions_table=_text(environment, "STREAM_POSITIONS_TABLE"),
+        on_failure_queue_url=_text(environment, "ON_FAILURE_QUEUE_URL"),
+        function_timeout=_seconds(environment, "FUNCTION_TIMEOUT_SECONDS"),
+    )
+
+
+def read_sweeper_settings(environment: Mapping[str, str]) -> SweeperSettings:
+    """Of `SweeperFunction`."""
+    return SweeperSettings(stream_positions_table=_text(environment, "STREAM_POSITIONS_TABLE"))
+
+
+def _text(environment: Mapping[str, str], name: str) -> str:
+    try:
+        return environment[name]
+    except KeyError:
+        raise MissingSetting(f"The environment variable {name} is missing; template.yaml says what it holds.") from None
+
+
+def _seconds(environment: Mapping[str, str], name: str) -> timedelta:
+    text = _text(environment, name)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= _DAY:
+        raise MissingSetting(f"The environment variable {name} must be a number of seconds, not {text!r}.")
+    return timedelta(seconds=seconds)

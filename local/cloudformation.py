@@ -4,10 +4,13 @@ AWS's own translator (`aws-sam-translator`) turns the SAM template into CloudFor
 deployment. Names that CloudFormation would make up are the logical ids here.
 """
 
+import copy
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -29,7 +32,11 @@ _PSEUDO: Mapping[str, str] = {
 
 
 class UnsupportedTemplate(ValueError):
-    """The template uses something that the local stack does not play; the message names it."""
+    """The template uses something that the local stack does not support; the message names it."""
+
+
+class InvalidParameter(ValueError):
+    """A parameter's value is not one that the template permits; the message names it and says why."""
 
 
 class _NoManagedPolicies:
@@ -42,19 +49,28 @@ class _NoManagedPolicies:
 def translated(path: Path, values: Mapping[str, str], code: str | None = None) -> dict[str, JsonValue]:
     """The CloudFormation template of a SAM template; `code` is where all functions' code would lie.
 
-    Raises `UnsupportedTemplate` when a parameter has neither a value nor a default.
+    Raises `UnsupportedTemplate` when a parameter has neither a value nor a default, and `InvalidParameter` when it has
+    one that CloudFormation would refuse.
     """
     # A second of imports, which only those commands should pay that need the template.
     from samtranslator.translator.transform import transform
-    from samtranslator.yaml_helper import yaml_parse
 
-    source = yaml_parse(path.read_text())
+    source = copy.deepcopy(_parsed(path.read_text()))
     if code is not None:
         source["Globals"]["Function"]["CodeUri"] = code
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # It warns of metrics that nobody reads.
     template = transform(source, _values(source.get("Parameters", {}), values), _NoManagedPolicies())
     return mapping(template)
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str) -> dict[str, dict[str, dict[str, JsonValue]]]:
+    """Reading takes longer than translating, and tests translate one template many times."""
+    from samtranslator.yaml_helper import yaml_parse
+
+    source: dict[str, dict[str, dict[str, JsonValue]]] = yaml_parse(text)
+    return source
 
 
 def resolved(path: Path, values: Mapping[str, str]) -> dict[str, JsonValue]:
@@ -77,7 +93,33 @@ def _values(declared: Mapping[str, JsonValue], given: Mapping[str, str]) -> dict
     missing = sorted(set(declared) - set(values))
     if missing:
         raise UnsupportedTemplate(f"no value for the parameters {', '.join(missing)}")
+    for name, value in values.items():
+        refusal = _refusal(mapping(declared[name]), value)
+        if refusal is not None:
+            raise InvalidParameter(f"{name} {refusal}")
     return values
+
+
+def _refusal(spec: Mapping[str, JsonValue], value: str) -> str | None:
+    """What a parameter must be and this value is not, by the rules of CloudFormation; None when it is."""
+    allowed = spec.get("AllowedValues")
+    if isinstance(allowed, list) and value not in map(str, allowed):
+        return f"must be one of {', '.join(map(str, allowed))}"
+    if not re.fullmatch(str(spec.get("AllowedPattern", ".*")), value, re.DOTALL):
+        return str(spec.get("ConstraintDescription", f"must match {spec.get('AllowedPattern')}"))
+    if spec.get("Type") == "Number":
+        if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+            return "must be a number"
+        return _outside(spec, float(value), "MinValue", "MaxValue", "")
+    return _outside(spec, len(value), "MinLength", "MaxLength", " characters")
+
+
+def _outside(spec: Mapping[str, JsonValue], size: float, least: str, most: str, unit: str) -> str | None:
+    if least in spec and size < float(str(spec[least])):
+        return f"must have at least {spec[least]}{unit}" if unit else f"must be at least {spec[least]}"
+    if most in spec and size > float(str(spec[most])):
+        return f"must have at most {spec[most]}{unit}" if unit else f"must be at most {spec[most]}"
+    return None
 
 
 def _own_name(name: str, spec: Mapping[str, JsonValue]) -> str:
@@ -125,6 +167,8 @@ class _Intrinsics:
                 return f"{name}.{attribute}"
             case {"Fn::If": [str(condition), then, otherwise]}:
                 return self.resolve(then if self.holds(condition) else otherwise)
+            case {"Fn::Split": [str(separator), text]}:
+                return list[JsonValue](str(self.resolve(text)).split(separator))
             case {"Fn::Sub": str(text)}:
                 for name, replacement in self._names.items():
                     text = text.replace(f"${{{name}}}", replacement)

@@ -8,9 +8,9 @@ from domain.users.repository import EmailTaken
 from domain.users.service import UserService
 from domain.users.user import InvalidEmail, Role, User
 from functions.runtime import LazyClient, new_id, now, user_repository
-from functions.settings import Settings
+from functions.settings import ApiSettings
 from local.database import StackError
-from local.stack import credentials_for, parameters, settings
+from local.stack import api_settings, credentials_for, parameters
 from local.state import Folder
 from local.template import load_stack
 
@@ -30,9 +30,9 @@ async def create_user(
 ) -> User | InvalidEmail | EmailTaken | StorageUnavailable:
     """Add a user through the repository, without the API."""
     os.environ.update(credentials_for(endpoint_url))
-    local = settings(load_stack(parameters(folder)), endpoint_url)
+    local = api_settings(load_stack(parameters(folder)))
     users, user_emails = (tables.users, tables.user_emails) if tables else (None, None)
-    found = Settings.model_validate({
+    found = ApiSettings.model_validate({
         **dict(local),
         "users_table": users or local.users_table,
         "user_emails_table": user_emails or local.user_emails_table,

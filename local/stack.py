@@ -14,7 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from domain.frozen import Frozen
 from functions.runtime import LazyClient
-from functions.settings import ENDPOINT_VARIABLE, Settings, read_settings
+from functions.settings import ENDPOINT_VARIABLE, ApiSettings, Settings, read_api_settings, read_settings
+from local.cloudformation import InvalidParameter
 from local.database import StackError, embedded_database, local_credentials, remove_state
 from local.event_source_mapping import StreamPump
 from local.function_pool import FunctionPool
@@ -28,6 +29,8 @@ from local.tokens import AUDIENCE, ISSUER, local_authority
 SWEEP_SECONDS = 1.0
 """Locally the sweeper runs each second, so that nobody waits a minute for a retry."""
 MAX_API_CONCURRENCY = 8
+MAX_STREAM_CONCURRENCY = max(4, os.cpu_count() or 1)
+"""Worker processes at most, however many lanes the stream has: more than CPUs make a laptop slow, not its jobs fast."""
 DRAIN_SECONDS = 10.0
 MAX_LINE = 2**16
 """Bytes of a request line; what is too long is the API's to refuse, not the server's."""
@@ -71,6 +74,11 @@ def settings(stack: Stack, endpoint_url: str) -> Settings:
     return read_settings({**stack.functions["ApiFunction"].environment, ENDPOINT_VARIABLE: endpoint_url})
 
 
+def api_settings(stack: Stack) -> ApiSettings:
+    """The API's own settings, for commands that go straight to the tables of users."""
+    return read_api_settings(stack.functions["ApiFunction"].environment)
+
+
 def credentials_for(endpoint_url: str) -> dict[str, str]:
     """This shell's AWS credentials for AWS; made-up ones for anything else."""
     host = urlsplit(endpoint_url).hostname or ""
@@ -93,7 +101,7 @@ async def running_stack(
     other = folder.running()
     if other is not None:
         raise StackError(f"A stack runs in this folder already, at {other.url} (process {other.pid}); stop it first.")
-    stack = adapt(load_stack(parameters(folder, options.allowed_hosts, options.log_level)))
+    stack = adapt(_declared(folder, options))
     async with AsyncExitStack() as running:
         _check_port(options)
         endpoint_url, watches = await running.enter_async_context(_database(folder, options))
@@ -109,6 +117,13 @@ async def running_stack(
         folder.note(noted)
         running.callback(folder.forget)
         yield noted
+
+
+def _declared(folder: Folder, options: Options) -> Stack:
+    try:
+        return load_stack(parameters(folder, options.allowed_hosts, options.log_level))
+    except InvalidParameter as error:
+        raise StackError(f"The template does not permit this: {error}.") from error
 
 
 async def _serve(running: AsyncExitStack, app: web.Application, options: Options) -> str:
@@ -183,9 +198,11 @@ async def _functions(
 
 
 def _concurrency(stack: Stack, function: str) -> int:
-    """As many environments as can be busy at once: one for each lane of a stream, one for a schedule."""
+    """As many environments as can be busy at once: one for each lane of a stream (within a limit), or one."""
     lanes = [mapping.parallelization_factor for mapping in stack.mappings if mapping.function == function]
-    return max(lanes, default=MAX_API_CONCURRENCY if _is_routed(stack, function) else 1)
+    if lanes:
+        return min(max(lanes), MAX_STREAM_CONCURRENCY)
+    return MAX_API_CONCURRENCY if _is_routed(stack, function) else 1
 
 
 def _is_routed(stack: Stack, function: str) -> bool:

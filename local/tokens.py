@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from domain.frozen import Frozen
 from local.state import Folder
 
-ISSUER = "http://headrace.localhost"
+ISSUER = "https://headrace.localhost"
 AUDIENCE = "headrace-local"
 KEY_ID = "local"
 _REQUIRED = ["exp", "iat", "iss", "aud"]

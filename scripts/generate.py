@@ -21,7 +21,7 @@ from domain.json_text import JsonText
 from domain.users.user import Role, User
 from functions.api.app import create_app
 from functions.runtime import LazyClient, job_repository, new_id, now, user_repository
-from functions.settings import Settings
+from functions.settings import ApiSettings, Settings
 from job_types import catalogue
 from persistence.converters.dynamo_to_domain import job_to_item
 
@@ -45,18 +45,16 @@ def generated() -> Mapping[str, str]:
 
 def openapi() -> dict[str, JsonValue]:
     """The OpenAPI document of the API."""
-    settings = Settings(
-        jobs_table="jobs",
+    ours = ApiSettings(
         users_table="users",
         user_emails_table="user_emails",
-        stream_positions_table="stream_positions",
         cursor_key="0" * 64,
-        endpoint_url=None,
+        longest_wait=timedelta(seconds=20),
+        trust_unverified_email=False,
     )
     client = LazyClient(None)  # Never opened: the document needs no table.
-    app = create_app(
-        job_repository(settings, client), user_repository(settings, client), catalogue(), now, new_id, Logger("docs")
-    )
+    jobs = job_repository(Settings(jobs_table="jobs", endpoint_url=None), client, ours.cursor_key)
+    app = create_app(jobs, user_repository(ours, client), catalogue(), now, new_id, Logger("docs"))
     document: dict[str, JsonValue] = json.loads(json.dumps(app.openapi()))
     return document
 

@@ -27,7 +27,7 @@ from domain.users.user import User
 from functions.runtime import LazyClient, job_repository, user_repository
 from local.cloudformation import ROOT
 from local.database import DATABASE_ONLY, embedded_database, local_credentials
-from local.stack import settings
+from local.stack import api_settings, settings
 from local.tables import ensure_tables
 from local.template import load_stack
 from scripts import stand_in
@@ -107,10 +107,11 @@ class _Tables:
     """The sample's user and job, in the tables that env.json leads to."""
 
     def __init__(self, url: str) -> None:
-        found = settings(load_stack(PARAMETERS), url)
+        stack = load_stack(PARAMETERS)
+        found = settings(stack, url)
         self.client = LazyClient(url)
         self._jobs = job_repository(found, self.client)
-        self._users = user_repository(found, self.client)
+        self._users = user_repository(api_settings(stack), self.client)
         self._jobs_table = found.jobs_table
 
     async def prepare(self) -> None:

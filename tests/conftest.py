@@ -18,11 +18,12 @@ from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
 from tests.fakes.job_repository import CURSOR_KEY
 
-PARAMETERS = {"JwtIssuer": "http://issuer.test", "JwtAudience": "headrace", "CursorKey": CURSOR_KEY.decode()}
+PARAMETERS = {"JwtIssuer": "https://issuer.test", "JwtAudience": "headrace", "CursorKey": CURSOR_KEY.decode()}
 
 # The entry points of the functions read their environment when they are imported, as on Lambda.
 os.environ.update(local_credentials())
-os.environ.update(load_stack(PARAMETERS).functions["WorkerFunction"].environment)
+for _function in load_stack(PARAMETERS).functions.values():
+    os.environ.update(_function.environment)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,14 +60,7 @@ async def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 
 def a_settings(url: str) -> Settings:
     """Settings for the tables of the template, under their local names."""
-    return Settings(
-        jobs_table="JobsTable",
-        users_table="UsersTable",
-        user_emails_table="UserEmailsTable",
-        stream_positions_table="StreamPositionsTable",
-        cursor_key=CURSOR_KEY.decode(),
-        endpoint_url=url,
-    )
+    return Settings(jobs_table="JobsTable", endpoint_url=url)
 
 
 async def tables_on(url: str, stack: Stack) -> AsyncIterator[LazyClient]:

@@ -1,6 +1,7 @@
 """Servers outside of Headrace, that tests need: receivers of deliveries, identity providers."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ from aiohttp import web
 
 
 @contextmanager
-def serving(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Iterator[str]:
+def serving(
+    handle: Callable[[web.Request], Awaitable[web.StreamResponse]], tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """A server in a thread of its own, so that it answers while a test waits; yields its URL."""
     started, loop, urls = threading.Event(), asyncio.new_event_loop(), list[str]()
 
@@ -18,8 +21,8 @@ def serving(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> I
         app.router.add_route("*", "/{path:.*}", handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        urls.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        urls.append(f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}")
         started.set()
         return runner
 

@@ -13,20 +13,23 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
 from domain.jobs.job_type import Catalogue
+from domain.users.repository import UserRepository
 from functions.api.app import create_app
 from functions.api.identity import sam_local_email
-from functions.runtime import Runtime, new_id, now
-from functions.settings import read_settings
+from functions.runtime import Runtime, held_to, new_id, now, user_repository
+from functions.settings import read_api_settings, read_settings
 from job_types import catalogue
 
 Event = dict[str, object]
 TEXT = ["text/", "application/json", "application/problem+json", "application/javascript"]
 
 
-def build(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[[Event, LambdaContext], Event]:
+def build(
+    runtime: Runtime, users: UserRepository, logger: Logger, job_types: Catalogue
+) -> Callable[[Event, LambdaContext], Event]:
     """The handler on this environment's loop and repositories."""
     email = sam_local_email(os.environ)
-    app = create_app(runtime.jobs, runtime.users, job_types, now, new_id, logger, email)
+    app = create_app(runtime.jobs, users, job_types, now, new_id, logger, email)
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 
     def handle(event: Event, context: LambdaContext) -> Event:
@@ -36,7 +39,13 @@ def build(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[[E
     return handle
 
 
-handler = build(Runtime(read_settings(os.environ)), Logger(), catalogue())
+def _start() -> Callable[[Event, LambdaContext], Event]:
+    settings, ours = read_settings(os.environ), read_api_settings(os.environ)
+    runtime = Runtime(settings, ours.cursor_key)
+    return build(runtime, user_repository(ours, runtime.client), held_to(Logger(), settings.log_level), catalogue())
+
+
+handler = _start()
 
 # And it stays: later collections need not look at it.
 gc.freeze()

@@ -16,17 +16,20 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.jobs.job_type import Catalogue
 from domain.jobs.sweeping import Sweeper, SweepReport
-from functions.runtime import Runtime, new_random, now
-from functions.settings import read_settings
+from functions.runtime import Runtime, held_to, new_random, now, stream_positions
+from functions.settings import SweeperSettings, read_settings, read_sweeper_settings
 from job_types import catalogue
 
 Event = dict[str, object]
 Response = dict[str, int | bool]
 
 
-def build(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[[Event, LambdaContext], Response]:
+def build(
+    runtime: Runtime, logger: Logger, job_types: Catalogue, settings: SweeperSettings
+) -> Callable[[Event, LambdaContext], Response]:
     """The handler on this environment's loop and repositories."""
-    sweeper = Sweeper(runtime.jobs, runtime.positions, job_types, now, new_random)
+    positions = stream_positions(settings.stream_positions_table, runtime.client)
+    sweeper = Sweeper(runtime.jobs, positions, job_types, now, new_random)
 
     def handle(_event: Event, context: LambdaContext) -> Response:
         """What the sweep did: `moved`, `idle`, `waiting` and `problems` are numbers of jobs."""
@@ -67,7 +70,13 @@ def _report(logger: Logger, report: SweepReport) -> None:
     overdue.flush_metrics()
 
 
-handler = build(Runtime(read_settings(os.environ)), Logger(), catalogue())
+def _start() -> Callable[[Event, LambdaContext], Response]:
+    settings = read_settings(os.environ)
+    logger = held_to(Logger(), settings.log_level)
+    return build(Runtime(settings), logger, catalogue(), read_sweeper_settings(os.environ))
+
+
+handler = _start()
 
 # And it stays: later collections need not look at it.
 gc.freeze()

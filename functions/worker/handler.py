@@ -15,8 +15,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.jobs.execution import JobExecutor, refuse_unrunnable
 from domain.jobs.job_type import Catalogue
-from functions.runtime import Runtime, cpus, environment_id, new_id, new_random, now
-from functions.settings import read_settings
+from functions.runtime import (
+    Runtime,
+    cpus,
+    environment_id,
+    held_to,
+    new_id,
+    new_random,
+    now,
+    stream_positions,
+)
+from functions.settings import WorkerSettings, read_settings, read_worker_settings
 from functions.worker.batch import run_batch
 from functions.worker.loop_watch import watched
 from functions.worker.position import PositionKeeper
@@ -32,15 +41,16 @@ RESERVE = timedelta(seconds=2)
 
 
 def build(
-    runtime: Runtime, logger: Logger, job_types: Catalogue, timeout: timedelta, on_failure_queue_url: str = ""
+    runtime: Runtime, logger: Logger, job_types: Catalogue, settings: WorkerSettings
 ) -> Callable[[Event, LambdaContext], Response]:
-    """The handler on this environment's loop and repositories, for a function that is stopped after `timeout`.
+    """The handler on this environment's loop and repositories.
 
-    Raises `UnrunnableJobType` when a job type could never run in it.
+    Raises `UnrunnableJobType` when a job type could never run in this function.
     """
-    refuse_unrunnable(job_types, timeout - RESERVE)
+    refuse_unrunnable(job_types, settings.function_timeout - RESERVE)
     executor = JobExecutor(runtime.jobs, job_types, now, new_id, new_random, os.environ, cpus(os.environ))
-    position = PositionKeeper(runtime.positions, environment_id, now)
+    positions = stream_positions(settings.stream_positions_table, runtime.client)
+    position = PositionKeeper(positions, environment_id, now)
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """Lambda's partial batch response: what it names comes again, the rest is done."""
@@ -50,23 +60,23 @@ def build(
         batch = records if isinstance(records, list) else []
         running = run_batch(executor, batch, now() + left - RESERVE, position)
         report = runtime.run(watched(running, partial(report_blocked, logger)))
-        report_executions(logger, report.executions)
+        report_executions(logger, report.executions, context.function_version)
         for record in report.undecodable:
             report_undecodable(logger, record)
         request_id, arn = context.aws_request_id, context.invoked_function_arn
-        unsent = runtime.run(set_aside(on_failure_queue_url, report.undecodable, request_id, arn, now()))
+        unsent = runtime.run(set_aside(settings.on_failure_queue_url, report.undecodable, request_id, arn, now()))
         return {"batchItemFailures": [{"itemIdentifier": number} for number in (*report.failures, *unsent)]}
 
     return handle
 
 
-handler = build(
-    Runtime(read_settings(os.environ)),
-    Logger(),
-    catalogue(),
-    timedelta(seconds=int(os.environ["FUNCTION_TIMEOUT_SECONDS"])),
-    os.environ.get("ON_FAILURE_QUEUE_URL", ""),
-)
+def _start() -> Callable[[Event, LambdaContext], Response]:
+    settings = read_settings(os.environ)
+    logger = held_to(Logger(), settings.log_level)
+    return build(Runtime(settings), logger, catalogue(), read_worker_settings(os.environ))
+
+
+handler = _start()
 
 # And it stays: later collections need not look at it.
 gc.freeze()

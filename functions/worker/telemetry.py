@@ -1,6 +1,6 @@
 """What the worker tells of its work: a log line for each attempt, a set of metrics for all of a kind in a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from aws_lambda_powertools import Logger
@@ -22,19 +22,20 @@ from functions.worker.loop_watch import Blocked
 _UNSUCCESSFUL = frozenset({"retrying", "failed"})
 
 
-def report_executions(logger: Logger, executions: Sequence[Execution | Crashed]) -> None:
-    """Log each execution; for the attempts that ran, also metrics by job type and outcome, and of all."""
+def report_executions(logger: Logger, executions: Sequence[Execution | Crashed], version: str) -> None:
+    """Log each execution; for the attempts that ran, also metrics by job type and outcome, and of all.
+
+    `version` is the function's.
+    """
     for execution in executions:
         _log(logger, execution)
     executed = sorted((each for each in executions if isinstance(each, Executed)), key=_kind)
     for (job_type, outcome), attempts in groupby(executed, _kind):
         _count_attempts(job_type, outcome, tuple(attempts))
     if executed:
-        # For `FailedAttemptsAlarm`, which rolls a deployment back: one alarm cannot look at every job type.
-        metrics = EphemeralMetrics()
-        metrics.add_metric("AttemptsEnded", MetricUnit.Count, len(executed))
-        metrics.add_metric("AttemptsFailed", MetricUnit.Count, sum(e.outcome in _UNSUCCESSFUL for e in executed))
-        metrics.flush_metrics()
+        failed = sum(each.outcome in _UNSUCCESSFUL for each in executed)
+        _count_for_the_alarms({}, len(executed), failed)
+        _count_for_the_alarms({"version": version}, len(executed), failed)
 
 
 def report_blocked(logger: Logger, blocked: Blocked, seconds: float | None) -> None:
@@ -91,6 +92,16 @@ def report_undecodable(logger: Logger, record: Undecodable) -> None:
         detail=record.detail,
     )
     _count("UndecodableRecords")
+
+
+def _count_for_the_alarms(dimensions: Mapping[str, str], ended: int, failed: int) -> None:
+    """For `FailedAttemptsAlarm` and `VersionFailedAttemptsAlarm`: no alarm can look at every job type."""
+    metrics = EphemeralMetrics()
+    for name, value in dimensions.items():
+        metrics.add_dimension(name, value)
+    metrics.add_metric("AttemptsEnded", MetricUnit.Count, ended)
+    metrics.add_metric("AttemptsFailed", MetricUnit.Count, failed)
+    metrics.flush_metrics()
 
 
 def _count_attempts(job_type: str, outcome: str, attempts: Sequence[Executed]) -> None:

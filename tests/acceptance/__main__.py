@@ -23,14 +23,14 @@ REPORT = ROOT / "acceptance-report.md"
 async def main(folder: Path) -> int:
     """Go through all steps; one that fails ends the run."""
     began, lines, failed = time.monotonic(), list[str](), False
-    with IdentityProvider().running() as provider, Receiver().running() as receiver:
+    with IdentityProvider(folder).running() as provider, Receiver().running() as receiver:
         parameters = {
             "JwtIssuer": provider.issuer,
             "JwtAudience": AUDIENCE,
             "CursorKey": secrets.token_hex(32),
             "HttpRequestAllowedHosts": urlsplit(receiver.url).netloc,
         }
-        async with deployed(folder, parameters) as stack, httpx.AsyncClient() as client:
+        async with deployed(folder, parameters, provider.certificate) as stack, httpx.AsyncClient() as client:
             steps = Steps(stack, Api(stack.api_url, client), provider, receiver)
             for number, (name, step) in enumerate(steps.all, start=1):
                 try:

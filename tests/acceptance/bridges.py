@@ -77,6 +77,21 @@ def routes_as_resources(resources: Resources) -> Resources:
     return {**resources, **made}
 
 
+def alarms_on_one_metric(resources: Resources) -> Resources:
+    """Two alarms watch a share, by metric math. MiniStack's alarms read one metric: here, the number that failed."""
+
+    def bridged(spec: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        properties = mapping(spec.get("Properties", {}))
+        match properties.get("Metrics"):
+            case [*_, {"MetricStat": {"Metric": dict(metric), "Stat": statistic, "Period": period}}]:
+                kept = {key: value for key, value in properties.items() if key != "Metrics"}
+                return {**spec, "Properties": {**kept, **metric, "Statistic": statistic, "Period": period}}
+            case _:
+                return spec
+
+    return {name: bridged(mapping(spec)) for name, spec in resources.items()}
+
+
 async def apply_time_to_live(jobs_table: str) -> None:
     """MiniStack ignores a table's TimeToLiveSpecification; it does what UpdateTimeToLive says."""
     async with aioboto3.Session().client("dynamodb") as client:
@@ -85,4 +100,8 @@ async def apply_time_to_live(jobs_table: str) -> None:
         )
 
 
-BRIDGES: tuple[Callable[[Resources], Resources], ...] = (without_code_deploy, routes_as_resources)
+BRIDGES: tuple[Callable[[Resources], Resources], ...] = (
+    without_code_deploy,
+    routes_as_resources,
+    alarms_on_one_metric,
+)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aioboto3
+from botocore.exceptions import WaiterError
 from pydantic import JsonValue
 
 from domain.frozen import Frozen
@@ -57,12 +58,25 @@ def bridged(packaged: Path, parameters: Mapping[str, str]) -> dict[str, JsonValu
     return {**template, "Resources": resources}
 
 
+async def _reasons() -> str:
+    """Why the stack was not created."""
+    async with aioboto3.Session().client("cloudformation") as cloudformation:
+        events = (await cloudformation.describe_stack_events(StackName=STACK))["StackEvents"]
+    return "; ".join(sorted({event["ResourceStatusReason"] for event in events if "ResourceStatusReason" in event}))
+
+
 @asynccontextmanager
-async def deployed(folder: Path, parameters: Mapping[str, str]) -> AsyncIterator[Deployed]:
-    """Start MiniStack, deploy, and stop it in the end. AWS's SDKs of this process talk to it."""
+async def deployed(folder: Path, parameters: Mapping[str, str], trusted: Path) -> AsyncIterator[Deployed]:
+    """Start MiniStack, deploy, and stop it in the end. AWS's SDKs of this process talk to it.
+
+    `trusted` is the certificate of the identity provider, from which MiniStack fetches the keys.
+    """
     # Whoever uses these credentials is MiniStack's root user; AUTH holds everybody else to their policies, above all
     # the functions to their roles.
-    settings = {"SERVICES": SERVICES, "AUTH": "true", "LAMBDA_EXECUTOR": "local", "LOG_LEVEL": "INFO"}
+    settings = {
+        "SERVICES": SERVICES, "AUTH": "true", "LAMBDA_EXECUTOR": "local", "LOG_LEVEL": "INFO",
+        "SSL_CERT_FILE": str(trusted),
+    }  # fmt: skip
     async with embedded_database(None, folder / "ministack.log", settings) as ministack:
         os.environ.update({**local_credentials(), "AWS_ENDPOINT_URL": ministack.url})
         session = aioboto3.Session()
@@ -78,9 +92,11 @@ async def deployed(folder: Path, parameters: Mapping[str, str]) -> AsyncIterator
                 Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
                 Capabilities=["CAPABILITY_IAM"],
             )
-            await cloudformation.get_waiter("stack_create_complete").wait(
-                StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
-            )
+            waiter = cloudformation.get_waiter("stack_create_complete")
+            try:
+                await waiter.wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+            except WaiterError as error:
+                raise RuntimeError(f"the stack was not created: {await _reasons()}") from error
             stack = (await cloudformation.describe_stacks(StackName=STACK))["Stacks"][0]
             resources = (await cloudformation.describe_stack_resources(StackName=STACK))["StackResources"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}

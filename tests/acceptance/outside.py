@@ -1,10 +1,15 @@
 """What is outside of the stack: an identity provider, and a receiver of deliveries."""
 
+import ipaddress
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.tokens import TokenAuthority
@@ -16,13 +21,18 @@ AUDIENCE = "headrace"
 class IdentityProvider:
     """Publishes its key as OpenID Connect Discovery 1.0 says, and signs tokens."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self._key = new_key()
         self.issuer = ""
+        self.certificate = folder / "issuer.pem"
+        """Whom to trust, so that the issuer is reached by https as every issuer is."""
 
     @contextmanager
     def running(self) -> Iterator["IdentityProvider"]:
-        with serving(self._handle) as url:
+        self.certificate.write_bytes(_certificate_and_key())
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(self.certificate)
+        with serving(self._handle, tls) as url:
             self.issuer = url
             yield self
 
@@ -69,3 +79,24 @@ class Receiver:
 def new_key() -> rsa.RSAPrivateKey:
     """An RSA key that nobody else has."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _certificate_and_key() -> bytes:
+    """A certificate of 127.0.0.1 for a day, signed by its own key, as PEM."""
+    key, now = new_key(), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8
+    return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+        serialization.Encoding.PEM, form, serialization.NoEncryption()
+    )

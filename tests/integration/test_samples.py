@@ -2,9 +2,9 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import TypeVar
 
 import pytest
@@ -18,6 +18,7 @@ from domain.jobs.job import Job
 from domain.jobs.job_type import Catalogue
 from domain.users.user import Email, User
 from functions.runtime import LazyClient, Runtime
+from functions.settings import read_sweeper_settings, read_worker_settings
 from job_types import catalogue
 from local.cloudformation import ROOT
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
@@ -27,12 +28,24 @@ from tests.fakes.lambda_context import FakeLambdaContext
 
 T = TypeVar("T")
 SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/samples").glob("*.json")}
+
+
+def build_api(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:
+    return functions.api.handler.build(runtime, user_repository_on(runtime.client), logger, job_types)
+
+
+def build_worker(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:
+    return functions.worker.handler.build(runtime, logger, job_types, read_worker_settings(os.environ))
+
+
+def build_sweeper(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:
+    return functions.sweeper.handler.build(runtime, logger, job_types, read_sweeper_settings(os.environ))
+
+
 BUILD: Mapping[str, Callable[[Runtime, Logger, Catalogue], Callable[..., object]]] = {
-    "api": functions.api.handler.build,
-    "worker": lambda runtime, logger, job_types: functions.worker.handler.build(
-        runtime, logger, job_types, timedelta(seconds=90)
-    ),
-    "sweeper": functions.sweeper.handler.build,
+    "api": build_api,
+    "worker": build_worker,
+    "sweeper": build_sweeper,
 }
 
 

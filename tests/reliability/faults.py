@@ -110,12 +110,14 @@ async def withstand(size: Size, seed: int = 1) -> Report:
 def with_faults(stack: Stack, ledger: Path) -> Stack:
     """The template's stack, with the job types and faults of `functions.py`."""
     handlers = {"ApiFunction": "api", "WorkerFunction": "worker", "SweeperFunction": "sweeper"}
+    # Each process of `functions.py` builds all three.
+    every = {name: value for function in stack.functions.values() for name, value in function.environment.items()}
     functions = {
         name: function.model_copy(
             update={
                 "handler": f"tests.reliability.functions.{handlers[name]}",
                 "timeout": FUNCTION_TIMEOUT,
-                "environment": {**function.environment, LEDGER: str(ledger)},
+                "environment": {**every, LEDGER: str(ledger)},
             }
         )
         for name, function in stack.functions.items()

@@ -3,18 +3,24 @@
 import json
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from graphlib import TopologicalSorter
 
 import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from local.cloudformation import TEMPLATE, mapping, resolved, translated
+from domain.jobs.transitions import LEASE_GRACE, MAX_REDRIVE_DOUBLINGS, TRIGGER_PATIENCE
+from job_types import catalogue
+from local.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
+from local.template import Stack
 from tests.conftest import PARAMETERS
 
 Resources = Mapping[str, JsonValue]
 Properties = dict[str, JsonValue]
 FUNCTIONS = ("Api", "Worker", "Sweeper")
 JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
+POSITIONS = "StreamPositionsTable.Arn"
+VPC = {"WorkerSubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d", "WorkerSecurityGroupIds": "sg-0a1b2c3d"}
 
 
 class Statement(BaseModel):
@@ -95,6 +101,7 @@ def test_the_worker_may_neither_scan_nor_delete_nor_search(resources: Resources)
         ("dynamodb:GetRecords", f"{JOBS}/stream/*"),
         ("dynamodb:GetShardIterator", f"{JOBS}/stream/*"),
         ("dynamodb:ListStreams", f"{JOBS}/stream/*"),
+        ("dynamodb:PutItem", POSITIONS),
         ("sqs:SendMessage", "OnFailureQueue.Arn"),
         ("logs:CreateLogStream", "WorkerLogGroup.Arn"),
         ("logs:PutLogEvents", "WorkerLogGroup.Arn"),
@@ -106,9 +113,14 @@ def test_the_sweeper_may_read_one_index_and_write_jobs(resources: Resources) -> 
         ("dynamodb:GetItem", JOBS),
         ("dynamodb:PutItem", JOBS),
         ("dynamodb:Query", f"{JOBS}/index/wake-index"),
+        ("dynamodb:Query", POSITIONS),
         ("logs:CreateLogStream", "SweeperLogGroup.Arn"),
         ("logs:PutLogEvents", "SweeperLogGroup.Arn"),
     }
+
+
+def test_the_schedule_may_invoke_the_sweepers_alias(resources: Resources) -> None:
+    assert grants(resources, "SweeperFunctionEveryMinuteRole") == {("lambda:InvokeFunction", "SweeperFunction")}
 
 
 def test_nobody_may_scan_and_nothing_is_granted_on_everything(resources: Resources) -> None:
@@ -133,22 +145,42 @@ def test_the_mapping_has_a_filter_finite_limits_partial_responses_and_a_destinat
     assert at(mapping, "StartingPosition") == "TRIM_HORIZON"
 
 
-def test_every_table_is_kept_protected_encrypted_and_recoverable_and_has_ttl_or_a_reason(resources: Resources) -> None:
+def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
-    assert len(tables) == 3
+    assert len(tables) == 4
     for name, table in tables.items():
-        assert at(resources[name], "DeletionPolicy") == at(resources[name], "UpdateReplacePolicy") == "Retain"
-        assert at(table, "DeletionProtectionEnabled") is True
-        assert at(table, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") is True
         assert at(table, "SSESpecification", "SSEEnabled") is True
+        assert at(table, "BillingMode") == "PAY_PER_REQUEST"
         assert at(table, "TimeToLiveSpecification", "Enabled") or at(resources[name], "Metadata", "WithoutTtl")
+
+
+def test_every_table_is_kept_protected_and_recoverable_or_has_a_reason(resources: Resources) -> None:
+    tables = of_type(resources, "AWS::DynamoDB::Table")
+    unprotected = {name for name in tables if at(resources[name], "Metadata", "Unprotected")}
+    assert unprotected == {"StreamPositionsTable"}
+    for name in set(tables) - unprotected:
+        # Kept, but for those of a first deployment that failed: nothing was written to them.
+        assert at(resources[name], "DeletionPolicy") == "RetainExceptOnCreate"
+        assert at(resources[name], "UpdateReplacePolicy") == "Retain"
+        assert at(tables[name], "DeletionProtectionEnabled") is True
+        assert at(tables[name], "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") is True
+
+
+def test_the_positions_of_the_stream_are_found_by_stream_and_environment(resources: Resources) -> None:
+    table = at(resources["StreamPositionsTable"], "Properties")
+    assert at(table, "KeySchema") == [
+        {"AttributeName": "stream", "KeyType": "HASH"},
+        {"AttributeName": "environment", "KeyType": "RANGE"},
+    ]
+    assert at(table, "TimeToLiveSpecification") == {"AttributeName": "expires_at", "Enabled": True}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_has_a_role_a_log_group_an_alias_and_a_rollback_alarm(resources: Resources, name: str) -> None:
     function = of_type(resources, "AWS::Lambda::Function")[f"{name}Function"]
     assert at(function, "Role") == f"{name}Role.Arn"
-    assert at(function, "LoggingConfig") == {"LogFormat": "JSON", "LogGroup": f"{name}LogGroup"}
+    assert at(function, "LoggingConfig", "LogFormat") == "JSON"
+    assert at(function, "LoggingConfig", "LogGroup") == f"{name}LogGroup"
     assert at(resources[f"{name}LogGroup"], "Properties", "RetentionInDays") == "30"
     assert at(resources[f"{name}FunctionAliaslive"], "Properties", "Name") == "live"
     watched = at(resources[f"{name}FunctionDeploymentGroup"], "Properties", "AlarmConfiguration", "Alarms")
@@ -163,10 +195,24 @@ def test_there_are_no_other_functions(resources: Resources) -> None:
 
 def test_every_alarm_is_published_when_it_starts_and_when_it_ends(resources: Resources) -> None:
     alarms = of_type(resources, "AWS::CloudWatch::Alarm")
-    assert len(alarms) == 10, "as many as are free of charge"
+    assert len(alarms) == 13
+    metrics = [at(alarm, "Metrics") or [{}] for alarm in alarms.values()]
+    billed = sum(not at(metric, "Expression") for listed in metrics if isinstance(listed, list) for metric in listed)
+    assert billed == 15, (
+        "CloudWatch charges an alarm for each metric that it reads; docs/deploy.md says what these cost"
+    )
     for alarm in alarms.values():
         assert at(alarm, "AlarmActions") == at(alarm, "OKActions") == ["AlarmTopic"]
         assert at(alarm, "AlarmDescription")
+
+
+def test_every_alarm_is_on_the_dashboard_and_in_the_runbook(resources: Resources) -> None:
+    body = json.loads(str(at(the_only(resources, "AWS::CloudWatch::Dashboard"), "DashboardBody")))
+    (shown,) = (widget["properties"]["alarms"] for widget in body["widgets"] if widget["type"] == "alarm")
+    alarms = set(of_type(resources, "AWS::CloudWatch::Alarm"))
+    assert {name.removeprefix("${").split(".")[0] for name in shown} == alarms
+    runbook = (ROOT / "docs" / "operations.md").read_text()
+    assert {name for name in alarms if f"| `{name}` |" not in runbook} == set()
 
 
 def test_the_dashboard_is_json(resources: Resources) -> None:
@@ -192,7 +238,8 @@ def test_by_default_nothing_is_reserved_restored_from_a_snapshot_or_mailed(resou
 def test_parameters_turn_it_on() -> None:
     resources = deployed(
         WorkerReservedConcurrency="5", ApiReservedConcurrency="10", SnapStart="on", AlarmEmail="ops@example.com",
-        DeletionProtection="off", Architecture="x86_64",
+        DeletionProtection="off", Architecture="x86_64", WorkerBatchSize="3", WorkerParallelization="2",
+        WorkerTimeoutSeconds="300",
     )  # fmt: skip
     functions = of_type(resources, "AWS::Lambda::Function")
     assert at(functions["WorkerFunction"], "ReservedConcurrentExecutions") == "5"
@@ -201,8 +248,139 @@ def test_parameters_turn_it_on() -> None:
         assert at(function, "SnapStart", "ApplyOn") == "PublishedVersions"
         assert at(function, "Architectures") == ["x86_64"]
     assert at(the_only(resources, "AWS::SNS::Subscription"), "Endpoint") == "ops@example.com"
-    for table in of_type(resources, "AWS::DynamoDB::Table").values():
-        assert at(table, "DeletionProtectionEnabled") is False
+    tables = of_type(resources, "AWS::DynamoDB::Table")
+    assert not any(at(table, "DeletionProtectionEnabled") for table in tables.values())
+    stream = the_only(resources, "AWS::Lambda::EventSourceMapping")
+    assert (at(stream, "BatchSize"), at(stream, "ParallelizationFactor")) == ("3", "2")
+    worker = functions["WorkerFunction"]
+    assert at(worker, "Timeout") == at(worker, "Environment", "Variables", "FUNCTION_TIMEOUT_SECONDS") == "300"
+
+
+@pytest.mark.parametrize(
+    ("level", "filtered"), [("DEBUG", "DEBUG"), ("INFO", "INFO"), ("WARNING", "INFO"), ("ERROR", "INFO")]
+)
+def test_lambdas_own_filter_lets_through_what_the_logger_writes_and_never_drops_metrics(
+    level: str, filtered: str
+) -> None:
+    """Lambda counts a line without a level as INFO; metrics (embedded metric format) are such lines."""
+    for function in of_type(deployed(LogLevel=level), "AWS::Lambda::Function").values():
+        assert at(function, "LoggingConfig", "ApplicationLogLevel") == filtered
+        assert at(function, "Environment", "Variables", "POWERTOOLS_LOG_LEVEL") == level
+
+
+def test_a_failed_sweep_is_not_tried_again(resources: Resources) -> None:
+    """Invoked through the alias: what is configured for another qualifier does not count."""
+    invocation = the_only(resources, "AWS::Lambda::EventInvokeConfig")
+    assert at(invocation, "Qualifier") == at(resources["SweeperFunctionAliaslive"], "Properties", "Name") == "live"
+    assert (at(invocation, "MaximumRetryAttempts"), at(invocation, "MaximumEventAgeInSeconds")) == (0, 60)
+    template = mapping(translated(TEMPLATE, PARAMETERS, "s3://bucket/code")["Resources"])
+    target = at(template["SweeperFunctionEveryMinute"], "Properties", "Target", "Arn")
+    assert target == {"Ref": "SweeperFunctionAliaslive"}
+
+
+def test_the_worker_runs_in_a_vpc_only_when_subnets_are_given(resources: Resources) -> None:
+    assert at(resources["WorkerFunction"], "Properties", "VpcConfig") is None
+    inside = deployed(**VPC)
+    assert at(inside["WorkerFunction"], "Properties", "VpcConfig") == {
+        "SubnetIds": ["subnet-0a1b2c3d", "subnet-1a2b3c4d"],
+        "SecurityGroupIds": ["sg-0a1b2c3d"],
+    }
+    more = grants(inside, "WorkerRole") - grants(resources, "WorkerRole")
+    assert {action.split(":")[0] for action, _ in more} == {"ec2"}
+    assert len(more) == 6
+    for name in ("ApiRole", "SweeperRole"):
+        assert grants(inside, name) == grants(resources, name)
+
+
+def test_a_deployment_is_watched_by_the_alarms_of_its_function_unless_they_are_turned_off(resources: Resources) -> None:
+    def watching(resources: Resources, name: str) -> JsonValue:
+        return at(resources[f"{name}FunctionDeploymentGroup"], "Properties", "AlarmConfiguration")
+
+    assert watching(resources, "Worker") == {
+        "Enabled": True,
+        "Alarms": [
+            {"Name": "WorkerErrorsAlarm"}, {"Name": "FailedAttemptsAlarm"}, {"Name": "VersionFailedAttemptsAlarm"},
+        ],
+    }  # fmt: skip
+    silent = deployed(DeploymentAlarms="off")
+    assert [watching(silent, name) for name in FUNCTIONS] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize(
+    ("name", "dimensions"),
+    [("FailedAttemptsAlarm", ["service"]), ("VersionFailedAttemptsAlarm", ["service", "version"])],
+)
+def test_the_share_of_failed_attempts_is_watched_from_ten_attempts_on(
+    resources: Resources, name: str, dimensions: list[str]
+) -> None:
+    alarm = at(resources[name], "Properties")
+    assert at(alarm, "Metrics", 0, "Expression") == "IF(ended >= 10, 100 * FILL(failed, 0) / ended, 0)"
+    metrics = {str(at(alarm, "Metrics", number, "Id")): at(alarm, "Metrics", number, "MetricStat") for number in (1, 2)}
+    assert at(metrics["ended"], "Metric", "MetricName") == "AttemptsEnded"
+    assert at(metrics["failed"], "Metric", "MetricName") == "AttemptsFailed"
+    for metric in metrics.values():
+        listed = at(metric, "Metric", "Dimensions")
+        assert isinstance(listed, list)
+        assert [at(dimension, "Name") for dimension in listed] == dimensions
+    assert at(alarm, "Threshold") == "50"
+    assert at(deployed(FailedAttemptsPercent="0")[name], "Properties", "Threshold") == 101, "more than there is"
+
+
+def test_each_deployment_turns_the_alarm_to_the_version_that_it_publishes(resources: Resources) -> None:
+    dimension = at(
+        resources["VersionFailedAttemptsAlarm"], "Properties", "Metrics", 1, "MetricStat", "Metric", "Dimensions", 1
+    )
+    (published,) = (name for name in of_type(resources, "AWS::Lambda::Version") if name.startswith("Worker"))
+    assert dimension == {"Name": "version", "Value": f"{published}.Version"}
+
+
+def test_the_alarm_on_waiting_jobs_sees_each_examination_of_one(resources: Resources) -> None:
+    """A job whose triggers are lost is examined at intervals that grow, by a sweep each minute."""
+    longest = max(catalogue().policy(name).timeout for name in catalogue().names())
+    between = TRIGGER_PATIENCE * 2**MAX_REDRIVE_DOUBLINGS + longest + LEASE_GRACE + timedelta(minutes=1)
+    alarm = at(resources["OldestQueuedJobAlarm"], "Properties")
+    period = int(str(at(alarm, "Period")))
+    assert timedelta(seconds=period) > between
+    assert period % 60 == 0
+    assert (at(alarm, "EvaluationPeriods"), at(alarm, "Threshold"), at(alarm, "Statistic")) == (1, 300, "Maximum")
+
+
+def test_health_and_documentation_answer_head_as_well_as_get(stack: Stack) -> None:
+    opened = [route for route in stack.routes if not route.needs_token]
+    assert all(not route.methods or route.methods >= {"GET", "HEAD"} for route in opened)
+
+
+def test_no_name_outgrows_what_aws_permits_however_long_the_stacks_name_is() -> None:
+    limits = {"LogGroupName": 512, "DashboardName": 255, "Name": 64}
+    own: dict[str, JsonValue] = {}
+    for logical_id, spec in deployed().items():
+        properties = at(spec, "Properties")
+        named = {key: at(properties, key) for key in limits if at(spec, "Type") != "AWS::Lambda::Alias"}
+        own |= {f"{logical_id}.{key}": value for key, value in named.items() if isinstance(value, str)}
+    longest = {key: len(str(value)) - len("headrace") + 128 for key, value in own.items()}
+    assert {key for key, length in longest.items() if length > limits[key.split(".")[1]]} == set()
+
+
+@pytest.mark.parametrize("issuer", ["http://issuer.example.com", "issuer.example.com", ""])
+def test_an_issuer_without_https_is_refused(issuer: str) -> None:
+    with pytest.raises(InvalidParameter, match="JwtIssuer must begin with https"):
+        deployed(JwtIssuer=issuer)
+
+
+def test_what_replaces_itself_leaves_nothing_behind_but_versions(resources: Resources) -> None:
+    """A mapping or a schedule that stayed when another took its place would go on beside it."""
+    kept = {at(spec, "Type") for spec in resources.values() if at(spec, "UpdateReplacePolicy") == "Retain"}
+    assert kept == {
+        "AWS::DynamoDB::Table", "AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Lambda::Alias",
+        "AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig",
+    }  # fmt: skip
+
+
+def test_a_restored_table_brings_its_own_stream(resources: Resources) -> None:
+    arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/jobs/stream/2026-11-26T00:00:00.000"
+    assert at(the_only(resources, "AWS::Lambda::EventSourceMapping"), "EventSourceArn") == "JobsTable.StreamArn"
+    restored = deployed(JobsStreamArn=arn)
+    assert at(the_only(restored, "AWS::Lambda::EventSourceMapping"), "EventSourceArn") == arn
 
 
 def test_no_resource_waits_for_itself() -> None:

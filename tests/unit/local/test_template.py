@@ -64,4 +64,4 @@ def test_a_schedule_that_is_not_played_is_said() -> None:
 
 def test_a_parameter_without_a_value_is_named() -> None:
     with pytest.raises(UnsupportedTemplate, match="CursorKey"):
-        load_stack({"JwtIssuer": "http://x", "JwtAudience": "y"})
+        load_stack({"JwtIssuer": "https://x", "JwtAudience": "y"})

@@ -1,0 +1,56 @@
+"""A function starts with what template.yaml gives it, and says in one sentence what it misses."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from local.database import local_credentials
+from local.template import Stack
+
+STARTS = {
+    "ApiFunction": "CURSOR_KEY",
+    "WorkerFunction": "FUNCTION_TIMEOUT_SECONDS",
+    "SweeperFunction": "STREAM_POSITIONS_TABLE",
+}
+"""Of each function, a variable that it cannot do without."""
+
+
+def start(handler: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    ours = {"PATH": os.environ["PATH"], **local_credentials(), **environment}
+    module = handler.rpartition(".")[0]
+    return subprocess.run(
+        [sys.executable, "-c", f"import {module}"], env=ours, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_function_starts_with_its_own_environment_and_nothing_else(stack: Stack, name: str) -> None:
+    function = stack.functions[name]
+    started = start(function.handler, function.environment)
+    assert started.returncode == 0, started.stderr
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_function_without_one_of_its_variables_names_it(stack: Stack, name: str) -> None:
+    function, missing = stack.functions[name], STARTS[name]
+    less = {key: value for key, value in function.environment.items() if key != missing}
+    assert (
+        f"MissingSetting: The environment variable {missing} is missing"
+        in start(function.handler, less).stderr.splitlines()[-1]
+    )
+
+
+@pytest.mark.parametrize(("level", "written"), [("WARNING", "['w']"), ("DEBUG", "['d', 'i', 'w']")])
+def test_the_logger_holds_to_its_level_whatever_lambdas_filter_says(level: str, written: str) -> None:
+    """Powertools takes the filter's level for its own, and the filter cannot stand above INFO."""
+    code = (
+        "import io, json; from aws_lambda_powertools import Logger; from functions.runtime import held_to\n"
+        f"out = io.StringIO(); logger = held_to(Logger(stream=out), {level!r})\n"
+        "logger.debug('d'); logger.info('i'); logger.warning('w')\n"
+        "print([json.loads(line)['message'] for line in out.getvalue().splitlines()])"
+    )
+    ours = {"PATH": os.environ["PATH"], "AWS_LAMBDA_LOG_LEVEL": "INFO", "POWERTOOLS_LOG_LEVEL": level}
+    ran = subprocess.run([sys.executable, "-c", code], env=ours, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == written

@@ -1,0 +1,34 @@
+"""Tables that a deleted stack left can become a new stack's."""
+
+from local.cloudformation import TEMPLATE, mapping, resolved
+from scripts.adopt import main, resources_to_import, template
+from tests.conftest import PARAMETERS
+
+NAMES = {"JobsTable": "old-jobs", "UsersTable": "old-users", "UserEmailsTable": "old-emails"}
+
+
+def test_every_table_that_a_deleted_stack_leaves_is_adopted() -> None:
+    tables = {
+        name: mapping(spec)
+        for name, spec in resolved(TEMPLATE, PARAMETERS).items()
+        if mapping(spec)["Type"] == "AWS::DynamoDB::Table"
+    }
+    kept = {name for name, spec in tables.items() if "Retain" in str(spec.get("DeletionPolicy"))}
+    assert set(mapping(template()["Resources"])) == kept
+
+
+def test_the_tables_are_imported_as_the_template_declares_them() -> None:
+    declared = resolved(TEMPLATE, PARAMETERS)
+    for name, spec in mapping(template()["Resources"]).items():
+        assert mapping(spec) == declared[name]
+        assert "TableName" not in mapping(mapping(spec)["Properties"]), "CloudFormation takes it from the list"
+
+
+def test_the_tables_are_found_by_the_names_that_they_have() -> None:
+    entries = [mapping(entry) for entry in resources_to_import(NAMES)]
+    found = {str(entry["LogicalResourceId"]): entry["ResourceIdentifier"] for entry in entries}
+    assert found == {name: {"TableName": table} for name, table in NAMES.items()}
+
+
+def test_a_wrong_number_of_names_writes_nothing() -> None:
+    assert main(["jobs", "users"]) == 2

@@ -75,8 +75,8 @@ def read(source: bytes, file: str, module: str, *, is_package: bool, whole: bool
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
-        line = error.lineno if isinstance(error, SyntaxError) and error.lineno else 1
-        return Reading((), (), (f"{file}:{line} is not Python that can be read: {error}",))
+        line, why = (error.lineno, error.msg) if isinstance(error, SyntaxError) else (1, str(error))
+        return Reading((), (), (f"{file}:{line} is not Python that can be read: {why}",))
     package = module if is_package else module.rpartition(".")[0]
     reader = _Reader(file, package, _Names.of(tree)) if whole else _AtOnce(file, package, _NO_NAMES)
     reader.visit(tree)

@@ -77,6 +77,12 @@ def test_a_declaration_that_cannot_be_read_is_told_too() -> None:
         assert problem.startswith("job_types/archive.py:2: AWS_SERVICES must be a tuple of literal names")
 
 
+def test_a_file_that_is_not_python_is_told_with_its_place() -> None:
+    assert reading("x = 1\ndef run(:\n").problems == (
+        "job_types/archive.py:2 is not Python that can be read: invalid syntax",
+    )  # fmt: skip
+
+
 def test_a_client_of_something_else_is_no_service() -> None:
     assert services("import httpx\nhttpx.client(URL)\nself.client()\nfactory.resource(request)") == set()
 

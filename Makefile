@@ -56,12 +56,12 @@ audit: setup $(TOOLS)/audit/.done ## look for known vulnerabilities (pip-audit) 
 fuzz: setup $(TOOLS)/schemathesis/.done ## two thousand calls made from the OpenAPI document, as a member and as an admin
 	$(BIN)/python -m scripts.fuzz
 
-build: $(VENV)/bin/uv $(TOOLS)/sam/.done ## build what is deployed (TARGET=3.13-arm64), and print its sizes
+build: setup $(TOOLS)/sam/.done ## build and prove what is deployed (TARGET=3.13-arm64), and print its sizes
 	$(SAM) build
 	$(BIN)/python -m scripts.sizes .aws-sam/build
 
 # What `sam build` calls for each function.
-build-%Function: $(VENV)/bin/uv
+build-%Function: $(VENV)/.done
 	$(BIN)/python -m scripts.build $*Function "$(ARTIFACTS_DIR)"
 
 acceptance: setup $(TOOLS)/sam/.done ## deploy artifacts and template to MiniStack, use them over HTTP; writes acceptance-report.md

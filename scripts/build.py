@@ -3,16 +3,25 @@
 `sam build` calls it through the Makefile (`BuildMethod: makefile`): `python -m scripts.build WorkerFunction DIR`.
 The variable TARGET says for which machine: `3.13-arm64` (the default, as in template.yaml), `3.13-x86_64`, any other
 version of Python with one of these architectures, or `here` for this machine and its Python.
+
+Packages are slimmed: of AWS's services only those stay that the code uses, and modules that nothing imports go
+(`needs.py` finds both). The result is imported and its clients are made, by an interpreter that sees nothing else
+(`proof.py`), before the build succeeds. What stands in the way is told in a sentence with file and line.
 """
 
 import dataclasses
+import gc
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from scripts.needs import EXAMINED, Needs, find_needs
+from scripts.proof import Machine, declared_function, prove
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_TARGET = "3.13-arm64"
@@ -46,13 +55,10 @@ CONTENTS = {
     "SweeperFunction": Contents((*SHARED, "functions/sweeper"), "requirements/function.txt"),
 }
 
-# botocore brings the model of every service of AWS, boto3 resources for some.
-# Kept: DynamoDB, SQS for what the worker sets aside, and what describes all services (endpoints, partitions, retries).
-KEPT_SERVICES = frozenset({"dynamodb", "sqs"})
+# Removed when nothing reaches it. botocore's model of a service, and boto3's of its resources, go unless it is used.
 NEVER_IMPORTED = (
-    "s3transfer*",  # boto3's, for S3
-    "aiofiles*",  # aioboto3's, for S3
-    "boto3/data",
+    "s3transfer",  # boto3's, for S3
+    "aiofiles",  # aioboto3's, for S3
     "boto3/examples",
     "aws_lambda_powertools/event_handler",
     "aws_lambda_powertools/utilities/[!_jt]*",  # what stays: jmespath_utils, typing
@@ -64,14 +70,6 @@ NEVER_IMPORTED = (
     "pydantic/mypy.py",
     "botocore/data/**/examples-1.json",
     "bin",
-    "**/tests",
-    "**/samples",
-    "**/*.pyi",
-    "**/*.pyx",
-    "**/*.pxd",
-    "**/*.c",
-    "**/*.h",
-    "**/.hash",
     "*.dist-info/RECORD",
     "*.dist-info/INSTALLER",
     "*.dist-info/REQUESTED",
@@ -79,21 +77,58 @@ NEVER_IMPORTED = (
     "*.dist-info/uv_cache.json",
     ".lock",
 )
+# The same, of packages that Headrace brings.
+NO_PART_OF_A_PACKAGE = ("tests", "samples", ".pyi", ".pyx", ".pxd", ".c", ".h", ".hash")
 
 
-def build(function: str, artifact: Path, target: str) -> None:
-    """Fill the folder `artifact`; exits with one sentence when that cannot be done."""
+def build(function: str, artifact: Path, target: str, project: Path = ROOT) -> None:
+    """Fill the folder `artifact` with the code of `project`; exits with a sentence when that cannot be done."""
     contents = CONTENTS[function]
     artifact.mkdir(parents=True, exist_ok=True)
-    _install(ROOT / contents.lock, artifact, target)
-    _remove(artifact, NEVER_IMPORTED)
-    for folder in (artifact / "botocore" / "data").iterdir():
-        if folder.is_dir() and folder.name not in KEPT_SERVICES:
-            shutil.rmtree(folder)
-    for source in contents.code:
-        _copy(ROOT / source, artifact / source)
+    with ThreadPoolExecutor(1) as beside:  # The template is read while the disk is busy.
+        declared = beside.submit(declared_function, function)
+        _install(ROOT / contents.lock, artifact, target)
+    needs = fill(artifact, contents.code, project)
     _compile(artifact, target)
+    _stop_on(prove(declared.result(), artifact, needs, _machine(target)))
     _settle(artifact)
+
+
+def fill(artifact: Path, code: Iterable[str], project: Path) -> Needs:
+    """Add our code to the installed packages, and remove of them what it does not need."""
+    for source in code:
+        _copy(project / source, artifact / source)
+    removable = frozenset(_files(artifact, NEVER_IMPORTED))
+    needs = find_needs(artifact, frozenset(source.split("/")[0] for source in code), removable)
+    _stop_on(needs.problems)
+    _slim(artifact, needs)
+    return needs
+
+
+def _stop_on(problems: Iterable[str]) -> None:
+    sentences = tuple(dict.fromkeys(problems))
+    if sentences:
+        sys.exit("\n".join(sentences))
+
+
+def _files(artifact: Path, patterns: Iterable[str]) -> Iterator[Path]:
+    """The Python files that the patterns cover, relative to the artifact."""
+    for path in (path for pattern in patterns for path in artifact.glob(pattern)):
+        yield from (file.relative_to(artifact) for file in (path.rglob("*.py") if path.is_dir() else (path,)))
+
+
+def _slim(artifact: Path, needs: Needs) -> None:
+    needed = {artifact / around for file in needs.files for around in (file, *file.parents)}
+    for folder, services in (("botocore/data", needs.services), ("boto3/data", needs.resources)):
+        _remove(path for path in (artifact / folder).iterdir() if path.is_dir() and path.name not in services)
+    for pattern in NEVER_IMPORTED:
+        _remove(path for path in artifact.glob(pattern) if path not in needed)
+    for package in EXAMINED:
+        parts = (path for path in (artifact / package).rglob("*") if path not in needed)
+        _remove(path for path in parts if (path.suffix or path.name) in NO_PART_OF_A_PACKAGE)
+    for package in ("s3transfer", "aiofiles"):
+        if not (artifact / package).exists():
+            _remove(artifact.glob(f"{package}-*.dist-info"))
 
 
 def _install(lock: Path, artifact: Path, target: str) -> None:
@@ -144,6 +179,15 @@ def _interpreter(target: str) -> str | None:
     return None
 
 
+def _machine(target: str) -> Machine:
+    """Which interpreter proves the artifact: the target's own where it can run here, else this one."""
+    if target == "here":
+        return Machine(sys.executable, target, foreign=False)
+    _, architecture = _parts(target)
+    own = _interpreter(target) if architecture == ARCHITECTURE and sys.platform == "linux" else None
+    return Machine(own or sys.executable, target, foreign=own is None)
+
+
 def _parts(target: str) -> tuple[str, str]:
     version, _, architecture = target.partition("-")
     if not version or architecture not in PLATFORMS:
@@ -159,8 +203,8 @@ def _copy(source: Path, destination: Path) -> None:
         shutil.copyfile(source, destination)
 
 
-def _remove(folder: Path, patterns: Iterable[str]) -> None:
-    for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+def _remove(paths: Iterable[Path]) -> None:
+    for path in tuple(paths):
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -178,4 +222,5 @@ def _uv() -> str:
 
 
 if __name__ == "__main__":
+    gc.disable()  # A process of seconds: to look for garbage takes a fifth of its time.
     build(sys.argv[1], Path(sys.argv[2]), os.environ.get("TARGET", DEFAULT_TARGET))

@@ -1,0 +1,182 @@
+"""The jobs of the trial: what is submitted to which version, what is done to it through the other, how it must end."""
+
+import asyncio
+import dataclasses
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+
+from pydantic import JsonValue
+
+from scripts.side_by_side.sides import Side
+from scripts.side_by_side.table import Item, JobsTable
+from scripts.side_by_side.trees import CannotPrepare
+
+AT_ONCE = 12
+PATIENCE_SECONDS = 60
+Body = dict[str, JsonValue]
+CSV = "city,when,cost\nOslo,2026-01-02,3.5\nBergen,2026-01-03,4\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """An accepted job, and how it must end."""
+
+    kind: str
+    job_id: str
+    status: str = "succeeded"
+    planted: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrong:
+    """What a version answered, and should not have."""
+
+    kind: str
+    what: str
+
+
+Outcome = Expected | Wrong
+Submission = Callable[[str, Side, Side], Awaitable[Outcome]]
+
+
+def kinds(receiver: str) -> dict[str, tuple[int, Submission]]:
+    """Each kind of job, with its share of the whole; a job is submitted to the first side."""
+    profile: Body = {"type": "csv.profile", "payload": {"csv": CSV}}
+    return {
+        "csv.profile": (26, _plain(profile)),
+        "http.request": (20, _plain(_delivery(receiver, "ok"))),
+        "delayed": (12, _plain({**profile, "delay_seconds": 3})),
+        "retried by the worker": (8, _plain(_delivery(receiver, "flaky"))),
+        "cancelled by the other": (8, _cancelled({**profile, "delay_seconds": 3600})),
+        "replayed by the other": (10, _replayed({**profile, "tags": {"n": "1", "a": "2"}})),
+        "retried through the other": (6, _retried(_delivery(receiver, "mended"))),
+        "only its side knows the type": (10, _only),
+    }
+
+
+async def submit_all(number: int, receiver: str, sides: tuple[Side, Side]) -> list[Outcome]:
+    """Submit `number` jobs, mixed, to both sides in turn."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(kind: str, submission: Submission, first: Side, second: Side) -> Outcome:
+        async with gate:
+            return await submission(kind, first, second)
+
+    work = [
+        [one(*job) for job in _of_kind(kind, max(2, number * share // 100), submission, sides)]
+        for kind, (share, submission) in kinds(receiver).items()
+    ]
+    mixed = [each for row in itertools.zip_longest(*work) for each in row if each is not None]
+    return list(await asyncio.gather(*mixed))
+
+
+def _of_kind(
+    kind: str, number: int, submission: Submission, sides: tuple[Side, Side]
+) -> list[tuple[str, Submission, Side, Side]]:
+    turns = [(sides[n % 2], sides[1 - n % 2]) for n in range(number)]
+    return [(f"{kind} ({first.name})", submission, first, second) for first, second in turns]
+
+
+async def plant_all(number: int, receiver: str, side: Side, table: JobsTable) -> list[Outcome]:
+    """Plant items with attributes that no version knows, of three statuses: `number` of each."""
+    bodies: dict[str, Body] = {
+        "scheduled": {"type": "csv.profile", "payload": {"csv": CSV}, "delay_seconds": 3600},
+        "running": _delivery(receiver, "slow"),
+        "retrying": _delivery(receiver, "flaky"),
+    }
+    planted: list[Outcome] = []
+    for status, body in bodies.items():
+        answer = await _submitted(side, body, f"model-{status}")
+        model = await _caught(table, str(answer["id"]), status)
+        ids = [await table.plant(model) for _ in range(number)]
+        planted.extend(Expected(f"planted, {status}", job_id, planted=True) for job_id in ids)
+        if status == "scheduled":
+            await side.ask("POST", f"/v1/jobs/{answer['id']}/cancel")
+    return planted
+
+
+async def _caught(table: JobsTable, job_id: str, status: str) -> Item:
+    for _ in range(PATIENCE_SECONDS * 20):
+        item = await table.item(job_id)
+        if item.get("status") == {"S": status}:
+            return item
+        await asyncio.sleep(0.05)
+    raise CannotPrepare(f"no job was seen {status}, so none can be planted")
+
+
+# ---- the kinds ----
+
+_keys = itertools.count(1)
+
+
+def _delivery(receiver: str, path: str) -> Body:
+    return {"type": "http.request", "payload": {"url": f"http://{receiver}/{path}", "body": "hello"}}
+
+
+async def _submitted(side: Side, body: Body, key: str) -> Body:
+    answer = await side.ask("POST", "/v1/jobs", body, {"idempotency-key": key})
+    if answer.status_code != 202:  # noqa: PLR2004 - accepted
+        raise CannotPrepare(f"{side.name} answered a submission with {answer.status_code}: {answer.text[:300]}")
+    job: Body = answer.json()
+    return job
+
+
+def _plain(body: Body) -> Submission:
+    async def submit(kind: str, first: Side, _second: Side) -> Outcome:
+        job = await _submitted(first, body, f"key-{next(_keys)}")
+        return Expected(kind, str(job["id"]))
+
+    return submit
+
+
+async def _only(kind: str, first: Side, _second: Side) -> Outcome:
+    job = await _submitted(first, {"type": first.only, "payload": {}}, f"key-{next(_keys)}")
+    return Expected(kind, str(job["id"]))
+
+
+def _cancelled(body: Body) -> Submission:
+    async def submit(kind: str, first: Side, second: Side) -> Outcome:
+        job = await _submitted(first, body, f"key-{next(_keys)}")
+        answer = await second.ask("POST", f"/v1/jobs/{job['id']}/cancel")
+        # 409: the first answer was lost, and this is the repetition.
+        if answer.status_code not in {200, 409}:
+            return Wrong(kind, f"{second.name} answered the cancellation with {answer.status_code}: {answer.text}")
+        return Expected(kind, str(job["id"]), "cancelled")
+
+    return submit
+
+
+def _replayed(body: Body) -> Submission:
+    async def submit(kind: str, first: Side, second: Side) -> Outcome:
+        key = f"key-{next(_keys)}"
+        job = await _submitted(first, body, key)
+        again = await second.ask("POST", "/v1/jobs", body, {"idempotency-key": key})
+        if again.status_code != 202 or again.json()["id"] != job["id"]:  # noqa: PLR2004 - accepted
+            return Wrong(kind, f"{second.name} answered the replay with {again.status_code}: {again.text[:300]}")
+        return Expected(kind, str(job["id"]))
+
+    return submit
+
+
+def _retried(body: Body) -> Submission:
+    async def submit(kind: str, first: Side, second: Side) -> Outcome:
+        job = await _submitted(first, body, f"key-{next(_keys)}")
+        path = f"/v1/jobs/{job['id']}"
+        status = await _status_of(first, path, {"failed"})
+        if status != "failed":
+            return Wrong(kind, f"{job['id']} is {status} after {PATIENCE_SECONDS} s, where it should have failed first")
+        answer = await second.ask("POST", f"{path}/retry")
+        if answer.status_code not in {202, 409}:
+            return Wrong(kind, f"{second.name} answered the retry with {answer.status_code}: {answer.text[:300]}")
+        return Expected(kind, str(job["id"]))
+
+    return submit
+
+
+async def _status_of(side: Side, path: str, wanted: Sequence[str] | set[str]) -> str:
+    for _ in range(PATIENCE_SECONDS // 10):
+        answer = await side.ask("GET", path, headers={"prefer": "wait=10"})
+        status = str(answer.json().get("status", answer.status_code))
+        if status in wanted:
+            return status
+    return status

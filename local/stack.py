@@ -29,8 +29,6 @@ SWEEP_SECONDS = 1.0
 """Locally the sweeper runs each second, so that nobody waits a minute for a retry."""
 MAX_API_CONCURRENCY = 8
 DRAIN_SECONDS = 10.0
-MAX_LINE = 2**16
-"""Bytes of a request line; what is too long is the API's to refuse, not the server's."""
 EMBEDDED_POLL_SECONDS = 0.05
 REMOTE_POLL_SECONDS = 0.5
 
@@ -104,15 +102,14 @@ async def running_stack(
         poll_seconds = EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS
         await running.enter_async_context(_background(stack, folder, pools, endpoint_url, poll_seconds, watches))
         gateway = Gateway(stack.routes, pools, local_authority(folder))
-        url = await _serve(running, gateway.application(), options)
+        url = await _serve(running, gateway.runner(), options)
         noted = Running(url=url, endpoint_url=endpoint_url, pid=os.getpid())
         folder.note(noted)
         running.callback(folder.forget)
         yield noted
 
 
-async def _serve(running: AsyncExitStack, app: web.Application, options: Options) -> str:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, max_line_size=MAX_LINE, max_field_size=MAX_LINE)
+async def _serve(running: AsyncExitStack, runner: web.AppRunner, options: Options) -> str:
     await runner.setup()
     running.push_async_callback(runner.cleanup)
     try:

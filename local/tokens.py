@@ -57,7 +57,8 @@ class TokenAuthority:
                 audience=list(self._audience),
                 options={"require": _REQUIRED},
             )
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError) as error:
+            # Beside its own errors, the library lets through those of the parsers that it uses.
             return InvalidToken(reason=type(error).__name__)
         return claims
 

@@ -128,12 +128,14 @@ def _check_port(options: Options) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((options.host, options.port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise _cannot_listen(options, error) from error
 
 
-def _cannot_listen(options: Options, error: OSError) -> StackError:
+def _cannot_listen(options: Options, error: OSError | UnicodeError) -> StackError:
     where = f"port {options.port} of {options.host}"
+    if isinstance(error, UnicodeError):
+        return StackError(f"Cannot listen on {where} (not a host name); choose another with --host.")
     if error.errno == errno.EADDRINUSE:
         return StackError(f"Something listens on {where} already; stop it, or choose another port with --port.")
     return StackError(f"Cannot listen on {where} ({error.strerror or error}); choose another with --port or --host.")

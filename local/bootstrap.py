@@ -49,23 +49,27 @@ def main() -> None:
         context = Context(response.headers)
         url = f"{API}/invocation/{context.aws_request_id}"
         try:
-            answer = json.dumps(handler(json.loads(response.read()), context))
+            answer = json.dumps(handler(json.loads(response.read()), context), ensure_ascii=False).encode()
         except Exception as error:  # noqa: BLE001 - an invocation that failed is an answer too
             _post(connection, f"{url}/error", _described(error))
         else:
             _post(connection, f"{url}/response", answer)
 
 
-def _post(connection: HTTPConnection, url: str, body: str) -> None:
-    connection.request("POST", url, body.encode(), {"Content-Type": "application/json"})
+def _post(connection: HTTPConnection, url: str, body: bytes) -> None:
+    connection.request("POST", url, body, {"Content-Type": "application/json"})
     response: HTTPResponse = connection.getresponse()
     response.read()
 
 
-def _described(error: Exception) -> str:
+def _described(error: BaseException) -> bytes:
     sys.stderr.write(traceback.format_exc())
     sys.stderr.flush()
-    return json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)})
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - an exception whose text cannot be made is still an error to report
+        message = ""
+    return json.dumps({"errorType": type(error).__name__, "errorMessage": message}).encode()
 
 
 if __name__ == "__main__":

@@ -1,30 +1,30 @@
 """The command line. Data goes to stdout, everything else to stderr; exit codes are in `ExitCode`."""
 
 import asyncio
-import json
 import signal
 import sys
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
-from pydantic import JsonValue
+from pydantic import ValidationError
 
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
-from domain.users.user import InvalidEmail, Role, User
+from domain.users.user import InvalidEmail, Role, User, normalise_email
 from local import cli_jobs
-from local.cli_target import ExitCode, fail, folder, mint
-from local.database import StackError
+from local.cli_guard import Commands
+from local.cli_target import ExitCode, fail, folder, mint, read_json, read_limited
+from local.cli_types import HOST, SERVER, TABLE, URL, FiniteNumber
 
 if TYPE_CHECKING:
     from local.stack import Options
 
-T = TypeVar("T")
+MAX_NAME = 200
+"""Of a user, as the API has it."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="headrace")
 def main() -> None:
     """Headrace: background jobs in your own AWS account, and on this machine."""
@@ -32,13 +32,23 @@ def main() -> None:
 
 @main.command()
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--endpoint-url", help="Another DynamoDB than the embedded one, for instance http://db:8000.")
-@click.option("--database", metavar="HOST:PORT", help="Where the embedded database listens; a free port of 127.0.0.1.")
+@click.option("--host", default="127.0.0.1", show_default=True, type=HOST, help="Where to listen.")
+@click.option("--endpoint-url", type=URL, help="Another DynamoDB than the embedded one, for instance http://db:8000.")
+@click.option(
+    "--database",
+    type=SERVER,
+    metavar="HOST:PORT",
+    help="Where the embedded database listens; a free port of 127.0.0.1.",
+)
 @click.option("--fresh", is_flag=True, help="Forget the jobs and users of earlier runs.")
 @click.option("--allow-host", "allowed", multiple=True, help="A private host[:port] that http.request may reach.")
 def dev(
-    port: int, host: str, endpoint_url: str | None, database: str | None, fresh: bool, allowed: tuple[str, ...]
+    port: int,
+    host: str,
+    endpoint_url: str | None,
+    database: tuple[str, int] | None,
+    fresh: bool,
+    allowed: tuple[str, ...],
 ) -> None:
     """Run the local stack until Ctrl-C."""
     from local.stack import Options
@@ -49,18 +59,11 @@ def dev(
         host=host,
         port=port,
         endpoint_url=endpoint_url,
-        database=_address(database) if database else None,
+        database=database,
         fresh=fresh,
         allowed_hosts=",".join(allowed),
     )
-    run(_dev(options))
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-        fail(f"not HOST:PORT: {text}", ExitCode.USAGE)
-    return host, int(port)
+    asyncio.run(_dev(options))
 
 
 async def _dev(options: "Options") -> None:
@@ -87,12 +90,12 @@ def demo(keep: bool) -> None:
     """Run some hundred real jobs on a stack of their own, and show how each of them ended."""
     from local.demo import run_demo
 
-    sys.exit(run(run_demo(keep=keep)))
+    sys.exit(asyncio.run(run_demo(keep=keep)))
 
 
 @main.command()
 @click.argument("email")
-@click.option("--hours", default=12.0, show_default=True, type=click.FloatRange(0, 24 * 365, min_open=True))
+@click.option("--hours", default=12.0, show_default=True, type=FiniteNumber(0, 24 * 365, min_open=True))
 def token(email: str, hours: float) -> None:
     """Print a token for EMAIL that the local stack believes."""
     click.echo(mint(email, timedelta(hours=hours)))
@@ -113,9 +116,13 @@ def users() -> None:
 @click.argument("email")
 @click.option("--name", help="By default the address.")
 @click.option("--admin", is_flag=True, help="With the role of an admin.")
-@click.option("--endpoint-url", help="By default the database of this folder's stack.")
-@click.option("--users-table", help="The table of users, for instance the output UsersTableName of a deployment.")
-@click.option("--emails-table", help="The table of claimed addresses, for instance the output UserEmailsTableName.")
+@click.option("--endpoint-url", type=URL, help="By default the database of this folder's stack.")
+@click.option(
+    "--users-table", type=TABLE, help="The table of users, for instance the output UsersTableName of a deployment."
+)
+@click.option(
+    "--emails-table", type=TABLE, help="The table of claimed addresses, for instance the output UserEmailsTableName."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the user as JSON.")
 def add_user(
     email: str,
@@ -127,6 +134,7 @@ def add_user(
     as_json: bool,
 ) -> None:
     """Add a user with the address EMAIL."""
+    from functions.api.models import CreateUser
     from local.directory import Tables, create_user
 
     running = folder().running()
@@ -134,8 +142,16 @@ def add_user(
     if database is None:
         fail("no stack runs in this folder; start one with `headrace dev`, or give --endpoint-url", ExitCode.ERROR)
     role: Role = "admin" if admin else "member"
+    address = normalise_email(email)
+    if isinstance(address, InvalidEmail):
+        fail(f"invalid_email: {address.reason}", ExitCode.INVALID)
+    try:
+        wanted = CreateUser(email=address, name=address[:MAX_NAME] if name is None else name, role=role)
+    except ValidationError as error:
+        flaw = error.errors()[0]
+        fail(f"invalid_{flaw['loc'][0]}: {flaw['msg']}", ExitCode.INVALID)
     tables = Tables(users=users_table, user_emails=emails_table)
-    created = run(create_user(folder(), database, email, name or email.strip(), role, tables))
+    created = asyncio.run(create_user(folder(), database, wanted.email, wanted.name, role, tables))
     match created:
         case User():
             text = created.model_dump_json(indent=2) if as_json else f"{created.id}  {created.email}  {created.role}"
@@ -150,17 +166,16 @@ def add_user(
 
 @main.command()
 @click.argument("function")
-@click.option("--event", "event", required=True, type=click.File("r"), help="A file with the event; - is stdin.")
-@click.option("--endpoint-url", help="By default the database of this folder's stack.")
-def invoke(function: str, event: TextIO, endpoint_url: str | None) -> None:
+@click.option("--event", "event", required=True, type=click.File("rb"), help="A file with the event; - is stdin.")
+@click.option("--endpoint-url", type=URL, help="By default the database of this folder's stack.")
+def invoke(function: str, event: BinaryIO, endpoint_url: str | None) -> None:
     """Invoke FUNCTION (api, worker, sweeper) once with an event, in a process of its own, without Docker."""
     from local.invoke import invoke_once
 
-    try:
-        document: JsonValue = json.loads(event.read())
-    except ValueError as error:
-        fail(f"the event is not JSON: {error}", ExitCode.INVALID)
-    sys.exit(run(invoke_once(folder(), function, document, endpoint_url)))
+    document = read_json(read_limited(event, "the event"), "the event")
+    if not isinstance(document, dict):
+        fail("the event is not a JSON object", ExitCode.INVALID)
+    sys.exit(asyncio.run(invoke_once(folder(), function, document, endpoint_url)))
 
 
 @main.command()
@@ -172,18 +187,3 @@ def doctor() -> None:
     for finding in findings:
         click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}")
     sys.exit(ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.ERROR)
-
-
-def run(work: Coroutine[object, object, T]) -> T:
-    """Run a command's coroutine; what the stack cannot do is told in one sentence."""
-    try:
-        return asyncio.run(work)
-    except* StackError as group:
-        fail(str(_first(group)), ExitCode.ERROR)
-    except* KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _first(group: BaseExceptionGroup[StackError]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

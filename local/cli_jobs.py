@@ -1,32 +1,35 @@
 """The commands that submit, show and change jobs, over HTTP."""
 
 import json
+import re
 import sys
 import time
-from typing import TextIO
-from urllib.parse import quote
+from typing import BinaryIO
 
 import click
-from pydantic import JsonValue
 
-from local.cli_target import ExitCode, Target, fail, with_target
-from local.client import FINAL, Json, Refusal, Unreachable
+from local.cli_target import ExitCode, Target, fail, json_text, read_json, read_limited, with_target
+from local.cli_types import SECONDS
+from local.client import FINAL, Failure, Job, Json, job_path
+
+_KEY = re.compile(r"(?! )[\x20-\x7e]{1,255}(?<! )")
+"""As the API has it; and without spaces at its ends, which are not part of a header's value."""
 
 
 @click.command()
 @click.argument("type")
 @click.option("--payload", help="The payload, as JSON.")
-@click.option("--file", "source", type=click.File("r"), help="A file with the payload as JSON; - is stdin.")
+@click.option("--file", "source", type=click.File("rb"), help="A file with the payload as JSON; - is stdin.")
 @click.option("--key", help="Idempotency key: the same key and job are accepted once.")
-@click.option("--delay", type=click.FloatRange(0), help="Start after so many seconds.")
+@click.option("--delay", type=SECONDS, help="Start after so many seconds.")
 @click.option("--wait", is_flag=True, help="Wait until the job is final.")
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait at most.")
+@click.option("--timeout", default=300.0, show_default=True, type=SECONDS, help="Seconds to wait at most.")
 @with_target
 def submit(
     target: Target,
     type: str,
     payload: str | None,
-    source: TextIO | None,
+    source: BinaryIO | None,
     key: str | None,
     delay: float | None,
     wait: bool,
@@ -35,14 +38,15 @@ def submit(
     """Submit a job of TYPE."""
     if (payload is None) == (source is None):
         raise click.UsageError("give either --payload or --file")
-    text = payload if payload is not None else (source.read() if source else "")
-    try:
-        document: JsonValue = json.loads(text)
-    except ValueError as error:
-        fail(f"the payload is not JSON: {error}", ExitCode.INVALID)
-    body: Json = {"type": type, "payload": document} | ({} if delay is None else {"delay_seconds": delay})
+    if key is not None and not _KEY.fullmatch(key):
+        fail("invalid_idempotency_key: a key has 1 to 255 printable ASCII characters", ExitCode.INVALID)
+    text = payload.encode() if payload is not None else read_limited(source, "the payload") if source else b""
+    read_json(text, "the payload")
+    # The document is sent as it was written: reading and writing it would change numbers.
+    delayed = {} if delay is None else {"delay_seconds": delay}
+    body = f'{json.dumps({"type": type, **delayed})[:-1]}, "payload": {text.decode()}}}'
     client = target.client()
-    accepted = client.call("POST", "/v1/jobs", body, {"idempotency-key": key} if key else {})
+    accepted = client.job("POST", "/v1/jobs", body, {} if key is None else {"idempotency-key": key})
     if not wait or not isinstance(accepted, dict):
         target.show(accepted, _job_line)
         return
@@ -55,19 +59,19 @@ def submit(
 @with_target
 def get(target: Target, id: str) -> None:
     """Show a job, with its result or error."""
-    target.show(target.client().call("GET", f"/v1/jobs/{quote(id, safe='')}"), _job_text)
+    target.show(target.client().job("GET", job_path(id)), _job_text)
 
 
 @click.command()
 @click.argument("id")
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait at most.")
+@click.option("--timeout", default=300.0, show_default=True, type=SECONDS, help="Seconds to wait at most.")
 @with_target
 def watch(target: Target, id: str, timeout: float) -> None:
     """Follow a job until it is final; its status goes to stderr, the job to stdout."""
-    client, path, seen = target.client(), f"/v1/jobs/{quote(id, safe='')}", ""
+    client, path, seen = target.client(), job_path(id), ""
     ends = time.monotonic() + timeout
     while True:
-        job = client.call("GET", path)
+        job = client.job("GET", path)
         if not isinstance(job, dict):
             target.show(job, _job_text)
             return
@@ -99,7 +103,7 @@ def list_jobs(target: Target, status: str | None, type: str | None, limit: int, 
 @with_target
 def cancel(target: Target, id: str) -> None:
     """Cancel a job, or ask a running one to stop."""
-    target.show(target.client().call("POST", f"/v1/jobs/{quote(id, safe='')}/cancel"), _job_line)
+    target.show(target.client().job("POST", f"{job_path(id)}/cancel"), _job_line)
 
 
 @click.command()
@@ -107,10 +111,10 @@ def cancel(target: Target, id: str) -> None:
 @with_target
 def retry(target: Target, id: str) -> None:
     """Queue a failed or cancelled job again."""
-    target.show(target.client().call("POST", f"/v1/jobs/{quote(id, safe='')}/retry"), _job_line)
+    target.show(target.client().job("POST", f"{job_path(id)}/retry"), _job_line)
 
 
-def _show_final(target: Target, job: Json | Refusal | Unreachable) -> None:
+def _show_final(target: Target, job: Json | Failure) -> None:
     shown = target.show(job, _job_text)
     match shown["status"]:
         case "succeeded":
@@ -121,23 +125,24 @@ def _show_final(target: Target, job: Json | Refusal | Unreachable) -> None:
             fail(f"the job is still {shown['status']}", ExitCode.TIMED_OUT)
 
 
-def _job_line(job: Json) -> str:
-    return f"{job['id']}  {job['status']:<9}  {job['type']}  attempt {job['attempt']}/{job['max_attempts']}"
+def _job_line(answer: Json) -> str:
+    job = Job.model_validate(answer)
+    return f"{job.id}  {job.status:<9}  {job.type}  attempt {job.attempt}/{job.max_attempts}"
 
 
-def _progress_line(job: Json) -> str:
-    progress = job.get("progress")
-    shown = f"  {progress['fraction']:.0%} {progress['message']}" if isinstance(progress, dict) else ""
-    return _job_line(job) + shown
+def _progress_line(answer: Json) -> str:
+    progress = Job.model_validate(answer).progress
+    shown = f"  {progress.fraction:.0%} {progress.message}" if progress is not None else ""
+    return _job_line(answer) + shown
 
 
-def _job_text(job: Json) -> str:
-    error, result = job.get("error"), job.get("result")
-    lines = [_job_line(job)]
-    if isinstance(error, dict):
-        lines = [*lines, f"error   {error['code']}: {error['message']}"]
-    if result is not None:
-        lines = [*lines, f"result  {json.dumps(result, ensure_ascii=False)}"]
+def _job_text(answer: Json) -> str:
+    job = Job.model_validate(answer)
+    lines = [_job_line(answer)]
+    if job.error is not None:
+        lines = [*lines, f"error   {job.error.code}: {job.error.message}"]
+    if job.result is not None:
+        lines = [*lines, f"result  {json_text(job.result)}"]
     return "\n".join(lines)
 
 

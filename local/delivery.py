@@ -5,7 +5,7 @@ partial batch responses):
 
 - A null or empty response is success. With `ReportBatchItemFailures`, the lowest sequence number named
   becomes the checkpoint: it and all after it come again. An identifier that is empty or of no record of
-  the batch fails the whole batch.
+  the batch fails the whole batch. So does, here, an answer of any other form, of which the guide says nothing.
 - `BisectBatchOnFunctionError` splits a failed batch in two, at the checkpoint where there is one; splitting
   does not consume the retry quota.
 - After `MaximumRetryAttempts` retries, or beyond `MaximumRecordAgeInSeconds`, records are discarded, and the
@@ -22,7 +22,7 @@ from pydantic import JsonValue
 
 from domain.frozen import Frozen
 from domain.ports import Clock
-from local.execution_environment import Answered, FunctionFailed, Result
+from local.execution_environment import FunctionFailed, Result
 from local.template import EventSourceMapping
 
 MAX_BACKOFF_SECONDS = 5.0
@@ -99,14 +99,20 @@ async def _young_enough(
 
 def _checkpoint(records: tuple[StreamRecord, ...], result: Result, mapping: EventSourceMapping) -> int:
     """How many records, from the first, need not come again."""
-    match result:
-        case FunctionFailed():
-            return 0
-        case Answered(payload={"batchItemFailures": list(failures)}) if mapping.report_batch_item_failures:
+    if isinstance(result, FunctionFailed):
+        return 0
+    if not mapping.report_batch_item_failures:
+        return len(records)
+    match result.payload:
+        case {"batchItemFailures": list(failures)}:
             numbers = [record.sequence_number for record in records]
             named = [entry.get("itemIdentifier") if isinstance(entry, dict) else None for entry in failures]
             if any(name not in numbers for name in named):
                 return 0
             return min((numbers.index(str(name)) for name in named), default=len(records))
-        case Answered():
+        case {"batchItemFailures": failures} if failures is not None:
+            return 0
+        case None | dict() | "" | []:
             return len(records)
+        case _:
+            return 0

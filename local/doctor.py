@@ -66,6 +66,6 @@ def _stack(folder: Folder) -> Finding:
         return Finding(what="stack", ok=True, detail="none runs in this folder; `headrace dev` starts one")
     try:
         healthy = httpx.get(f"{running.url}/healthz", timeout=5).is_success
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Finding(what="stack", ok=False, detail=f"{running.url} does not answer: {error}; restart `headrace dev`")
     return Finding(what="stack", ok=healthy, detail=f"{running.url} {'answers' if healthy else 'is not healthy'}")

@@ -23,7 +23,10 @@ INIT_SECONDS = 60
 MEMORY_SECONDS = 0.1
 """Between two looks at an environment's memory."""
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
-"""Lambda's limit for a synchronous request or response."""
+"""Lambda's limit for a synchronous request or response, in UTF-8."""
+RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
+UNREADABLE = "Runtime.MarshalError"
+"""As AWS's runtimes call an answer that is no JSON."""
 
 
 class Answered(Frozen):
@@ -47,7 +50,7 @@ class _Invocation:
 
     def __init__(self, event: JsonValue, timeout: float) -> None:
         self.id = str(uuid.uuid4())
-        self.body = json.dumps(event).encode()
+        self.body = json.dumps(event).encode()  # In ASCII: an event of `headrace invoke` may hold lone surrogates.
         self.deadline = time.time() + timeout
         self.result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
@@ -157,7 +160,7 @@ class Environment:
             await asyncio.sleep(MEMORY_SECONDS)
 
     async def _serve(self) -> str:
-        app = web.Application(client_max_size=MAX_PAYLOAD_BYTES + 1024)
+        app = web.Application()
         app.router.add_get(f"{API}/invocation/next", self._next)
         app.router.add_post(f"{API}/invocation/{{id}}/response", self._response)
         app.router.add_post(f"{API}/invocation/{{id}}/error", self._error)
@@ -185,13 +188,13 @@ class Environment:
         )
 
     async def _response(self, request: web.Request) -> web.Response:
-        return self._settle(request, Answered(payload=await request.json()))
+        return self._settle(request, _result(await _posted(request)))
 
     async def _error(self, request: web.Request) -> web.Response:
-        return self._settle(request, _failure(await request.json()))
+        return self._settle(request, _failure(await _posted(request)))
 
     async def _init_error(self, request: web.Request) -> web.Response:
-        failure = _failure(await request.json())
+        failure = _failure(await _posted(request))
         told = f"{self._function.name} cannot start: {failure.error_type}: {failure.message}; see {self._log}."
         if not self._ready.done():
             self._ready.set_exception(StackError(told))
@@ -201,7 +204,30 @@ class Environment:
         if self._current is None or self._current.id != request.match_info["id"]:
             return web.json_response({"errorType": "InvalidRequestID"}, status=400)
         self._current.settle(result)
+        if isinstance(result, FunctionFailed) and result.error_type == RESPONSE_TOO_LARGE:
+            return web.json_response({"errorType": "RequestEntityTooLarge"}, status=413)
         return web.json_response({"status": "OK"}, status=202)
+
+
+async def _posted(request: web.Request) -> bytes:
+    """What a runtime posts, up to one byte beyond what Lambda takes; it is read to its end, as the runtime expects."""
+    kept = bytearray()
+    async for part in request.content.iter_any():
+        kept += part[: MAX_PAYLOAD_BYTES + 1 - len(kept)]
+    return bytes(kept)
+
+
+def _result(posted: bytes) -> Result:
+    """What an invocation came to, whatever the runtime posted."""
+    if len(posted) > MAX_PAYLOAD_BYTES:
+        told = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes)."
+        return FunctionFailed(error_type=RESPONSE_TOO_LARGE, message=told)
+    try:
+        return Answered(payload=json.loads(posted))
+    except (ValueError, RecursionError) as error:
+        return FunctionFailed(
+            error_type=UNREADABLE, message=f"The response is no JSON document: {type(error).__name__}"
+        )
 
 
 def _resident(pid: int) -> int | None:
@@ -217,8 +243,17 @@ def function_arn(name: str) -> str:
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
 
 
-def _failure(described: JsonValue) -> FunctionFailed:
+def _failure(posted: bytes) -> FunctionFailed:
+    try:
+        described = json.loads(posted)
+    except (ValueError, RecursionError):
+        described = None
     described = described if isinstance(described, dict) else {}
     return FunctionFailed(
-        error_type=str(described.get("errorType", "Unhandled")), message=str(described.get("errorMessage", ""))
+        error_type=_text(described.get("errorType", "Unhandled")), message=_text(described.get("errorMessage", ""))
     )
+
+
+def _text(value: JsonValue) -> str:
+    """In UTF-8, with what it cannot write replaced."""
+    return str(value).encode(errors="replace").decode()

@@ -33,12 +33,7 @@ class FunctionPool:
     async def invoke(self, event: JsonValue) -> Result:
         """Run `event` in a free environment; wait for one while all that may exist are busy."""
         try:
-            environment = await self._acquire()
-            result = await environment.invoke(event)
-            if environment.alive:
-                self._free.put_nowait(environment)
-            else:
-                await self._discard(environment)
+            result = await self._run(event)
         except StackError as error:
             result = FunctionFailed(error_type="Runtime.InitError", message=str(error))
         if isinstance(result, FunctionFailed):
@@ -53,6 +48,20 @@ class FunctionPool:
             await asyncio.gather(self._starting, return_exceptions=True)
         await asyncio.gather(*(environment.stop() for environment in self._all))
         self._all.clear()
+
+    async def _run(self, event: JsonValue) -> Result:
+        environment = await self._acquire()
+        try:
+            result = await environment.invoke(event)
+        except BaseException:
+            # What it was doing is unknown, so it takes no other event; and its place must not be lost.
+            await self._discard(environment)
+            raise
+        if environment.alive:
+            self._free.put_nowait(environment)
+        else:
+            await self._discard(environment)
+        return result
 
     async def _acquire(self) -> Environment:
         while True:

@@ -1,184 +1,215 @@
-"""The HTTP gateway: turns requests into API Gateway HTTP API events (payload format 2.0), and back.
+"""The HTTP gateway: API Gateway's HTTP API in front of the functions; routes and authorizer are the template's.
 
-The shapes are those of the API Gateway Developer Guide, "Working with AWS Lambda proxy integrations for
-HTTP APIs"; routes and authorizer are the template's.
+Bodies, headers and paths are passed on as they came: `local.http_event` makes the event, `local.http_answer` the
+response. What API Gateway answers itself has its form, `{"message": …}`.
 """
 
-import base64
+import asyncio
 import json
+import logging
+import sys
 import time
-import uuid
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from http import HTTPStatus
+from typing import Protocol
 
 from aiohttp import web
-from multidict import CIMultiDict
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import JsonValue
 
-from local.cloudformation import ACCOUNT
-from local.execution_environment import MAX_PAYLOAD_BYTES, Answered, FunctionFailed
-from local.function_pool import FunctionPool
+from local.execution_environment import MAX_PAYLOAD_BYTES, Answered, FunctionFailed, Result
+from local.http_answer import MalformedAnswer, http_response
+from local.http_event import GREEDY, RefusedRequest, RequestHead, http_event, request_head
 from local.template import Route
 from local.tokens import InvalidToken, TokenAuthority
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 """API Gateway's limit."""
-_GREEDY = "/{proxy+}"
+INTEGRATION_SECONDS = 30.0
+"""API Gateway's limit for a function's answer; the function itself goes on."""
+TOO_LARGE = "Request Entity Too Large"
+BODY_SECONDS = 30.0
+"""In which a body has to arrive."""
+_LOOK_SECONDS = 0.2
+_LINGER_SECONDS = 2.0
+"""In which the rest of a refused body is read, so that the client sees the answer."""
+_PARSER_BYTES = 2**20
+"""What the server reads of a request line or a header: more than API Gateway allows, so that the gateway refuses it."""
+_PARSER_HEADERS = 4096
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Function(Protocol):
+    """What stands behind a route."""
+
+    def invoke(self, event: JsonValue) -> Coroutine[None, None, Result]:
+        """Run one event."""
+        ...
 
 
 class Gateway:
     """One HTTP API in front of its functions."""
 
     def __init__(
-        self, routes: tuple[Route, ...], functions: Mapping[str, FunctionPool], authority: TokenAuthority
+        self,
+        routes: tuple[Route, ...],
+        functions: Mapping[str, Function],
+        authority: TokenAuthority,
+        integration_seconds: float = INTEGRATION_SECONDS,
     ) -> None:
-        self._routes = routes
+        self._routes = tuple(sorted(routes, key=_specificity, reverse=True))
         self._functions = functions
         self._authority = authority
+        self._integration_seconds = integration_seconds
+        self._overdue: set[asyncio.Future[Result]] = set()
 
-    def application(self) -> web.Application:
-        """The server application."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+    def runner(self) -> web.AppRunner:
+        """The server, not yet set up. What is malformed it answers with 400 and does not log."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_in_api_gateways_words])
         app.router.add_get("/.well-known/jwks.json", self._jwks)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        return app
+        app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
+        return web.AppRunner(
+            app,
+            access_log=None,
+            logger=_logger(),
+            shutdown_timeout=5,
+            max_line_size=_PARSER_BYTES,
+            max_field_size=_PARSER_BYTES,
+            max_headers=_PARSER_HEADERS,
+            lingering_time=_LINGER_SECONDS,
+            auto_decompress=False,
+        )
 
     async def _jwks(self, _request: web.Request) -> web.Response:
         return web.json_response(self._authority.jwks())
 
     async def _handle(self, request: web.Request) -> web.Response:
-        route = next((route for route in self._routes if _fits(route, request.method, request.path)), None)
+        head = request_head(request)
+        if isinstance(head, RefusedRequest):
+            return _message(head.status, head.message)
+        route = next((route for route in self._routes if _fits(route, head.method, head.path)), None)
         if route is None:
-            return _message(404, "Not Found")
+            return _message(HTTPStatus.NOT_FOUND, "Not Found")
         claims: Mapping[str, JsonValue] | None = None
         if route.needs_token:
-            verified = self._verified(request.headers.get("Authorization", ""))
+            verified = self._verified(head)
             if isinstance(verified, InvalidToken):
-                return _message(401, "Unauthorized", {"www-authenticate": "Bearer"})
+                return _message(HTTPStatus.UNAUTHORIZED, "Unauthorized", {"www-authenticate": _challenge(verified)})
             claims = verified
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return _message(413, "Request Entity Too Large")
-        event = http_event(request, body, route, claims)
-        if len(json.dumps(event)) > MAX_PAYLOAD_BYTES:
-            return _message(413, "Request Entity Too Large")
-        result = await self._functions[route.function].invoke(event)
+        event = http_event(request, head, await _body(request), route, claims)
+        if len(json.dumps(event, ensure_ascii=False).encode()) > MAX_PAYLOAD_BYTES:
+            return _message(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+        return self._response(route, await self._invoke(route, event))
+
+    async def _invoke(self, route: Route, event: JsonValue) -> Result | None:
+        """The function's result; None when it takes longer than API Gateway waits."""
+        invocation = asyncio.ensure_future(self._functions[route.function].invoke(event))
+        self._overdue.add(invocation)
+        invocation.add_done_callback(self._overdue.discard)
+        done, _ = await asyncio.wait({invocation}, timeout=self._integration_seconds)
+        return invocation.result() if done else None
+
+    def _response(self, route: Route, result: Result | None) -> web.Response:
         match result:
-            case Answered(payload=dict(answer)) if "statusCode" in answer:
-                return http_response(answer)
-            case FunctionFailed(error_type="Sandbox.Timedout"):
-                return _message(503, "Service Unavailable")
-            case Answered() | FunctionFailed():
-                return _message(500, "Internal Server Error")
+            case None:
+                return _message(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
+            case FunctionFailed():
+                return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+            case Answered(payload=answer):
+                response = http_response(answer)
+        if isinstance(response, MalformedAnswer):
+            print(f"{route.function} gave no HTTP response: {response.reason}", file=sys.stderr)
+            return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+        return response
 
-    def _verified(self, authorization: str) -> Mapping[str, JsonValue] | InvalidToken:
-        scheme, _, token = authorization.strip().partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return InvalidToken(reason="no bearer token")
-        return self._authority.verify(token.strip())
-
-
-def http_event(
-    request: web.Request, body: bytes, route: Route, claims: Mapping[str, JsonValue] | None
-) -> dict[str, JsonValue]:
-    """The event of a request."""
-    path, _, query = request.raw_path.partition("?")
-    # As on AWS: names in lower case, repeated headers joined, cookies apart.
-    headers: dict[str, JsonValue] = {
-        name.lower(): ",".join(request.headers.getall(name)) for name in request.headers if name.lower() != "cookie"
-    }
-    text, is_base64 = _encoded(body)
-    key = f"{next(iter(route.methods), 'ANY')} {route.path}"
-    event: dict[str, JsonValue] = {
-        "version": "2.0",
-        "routeKey": key,
-        "rawPath": path,
-        "rawQueryString": query,
-        "headers": headers,
-        "requestContext": {
-            "accountId": ACCOUNT,
-            "apiId": "local",
-            "domainName": request.host,
-            "domainPrefix": "local",
-            "http": {
-                "method": request.method,
-                "path": path,
-                "protocol": f"HTTP/{request.version.major}.{request.version.minor}",
-                "sourceIp": request.remote or "127.0.0.1",
-                "userAgent": request.headers.get("User-Agent", ""),
-            },
-            "requestId": str(uuid.uuid4()),
-            "routeKey": key,
-            "stage": "$default",
-            "time": datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
-            "timeEpoch": int(time.time() * 1000),
-            **({"authorizer": {"jwt": {"claims": _claims(claims), "scopes": None}}} if claims is not None else {}),
-        },
-        "isBase64Encoded": is_base64,
-    }
-    optional: dict[str, JsonValue] = {
-        "body": text or None,
-        "cookies": [f"{name}={value}" for name, value in request.cookies.items()] or None,
-        "queryStringParameters": {name: ",".join(request.query.getall(name)) for name in request.query} or None,
-        "pathParameters": {"proxy": path.removeprefix(route.path.removesuffix("{proxy+}"))}
-        if route.path.endswith(_GREEDY)
-        else None,
-    }
-    return event | {name: value for name, value in optional.items() if value is not None}
+    def _verified(self, head: RequestHead) -> Mapping[str, JsonValue] | InvalidToken:
+        """The claims of the token, which may stand alone or behind `Bearer`."""
+        authorization = head.headers.get("authorization", "").strip()
+        scheme, _, rest = authorization.partition(" ")
+        token = rest.strip() if scheme.lower() == "bearer" else authorization
+        return self._authority.verify(token) if token else InvalidToken(reason="")
 
 
-def http_response(answer: Mapping[str, JsonValue]) -> web.Response:
-    """The response that a function's answer stands for."""
-    body = str(answer.get("body") or "")
-    headers = CIMultiDict[str]()
-    given = answer.get("headers")
-    for name, value in (given if isinstance(given, dict) else {}).items():
-        if name.lower() != "content-length":
-            headers[name] = str(value)
-    cookies = answer.get("cookies")
-    for cookie in cookies if isinstance(cookies, list) else []:
-        headers.add("set-cookie", str(cookie))
-    return web.Response(
-        status=int(str(answer["statusCode"])),
-        headers=headers,
-        body=base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode(),
-    )
+async def _body(request: web.Request) -> bytes:
+    """The body as it came; raises `web.HTTPBadRequest` when it is malformed, `HTTPRequestTimeout` when it is late.
+
+    aiohttp (3.14) keeps an error within a body for the request after it, and lets this one wait: so look for it there.
+    """
+    reading = asyncio.ensure_future(request.read())
+    try:
+        ends = time.monotonic() + BODY_SECONDS
+        while not reading.done() and time.monotonic() < ends:
+            await asyncio.wait({reading}, timeout=_LOOK_SECONDS)
+            if not reading.done() and request.protocol._messages:  # noqa: SLF001 - there is no other way to see it
+                raise web.HTTPBadRequest
+        if not reading.done():
+            raise web.HTTPRequestTimeout
+        return reading.result()
+    finally:
+        reading.cancel()
+
+
+@web.middleware
+async def _in_api_gateways_words(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Answer what the server refuses, and what nobody expected, as API Gateway does; never with a traceback."""
+    try:
+        return await handler(request)
+    except web.HTTPRequestEntityTooLarge as refused:
+        return _message(refused.status, TOO_LARGE)
+    except (web.HTTPBadRequest, web.HTTPRequestTimeout) as broken:
+        return _last_message(broken.status)
+    except web.HTTPException as refused:
+        return _message(refused.status, HTTPStatus(refused.status).phrase)
+    except (HttpProcessingError, web.RequestPayloadError, ConnectionError):
+        return _last_message(HTTPStatus.BAD_REQUEST)
+    except Exception as bug:  # noqa: BLE001 - the client gets an answer, the terminal a line
+        print(f"the gateway failed: {type(bug).__name__}: {str(bug)!a}", file=sys.stderr)
+        return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+
+
+class _NotTheClients(logging.Filter):
+    """Drops what clients did wrong: they were told."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionError)
+
+
+def _logger() -> logging.Logger:
+    logger = logging.getLogger("headrace.gateway")
+    logger.addFilter(_NotTheClients())
+    return logger
+
+
+def _specificity(route: Route) -> tuple[bool, int, bool]:
+    """A whole path before a greedy one, a longer prefix before a shorter one, a method before ANY."""
+    return not route.path.endswith(GREEDY), len(route.path), bool(route.methods)
+
+
+def _challenge(refused: InvalidToken) -> str:
+    """As API Gateway's authorizer words it; `reason` is empty when there was no token."""
+    if not refused.reason:
+        return "Bearer"
+    return f'Bearer scope="" error="invalid_token" error_description="{refused.reason}"'
 
 
 def _fits(route: Route, method: str, path: str) -> bool:
     if route.methods and method not in route.methods:
         return False
-    if route.path.endswith(_GREEDY):
-        prefix = route.path.removesuffix("{proxy+}")
+    if route.path.endswith(GREEDY):
+        prefix = route.path.removesuffix(GREEDY)
         return path.startswith(prefix) and path != prefix
     return path == route.path
-
-
-def _claims(claims: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """API Gateway hands claims over as strings; a list becomes `[a b]`."""
-    return {name: _as_text(value) for name, value in claims.items()}
-
-
-def _as_text(value: JsonValue) -> str:
-    match value:
-        case str():
-            return value
-        case bool():
-            return str(value).lower()
-        case list():
-            return f"[{' '.join(_as_text(member) for member in value)}]"
-        case _:
-            return json.dumps(value)
-
-
-def _encoded(body: bytes) -> tuple[str, bool]:
-    try:
-        return body.decode(), False
-    except UnicodeDecodeError:
-        return base64.b64encode(body).decode(), True
 
 
 def _message(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """What API Gateway itself answers."""
     return web.json_response({"message": text}, status=status, headers=headers)
+
+
+def _last_message(status: int) -> web.Response:
+    """An answer after which the connection can't be read any further."""
+    response = _message(status, HTTPStatus(status).phrase)
+    response.force_close()
+    return response

@@ -1,11 +1,10 @@
 """`headrace invoke`: one function, one event, one process; what `sam local invoke` does, without Docker."""
 
-import json
-
 import click
 from pydantic import JsonValue
 
 from functions.settings import ENDPOINT_VARIABLE
+from local.cli_target import ExitCode, fail, json_text
 from local.database import StackError
 from local.execution_environment import Answered, FunctionFailed
 from local.function_pool import FunctionPool
@@ -20,7 +19,11 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
     database = endpoint_url or (running.endpoint_url if running else None)
     if database is None:
         raise StackError("No stack runs in this folder; start one with `headrace dev`, or give --endpoint-url.")
-    function = _function(name, load_stack(parameters(folder)).functions)
+    functions = load_stack(parameters(folder)).functions
+    function = _function(name, functions)
+    if function is None:
+        known = ", ".join(sorted(function.handler.split(".")[1] for function in functions.values()))
+        fail(f"there is no function {name!r}; there are {known}", ExitCode.NOT_FOUND)
     folder.create()
     log = folder.logs / f"invoke-{function.name}.log"
     log.write_text("")
@@ -30,20 +33,16 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
         result = await pool.invoke(event)
     finally:
         await pool.stop()
-    click.echo(log.read_text(), err=True, nl=False)
+    click.echo(log.read_text(errors="backslashreplace"), err=True, nl=False)
     match result:
         case Answered(payload=payload):
-            click.echo(json.dumps(payload, ensure_ascii=False))
+            click.echo(json_text(payload))
             return 0
         case FunctionFailed():
-            click.echo(json.dumps({"errorType": result.error_type, "errorMessage": result.message}))
+            click.echo(json_text({"errorType": result.error_type, "errorMessage": result.message}))
             return 1
 
 
-def _function(name: str, functions: dict[str, LambdaFunction]) -> LambdaFunction:
+def _function(name: str, functions: dict[str, LambdaFunction]) -> LambdaFunction | None:
     """By its logical id, or by the name of its folder."""
-    for logical_id, function in functions.items():
-        if name in {logical_id, function.handler.split(".")[1]}:
-            return function
-    known = ", ".join(sorted(function.handler.split(".")[1] for function in functions.values()))
-    raise StackError(f"There is no function {name!r}; there are {known}.")
+    return next((each for id, each in functions.items() if name in {id, each.handler.split(".")[1]}), None)

@@ -32,8 +32,6 @@ MAX_API_CONCURRENCY = 8
 MAX_STREAM_CONCURRENCY = max(4, os.cpu_count() or 1)
 """Worker processes at most, however many lanes the stream has: more than CPUs make a laptop slow, not its jobs fast."""
 DRAIN_SECONDS = 10.0
-MAX_LINE = 2**16
-"""Bytes of a request line; what is too long is the API's to refuse, not the server's."""
 EMBEDDED_POLL_SECONDS = 0.05
 REMOTE_POLL_SECONDS = 0.5
 
@@ -112,7 +110,7 @@ async def running_stack(
         poll_seconds = EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS
         await running.enter_async_context(_background(stack, folder, pools, endpoint_url, poll_seconds, watches))
         gateway = Gateway(stack.routes, pools, local_authority(folder))
-        url = await _serve(running, gateway.application(), options)
+        url = await _serve(running, gateway.runner(), options)
         noted = Running(url=url, endpoint_url=endpoint_url, pid=os.getpid())
         folder.note(noted)
         running.callback(folder.forget)
@@ -126,8 +124,7 @@ def _declared(folder: Folder, options: Options) -> Stack:
         raise StackError(f"The template does not permit this: {error}.") from error
 
 
-async def _serve(running: AsyncExitStack, app: web.Application, options: Options) -> str:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, max_line_size=MAX_LINE, max_field_size=MAX_LINE)
+async def _serve(running: AsyncExitStack, runner: web.AppRunner, options: Options) -> str:
     await runner.setup()
     running.push_async_callback(runner.cleanup)
     try:
@@ -146,12 +143,14 @@ def _check_port(options: Options) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((options.host, options.port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise _cannot_listen(options, error) from error
 
 
-def _cannot_listen(options: Options, error: OSError) -> StackError:
+def _cannot_listen(options: Options, error: OSError | UnicodeError) -> StackError:
     where = f"port {options.port} of {options.host}"
+    if isinstance(error, UnicodeError):
+        return StackError(f"Cannot listen on {where} (not a host name); choose another with --host.")
     if error.errno == errno.EADDRINUSE:
         return StackError(f"Something listens on {where} already; stop it, or choose another port with --port.")
     return StackError(f"Cannot listen on {where} ({error.strerror or error}); choose another with --port or --host.")

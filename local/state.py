@@ -1,11 +1,20 @@
 """What a local stack leaves in its folder, `.headrace/`: where it runs, and its secrets."""
 
 import os
+import re
 import secrets
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from domain.frozen import Frozen
+from local.database import StackError
+
+_SECRET = re.compile(r"[0-9a-f]{64}")
 
 
 class Running(Frozen):
@@ -13,7 +22,7 @@ class Running(Frozen):
 
     url: str
     endpoint_url: str
-    pid: int
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
 
 
 class Folder:
@@ -43,22 +52,34 @@ class Folder:
 
     def secret(self, name: str) -> str:
         """A random secret of this machine, made at its first use: 64 hexadecimal digits."""
-        return self.private(name, lambda: secrets.token_hex(32))
+        found = self.private(name, lambda: secrets.token_hex(32))
+        if not _SECRET.fullmatch(found):
+            raise self.unusable(name)
+        return found
 
     def private(self, name: str, make: Callable[[], str]) -> str:
         """The content of a file that only its owner can read; made if it is not there."""
         self.create()
         path = self.path / name
-        if path.exists():
-            return path.read_text()
-        fresh = make()
+        if not path.exists():
+            self._make(path, make())
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text()
+            return path.read_text("ascii")
+        except UnicodeDecodeError:
+            raise self.unusable(name) from None
+
+    def unusable(self, name: str) -> StackError:
+        """What to say of a private file that holds something else than what was written to it."""
+        return StackError(f"{self.path / name} is not what Headrace wrote; remove it, and a new one is made.")
+
+    def _make(self, path: Path, content: str) -> None:
+        """Nobody sees the file before it is complete; of two that make it at once, one is kept."""
+        descriptor, temporary = tempfile.mkstemp(dir=self.path)
         with os.fdopen(descriptor, "w") as file:
-            file.write(fresh)
-        return fresh
+            file.write(content)
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+        Path(temporary).unlink()
 
     def note(self, running: Running) -> None:
         """Tell other commands where the stack is."""

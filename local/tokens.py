@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
@@ -16,6 +17,7 @@ from local.state import Folder
 ISSUER = "https://headrace.localhost"
 AUDIENCE = "headrace-local"
 KEY_ID = "local"
+_KEY_FILE = "token-key.pem"
 _REQUIRED = ["exp", "iat", "iss", "aud"]
 
 
@@ -57,7 +59,8 @@ class TokenAuthority:
                 audience=list(self._audience),
                 options={"require": _REQUIRED},
             )
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError) as error:
+            # Beside its own errors, the library lets through those of the parsers that it uses.
             return InvalidToken(reason=type(error).__name__)
         return claims
 
@@ -69,10 +72,13 @@ class TokenAuthority:
 
 def local_authority(folder: Folder) -> TokenAuthority:
     """The authority of this folder; its key is made at the first use."""
-    pem = folder.private("token-key.pem", _new_key)
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    pem = folder.private(_KEY_FILE, _new_key)
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise folder.unusable(_KEY_FILE) from None
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError(f"{folder.path / 'token-key.pem'} is not an RSA key")
+        raise folder.unusable(_KEY_FILE)
     return TokenAuthority(key, ISSUER, (AUDIENCE,))
 
 

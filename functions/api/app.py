@@ -42,7 +42,11 @@ def create_app(
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service, local_email)
     app = FastAPI(
-        title="Headrace", version=VERSION, redoc_url=None, generate_unique_id_function=lambda route: route.name
+        title="Headrace",
+        version=VERSION,
+        redoc_url=None,
+        redirect_slashes=False,  # Behind a gateway, a redirect would name a scheme and host that are not the client's.
+        generate_unique_id_function=lambda route: route.name,
     )
     routers = (
         job_routes(JobService(jobs, catalogue, clock, new_id), identify),

@@ -254,3 +254,32 @@ def test_help_is_there_for_every_command() -> None:
             [HEADRACE, command, "--help"], capture_output=True, text=True, check=True, env=clean_environment()
         )
         assert "Usage: headrace" in done.stdout
+
+
+def test_a_terminal_that_lacks_the_signs_and_a_reader_that_leaves_are_no_faults(cli: Cli) -> None:
+    job_id = cli.ok("submit", "csv.profile", "--payload", '{"csv": "é\\n1\\n"}', "--wait").split()[0]
+    environment = clean_environment() | {"PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run(
+        [HEADRACE, "get", job_id, "--json"], cwd=cli.folder, capture_output=True, check=True, env=environment
+    )
+    assert shown.stdout.isascii()
+    assert json.loads(shown.stdout)["payload"]["csv"] == "é\n1\n"
+    reading, writing = os.pipe()
+    os.close(reading)
+    left = subprocess.run(
+        [HEADRACE, "list"], cwd=cli.folder, stdout=writing, stderr=subprocess.PIPE, check=False, env=environment
+    )
+    os.close(writing)
+    assert left.stderr == b""
+
+
+def test_ctrl_c_ends_a_command_without_a_word(cli: Cli) -> None:
+    job_id = cli.ok("submit", "csv.profile", "--payload", GOOD, "--delay", "600").split()[0]
+    with subprocess.Popen(
+        [HEADRACE, "watch", job_id], cwd=cli.folder, stderr=subprocess.PIPE, text=True, env=clean_environment()
+    ) as watching:
+        assert watching.stderr is not None
+        assert "scheduled" in watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        assert watching.stderr.read() == ""
+    assert watching.returncode == 130

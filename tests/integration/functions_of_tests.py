@@ -22,6 +22,12 @@ def handler(event: dict[str, str], context: "Context") -> dict[str, object]:
             taken = b"x" * 2**28
             time.sleep(60)
             del taken
+        case "answer":
+            return {"text": event["sign"] * int(event["times"])}
+        case "set":
+            return {1, 2}  # type: ignore[return-value]  # JSON has no sets
+        case "unspeakable":
+            raise UnspeakableError
         case "print":
             sys.stdout.write("hello from the function\n")
         case _:
@@ -35,6 +41,11 @@ def handler(event: dict[str, str], context: "Context") -> dict[str, object]:
         "environment": {name: os.environ.get(name) for name in ("AWS_LAMBDA_FUNCTION_NAME", "COLOUR", "TZ")},
         "secret": os.environ.get("HEADRACE_TEST_SECRET"),
     }
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise ValueError
 
 
 class Context:

@@ -132,6 +132,70 @@ async def test_an_environment_that_ended_leaves_nothing_waiting(tmp_path: Path) 
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.parametrize(("sign", "times"), [("x", 6_400_000), ("é", 3_200_000), ("x", 40_000_000)])
+async def test_an_answer_over_6_mb_fails_its_invocation_and_the_environment_stays(
+    pool: FunctionPool, sign: str, times: int
+) -> None:
+    first = await payload(pool, {})
+    began = asyncio.get_running_loop().time()
+    failed = await pool.invoke({"do": "answer", "sign": sign, "times": str(times)})
+    assert isinstance(failed, FunctionFailed)
+    assert failed.error_type == "Function.ResponseSizeTooLarge"
+    assert asyncio.get_running_loop().time() - began < 2
+    assert (await payload(pool, {}))["pid"] == first["pid"]
+
+
+@pytest.mark.parametrize(("sign", "times"), [("x", 6_200_000), ("é", 3_100_000)])
+async def test_an_answer_below_6_mb_in_utf_8_arrives(pool: FunctionPool, sign: str, times: int) -> None:
+    answer = await payload(pool, {"do": "answer", "sign": sign, "times": str(times)})
+    assert len(str(answer["text"])) == times
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ({"do": "answer", "sign": "\ud800", "times": "1"}, "UnicodeEncodeError"),
+        ({"do": "set"}, "TypeError"),
+        ({"do": "unspeakable"}, "UnspeakableError"),
+    ],
+)
+async def test_an_answer_that_cannot_be_written_fails_its_invocation_alone(
+    pool: FunctionPool, event: JsonValue, told: str
+) -> None:
+    first = await payload(pool, {})
+    failed = await pool.invoke(event)
+    assert isinstance(failed, FunctionFailed)
+    assert failed.error_type == told
+    assert (await payload(pool, {}))["pid"] == first["pid"]
+
+
+@pytest.mark.parametrize("posted", ["", "no JSON", "[" * 100_000, "\udcff"])
+@pytest.mark.parametrize("end", ["response", "error"])
+async def test_whatever_a_runtime_posts_ends_the_invocation(tmp_path: Path, posted: str, end: str) -> None:
+    function = a_function()
+    environment = Environment(function, environment_of(function, {}), tmp_path / "log")
+    script = (
+        "import os, urllib.request as r\n"
+        "base = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'\n"
+        "id = r.urlopen(base + 'next').headers['Lambda-Runtime-Aws-Request-Id']\n"
+        f"r.urlopen(r.Request(base + id + '/{end}', data={posted.encode(errors='surrogateescape')!r}))\n"
+        "r.urlopen(base + 'next')\n"
+    )
+    await environment.start((sys.executable, "-c", script))
+    try:
+        assert isinstance(await environment.invoke({}), FunctionFailed)
+        assert environment.alive
+    finally:
+        await environment.stop()
+
+
+async def test_an_event_that_cannot_be_sent_costs_no_place_in_the_pool(pool: FunctionPool) -> None:
+    for _ in range(3):
+        with pytest.raises(TypeError):
+            await pool.invoke({"do": b"bytes"})  # type: ignore[dict-item]
+    assert (await payload(pool, {}))["invocations"] == 1
+
+
 async def test_a_function_sees_nothing_of_this_shell(pool: FunctionPool) -> None:
     os.environ["HEADRACE_TEST_SECRET"] = "hunter2"
     assert (await payload(pool, {}))["secret"] is None

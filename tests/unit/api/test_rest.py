@@ -294,3 +294,11 @@ def test_one_line_is_logged_for_a_request_without_what_it_carried(api: Api) -> N
 
 def test_users_of_tests_are_users() -> None:
     assert isinstance(UserFactory.build(), User)
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/", "/v1/users/", "/v1/users/me/", "/healthz/", "/openapi.json/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_slash_too_many_is_not_found_and_redirects_nowhere(api: Api, method: str, path: str) -> None:
+    answer = api.call(method, path, who=ADMIN, headers={"host": "elsewhere.test"})
+    assert "location" not in answer.headers
+    answer.refused(404, "not_found")

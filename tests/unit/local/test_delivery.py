@@ -152,3 +152,38 @@ async def test_a_record_that_always_fails_is_named_until_it_is_discarded_and_blo
     done = await Delivery(lambda numbers: failing(2) if 2 in numbers else SUCCESS).run(records(1, 2, 3), mapping)
     assert [record.sequence_number for each in done.discarded for record in each.records] == ["2"]
     assert [3] in done.invocations
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"batchItemFailures": {}}, {"batchItemFailures": "1"}, {"batchItemFailures": 1}, {"batchItemFailures": False},
+        {"batchItemFailures": [{"itemIdentifier": 1}]}, {"batchItemFailures": [{"itemIdentifier": ["1"]}]},
+        {"batchItemFailures": [None]}, {"batchItemFailures": [{"itemIdentifier": "2"}, {"itemIdentifier": ""}]},
+        "done", ["1"], 0, True,
+    ],
+)  # fmt: skip
+async def test_what_is_no_report_fails_the_whole_batch(payload: JsonValue) -> None:
+    answers = iter([Answered(payload=payload), SUCCESS])
+    done = await Delivery(lambda _: next(answers)).run(records(1, 2), a_mapping())
+    assert done.invocations == [[1, 2], [1, 2]]
+
+
+@pytest.mark.parametrize("payload", ["done", 7, {"batchItemFailures": 1}, ["x"]])
+async def test_without_reporting_every_answer_is_success(payload: JsonValue) -> None:
+    mapping = a_mapping(report_batch_item_failures=False)
+    done = await Delivery(lambda _: Answered(payload=payload)).run(records(1, 2), mapping)
+    assert done.invocations == [[1, 2]]
+
+
+async def test_a_failure_named_twice_counts_once_and_further_members_are_ignored() -> None:
+    report: JsonValue = {"batchItemFailures": [{"itemIdentifier": "2", "x": 1}, {"itemIdentifier": "2"}], "y": 2}
+    answers = iter([Answered(payload=report), SUCCESS])
+    done = await Delivery(lambda _: next(answers)).run(records(1, 2, 3), a_mapping())
+    assert done.invocations == [[1, 2, 3], [2, 3]]
+
+
+@pytest.mark.parametrize("payload", [{"statusCode": 200}, {"batchItemFailures": None, "x": 1}])
+async def test_a_report_that_names_no_failure_is_success(payload: JsonValue) -> None:
+    done = await Delivery(lambda _: Answered(payload=payload)).run(records(1), a_mapping())
+    assert done.invocations == [[1]]

@@ -1,0 +1,317 @@
+"""The command line, given what nobody should give it: a sentence and a code of the table, never a traceback."""
+
+import json
+import os
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from click.testing import CliRunner
+
+from local.cli import main
+from local.client import MAX_ANSWER_BYTES
+from tests.serving import serving
+
+GOOD = '{"csv": "a\\n1\\n"}'
+SUBMIT = ("submit", "csv.profile", "--url", "http://127.0.0.1:1", "--payload")
+NOBODY = ("--url", "http://127.0.0.1:1")
+HOSTILE = "\udce9"
+"""A byte that is not UTF-8, as Python hands it over."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    with chdir(tmp_path):
+        yield tmp_path
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Code, stdout and stderr of a command."""
+    done = CliRunner().invoke(main, arguments)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert "Traceback" not in done.stderr
+    assert "a bug in Headrace" not in done.stderr
+    assert done.exit_code == 0 or done.stderr.strip() or "FAIL" in done.stdout
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "", "{", "NaN", "[Infinity]", '{"csv": -Infinity}', "[1e400]", '"\\ud800"', '{"\\udc00": 1}', "[" * 100_000,
+        "[" * 500 + "]" * 500, "9" * 100_000, "'a'", '{"a": 1,}', "01", "1 2", '"\x01"',
+    ],
+)  # fmt: skip
+def test_a_payload_that_is_no_json_is_invalid(folder: Path, payload: str) -> None:
+    assert run(*SUBMIT, payload)[0] == 5
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xe9", b"\x00\xff\xfe", b"", b'"\xed\xa0\x80"', b"\x1f\x8b\x08", b"x" * 7_000_000]
+)
+def test_a_file_that_is_no_json_in_utf_8_is_invalid(folder: Path, content: bytes) -> None:
+    Path("payload").write_bytes(content)
+    assert run("submit", "csv.profile", "--file", "payload", *NOBODY)[0] == 5
+    assert run("invoke", "api", "--event", "payload", *("--endpoint-url", "http://127.0.0.1:1"))[0] == 5
+
+
+@pytest.mark.parametrize("name", [".", "missing", "a/b/c"])
+def test_a_file_that_cannot_be_opened_is_a_usage_error(folder: Path, name: str) -> None:
+    assert run("submit", "csv.profile", "--file", name, *NOBODY)[0] == 2
+    assert run("invoke", "api", "--event", name)[0] == 2
+
+
+@pytest.mark.parametrize("event", ["[]", "1", "null", '"x"', "true"])
+def test_an_event_that_is_no_object_is_invalid(folder: Path, event: str) -> None:
+    Path("event").write_text(event)
+    assert run("invoke", "api", "--event", "event", *("--endpoint-url", "http://127.0.0.1:1"))[0] == 5
+
+
+def test_an_unknown_function_is_not_found(folder: Path) -> None:
+    Path("event").write_text("{}")
+    code, _, told = run("invoke", "nope", "--event", "event", "--endpoint-url", "http://127.0.0.1:1")
+    assert code == 3
+    assert "api, sweeper, worker" in told
+
+
+@pytest.mark.parametrize("key", ["", " ", "é", "a\nb", "\x7f", "k" * 256, " a", "a "])
+def test_a_key_is_checked_by_the_apis_rule(folder: Path, key: str) -> None:
+    assert run(*SUBMIT, GOOD, "--key", key)[0] == 5
+
+
+@pytest.mark.parametrize("token", ["", "é", "a\nb", "a b", "\x00", "a\r\nx: y"])
+def test_a_token_that_is_none_is_not_allowed(folder: Path, token: str) -> None:
+    assert run("list", "--token", token, *NOBODY)[0] == 6
+
+
+@pytest.mark.parametrize("number", ["nan", "NaN", "inf", "-inf", "Infinity", "1e400", "-1", "-1e-9", "x", "", "1,5"])
+def test_times_are_finite_and_not_negative(folder: Path, number: str) -> None:
+    for arguments in (
+        (*SUBMIT, GOOD, f"--delay={number}"), (*SUBMIT, GOOD, "--wait", f"--timeout={number}"),
+        ("watch", "x", *NOBODY, f"--timeout={number}"), ("token", "ada@example.com", f"--hours={number}"),
+    ):  # fmt: skip
+        assert run(*arguments)[0] == 2, arguments
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "localhost", "127.0.0.1:8080", "ftp://x", "file:///etc/passwd", "http://", "http:///x", "http://a b",
+        "http://a\nb", "http://a:99999", "http://a:x", "http://a:0", "http://[::1", "http://u:p@a", "http://a?x",
+        "http://a#x", "http://é.test", "http://a..b", "http://.a", "http://" + "a" * 64 + ".test", "http://a\\b",
+        "http://" + "a." * 130 + "test", "HTTP:a", "//a", "http:/a", "http://%20",
+    ],
+)  # fmt: skip
+def test_a_url_is_checked_before_it_is_used(folder: Path, url: str) -> None:
+    assert run("list", "--url", url)[0] == 2
+    assert run("users", "create", "ada@example.com", "--endpoint-url", url)[0] == 2
+    assert run("dev", "--endpoint-url", url)[0] == 2
+    Path("event").write_text("{}")
+    assert run("invoke", "api", "--event", "event", "--endpoint-url", url)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:1", "http://127.0.0.1:1/", "http://[::1]:1/stage", "HTTP://localhost:1", "http://xn--a.test"],
+)
+def test_a_url_where_nothing_answers_is_told(folder: Path, url: str) -> None:
+    code, _, told = run("list", "--url", url)
+    assert code == 1
+    assert "nothing answers" in told
+
+
+@pytest.mark.parametrize("email", ["", " ", "not an email", "é@example.com", "a@b", "a@b.c\nd", "a" * 300 + "@b.co"])
+def test_one_rule_for_addresses_wherever_they_are_given(folder: Path, email: str) -> None:
+    assert run("token", email)[0] == 5
+    assert run("list", "--as", email, *NOBODY)[0] == 5
+    assert run("users", "create", email, "--endpoint-url", "http://127.0.0.1:1")[0] == 5
+
+
+@pytest.mark.parametrize("name", ["", "n" * 201])
+def test_a_name_is_checked_by_the_apis_rule(folder: Path, name: str) -> None:
+    assert run("users", "create", "a@b.co", "--name", name, "--endpoint-url", "http://127.0.0.1:1")[0] == 5
+
+
+@pytest.mark.parametrize("name", ["", "a", "not a table", "é", "x/y", "n" * 256, "a\nbc"])
+def test_a_table_name_is_one(folder: Path, name: str) -> None:
+    assert run("users", "create", "a@b.co", "--users-table", name)[0] == 2
+    assert run("users", "create", "a@b.co", "--emails-table", name)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--port", "x"), ("--port", "-1"), ("--port", "65536"), ("--host", ""), ("--host", "a b"), ("--host", "é"),
+        ("--host", "[::1]"),
+        ("--database", "x"), ("--database", "x:"), ("--database", ":1"), ("--database", "x:0"),
+        ("--database", "x:65536"), ("--database", "x:-1"), ("--database", "a b:1"), ("--database", "x:\u0661"),
+        ("--database", "x:1", "--endpoint-url", "http://127.0.0.1:1"),
+    ],
+)  # fmt: skip
+def test_where_the_stack_shall_listen_is_checked(folder: Path, options: tuple[str, ...]) -> None:
+    assert run("dev", *options)[0] == 2
+
+
+@pytest.mark.parametrize("host", ["nope.invalid", "192.0.2.1", "a" * 70 + ".test", "127.0.0.1:80", "::g"])
+def test_a_host_that_is_not_this_machines_is_told_in_a_sentence(folder: Path, host: str) -> None:
+    code, _, told = run("dev", "--port", "0", "--host", host)
+    assert code == 1
+    assert told.startswith("headrace: Cannot listen on")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("get", HOSTILE), ("cancel", HOSTILE), ("retry", HOSTILE), ("watch", HOSTILE), ("list", "--type", HOSTILE),
+        ("submit", HOSTILE, "--payload", "{}"), (*SUBMIT, HOSTILE), (*SUBMIT, "{}", "--key", HOSTILE),
+        ("list", "--token", HOSTILE), ("list", "--as", HOSTILE), ("list", "--url", HOSTILE), ("token", HOSTILE),
+        ("users", "create", HOSTILE), ("users", "create", "a@b.co", "--name", HOSTILE), ("dev", "--host", HOSTILE),
+        ("invoke", HOSTILE, "--event", "-"), (HOSTILE,), ("list", HOSTILE),
+    ],
+)  # fmt: skip
+def test_an_argument_that_is_not_utf_8_is_a_usage_error(folder: Path, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"\xff", b"null", b"[]", b"{}", b'{"url":1,"endpoint_url":2,"pid":3}', b"[" * 10_000,
+        *(
+            b'{"url":"http://127.0.0.1:1","endpoint_url":"http://127.0.0.1:1","pid":%s}' % pid
+            for pid in (b"0", b"-1", b"99999999999999999999", b"4194304000", b'"x"', b"1.5", b"2147483647")
+        ),
+    ],
+)  # fmt: skip
+def test_a_note_of_a_stack_that_cannot_be_read_or_is_dead_counts_as_none(folder: Path, content: bytes) -> None:
+    Path(".headrace").mkdir()
+    Path(".headrace/stack.json").write_bytes(content)
+    for arguments in (("list",), ("get", "x"), ("users", "create", "a@b.co")):
+        code, _, told = run(*arguments)
+        assert code == 1
+        assert "no stack runs in this folder" in told
+
+
+def test_a_note_that_names_no_place_is_told(folder: Path) -> None:
+    Path(".headrace").mkdir()
+    for url in ("x", "http://[", "http://a b", "\\u0000", "http://é..b"):
+        noted = {"url": url, "endpoint_url": url, "pid": os.getpid()}
+        Path(".headrace/stack.json").write_text(json.dumps(noted))
+        assert run("list")[0] == 1
+        assert run("doctor")[0] == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"\xff\x00", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+)
+def test_a_key_file_that_is_none_is_told_with_its_path(folder: Path, content: bytes) -> None:
+    Path(".headrace").mkdir()
+    Path(".headrace/token-key.pem").write_bytes(content)
+    for arguments in (("token", "a@b.co"), ("list", *NOBODY)):
+        code, _, told = run(*arguments)
+        assert code == 1
+        assert "token-key.pem is not what Headrace wrote; remove it" in told
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 64, b"0" * 65, b"g" * 64])
+def test_a_cursor_key_that_is_none_is_told_with_its_path(folder: Path, content: bytes) -> None:
+    Path(".headrace").mkdir()
+    Path(".headrace/cursor-key").write_bytes(content)
+    code, _, told = run("users", "create", "a@b.co", "--endpoint-url", "http://127.0.0.1:1")
+    assert code == 1
+    assert "cursor-key is not what Headrace wrote; remove it" in told
+
+
+def test_a_folder_or_file_of_another_kind_is_told(folder: Path) -> None:
+    Path(".headrace").write_text("")
+    for arguments in (("token", "a@b.co"), ("list", *NOBODY), ("doctor",), ("dev", "--port", "0")):
+        assert run(*arguments)[0] == 1
+    Path(".headrace").unlink()
+    Path(".headrace/token-key.pem").mkdir(parents=True)
+    assert run("token", "a@b.co")[0] == 1
+
+
+def test_a_private_file_is_its_owners_alone_and_whole(folder: Path) -> None:
+    assert run("token", "a@b.co")[0] == 0
+    assert [path.name for path in Path(".headrace").iterdir() if path.is_file()] == ["token-key.pem"]
+    assert stat.S_IMODE(Path(".headrace/token-key.pem").stat().st_mode) == 0o600
+
+
+JOB = {"id": "j", "type": "t", "status": "succeeded", "attempt": 1, "max_attempts": 5}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b""), (200, b"<html>"), (200, b"[]"), (200, b"null"), (200, b"{}"), (204, b""), (200, b"\xff"),
+        (200, b'{"id": 1}'), (200, b"[" * 100_000), (200, b'{"items": 7}'), (301, b""), (307, b"{}"), (404, b"<html>"),
+        (404, b"{}"), (500, b""), (503, b"[]"), (200, json.dumps(JOB | {"status": []}).encode()),
+        (200, json.dumps(JOB | {"attempt": "many"}).encode()), (200, json.dumps(JOB | {"error": "x"}).encode()),
+        (200, json.dumps(JOB | {"progress": {"fraction": "x"}}).encode()), (200, b" " * (MAX_ANSWER_BYTES + 1)),
+    ],
+)  # fmt: skip
+def test_what_answers_otherwise_than_headrace_is_told(folder: Path, status: int, body: bytes) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(status=status, body=body, headers={"location": "http://127.0.0.1:1/"})
+
+    with serving(answer) as url:
+        for arguments in (("get", "x", "--json"), ("watch", "x"), ("submit", "t", "--payload", "{}", "--wait")):
+            code, stdout, told = run(*arguments, "--url", url, "--token", "x")
+            assert (code, stdout) == (1, ""), arguments
+            assert "does not answer as Headrace does" in told
+
+
+@pytest.mark.parametrize("page", [{}, {"items": [{}]}, {"items": [{"id": 1}]}])
+def test_a_page_of_another_form_is_told(folder: Path, page: dict[str, object]) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response(page)
+
+    with serving(answer) as url:
+        assert run("list", "--url", url, "--token", "x")[:2] == (1, "")
+        assert run("list", "--url", url, "--token", "x", "--json")[:2] == (1, "")
+
+
+def test_an_answer_that_is_no_http_is_told(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"220 mail.test ESMTP\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert run("list", "--token", "x", "--url", f"http://127.0.0.1:{server.getsockname()[1]}")[0] == 1
+        thread.join()
+
+
+def test_a_payload_is_sent_as_it_was_written(folder: Path) -> None:
+    seen: list[bytes] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(await request.read())
+        return web.json_response(JOB)
+
+    written = '{"n": 1.10, "big": 12345678901234567890123, "é": "\\u00e9", "a": 1, "a": 2}'
+    Path("payload").write_bytes(b"\xef\xbb\xbf" + written.encode())
+    with serving(answer) as url:
+        for source in (("--payload", written), ("--file", "payload")):
+            assert run("submit", "t", *source, "--delay", "1.5", "--url", url, "--token", "x")[0] == 0
+    assert seen == [b'{"type": "t", "delay_seconds": 1.5, "payload": ' + written.encode() + b"}"] * 2
+
+
+def test_what_a_job_says_is_shown_whatever_it_holds(folder: Path) -> None:
+    result = {"text": "é\u2028\x1b[31m\U0001f600", "number": 10**4000}
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response(JOB | {"result": result})
+
+    with serving(answer) as url:
+        _, stdout, _ = run("get", "x", "--url", url, "--token", "x", "--json")
+        assert json.loads(stdout)["result"] == result
+        assert run("get", "x", "--url", url, "--token", "x")[0] == 0

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
+from domain.flaws import Flaw, Flaws, read_document
 from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
@@ -58,17 +59,11 @@ class UnknownJobType(Frozen):
     known: tuple[str, ...]
 
 
-class Flaw(Frozen):
-    """One thing that is wrong with a document; `path` leads to it from the document's root."""
-
-    path: tuple[str | int, ...]
-    message: str
-
-
 class InvalidPayload(Frozen):
-    """The submission cannot be accepted as it is."""
+    """The submission cannot be accepted as it is: the first flaws, and how many there are."""
 
     flaws: tuple[Flaw, ...]
+    count: int = 1
 
 
 class PayloadTooLarge(Frozen):
@@ -223,14 +218,9 @@ def _payload_text(payload: JsonValue, model: type[BaseModel]) -> JsonText | Inva
     size = byte_length(text)
     if size > MAX_PAYLOAD_BYTES:
         return PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
-    try:
-        model.model_validate_json(text)
-    except ValidationError as error:
-        flaws = tuple(
-            Flaw(path=("payload", *flaw["loc"]), message=flaw["msg"])
-            for flaw in error.errors(include_url=False, include_input=False, include_context=False)
-        )
-        return InvalidPayload(flaws=flaws)
+    read = read_document(model, text)
+    if isinstance(read, Flaws):
+        return InvalidPayload(flaws=read.below("payload").first, count=read.count)
     return text
 
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from domain.flaws import MAX_FLAWS, Flaw
 from domain.jobs.failed_jobs import FailedJobService
 from domain.jobs.job_type import Catalogue
 from domain.jobs.repository import JobRepository
@@ -19,14 +20,17 @@ from domain.ports import Clock, NewId
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
 from functions.api.failed_jobs import failed_job_routes
+from functions.api.forms import InvalidForm
 from functions.api.health import health_routes
 from functions.api.identity import identifier
 from functions.api.job_types import job_type_routes
 from functions.api.jobs import job_routes
 from functions.api.openapi import VERSION, openapi_document
-from functions.api.problems import ProblemError, Refused, json_pointer, problem, problem_response
+from functions.api.problems import Refused, invalid, problem, problem_response
 from functions.api.request_context import RequestContext
 from functions.api.users import user_routes
+
+_WRONG_FORM = "The request does not have the form that is documented"
 
 
 def create_app(
@@ -55,6 +59,7 @@ def create_app(
         app.include_router(router)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(InvalidForm, _invalid_form)
     app.add_exception_handler(HTTPException, _http_errors(routers))
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
@@ -67,18 +72,25 @@ async def _refused(request: Request, refused: Exception) -> Response:
     return problem_response(request, refused.problem, refused.headers)
 
 
-async def _invalid(request: Request, invalid: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     """Form errors of body, query and path, each with its place and never with its value."""
-    if not isinstance(invalid, RequestValidationError):
-        raise invalid
-    flaws = invalid.errors()
+    if not isinstance(error, RequestValidationError):
+        raise error
+    flaws = error.errors()
     if any(flaw["type"] == "json_invalid" for flaw in flaws):
         reason = str(flaws[0].get("ctx", {}).get("error", "not JSON"))
         told = problem(HTTPStatus.BAD_REQUEST, "invalid_json", f"The body is not valid JSON: {reason}.")
         return problem_response(request, told)
-    errors = [ProblemError(pointer=json_pointer(flaw["loc"][1:]), detail=flaw["msg"]) for flaw in flaws]
-    detail = "The request does not have the form that is documented; see errors."
-    return problem_response(request, problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors))
+    first = [Flaw(path=flaw["loc"][1:], message=flaw["msg"]) for flaw in flaws[:MAX_FLAWS]]
+    return problem_response(request, invalid("invalid_request", _WRONG_FORM, first, len(flaws)))
+
+
+async def _invalid_form(request: Request, error: Exception) -> Response:
+    """A body without its form."""
+    if not isinstance(error, InvalidForm):
+        raise error
+    flaws = error.flaws
+    return problem_response(request, invalid("invalid_request", _WRONG_FORM, flaws.first, flaws.count))
 
 
 def _http_errors(routers: tuple[APIRouter, ...]) -> Callable[[Request, Exception], Awaitable[Response]]:

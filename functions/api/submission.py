@@ -5,10 +5,12 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue
 
-from domain.jobs.service import Flaw, InvalidPayload, JobService, Submission, Submitted
+from domain.flaws import Flaw
+from domain.jobs.service import InvalidPayload, JobService, Submission, Submitted
 from domain.users.user import User
+from functions.api.forms import Form, InvalidForm
 from functions.api.models import JobView, SubmitJob, job_view
 from functions.api.problems import Problem, Refused, problem, problem_of
 
@@ -16,10 +18,8 @@ MAX_BATCH: Final = 25
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
-class SubmitBatch(BaseModel):
+class SubmitBatch(Form):
     """Several jobs; each entry is what POST /v1/jobs takes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     jobs: Annotated[
         list[JsonValue],
@@ -79,9 +79,8 @@ async def submit_entries(jobs: JobService, entries: list[JsonValue], owner: User
 def _entry(entry: JsonValue) -> Submission | InvalidPayload:
     try:
         return submission_of(SubmitJob.model_validate(entry))
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        return InvalidPayload(flaws=tuple(Flaw(path=flaw["loc"], message=flaw["msg"]) for flaw in found))
+    except InvalidForm as error:
+        return InvalidPayload(flaws=error.flaws.first, count=error.flaws.count)
 
 
 def _refused(told: Problem) -> BatchResult:

@@ -156,22 +156,22 @@ class JobService:
         """An owner's jobs, newest first."""
         return await self._jobs.list_by_owner(owner_id, filter, page, self._clock())
 
-    async def cancel(self, job_id: str, actor: User, expected_version: int | None = None) -> ChangeResult:
-        """Cancel a waiting job, or ask a running one to stop; only at `expected_version`, if one is given."""
-        return await self._change(job_id, actor, "cancel", expected_version)
+    async def cancel(self, job_id: str, actor: User, expected: frozenset[int] | None = None) -> ChangeResult:
+        """Cancel a waiting job, or ask a running one to stop; only at a version in `expected`, unless it is None."""
+        return await self._change(job_id, actor, "cancel", expected)
 
-    async def retry(self, job_id: str, actor: User, expected_version: int | None = None) -> ChangeResult:
+    async def retry(self, job_id: str, actor: User, expected: frozenset[int] | None = None) -> ChangeResult:
         """Queue a failed or cancelled job again, with all its attempts; likewise."""
-        return await self._change(job_id, actor, "retry", expected_version)
+        return await self._change(job_id, actor, "retry", expected)
 
     async def _change(
-        self, job_id: str, actor: User, action: Literal["cancel", "retry"], expected_version: int | None
+        self, job_id: str, actor: User, action: Literal["cancel", "retry"], expected: frozenset[int] | None
     ) -> ChangeResult:
         found = await self.get(job_id, actor)
         for _ in range(MAX_CONFLICTS):
             if not isinstance(found, Job):
                 return found
-            if expected_version not in {None, found.version}:
+            if expected is not None and found.version not in expected:
                 return StaleVersion(current_version=found.version)
             changed = self._moved(found, action)
             if isinstance(changed, IllegalTransition) or changed == found:

@@ -21,6 +21,7 @@ from domain.users.repository import UserRepository
 from domain.users.service import UserService
 from functions.api.failed_jobs import failed_job_routes
 from functions.api.forms import InvalidForm
+from functions.api.head import HeadAsGet
 from functions.api.health import health_routes
 from functions.api.identity import identifier
 from functions.api.job_types import job_type_routes
@@ -29,6 +30,7 @@ from functions.api.openapi import VERSION, openapi_document
 from functions.api.problems import Refused, invalid, problem, problem_response
 from functions.api.request_context import RequestContext
 from functions.api.users import user_routes
+from functions.api.waiting import LONGEST_WAIT_SECONDS
 
 _WRONG_FORM = "The request does not have the form that is documented"
 
@@ -41,15 +43,26 @@ def create_app(
     new_id: NewId,
     logger: Logger,
     local_email: str | None = None,
+    trust_unverified_email: bool = False,
+    longest_wait_seconds: int = LONGEST_WAIT_SECONDS,
 ) -> FastAPI:
-    """The API over these repositories; `local_email` stands in for an authorizer under `sam local`."""
+    """The API over these repositories.
+
+    `local_email` stands in for an authorizer under `sam local`; `trust_unverified_email` admits tokens without
+    `email_verified`; `longest_wait_seconds` bounds `Prefer: wait`, and 0 turns it off.
+    """
     user_service = UserService(users, clock, new_id)
-    identify = identifier(user_service, local_email)
+    identify = identifier(user_service, local_email, trust_unverified_email)
     app = FastAPI(
-        title="Headrace", version=VERSION, redoc_url=None, generate_unique_id_function=lambda route: route.name
+        title="Headrace",
+        version=VERSION,
+        redoc_url=None,
+        # A redirect would be to whatever host and scheme the request claims; a path is written in one way.
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     routers = (
-        job_routes(JobService(jobs, catalogue, clock, new_id), identify),
+        job_routes(JobService(jobs, catalogue, clock, new_id), identify, longest_wait_seconds),
         failed_job_routes(FailedJobService(jobs, catalogue, clock), identify),
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
@@ -60,7 +73,8 @@ def create_app(
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(InvalidForm, _invalid_form)
-    app.add_exception_handler(HTTPException, _http_errors(routers))
+    app.add_exception_handler(HTTPException, _http_errors(app, routers))
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
@@ -93,21 +107,23 @@ async def _invalid_form(request: Request, error: Exception) -> Response:
     return problem_response(request, invalid("invalid_request", _WRONG_FORM, flaws.first, flaws.count))
 
 
-def _http_errors(routers: tuple[APIRouter, ...]) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """How what the framework itself refuses is told: unknown paths, wrong methods."""
-    routes = tuple(route for router in routers for route in router.routes if isinstance(route, Route))
+def _http_errors(app: FastAPI, routers: tuple[APIRouter, ...]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Maps Starlette's HTTP errors to problem documents: unknown paths, wrong methods."""
+    included = (route for router in routers for route in router.routes)
+    routes = tuple(route for route in (*app.routes, *included) if isinstance(route, Route))
 
     async def http_error(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
         status = HTTPStatus(error.status_code)
-        told = problem(status, status.name.lower(), f"{status.description or status.phrase}.")
+        refused = problem(status, status.name.lower(), f"{status.description or status.phrase}.")
         headers = {"allow": allowed(request)} if status == HTTPStatus.METHOD_NOT_ALLOWED else {}
-        return problem_response(request, told, headers)
+        return problem_response(request, refused, headers)
 
     def allowed(request: Request) -> str:
-        """Every method of the path; the framework knows those of the first route that fits."""
-        fitting = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-        return ", ".join(sorted({method for methods in fitting for method in methods}))
+        """Every method of the path; the framework knows those of the first route that matches."""
+        matching = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+        methods = {method for methods in matching for method in methods}
+        return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
     return http_error

@@ -19,6 +19,7 @@ from domain.jobs.repository import JobRepository
 from domain.users.repository import UserRepository
 from domain.users.user import User
 from functions.api.app import create_app
+from functions.api.event import readable
 from functions.api.handler import TEXT
 from job_types import catalogue
 from tests.factories import UserFactory
@@ -41,7 +42,7 @@ class Answer:
         headers = raw["headers"]
         assert isinstance(headers, dict)
         self.headers = headers
-        self.text = str(raw["body"])
+        self.text = str(raw.get("body", ""))
 
     @property
     def json(self) -> dict[str, JsonValue]:
@@ -69,13 +70,18 @@ class Api:
         users: UserRepository | None = None,
         types: Catalogue | None = None,
         local_email: str | None = None,
+        trust_unverified_email: bool = False,
+        longest_wait_seconds: int = 20,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
         self.users = users or FakeUserRepository()
         self.clock = FakeClock()
         self.log = io.StringIO()
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
-        app = create_app(self.jobs, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email)
+        app = create_app(
+            self.jobs, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email,
+            trust_unverified_email, longest_wait_seconds,
+        )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.
         self._thread = ThreadPoolExecutor(1, initializer=_with_a_loop)
@@ -106,7 +112,7 @@ class Api:
             "body": raw.decode("latin-1") if _is_ascii(raw) else _base64(raw),
             "isBase64Encoded": not _is_ascii(raw),
         }
-        called = self._thread.submit(self._mangum, event, FakeLambdaContext())  # type: ignore[arg-type]
+        called = self._thread.submit(self._mangum, readable(event), FakeLambdaContext())  # type: ignore[arg-type]
         return Answer(called.result())
 
 

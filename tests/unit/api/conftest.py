@@ -95,6 +95,7 @@ class Api:
         who: User | Mapping[str, JsonValue] | None = MEMBER,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        request_id: str = "request-1",
     ) -> Answer:
         """One request, as `who` (a user, or any claims; None is nobody)."""
         claims = {"email": who.email, "email_verified": "true"} if isinstance(who, User) else who
@@ -106,7 +107,7 @@ class Api:
             "headers": {"content-type": "application/json", **(headers or {})},
             "requestContext": {
                 "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
-                "requestId": "request-1",
+                "requestId": request_id,
                 **({"authorizer": {"jwt": {"claims": dict(claims)}}} if claims is not None else {}),
             },
             "body": raw.decode("latin-1") if _is_ascii(raw) else _base64(raw),

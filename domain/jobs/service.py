@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue
+from pydantic import BaseModel, JsonValue
 
 from domain.flaws import Flaw, Flaws, read_document
 from domain.frozen import Frozen
 from domain.jobs import transitions
+from domain.jobs.fingerprint import fingerprint, is_replay
 from domain.jobs.job import Job
 from domain.jobs.job_type import Catalogue, Policy
 from domain.jobs.repository import (
@@ -20,6 +21,7 @@ from domain.jobs.repository import (
     JobUnreadable,
     VersionConflict,
 )
+from domain.jobs.submission import Submission
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.json_text import JsonText, NotJson, byte_length, to_json_text
 from domain.paging import Page, PageRequest
@@ -32,17 +34,6 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 
 MAX_DELAY = timedelta(days=365)
 MAX_CONFLICTS = 5
-
-
-class Submission(Frozen):
-    """A client's wish for a job, after its form was checked."""
-
-    type: str
-    payload: JsonValue
-    run_at: AwareDatetime | None = None
-    delay_seconds: float | None = None
-    max_attempts: int | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
 
 
 class Submitted(Frozen):
@@ -119,7 +110,6 @@ class JobService:
         run_at = _start(submission, now)
         if isinstance(run_at, InvalidPayload):
             return run_at
-        fingerprint = _fingerprint(submission, payload) if idempotency_key else None
         new = NewJob(
             id=_keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id(),
             owner_id=owner.id,
@@ -128,14 +118,14 @@ class JobService:
             tags=submission.tags,
             max_attempts=submission.max_attempts or definition.policy.max_attempts,
             run_at=run_at,
-            fingerprint=fingerprint,
+            fingerprint=fingerprint(submission, payload) if idempotency_key else None,
         )
         stored = await self._jobs.add(transitions.submit(new, definition.policy, now), now)
         match stored:
             case Job():
                 return Submitted(job=stored)
             case JobExists(current=current):
-                if current.owner_id == owner.id and current.fingerprint == fingerprint:
+                if current.owner_id == owner.id and is_replay(current, submission, payload, definition):
                     return Submitted(job=current, replayed=True)
                 return IdempotencyMismatch(key=idempotency_key or "")
             case ItemTooLarge(size=size, limit=limit):
@@ -229,9 +219,3 @@ def _keyed_id(owner_id: str, key: str) -> str:
     digest = hashlib.sha256(f"{owner_id}\n{key}".encode()).digest()
     # By form a name-based UUID; Python 3.11's uuid does not write version 8, which RFC 9562 has for this.
     return str(UUID(bytes=digest[:16], version=5))
-
-
-def _fingerprint(submission: Submission, payload: JsonText) -> str:
-    """What makes two submissions under one idempotency key the same."""
-    rest = submission.model_dump_json(exclude={"payload"})
-    return hashlib.sha256(f"{rest}\n{payload}".encode()).hexdigest()[:32]

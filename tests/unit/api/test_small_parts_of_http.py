@@ -20,7 +20,8 @@ HEADERS = ("idempotency-key", "if-match", "if-none-match", "prefer", "content-ty
            "x-forwarded-proto", "accept", "cookie", "user-agent", "origin", "range", "x-\u00e9")  # fmt: skip
 STRANGE_IDS = (
     "x", "0" * 3000, "%2F", "a%2Fb", "%00", "%0a", "%ff", "\u00e9", "\udce9", "%ED%A0%80", "..%2F..", "%252F", "~",
-    "0B9F5F6E-4C1D-4E54-9B57-6D2F6F0C7A11", f"{MEMBER.id}%0a", f"{MEMBER.id}%20", f"%20{MEMBER.id}", f"{MEMBER.id}%00", MEMBER.id[:-1], "*",
+    "0B9F5F6E-4C1D-4E54-9B57-6D2F6F0C7A11", f"{MEMBER.id}%0a", f"{MEMBER.id}%20",
+    f"%20{MEMBER.id}", f"{MEMBER.id}%00", MEMBER.id[:-1], "*",
 )  # fmt: skip
 
 

@@ -14,9 +14,9 @@ LONGEST_WAIT_SECONDS: Final = 20
 
 MAX_LONGEST_WAIT_SECONDS: Final = 25
 SHORTEST_PAUSE: Final = 0.01
-FIRST_PAUSE: Final = 0.04
+FIRST_PAUSE: Final = 0.025
 LONGEST_PAUSE: Final = 1.75
-GROWTH: Final = 0.25
+GROWTH: Final = 0.28
 
 
 def wait_seconds(prefer: str | None, longest: int) -> int:

@@ -29,7 +29,7 @@ def test_a_wait_has_at_most_thirty_reads_and_ends_in_time(wait: float, read: flo
 
 def test_the_first_pauses_are_short_and_the_later_ones_grow_with_the_time_that_passed() -> None:
     made = pauses(20)
-    assert made[:4] == [0.04] * 4
+    assert made[:4] == [0.025] * 4
     assert sorted(made[:-1]) == made[:-1]
     assert max(made) <= 2
 

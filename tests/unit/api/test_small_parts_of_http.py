@@ -1,7 +1,6 @@
 """HEAD, 304, conditions, ids and headers of any form."""
 
 import json
-from collections.abc import Mapping
 
 import pytest
 from pydantic import JsonValue
@@ -119,15 +118,17 @@ async def test_an_id_of_another_form_is_nobodys_and_costs_no_call(strange: str) 
 
 
 @pytest.mark.parametrize("name", HEADERS)
-@pytest.mark.parametrize("value", ANY_BYTES, ids=lambda text: ascii(text)[:12])
-def test_no_header_leads_to_an_answer_of_5xx(api: Api, name: str, value: str) -> None:
-    headers: Mapping[str, str] = {name: value}
+def test_no_header_leads_to_an_answer_of_5xx(api: Api, name: str) -> None:
     job = f"/v1/jobs/{api.call('POST', '/v1/jobs', CSV).json['id']}"
-    for method, path, body in (
-        ("GET", job, None), ("POST", "/v1/jobs", CSV), ("POST", f"{job}/cancel", None),
+    requests = (
+        ("GET", job, None),
+        ("POST", "/v1/jobs", CSV),
+        ("POST", f"{job}/cancel", None),
         ("PATCH", f"/v1/users/{MEMBER.id}", CSV),
-    ):  # fmt: skip
-        assert str(api.call(method, path, body, headers=headers).status) < "500"
+    )
+    for value in ANY_BYTES:
+        for method, path, body in requests:
+            assert str(api.call(method, path, body, headers={name: value}).status) < "500", (value, path)
 
 
 @pytest.mark.parametrize("host", ["a:b", "[::1]:8080", ":", "a:99999999999999999999", "::::", "", "a:80", "a b"])

@@ -46,12 +46,17 @@ WRONG = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("text", WRONG, ids=lambda text: text[:30])
-def test_anything_else_is_refused(users: FakeUserRepository, text: str) -> None:
+@pytest.mark.parametrize("text", WRONG, ids=lambda text: ascii(text)[:30])
+def test_anything_else_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r"must be an RFC 3339 date and time|there is no such date, time or offset"):
+        read_time(text)
+
+
+def test_what_is_no_time_is_refused_and_writes_nothing(users: FakeUserRepository) -> None:
     api = Api(users=users)
-    body = CSV | {"run_at": text}
-    answer = api.call("POST", "/v1/jobs", body).refused(422, "invalid_request")
-    assert '"/run_at"' in answer.text
+    for text in WRONG:
+        answer = api.call("POST", "/v1/jobs", CSV | {"run_at": text}).refused(422, "invalid_request")
+        assert '"/run_at"' in answer.text
     assert api.call("GET", "/v1/jobs").json["items"] == []
 
 

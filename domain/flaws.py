@@ -56,12 +56,12 @@ def _guarded_flaws(error: ValidationError) -> Flaws:
     try:
         return flaws_of(error)
     except BaseException as raised:  # noqa: BLE001 - likewise
-        return _broken(raised)
+        return _broken(raised, error.error_count())
 
 
-def _broken(raised: BaseException) -> Flaws:
+def _broken(raised: BaseException, count: int = 1) -> Flaws:
     message = f"could not be validated: the job type's validator raised {type(raised).__name__}"
-    return Flaws(first=(Flaw(path=(), message=message),), count=1)
+    return Flaws(first=(Flaw(path=(), message=message),), count=count)
 
 
 def _first_errors(error: ValidationError) -> Sequence[ErrorDetails]:

@@ -44,24 +44,13 @@ def flaws_of(error: ValidationError) -> Flaws:
 def read_document(model: type[BaseModel], text: JsonText) -> BaseModel | Flaws:
     """The document as `model` reads it. The model's validators are a user's code: they may raise anything."""
     try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        return _guarded_flaws(error)
-    except BaseException as raised:  # noqa: BLE001 - validation awaits nothing, so this comes from a validator
-        return _broken(raised)
-
-
-def _guarded_flaws(error: ValidationError) -> Flaws:
-    """`flaws_of`, where describing a flaw calls `str` of an exception that a validator raised."""
-    try:
-        return flaws_of(error)
-    except BaseException as raised:  # noqa: BLE001 - likewise
-        return _broken(raised, error.error_count())
-
-
-def _broken(raised: BaseException, count: int = 1) -> Flaws:
-    message = f"could not be validated: the job type's validator raised {type(raised).__name__}"
-    return Flaws(first=(Flaw(path=(), message=message),), count=count)
+        try:
+            return model.model_validate_json(text)
+        except ValidationError as error:
+            return flaws_of(error)
+    except BaseException as raised:  # noqa: BLE001 - nothing is awaited here, so this comes from a validator
+        message = f"could not be validated: the job type's validator raised {type(raised).__name__}"
+        return Flaws(first=(Flaw(path=(), message=message),), count=1)
 
 
 def _first_errors(error: ValidationError) -> Sequence[ErrorDetails]:

@@ -24,9 +24,10 @@ from domain.jobs.transitions import NewJob
 from domain.json_text import to_json_text
 from domain.users.repository import UserNotFound
 from domain.users.user import Email, User
+from functions.api.app import create_app
+from functions.api.event import readable
 from functions.api.models import JobView, SubmitJob, job_view
-from functions.runtime import Runtime
-from functions.settings import read_settings
+from functions.runtime import new_id, now
 from job_types import catalogue
 from local.cloudformation import ROOT
 from local.template import load_stack
@@ -88,13 +89,11 @@ def measure() -> ApiCost:
 
 def _headrace() -> Callable[[dict[str, JsonValue]], object]:
     # Built at import, from the environment.
-    from functions.api.handler import build
+    from functions.api.handler import TEXT
 
-    runtime = Runtime(read_settings(os.environ))
-    runtime.jobs = _Answering()  # type: ignore[assignment]  # the database excluded
-    logger = Logger("benchmark", level="WARNING")
-    handle = build(runtime, _Known(), logger, catalogue())
-    return lambda event: handle(event, _Context())  # type: ignore[arg-type]
+    app = create_app(_Answering(), _Known(), catalogue(), now, new_id, Logger("benchmark", level="WARNING"))
+    mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
+    return lambda event: mangum(readable(event), _Context())  # type: ignore[arg-type]
 
 
 def _bare() -> Callable[[dict[str, JsonValue]], object]:

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 
+from domain.flaws import Flaw, Flaws, read_document
 from domain.frozen import Frozen
 from domain.jobs import transitions
+from domain.jobs.fingerprint import fingerprint, is_replay
 from domain.jobs.job import Job
 from domain.jobs.job_type import Catalogue, Policy
 from domain.jobs.repository import (
@@ -19,6 +21,7 @@ from domain.jobs.repository import (
     JobUnreadable,
     VersionConflict,
 )
+from domain.jobs.submission import Submission
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.json_text import JsonText, NotJson, byte_length, to_json_text
 from domain.paging import Page, PageRequest
@@ -31,17 +34,6 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 
 MAX_DELAY = timedelta(days=365)
 MAX_CONFLICTS = 5
-
-
-class Submission(Frozen):
-    """A client's wish for a job, after its form was checked."""
-
-    type: str
-    payload: JsonValue
-    run_at: AwareDatetime | None = None
-    delay_seconds: float | None = None
-    max_attempts: int | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
 
 
 class Submitted(Frozen):
@@ -58,17 +50,11 @@ class UnknownJobType(Frozen):
     known: tuple[str, ...]
 
 
-class Flaw(Frozen):
-    """One thing that is wrong with a document; `path` leads to it from the document's root."""
-
-    path: tuple[str | int, ...]
-    message: str
-
-
 class InvalidPayload(Frozen):
-    """The submission cannot be accepted as it is."""
+    """The submission cannot be accepted as it is: the first flaws, and how many there are."""
 
     flaws: tuple[Flaw, ...]
+    count: int = 1
 
 
 class PayloadTooLarge(Frozen):
@@ -124,23 +110,23 @@ class JobService:
         run_at = _start(submission, now)
         if isinstance(run_at, InvalidPayload):
             return run_at
-        fingerprint = _fingerprint(submission, payload) if idempotency_key else None
         new = NewJob(
             id=_keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id(),
             owner_id=owner.id,
             type=definition.name,
             payload=payload,
+            payload_version=definition.version,
             tags=submission.tags,
             max_attempts=submission.max_attempts or definition.policy.max_attempts,
             run_at=run_at,
-            fingerprint=fingerprint,
+            fingerprint=fingerprint(submission, payload) if idempotency_key else None,
         )
         stored = await self._jobs.add(transitions.submit(new, definition.policy, now), now)
         match stored:
             case Job():
                 return Submitted(job=stored)
             case JobExists(current=current):
-                if current.owner_id == owner.id and current.fingerprint == fingerprint:
+                if current.owner_id == owner.id and is_replay(current, submission, payload, definition):
                     return Submitted(job=current, replayed=True)
                 return IdempotencyMismatch(key=idempotency_key or "")
             case ItemTooLarge(size=size, limit=limit):
@@ -161,22 +147,22 @@ class JobService:
         """An owner's jobs, newest first."""
         return await self._jobs.list_by_owner(owner_id, filter, page, self._clock())
 
-    async def cancel(self, job_id: str, actor: User, expected_version: int | None = None) -> ChangeResult:
-        """Cancel a waiting job, or ask a running one to stop; only at `expected_version`, if one is given."""
-        return await self._change(job_id, actor, "cancel", expected_version)
+    async def cancel(self, job_id: str, actor: User, expected: frozenset[int] | None = None) -> ChangeResult:
+        """Cancel a waiting job, or ask a running one to stop; only at a version in `expected`, unless it is None."""
+        return await self._change(job_id, actor, "cancel", expected)
 
-    async def retry(self, job_id: str, actor: User, expected_version: int | None = None) -> ChangeResult:
+    async def retry(self, job_id: str, actor: User, expected: frozenset[int] | None = None) -> ChangeResult:
         """Queue a failed or cancelled job again, with all its attempts; likewise."""
-        return await self._change(job_id, actor, "retry", expected_version)
+        return await self._change(job_id, actor, "retry", expected)
 
     async def _change(
-        self, job_id: str, actor: User, action: Literal["cancel", "retry"], expected_version: int | None
+        self, job_id: str, actor: User, action: Literal["cancel", "retry"], expected: frozenset[int] | None
     ) -> ChangeResult:
         found = await self.get(job_id, actor)
         for _ in range(MAX_CONFLICTS):
             if not isinstance(found, Job):
                 return found
-            if expected_version not in {None, found.version}:
+            if expected is not None and found.version not in expected:
                 return StaleVersion(current_version=found.version)
             changed = self._moved(found, action)
             if isinstance(changed, IllegalTransition) or changed == found:
@@ -223,14 +209,9 @@ def _payload_text(payload: JsonValue, model: type[BaseModel]) -> JsonText | Inva
     size = byte_length(text)
     if size > MAX_PAYLOAD_BYTES:
         return PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
-    try:
-        model.model_validate_json(text)
-    except ValidationError as error:
-        flaws = tuple(
-            Flaw(path=("payload", *flaw["loc"]), message=flaw["msg"])
-            for flaw in error.errors(include_url=False, include_input=False, include_context=False)
-        )
-        return InvalidPayload(flaws=flaws)
+    read = read_document(model, text)
+    if isinstance(read, Flaws):
+        return InvalidPayload(flaws=read.below("payload").first, count=read.count)
     return text
 
 
@@ -239,9 +220,3 @@ def _keyed_id(owner_id: str, key: str) -> str:
     digest = hashlib.sha256(f"{owner_id}\n{key}".encode()).digest()
     # By form a name-based UUID; Python 3.11's uuid does not write version 8, which RFC 9562 has for this.
     return str(UUID(bytes=digest[:16], version=5))
-
-
-def _fingerprint(submission: Submission, payload: JsonText) -> str:
-    """What makes two submissions under one idempotency key the same."""
-    rest = submission.model_dump_json(exclude={"payload"})
-    return hashlib.sha256(f"{rest}\n{payload}".encode()).hexdigest()[:32]

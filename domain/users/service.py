@@ -4,7 +4,9 @@ from domain.frozen import Frozen
 from domain.ports import Clock, NewId
 from domain.results import StaleVersion, StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound, UserRepository, UserVersionConflict
-from domain.users.user import Email, InvalidEmail, Role, User, changed_user, new_user, normalise_email
+from domain.users.user import InvalidEmail, Role, User, changed_user, new_user, normalise_email
+
+MAX_CONFLICTS = 5
 
 
 class NotAllowed(Frozen):
@@ -50,25 +52,46 @@ class UserService:
         return await self._users.get(user_id)
 
     async def change(
-        self, user_id: str, change: UserChange, expected_version: int, actor: User
+        self, user_id: str, change: UserChange, expected: frozenset[int] | None, actor: User
     ) -> User | UserNotFound | InvalidEmail | EmailTaken | NotAllowed | StaleVersion | StorageUnavailable:
-        """Change a user if `expected_version` is still its latest. Only an admin changes a role."""
+        """Change a user whose version is in `expected`; None is any version.
+
+        Only an admin changes an address or a role: whoever signs in with an address is its user.
+        """
+        for _ in range(MAX_CONFLICTS):
+            changed = await self._change(user_id, change, expected, actor)
+            match changed:
+                case UserVersionConflict() if expected is not None:
+                    return StaleVersion(current_version=None)
+                case UserVersionConflict():
+                    continue
+                case _:
+                    return changed
+        return StorageUnavailable(reason="throttled", detail="contended")
+
+    async def _change(
+        self, user_id: str, change: UserChange, expected: frozenset[int] | None, actor: User
+    ) -> (
+        User
+        | UserNotFound
+        | InvalidEmail
+        | EmailTaken
+        | NotAllowed
+        | StaleVersion
+        | UserVersionConflict
+        | StorageUnavailable
+    ):
         current = await self.get(user_id, actor)
         if not isinstance(current, User):
             return current
-        if change.role is not None and change.role != current.role and actor.role != "admin":
-            return NotAllowed(reason="only an admin changes a role")
-        if current.version != expected_version:
-            return StaleVersion(current_version=current.version)
-        email: Email | InvalidEmail | None = None
-        if change.email is not None:
-            email = normalise_email(change.email)
+        email = None if change.email is None else normalise_email(change.email)
         if isinstance(email, InvalidEmail):
             return email
+        if actor.role != "admin" and email not in {None, current.email}:
+            return NotAllowed(reason="only an admin changes an address")
+        if actor.role != "admin" and change.role not in {None, current.role}:
+            return NotAllowed(reason="only an admin changes a role")
+        if expected is not None and current.version not in expected:
+            return StaleVersion(current_version=current.version)
         changed = changed_user(current, self._clock(), email=email, name=change.name, role=change.role)
-        written = await self._users.replace(changed, current)
-        match written:
-            case UserVersionConflict():
-                return StaleVersion(current_version=None)
-            case User() | EmailTaken() | StorageUnavailable():
-                return written
+        return await self._users.replace(changed, current)

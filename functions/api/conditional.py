@@ -1,8 +1,15 @@
 """Conditional requests (RFC 9110, section 13): a resource's ETag is its version."""
 
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
 
+from starlette.responses import Response
+
+from functions.api.header_fields import entity_tags
 from functions.api.problems import Refused, problem
+
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def etag(version: int) -> str:
@@ -10,29 +17,42 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+def versioned(version: int, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer about a version, whether it carries the version (200) or not (304)."""
+    return {"etag": etag(version), "cache-control": "no-store", **headers}
+
+
+def not_modified(version: int, headers: Mapping[str, str]) -> Response:
+    """304 with the headers that the 200 would have (RFC 9110, section 15.4.5)."""
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=versioned(version, headers))
+
+
 def is_unchanged(if_none_match: str | None, version: int) -> bool:
-    """Whether the client has this version already (weak comparison, as a GET wants it)."""
-    if if_none_match is None:
-        return False
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return "*" in tags or etag(version) in tags
+    """Whether the client has this version already (weak comparison); a malformed If-None-Match is ignored."""
+    tags = entity_tags(if_none_match) if if_none_match is not None else None
+    if tags is None or tags == "*":
+        return tags == "*"
+    return any(tag.opaque == str(version) for tag in tags)
 
 
-def required_version(if_match: str | None) -> int:
-    """The version that the client wants to change; 428 without one, 412 for what is no version of ours."""
-    version = wanted_version(if_match)
-    if version is None:
-        detail = "Send If-Match with the ETag that you last read."
+def required_versions(if_match: str | None) -> frozenset[int] | None:
+    """`wanted_versions` of an If-Match that must be there; 428 without it."""
+    if if_match is None:
+        detail = "Send If-Match with the ETag that you last read, or with * for any version."
         raise Refused(problem(HTTPStatus.PRECONDITION_REQUIRED, "precondition_required", detail))
-    return version
+    return wanted_versions(if_match)
 
 
-def wanted_version(if_match: str | None) -> int | None:
-    """The version that the client wants to change, if it names one; `*` is any."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    digits = if_match.strip().removeprefix('"').removesuffix('"')
-    if not digits.isdecimal() or etag(int(digits[:18])) != if_match.strip():
-        detail = "If-Match does not carry a version of this resource."
+def wanted_versions(if_match: str | None) -> frozenset[int] | None:
+    """The versions that the client wants to change; None is any: there is no If-Match, or it is `*`.
+
+    Tags are compared strongly, so weak ones match nothing; neither do tags that are not of a version. 412 for a
+    malformed If-Match.
+    """
+    tags = entity_tags(if_match) if if_match is not None else "*"
+    if tags is None:
+        detail = "If-Match is neither * nor a list of entity tags."
         raise Refused(problem(HTTPStatus.PRECONDITION_FAILED, "stale_version", detail))
-    return int(digits)
+    if tags == "*":
+        return None
+    return frozenset(int(tag.opaque) for tag in tags if not tag.weak and _VERSION.fullmatch(tag.opaque))

@@ -13,28 +13,37 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
 from domain.jobs.job_type import Catalogue
-from domain.users.repository import UserRepository
 from functions.api.app import create_app
+from functions.api.event import Event, readable
 from functions.api.identity import sam_local_email
+from functions.api.waiting import LONGEST_WAIT
 from functions.runtime import Runtime, held_to, new_id, now, user_repository
-from functions.settings import read_api_settings, read_settings
+from functions.settings import ApiSettings, read_api_settings, read_settings
 from job_types import catalogue
 
-Event = dict[str, object]
 TEXT = ["text/", "application/json", "application/problem+json", "application/javascript"]
 
 
 def build(
-    runtime: Runtime, users: UserRepository, logger: Logger, job_types: Catalogue
+    runtime: Runtime, logger: Logger, job_types: Catalogue, settings: ApiSettings
 ) -> Callable[[Event, LambdaContext], Event]:
     """The handler on this environment's loop and repositories."""
-    email = sam_local_email(os.environ)
-    app = create_app(runtime.jobs, users, job_types, now, new_id, logger, email)
+    app = create_app(
+        runtime.jobs,
+        user_repository(settings, runtime.client),
+        job_types,
+        now,
+        new_id,
+        logger,
+        sam_local_email(os.environ),
+        trust_unverified_email=settings.trust_unverified_email,
+        longest_wait=min(settings.longest_wait, LONGEST_WAIT),
+    )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 
     def handle(event: Event, context: LambdaContext) -> Event:
         logger.append_keys(function_request_id=context.aws_request_id)
-        return mangum(event, context)  # type: ignore[arg-type]  # Mangum's name for the same thing
+        return mangum(readable(event), context)  # type: ignore[arg-type]  # Mangum's name for the same thing
 
     return handle
 
@@ -42,7 +51,7 @@ def build(
 def _start() -> Callable[[Event, LambdaContext], Event]:
     settings, ours = read_settings(os.environ), read_api_settings(os.environ)
     runtime = Runtime(settings, ours.cursor_key)
-    return build(runtime, user_repository(ours, runtime.client), held_to(Logger(), settings.log_level), catalogue())
+    return build(runtime, held_to(Logger(), settings.log_level), catalogue(), ours)
 
 
 handler = _start()

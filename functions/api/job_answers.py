@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from domain.jobs.job import Job
 from domain.paging import Page
-from functions.api.conditional import etag
+from functions.api.conditional import versioned
 from functions.api.models import JobPage, job_view
 
 
@@ -19,7 +19,7 @@ def job_answer(job: Job, status: HTTPStatus, headers: Mapping[str, str]) -> Resp
     return Response(
         view.model_dump_json(),
         status,
-        {"etag": etag(job.version), "cache-control": "no-store", **location, **headers},
+        versioned(job.version, {**location, **headers}),
         "application/json",
     )
 

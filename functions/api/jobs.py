@@ -1,7 +1,7 @@
 """/v1/jobs: submit, read, list, cancel, retry."""
 
 import asyncio
-import re
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 
@@ -13,23 +13,20 @@ from domain.jobs.service import InvalidPayload, JobService, Submitted
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.users.service import NotAllowed
 from domain.users.user import User
-from functions.api.conditional import etag, is_unchanged, wanted_version
+from functions.api.conditional import is_unchanged, not_modified, wanted_versions
 from functions.api.identity import Identify
+from functions.api.ids import is_id
 from functions.api.job_answers import job_answer, page_answer
 from functions.api.json_body import StrictJsonRoute
 from functions.api.models import JobPage, JobView, SubmitJob
 from functions.api.openapi import JOB_LINKS, problems
 from functions.api.problems import refuse
 from functions.api.submission import BatchAnswer, SubmitBatch, check_key, submission_of, submit_entries
-
-MAX_WAIT_SECONDS = 20
-POLL_SECONDS = 0.25
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,4})")
+from functions.api.waiting import LONGEST_WAIT, next_pause, wait_seconds
 
 
-def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
-    """The routes of jobs; every one of them needs a user."""
+def job_routes(jobs: JobService, identify: Identify, longest_wait: timedelta = LONGEST_WAIT) -> APIRouter:
+    """The routes of jobs; every one of them needs a user. A read waits up to `longest_wait`; zero is never."""
     router = APIRouter(route_class=StrictJsonRoute, tags=["jobs"])
     Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
 
@@ -93,12 +90,15 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
         prefer: Annotated[str | None, Header(description="wait=N: answer when final, or after N s")] = None,
         if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
-        """A job. With `Prefer: wait=N` (at most 20) the answer comes when it is final, else after N s."""
-        wait = _wait_seconds(prefer)
+        """A job. With `Prefer: wait=N` the answer comes when it is final, else after N s, or the longest wait.
+
+        `Preference-Applied` says how many seconds it waits at most: 20, unless the deployment has another limit.
+        """
+        wait = wait_seconds(prefer, longest_wait)
         job = await _read_until_final(jobs, job_id, caller, wait)
         headers = {"preference-applied": f"wait={wait}"} if wait else {}
         if is_unchanged(if_none_match, job.version):
-            return Response(status_code=304, headers={"etag": etag(job.version), **headers})
+            return not_modified(job.version, headers)
         return job_answer(job, HTTPStatus.OK, headers)
 
     @router.post(
@@ -107,7 +107,7 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
     )
     async def cancel_job(job_id: str, caller: Caller, if_match: Annotated[str | None, Header()] = None) -> Response:
         """Cancel a job: 200 when it is final at once, 202 when a running one was asked to stop."""
-        changed = await jobs.cancel(_checked(job_id), caller, wanted_version(if_match))
+        changed = await jobs.cancel(_checked(job_id), caller, wanted_versions(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
         return job_answer(changed, HTTPStatus.OK if is_final(changed) else HTTPStatus.ACCEPTED, {})
@@ -119,7 +119,7 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
     )
     async def retry_job(job_id: str, caller: Caller, if_match: Annotated[str | None, Header()] = None) -> Response:
         """Queue a failed or cancelled job again, with all its attempts."""
-        changed = await jobs.retry(_checked(job_id), caller, wanted_version(if_match))
+        changed = await jobs.retry(_checked(job_id), caller, wanted_versions(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
         return job_answer(changed, HTTPStatus.ACCEPTED, {})
@@ -129,25 +129,24 @@ def job_routes(jobs: JobService, identify: Identify) -> APIRouter:
 
 async def _read_until_final(jobs: JobService, job_id: str, caller: User, wait: int) -> Job:
     """The job as it is, or as it becomes within `wait` seconds."""
-    ends = asyncio.get_running_loop().time() + wait
+    clock = asyncio.get_running_loop().time
+    began = clock()
     while True:
-        found = await jobs.get(_checked(job_id), caller)
-        if not isinstance(found, Job):
-            raise refuse(found)
-        left = ends - asyncio.get_running_loop().time()
-        if is_final(found) or left <= 0:
+        found = await _read(jobs, job_id, caller)
+        pause = next_pause(clock() - began, wait)
+        if pause is None or is_final(found):
             return found
-        await asyncio.sleep(min(POLL_SECONDS, left))
+        await asyncio.sleep(pause)
+
+
+async def _read(jobs: JobService, job_id: str, caller: User) -> Job:
+    found = await jobs.get(_checked(job_id), caller)
+    if not isinstance(found, Job):
+        raise refuse(found)
+    return found
 
 
 def _checked(job_id: str) -> str:
-    """Ids have one form; anything else is the id of no job, and costs no read."""
-    if not _ID.fullmatch(job_id):
+    if not is_id(job_id):
         raise refuse(JobNotFound(job_id=job_id))
     return job_id
-
-
-def _wait_seconds(prefer: str | None) -> int:
-    """RFC 7240; a preference that is not understood is ignored."""
-    found = _WAIT.search(prefer or "")
-    return min(int(found.group(1)), MAX_WAIT_SECONDS) if found else 0

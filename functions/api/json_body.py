@@ -1,6 +1,7 @@
 """Request bodies: strict JSON, bounded in size and depth."""
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 
@@ -9,12 +10,11 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive
 
-from functions.api.identity import try_afresh
 from functions.api.problems import Refused, problem
 
 MAX_BODY_BYTES = 1024 * 1024
+_JSON = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json")
 
 
 class StrictJsonRequest(Request):
@@ -30,10 +30,7 @@ class StrictJsonRequest(Request):
 
 
 class StrictJsonRoute(APIRoute):
-    """A route whose body is read by `StrictJsonRequest`; FastAPI's documented way to replace it.
-
-    What is refused to a user who was remembered is tried once more with the user as it stands.
-    """
+    """A route whose body is read by `StrictJsonRequest`; FastAPI's documented way to replace it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[None, None, Response]]:
         handle = super().get_route_handler()
@@ -42,23 +39,9 @@ class StrictJsonRoute(APIRoute):
             strict_request = StrictJsonRequest(request.scope, request.receive)
             if self.body_field is not None:
                 await _check(strict_request)
-            try:
-                return await handle(strict_request)
-            except Refused as refused:
-                if not try_afresh(request, refused):
-                    raise
-            # The body was read; a request that is made again is given it again.
-            again = StrictJsonRequest(request.scope, _replay(await strict_request.body()))
-            return await handle(again)
+            return await handle(strict_request)
 
         return strict
-
-
-def _replay(body: bytes) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
 
 
 async def _check(request: Request) -> None:
@@ -67,6 +50,6 @@ async def _check(request: Request) -> None:
         detail = f"The body has {len(body)} bytes; the limit is {MAX_BODY_BYTES}."
         raise Refused(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail))
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
+    if not _JSON.fullmatch(media_type):
         detail = "Send the body with Content-Type: application/json."
         raise Refused(problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))

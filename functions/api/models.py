@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, get_args
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue, PlainSerializer
 
 from domain.jobs.job import (
     Cancelled,
@@ -19,31 +19,23 @@ from domain.jobs.job import (
 )
 from domain.jobs.job_type import AnyJobType
 from domain.jobs.transitions import legal_for_a_client
-from domain.json_text import from_json_text
+from domain.json_text import from_json_text, to_json_text
 from domain.users.user import MAX_EMAIL, Role, User
+from functions.api.forms import Form
+from functions.api.problems import encodable
+from functions.api.times import MomentIn
 
 
 def _rfc3339(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
 
 
-def _only_text(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("must be an RFC 3339 date and time with an offset, as a string")  # noqa: TRY004 - pydantic's
-    return value
-
-
 Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str)]
-MomentIn = Annotated[AwareDatetime, BeforeValidator(_only_text, json_schema_input_type=str)]
 TagName = Annotated[str, Field(min_length=1, max_length=64)]
 TagValue = Annotated[str, Field(max_length=256)]
 
 
-class _Input(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SubmitJob(_Input):
+class SubmitJob(Form):
     """A job to run, now or later."""
 
     type: Annotated[str, Field(strict=True, min_length=1, max_length=64)]
@@ -54,7 +46,7 @@ class SubmitJob(_Input):
     tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] = Field(default_factory=dict)
 
 
-class CreateUser(_Input):
+class CreateUser(Form):
     """A user to add."""
 
     email: Annotated[str, Field(strict=True, max_length=2 * MAX_EMAIL)]
@@ -62,7 +54,7 @@ class CreateUser(_Input):
     role: Role = "member"
 
 
-class ChangeUser(_Input):
+class ChangeUser(Form):
     """What to change of a user; what is absent stays."""
 
     email: Annotated[str, Field(strict=True, max_length=2 * MAX_EMAIL)] | None = None
@@ -206,12 +198,24 @@ def job_type_view(definition: AnyJobType) -> JobTypeView:
     """A job type for those who submit jobs."""
     return JobTypeView(
         name=definition.name,
-        summary=definition.summary,
+        summary=encodable(definition.summary),
         max_attempts=definition.policy.max_attempts,
         timeout_seconds=definition.policy.timeout.total_seconds(),
-        payload_schema=definition.payload.model_json_schema(),
-        result_schema=definition.result.model_json_schema(mode="serialization"),
+        payload_schema=_schema(definition.payload, "validation"),
+        result_schema=_schema(definition.result, "serialization"),
     )
+
+
+def _schema(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> dict[str, JsonValue]:
+    """The model's JSON Schema; for one that has none, a schema that admits anything and says so.
+
+    The model is a user's: writing its schema may raise anything, and may yield what is not JSON.
+    """
+    try:
+        schema = from_json_text(to_json_text(model.model_json_schema(mode=mode)))
+    except BaseException as raised:  # noqa: BLE001 - nothing is awaited here, so this comes from the model
+        return {"description": f"No JSON Schema can be written for {model.__name__}: {type(raised).__name__}."}
+    return schema if isinstance(schema, dict) else {}
 
 
 def user_view(user: User) -> UserView:

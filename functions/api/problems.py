@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.flaws import MAX_FLAWS, Flaw
 from domain.jobs.repository import JobNotFound, JobUnreadable
 from domain.jobs.service import (
     Contended,
-    Flaw,
     IdempotencyMismatch,
     InvalidPayload,
     PayloadTooLarge,
@@ -24,6 +24,11 @@ from domain.users.user import InvalidEmail
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
+MAX_ERRORS = MAX_FLAWS
+"""Errors that a document describes; `error_count` counts the others too."""
+MAX_POINTER = 200
+MAX_DETAIL = 500
+"""Characters. What a client sent, or a job type's validator wrote, is cut to this."""
 _PHRASES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
@@ -47,7 +52,10 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: str
-    errors: list[ProblemError] = Field(default_factory=list)
+    errors: list[ProblemError] = Field(
+        default_factory=list, max_length=MAX_ERRORS, description="The first errors of a request that has some"
+    )
+    error_count: int = Field(default=0, description="How many errors there are in all")
     request_id: str = ""
 
 
@@ -84,16 +92,28 @@ def phrase(status: HTTPStatus) -> str:
     return _PHRASES.get(status, status.phrase)
 
 
-def problem(status: HTTPStatus, code: str, detail: str, errors: Sequence[ProblemError] = ()) -> Problem:
-    """A problem document; the request id is filled in when it is sent."""
+def problem(status: HTTPStatus, code: str, detail: str, errors: Sequence[Flaw] = (), count: int = 0) -> Problem:
+    """A problem document of bounded size; `count` is how many errors there are if `errors` are only the first.
+
+    The request id is filled in when it is sent.
+    """
     return Problem(
         type=f"urn:headrace:problem:{code}",
         title=phrase(status),
         status=status.value,
-        detail=detail,
+        detail=_shortened(detail, MAX_DETAIL),
         code=code,
-        errors=list(errors),
+        errors=[_problem_error(flaw) for flaw in errors[:MAX_ERRORS]],
+        error_count=max(count, len(errors)),
     )
+
+
+def invalid(code: str, sentence: str, flaws: Sequence[Flaw], count: int) -> Problem:
+    """422 with the first flaws; the detail says how many there are."""
+    shown = min(len(flaws), MAX_ERRORS)
+    number = "1 error" if count == 1 else f"{count} errors"
+    where = "see errors" if shown >= count else f"errors has the first {shown}"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, code, f"{sentence}: {number}; {where}.", flaws, count)
 
 
 def problem_of(failure: Failure) -> Problem:
@@ -101,14 +121,16 @@ def problem_of(failure: Failure) -> Problem:
     match failure:
         case JobNotFound():
             return problem(HTTPStatus.NOT_FOUND, "job_not_found", "There is no such job.")
+        case JobUnreadable(newer=True):
+            detail = "A newer version of the service wrote this job; try again."
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "newer_version", detail)
         case JobUnreadable():
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "job_unreadable", "The stored job cannot be read.")
         case UnknownJobType(type=name, known=known):
-            detail = f"There is no job type {name!r}. Known: {', '.join(known)}."
+            detail = f"There is no job type {name[:64]!r}. Known: {', '.join(known)}."
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_job_type", detail)
-        case InvalidPayload(flaws=flaws):
-            detail = "The job was not accepted; see errors."
-            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_payload", detail, _errors(flaws))
+        case InvalidPayload(flaws=flaws, count=count):
+            return invalid("invalid_payload", "The job was not accepted", flaws, count)
         case PayloadTooLarge(size=size, limit=limit):
             detail = f"The payload has {size} bytes of JSON; the limit is {limit}."
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail)
@@ -130,8 +152,8 @@ def problem_of(failure: Failure) -> Problem:
         case EmailTaken():
             return problem(HTTPStatus.CONFLICT, "email_taken", "Another user has this address.")
         case InvalidEmail(reason=reason):
-            error = ProblemError(pointer="/email", detail=reason)
-            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_email", "The address is not valid.", [error])
+            flaw = Flaw(path=("email",), message=reason)
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_email", "The address is not valid.", [flaw])
         case NotAllowed(reason=reason):
             return problem(HTTPStatus.FORBIDDEN, "not_allowed", f"Not allowed: {reason}.")
         case StaleVersion():
@@ -141,8 +163,9 @@ def problem_of(failure: Failure) -> Problem:
 
 def refuse(failure: Failure) -> Refused:
     """The exception that ends a request with `failure`."""
-    headers = {"retry-after": RETRY_AFTER_SECONDS} if isinstance(failure, StorageUnavailable | Contended) else {}
-    return Refused(problem_of(failure), headers)
+    told = problem_of(failure)
+    headers = {"retry-after": RETRY_AFTER_SECONDS} if told.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Refused(told, headers)
 
 
 def problem_response(request: Request, told: Problem, headers: dict[str, str] | None = None) -> Response:
@@ -156,5 +179,18 @@ def json_pointer(path: Sequence[str | int]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
-def _errors(flaws: Sequence[Flaw]) -> list[ProblemError]:
-    return [ProblemError(pointer=json_pointer(flaw.path), detail=flaw.message) for flaw in flaws]
+def encodable(text: str) -> str:
+    """The text, with what UTF-8 cannot encode (half of a surrogate pair) replaced."""
+    return text.encode(errors="replace").decode()
+
+
+def _problem_error(flaw: Flaw) -> ProblemError:
+    # A path's steps are cut first: one of them may be a name of a megabyte.
+    path = [step[: MAX_POINTER + 1] if isinstance(step, str) else step for step in flaw.path[:MAX_POINTER]]
+    return ProblemError(
+        pointer=_shortened(json_pointer(path), MAX_POINTER), detail=_shortened(flaw.message, MAX_DETAIL)
+    )
+
+
+def _shortened(text: str, limit: int) -> str:
+    return encodable(text if len(text) <= limit else f"{text[: limit - 1]}…")

@@ -1,5 +1,6 @@
 """Around every request: its id, one log line, and an answer even when there is a bug."""
 
+import re
 import time
 import traceback
 import uuid
@@ -16,6 +17,8 @@ from functions.api.problems import problem, problem_response
 
 _BUG = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side.")
 
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
 
 class RequestContext:
     """ASGI middleware. What is logged: method, route, status, time; never a query, a body or a header."""
@@ -29,6 +32,7 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         request_id = scope["request_id"] = _request_id(scope)
+        method = scope["method"]
         began = time.perf_counter()
         sent: list[int] = []
 
@@ -55,7 +59,7 @@ class RequestContext:
                 _count_server_error()
             self._logger.info(
                 "request_answered",
-                method=scope["method"],
+                method=method,
                 route=getattr(route, "path", None),
                 status=status,
                 milliseconds=round((time.perf_counter() - began) * 1000, 1),
@@ -74,4 +78,4 @@ def _request_id(scope: Scope) -> str:
     event = scope.get("aws.event")
     context = event.get("requestContext") if isinstance(event, Mapping) else None
     given = context.get("requestId") if isinstance(context, Mapping) else None
-    return given if isinstance(given, str) and given else str(uuid.uuid4())
+    return given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())

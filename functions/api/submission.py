@@ -3,23 +3,33 @@
 import asyncio
 import re
 from http import HTTPStatus
-from typing import Annotated, Final
+from itertools import accumulate
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue
 
-from domain.jobs.service import Flaw, InvalidPayload, JobService, Submission, Submitted
+from domain.flaws import Flaw
+from domain.jobs.job import Job, Succeeded
+from domain.jobs.service import InvalidPayload, JobService, Submitted
+from domain.jobs.submission import Submission
+from domain.json_text import byte_length
 from domain.users.user import User
+from functions.api.forms import Form, InvalidForm
 from functions.api.models import JobView, SubmitJob, job_view
 from functions.api.problems import Problem, Refused, problem, problem_of
 
 MAX_BATCH: Final = 25
+MAX_BATCH_DOCUMENTS: Final = 1024 * 1024
+"""Bytes of payloads and results that one answer carries; later entries are answered without theirs.
+
+Lambda answers at most 6 MB, in which a byte of a document takes up to three (a sign of two bytes is escaped to six).
+"""
+
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
-class SubmitBatch(BaseModel):
+class SubmitBatch(Form):
     """Several jobs; each entry is what POST /v1/jobs takes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     jobs: Annotated[
         list[JsonValue],
@@ -36,6 +46,10 @@ class BatchResult(BaseModel):
 
     status: int
     job: JobView | None = None
+    omitted: list[Literal["payload", "result"]] = Field(
+        default_factory=list,
+        description="Members of `job` that are null because the answer would be too large; the job itself has them",
+    )
     problem: Problem | None = None
 
 
@@ -63,26 +77,41 @@ def submission_of(body: SubmitJob) -> Submission | InvalidPayload:
 async def submit_entries(jobs: JobService, entries: list[JsonValue], owner: User, key: str | None) -> list[BatchResult]:
     """Submit each entry on its own; with a key, each entry has one of its own by its place."""
 
-    async def submit(place: int, entry: JsonValue) -> BatchResult:
+    async def submit(place: int, entry: JsonValue) -> Job | Problem:
         submission = _entry(entry)
         if isinstance(submission, InvalidPayload):
-            return _refused(problem_of(submission))
+            return problem_of(submission)
         # No client's key holds a line feed, so a place's key is nobody else's.
         submitted = await jobs.submit(submission, owner, f"{key}\n{place}" if key else None)
-        if isinstance(submitted, Submitted):
-            return BatchResult(status=HTTPStatus.ACCEPTED, job=job_view(submitted.job))
-        return _refused(problem_of(submitted))
+        return submitted.job if isinstance(submitted, Submitted) else problem_of(submitted)
 
-    return list(await asyncio.gather(*(submit(place, entry) for place, entry in enumerate(entries))))
+    outcomes = await asyncio.gather(*(submit(place, entry) for place, entry in enumerate(entries)))
+    spent = accumulate(_document_bytes(outcome) for outcome in outcomes)
+    return [
+        _result(outcome, whole=total <= MAX_BATCH_DOCUMENTS) for outcome, total in zip(outcomes, spent, strict=True)
+    ]
+
+
+def _document_bytes(outcome: Job | Problem) -> int:
+    """Bytes of the payload and the result of an accepted job (a replayed one may have a result)."""
+    if isinstance(outcome, Problem):
+        return 0
+    result = outcome.state.result if isinstance(outcome.state, Succeeded) else ""
+    return byte_length(outcome.payload) + byte_length(result)
+
+
+def _result(outcome: Job | Problem, *, whole: bool) -> BatchResult:
+    if isinstance(outcome, Problem):
+        return BatchResult(status=outcome.status, problem=outcome)
+    view = job_view(outcome)
+    if whole:
+        return BatchResult(status=HTTPStatus.ACCEPTED, job=view)
+    without = view.model_copy(update={"payload": None, "result": None})
+    return BatchResult(status=HTTPStatus.ACCEPTED, job=without, omitted=["payload", "result"])
 
 
 def _entry(entry: JsonValue) -> Submission | InvalidPayload:
     try:
         return submission_of(SubmitJob.model_validate(entry))
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        return InvalidPayload(flaws=tuple(Flaw(path=flaw["loc"], message=flaw["msg"]) for flaw in found))
-
-
-def _refused(told: Problem) -> BatchResult:
-    return BatchResult(status=told.status, problem=told)
+    except InvalidForm as error:
+        return InvalidPayload(flaws=error.flaws.first, count=error.flaws.count)

@@ -9,8 +9,9 @@ from domain.results import StorageUnavailable
 from domain.users.repository import UserNotFound
 from domain.users.service import UserChange, UserService
 from domain.users.user import MAX_EMAIL, InvalidEmail, User
-from functions.api.conditional import etag, is_unchanged, required_version
+from functions.api.conditional import is_unchanged, not_modified, required_versions, versioned
 from functions.api.identity import Identify, only_admins
+from functions.api.ids import is_id
 from functions.api.json_body import StrictJsonRoute
 from functions.api.models import ChangeUser, CreateUser, UserList, UserView, user_view
 from functions.api.openapi import problems
@@ -62,7 +63,7 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
     )
     async def get_user(user_id: str, caller: Caller, if_none_match: Annotated[str | None, Header()] = None) -> Response:
         """A user: oneself, or for admins anybody."""
-        return await _read(user_id, caller, if_none_match)
+        return await _read(_checked(user_id), caller, if_none_match)
 
     @router.patch(
         "/v1/users/{user_id}",
@@ -71,10 +72,10 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
     async def change_user(
         user_id: str, body: ChangeUser, caller: Caller, if_match: Annotated[str | None, Header()] = None
     ) -> Response:
-        """Change a user's name or email; an admin may change the role too. Needs If-Match."""
-        version = required_version(if_match)
+        """Change a user's name; an admin may change the email and the role too. Needs If-Match."""
+        versions = required_versions(if_match)
         change = UserChange(email=body.email, name=body.name, role=body.role)
-        changed = await users.change(user_id, change, version, caller)
+        changed = await users.change(_checked(user_id), change, versions, caller)
         if not isinstance(changed, User):
             raise refuse(changed)
         return _answer(changed, HTTPStatus.OK, {})
@@ -84,12 +85,17 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
         if not isinstance(found, User):
             raise refuse(found)
         if is_unchanged(if_none_match, found.version):
-            return Response(status_code=304, headers={"etag": etag(found.version)})
+            return not_modified(found.version, {})
         return _answer(found, HTTPStatus.OK, {})
 
     return router
 
 
+def _checked(user_id: str) -> str:
+    if not is_id(user_id):
+        raise refuse(UserNotFound())
+    return user_id
+
+
 def _answer(user: User, status: HTTPStatus, headers: dict[str, str]) -> Response:
-    tagged = {"etag": etag(user.version), "cache-control": "no-store", **headers}
-    return Response(user_view(user).model_dump_json(), status, tagged, "application/json")
+    return Response(user_view(user).model_dump_json(), status, versioned(user.version, headers), "application/json")

@@ -79,7 +79,15 @@ class Tenants:
 
     def token(self, email: str | None, /, key: object = None, **claims: object) -> str:
         now = int(time.time())
-        told = {"email": email, "iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 600, **claims}
+        told = {
+            "email": email,
+            "email_verified": True,
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "iat": now,
+            "exp": now + 600,
+            **claims,
+        }
         present = {name: value for name, value in told.items() if value is not None}
         return jwt.encode(present, key or self.key, algorithm="RS256")  # type: ignore[arg-type]
 
@@ -122,6 +130,9 @@ def test_nobody_comes_in_with_a_token_that_is_not_good(tenants: Tenants, operati
         "wrong issuer": tenants.token(member, iss="http://elsewhere.example"),
         "unsigned": jwt.encode({"email": member, "iss": ISSUER, "aud": AUDIENCE}, "", algorithm="none"),
         "unverified address": tenants.token(member, email_verified=False),
+        "verified by a word": tenants.token(member, email_verified="yes"),
+        "verified by a list": tenants.token(member, email_verified=["true"]),
+        "does not say whether it is verified": tenants.token(member, email_verified=None),
         "no address": tenants.token(None),
     }
     for name, token in bad.items():
@@ -176,6 +187,19 @@ def test_what_is_another_tenants_is_answered_like_what_does_not_exist(
     }
     with tenants.client("tenant-a") as owner:
         assert owner.get(f"/v1/jobs/{job_id}").json()["status"] == "scheduled", "nothing was changed"
+
+
+def test_a_member_keeps_the_address_that_an_admin_gave(tenants: Tenants) -> None:
+    with tenants.client("tenant-b") as member, tenants.client("tenant-admin") as admin:
+        me = member.get("/v1/users/me")
+        path, headers = f"/v1/users/{me.json()['id']}", {"if-match": "*"}
+        for address in ("somebody-else@example.com", "tenant-admin@example.com"):
+            refused = member.patch(path, json={"email": address}, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+        renamed = member.patch(path, json={"email": " TENANT-B@example.com", "name": "B"}, headers=headers)
+        assert (renamed.status_code, renamed.json()["email"]) == (200, "tenant-b@example.com")
+        added = admin.post("/v1/users", json={"email": "somebody-else@example.com", "name": "Else"})
+        assert added.status_code == 201
 
 
 def test_a_cursor_is_its_tenants_and_its_querys_alone(tenants: Tenants) -> None:

@@ -18,7 +18,7 @@ from domain.jobs.job import Job
 from domain.jobs.job_type import Catalogue
 from domain.users.user import Email, User
 from functions.runtime import LazyClient, Runtime
-from functions.settings import read_sweeper_settings, read_worker_settings
+from functions.settings import read_api_settings, read_sweeper_settings, read_worker_settings
 from job_types import catalogue
 from local.cloudformation import ROOT
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
@@ -31,7 +31,7 @@ SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/s
 
 
 def build_api(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:
-    return functions.api.handler.build(runtime, user_repository_on(runtime.client), logger, job_types)
+    return functions.api.handler.build(runtime, logger, job_types, read_api_settings(os.environ))
 
 
 def build_worker(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:

@@ -8,7 +8,8 @@ import pytest
 
 from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.job_type import Catalogue
-from domain.jobs.service import JobService, Submission, Submitted
+from domain.jobs.service import JobService, Submitted
+from domain.jobs.submission import Submission
 from domain.jobs.sweeping import Sweeper
 from functions.runtime import LazyClient, new_random, now
 from persistence.converters.dynamo_to_domain import item_size, job_to_item

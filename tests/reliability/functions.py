@@ -23,7 +23,7 @@ from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Pol
 from domain.jobs.repository import JobUnreadable, VersionConflict
 from domain.jobs.retry import Backoff
 from domain.results import ItemTooLarge, StorageUnavailable
-from functions.runtime import Runtime, new_id, user_repository
+from functions.runtime import Runtime, new_id
 from functions.settings import read_api_settings, read_settings, read_sweeper_settings, read_worker_settings
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
@@ -281,5 +281,5 @@ if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") == "WorkerFunction":
     _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, CursorCodec(_API.cursor_key.encode()), new_id)
 
 worker = functions.worker.handler.build(_RUNTIME, Logger(), JOB_TYPES, read_worker_settings(os.environ))
-api = functions.api.handler.build(_RUNTIME, user_repository(_API, _RUNTIME.client), Logger(), JOB_TYPES)
+api = functions.api.handler.build(_RUNTIME, Logger(), JOB_TYPES, _API)
 sweeper = functions.sweeper.handler.build(_RUNTIME, Logger(), JOB_TYPES, read_sweeper_settings(os.environ))

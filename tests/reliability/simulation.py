@@ -22,7 +22,8 @@ from domain.jobs.job import Cancelled, Failed, Job, is_final
 from domain.jobs.job_type import Catalogue, JobContext, Policy
 from domain.jobs.outcomes import Fail, Retry, Stopped
 from domain.jobs.retry import Backoff
-from domain.jobs.service import JobService, Submission, Submitted
+from domain.jobs.service import JobService, Submitted
+from domain.jobs.submission import Submission
 from domain.jobs.sweeping import Sweeper
 from functions.worker.batch import run_batch
 from functions.worker.position import PositionKeeper

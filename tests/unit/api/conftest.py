@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
@@ -19,7 +20,9 @@ from domain.jobs.repository import JobRepository
 from domain.users.repository import UserRepository
 from domain.users.user import User
 from functions.api.app import create_app
+from functions.api.event import readable
 from functions.api.handler import TEXT
+from functions.api.waiting import LONGEST_WAIT
 from job_types import catalogue
 from tests.factories import UserFactory
 from tests.fakes.clock import FakeClock, numbered_ids
@@ -41,7 +44,7 @@ class Answer:
         headers = raw["headers"]
         assert isinstance(headers, dict)
         self.headers = headers
-        self.text = str(raw["body"])
+        self.text = str(raw.get("body", ""))
 
     @property
     def json(self) -> dict[str, JsonValue]:
@@ -69,13 +72,18 @@ class Api:
         users: UserRepository | None = None,
         types: Catalogue | None = None,
         local_email: str | None = None,
+        trust_unverified_email: bool = False,
+        longest_wait: timedelta = LONGEST_WAIT,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
         self.users = users or FakeUserRepository()
         self.clock = FakeClock()
         self.log = io.StringIO()
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
-        app = create_app(self.jobs, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email)
+        app = create_app(
+            self.jobs, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email,
+            trust_unverified_email, longest_wait,
+        )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.
         self._thread = ThreadPoolExecutor(1, initializer=_with_a_loop)
@@ -89,6 +97,7 @@ class Api:
         who: User | Mapping[str, JsonValue] | None = MEMBER,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        request_id: str = "request-1",
     ) -> Answer:
         """One request, as `who` (a user, or any claims; None is nobody)."""
         claims = {"email": who.email, "email_verified": "true"} if isinstance(who, User) else who
@@ -100,13 +109,13 @@ class Api:
             "headers": {"content-type": "application/json", **(headers or {})},
             "requestContext": {
                 "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
-                "requestId": "request-1",
+                "requestId": request_id,
                 **({"authorizer": {"jwt": {"claims": dict(claims)}}} if claims is not None else {}),
             },
             "body": raw.decode("latin-1") if _is_ascii(raw) else _base64(raw),
             "isBase64Encoded": not _is_ascii(raw),
         }
-        called = self._thread.submit(self._mangum, event, FakeLambdaContext())  # type: ignore[arg-type]
+        called = self._thread.submit(self._mangum, readable(event), FakeLambdaContext())  # type: ignore[arg-type]
         return Answer(called.result())
 
 

@@ -1,8 +1,12 @@
 """/v1/jobs/batch and /v1/failed-jobs."""
 
+import json
+
 import pytest
 from pydantic import JsonValue
 
+from domain.jobs.job import Job, Succeeded
+from domain.json_text import to_json_text
 from tests.conftest import new_id
 from tests.factories import NOW, failed
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
@@ -67,6 +71,35 @@ def test_a_batch_can_be_repeated_without_harm(api: Api) -> None:
     single = api.call("POST", "/v1/jobs", CSV, headers={"idempotency-key": "k"}).json["id"]
     assert single not in ids
     api.call("POST", "/v1/jobs/batch", body, headers={"idempotency-key": "\t"}).refused(422, "invalid_idempotency_key")
+
+
+async def test_a_batch_of_large_jobs_that_have_results_is_answered_within_lambdas_limit(
+    users: FakeUserRepository,
+) -> None:
+    jobs = FakeJobRepository()
+    api = Api(jobs, users)
+    body = json.dumps({"jobs": [CSV | {"payload": {"csv": "é" * 15_000}}] * 25}, ensure_ascii=False).encode()
+    first = results(api.call("POST", "/v1/jobs/batch", body, headers={"idempotency-key": "k"}))
+    for result in first:
+        assert isinstance(result["job"], dict)
+        standing = await jobs.get(str(result["job"]["id"]), NOW)
+        assert isinstance(standing, Job)
+        result_text = to_json_text({"text": "é" * 60_000})
+        state = Succeeded(finished_at=NOW, result=result_text)
+        await jobs.replace(standing.model_copy(update={"state": state, "version": 2}), 1)
+    answer = api.call("POST", "/v1/jobs/batch", body, headers={"idempotency-key": "k"})
+    assert len(json.dumps(answer.text)) < 6_000_000
+    again = results(answer)
+    assert [result["status"] for result in again] == [202] * 25
+    whole = [result for result in again if not result["omitted"]]
+    assert 0 < len(whole) < 25
+    for result in again:
+        assert isinstance(result["job"], dict)
+        assert (result["job"]["result"] is None) == (result["omitted"] == ["payload", "result"])
+        assert (result["job"]["payload"] is None) == (result["omitted"] == ["payload", "result"])
+    assert {str(result["job"]["id"]) for result in again if isinstance(result["job"], dict)} == {
+        str(result["job"]["id"]) for result in first if isinstance(result["job"], dict)
+    }
 
 
 def test_a_batch_while_the_store_is_down_says_so_for_each(users: FakeUserRepository) -> None:

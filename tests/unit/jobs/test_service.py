@@ -18,10 +18,10 @@ from domain.jobs.service import (
     InvalidPayload,
     JobService,
     PayloadTooLarge,
-    Submission,
     Submitted,
     UnknownJobType,
 )
+from domain.jobs.submission import Submission
 from domain.jobs.transitions import IllegalTransition
 from domain.paging import Page, PageRequest
 from domain.results import ItemTooLarge

@@ -1,0 +1,99 @@
+"""Whether two submissions under one idempotency key are the same: by what they mean, not by how they are written.
+
+A job that a key made carries a fingerprint, `2:<digest>:<start>`: a digest of the submission in a canonical form,
+and when the job was to start, which nothing else of the job keeps. A submission is a replay if its digest is the
+same, so that what was once accepted is recognised whatever became of the job type since. Otherwise it is compared
+with the job itself, so that a default may be spelled out.
+
+Fingerprints of the first form (a digest alone) were written up to version 0.1; they are recognised as that version
+recognised them, by the spelling.
+"""
+
+import hashlib
+import json
+from datetime import UTC
+from typing import Final
+
+from pydantic import BaseModel
+
+from domain.flaws import read_document
+from domain.jobs.job import Job
+from domain.jobs.job_type import AnyJobType
+from domain.jobs.submission import Submission
+from domain.json_text import JsonText
+
+_FORM: Final = "2:"
+
+
+def fingerprint(submission: Submission, payload: JsonText) -> str:
+    """The fingerprint of a submission whose payload is `payload`."""
+    asked = [submission.type, submission.tags, submission.max_attempts, _start(submission), _canonical(payload)]
+    return f"{_FORM}{_digest(json.dumps(asked, sort_keys=True))}:{_start(submission)}"
+
+
+def is_replay(job: Job, submission: Submission, payload: JsonText, job_type: AnyJobType) -> bool:
+    """Whether the submission asks for what `job`, made by the same key, was made for."""
+    stored = job.fingerprint or ""
+    if not stored.startswith(_FORM):
+        return stored == _first_form(submission, payload)
+    return stored == fingerprint(submission, payload) or (
+        stored.split(":", 2)[2] == _start(submission)
+        and job.type == submission.type
+        and job.tags == submission.tags
+        and job.max_attempts == (submission.max_attempts or job_type.policy.max_attempts)
+        and _mean_the_same(job.payload, payload, job_type.payload)
+    )
+
+
+def _start(submission: Submission) -> str:
+    """When the job is to start, written in one way: empty for at once."""
+    if submission.run_at is not None:
+        return f"at {submission.run_at.astimezone(UTC).isoformat()}"
+    return f"in {submission.delay_seconds!r}" if submission.delay_seconds else ""
+
+
+def _canonical(document: JsonText) -> str:
+    """Members sorted, numbers by their value, strings with one kind of escape."""
+    return json.dumps(json.loads(document, parse_float=_number), sort_keys=True)
+
+
+def _number(text: str) -> int | float:
+    """A whole number is one number, whether it is written 1, 1.0 or 1e0."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _first_form(submission: Submission, payload: JsonText) -> str:
+    rest = submission.model_dump_json(exclude={"payload"})
+    return _digest(f"{rest}\n{payload}")
+
+
+def _mean_the_same(one: JsonText, other: JsonText, model: type[BaseModel]) -> bool:
+    """Whether two payloads are the same JSON value, or are read by their model as equal."""
+    if _canonical(one) == _canonical(other):
+        return True
+    first, second = read_document(model, one), read_document(model, other)
+    try:
+        # Unreadable documents have flaws, which may be equal although the documents are not.
+        return isinstance(first, model) and isinstance(second, model) and _equal(first, second)
+    except BaseException:  # noqa: BLE001 - nothing is awaited here, so this comes from a model's own comparison
+        return False
+
+
+def _equal(one: object, other: object) -> bool:
+    """Equality for which a boolean is no number, at any depth."""
+    match one, other:
+        case (bool(), _) | (_, bool()):
+            return one is other
+        case BaseModel(), BaseModel():
+            return type(one) is type(other) and _equal(dict(one), dict(other))
+        case dict(), dict():
+            return one.keys() == other.keys() and all(_equal(value, other[name]) for name, value in one.items())
+        case list() | tuple(), list() | tuple():
+            return len(one) == len(other) and all(map(_equal, one, other))
+        case _:
+            return bool(one == other)

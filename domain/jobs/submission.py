@@ -1,0 +1,16 @@
+"""What a client asks for when it submits a job."""
+
+from pydantic import AwareDatetime, Field, JsonValue
+
+from domain.frozen import Frozen
+
+
+class Submission(Frozen):
+    """A validated submission."""
+
+    type: str
+    payload: JsonValue
+    run_at: AwareDatetime | None = None
+    delay_seconds: float | None = None
+    max_attempts: int | None = None
+    tags: dict[str, str] = Field(default_factory=dict)

@@ -1,0 +1,40 @@
+"""What is wrong with a document, whatever its model's validators raised."""
+
+from typing import Annotated
+
+import pytest
+from pydantic import AfterValidator, BaseModel
+from pydantic_core import PydanticCustomError
+
+from domain.flaws import Flaws, read_document
+from domain.json_text import to_json_text
+
+
+class _Unspeakable(ValueError):
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+def _refuse(word: str) -> str:
+    match word:
+        case "surrogate":
+            raise ValueError("caf\udce9")
+        case "unspeakable":
+            raise _Unspeakable
+        case _:
+            raise PydanticCustomError("odd", "{odd}", {"odd": object()})
+
+
+class Words(BaseModel):
+    """Words that are all refused."""
+
+    words: list[Annotated[str, AfterValidator(_refuse)]]
+
+
+@pytest.mark.parametrize("word", ["surrogate", "unspeakable", "odd"])
+@pytest.mark.parametrize("count", [1, 5000])
+def test_there_is_always_something_to_say(word: str, count: int) -> None:
+    read = read_document(Words, to_json_text({"words": [word] * count}))
+    assert isinstance(read, Flaws)
+    assert 1 <= len(read.first) <= 20
+    assert read.count in {1, count}, "one exception may end the validation"

@@ -177,7 +177,7 @@ def proof_of(folder: Path, stack: Stack, files: dict[str, str]) -> tuple[str, ..
 
 def test_an_artifact_that_starts_is_proven(tmp_path: Path, stack: Stack) -> None:
     """It sees the template's environment, and what it prints is no answer."""
-    handler = "import os\nos.environ['WAKE_SHARDS']\nprint('hello')\ndef handler(): ..."
+    handler = "import os\nos.environ['JOBS_TABLE']\nprint('hello')\ndef handler(): ..."
     assert proof_of(tmp_path, stack, {"functions/worker/handler.py": handler}) == ()
 
 

@@ -31,6 +31,7 @@ from job_types import catalogue
 from local.cloudformation import ROOT
 from local.template import load_stack
 from scripts.generate import SAMPLE_OWNER_ID, sample_user
+from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.user_repository import FakeUserRepository
 
@@ -93,7 +94,7 @@ def _headrace() -> Callable[[dict[str, JsonValue]], object]:
     runtime = Runtime(read_settings(os.environ))
     runtime.jobs, runtime.users = _Answering(), _Known()  # type: ignore[assignment]  # the database excluded
     logger = Logger("benchmark", level="WARNING")
-    handle = build(runtime, logger, catalogue())
+    handle = build(runtime, FakeJobListing(FakeJobRepository()), logger, catalogue())
     return lambda event: handle(event, _Context())  # type: ignore[arg-type]
 
 

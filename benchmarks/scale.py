@@ -13,13 +13,13 @@ from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.job_type import Policy
+from domain.jobs.listing import JobFilter, JobListing
 from domain.jobs.outcomes import Done
-from domain.jobs.repository import JobFilter
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.json_text import JsonText
 from domain.paging import PageRequest
-from functions.runtime import LazyClient, job_repository
+from functions.runtime import LazyClient, job_listing, job_repository
 from job_types import catalogue
 from local.database import embedded_database, local_credentials
 from local.stack import settings
@@ -63,14 +63,15 @@ async def measure() -> tuple[Scale, ...]:
                 await _fill(await filling(), size - held)
                 held = size
                 metered = LazyClient(database.url)
-                repository = job_repository(settings(stack, database.url), metered)
-                found.append(Scale(jobs=size, costs=await costs(Meter(await metered()), repository)))
+                found_settings = settings(stack, database.url)
+                repository, lists = job_repository(found_settings, metered), job_listing(found_settings, metered)
+                found.append(Scale(jobs=size, costs=await costs(Meter(await metered()), repository, lists)))
                 await metered.close()
             await filling.close()
     return tuple(found)
 
 
-async def costs(meter: Meter, repository: DynamoJobRepository) -> dict[str, Cost]:
+async def costs(meter: Meter, repository: DynamoJobRepository, lists: JobListing) -> dict[str, Cost]:
     """What each operation costs on the table as it is."""
     now = datetime.now(UTC)
     policy = Policy()
@@ -80,9 +81,7 @@ async def costs(meter: Meter, repository: DynamoJobRepository) -> dict[str, Cost
     claim = await meter.cost_of(repository.replace(claimed, job.version))
     finished = _legal(transitions.finish(claimed, policy, "token", Done(result=JsonText("{}")), now, 0.5))
     finish = await meter.cost_of(repository.replace(finished, claimed.version))
-    listing = await meter.cost_of(
-        repository.list_by_owner(OWNER, JobFilter(), PageRequest(limit=PAGE, cursor=None), now)
-    )
+    listing = await meter.cost_of(lists.list_by_owner(OWNER, JobFilter(), PageRequest(limit=PAGE, cursor=None), now))
     for _ in range(DUE):
         later = transitions.submit(_new(OWNER, run_at=now + timedelta(milliseconds=1)), policy, now)
         await repository.add(later, now)

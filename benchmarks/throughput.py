@@ -30,7 +30,7 @@ from benchmarks.contenders import (
 from benchmarks.meter import Meter
 from benchmarks.scale import costs
 from domain.frozen import Frozen
-from functions.runtime import LazyClient, job_repository, user_repository
+from functions.runtime import LazyClient, job_listing, job_repository, user_repository
 from local.cloudformation import ROOT
 from local.database import embedded_database, local_credentials
 from local.execution_environment import Answered
@@ -211,7 +211,9 @@ async def _units(bench: Bench) -> tuple[float, float]:
     """Write units of one job from submission to result, indexes included: Headrace's and the tutorial's."""
     await bench.fresh(bench.stack.tables["JobsTable"])
     lazy = LazyClient(bench.url)
-    found = await costs(Meter(await lazy()), job_repository(settings(bench.stack, bench.url), lazy))
+    found_settings = settings(bench.stack, bench.url)
+    repository, lists = job_repository(found_settings, lazy), job_listing(found_settings, lazy)
+    found = await costs(Meter(await lazy()), repository, lists)
     await lazy.close()
     await bench.fresh(TUTORIAL_TABLE)
     os.environ.update(bench.environment)

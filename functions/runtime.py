@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 import uuid
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.client import CONFIG, open_client
+from persistence.dynamodb.repositories.job_listing import DynamoJobListing
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
 
@@ -97,8 +99,14 @@ class Runtime:
 
 def job_repository(settings: Settings, client: LazyClient) -> DynamoJobRepository:
     """The job repository of these settings."""
+    return DynamoJobRepository(client, settings.jobs_table, new_id, settings.wake_shards)
+
+
+def job_listing(settings: Settings, client: LazyClient) -> DynamoJobListing:
+    """The lists of jobs of these settings; for the API alone, which has the key for cursors."""
     cursors = CursorCodec(settings.cursor_key.encode())
-    return DynamoJobRepository(client, settings.jobs_table, cursors, new_id, settings.wake_shards)
+    shards = job_repository(settings, client).wake_shards
+    return DynamoJobListing(client, settings.jobs_table, cursors, shards, new_random, asyncio.sleep, time.monotonic)
 
 
 def user_repository(settings: Settings, client: LazyClient) -> DynamoUserRepository:

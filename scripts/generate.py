@@ -20,7 +20,7 @@ from domain.jobs.transitions import MOVES, IllegalTransition, NewJob
 from domain.json_text import JsonText
 from domain.users.user import Role, User
 from functions.api.app import create_app
-from functions.runtime import LazyClient, job_repository, new_id, now, user_repository
+from functions.runtime import LazyClient, job_listing, job_repository, new_id, now, user_repository
 from functions.settings import Settings
 from job_types import catalogue
 from persistence.converters.dynamo_to_domain import job_to_item
@@ -55,7 +55,13 @@ def openapi() -> dict[str, JsonValue]:
     )
     client = LazyClient(None)  # Never opened: the document needs no table.
     app = create_app(
-        job_repository(settings, client), user_repository(settings, client), catalogue(), now, new_id, Logger("docs")
+        job_repository(settings, client),
+        job_listing(settings, client),
+        user_repository(settings, client),
+        catalogue(),
+        now,
+        new_id,
+        Logger("docs"),
     )
     document: dict[str, JsonValue] = json.loads(json.dumps(app.openapi()))
     return document

@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 
 from domain.jobs.failed_jobs import FailedJobService
 from domain.jobs.job_type import Catalogue
+from domain.jobs.listing import JobListing, JobListService
 from domain.jobs.repository import JobRepository
 from domain.jobs.service import JobService
 from domain.ports import Clock, NewId
@@ -31,6 +32,7 @@ from functions.api.users import user_routes
 
 def create_app(
     jobs: JobRepository,
+    listing: JobListing,
     users: UserRepository,
     catalogue: Catalogue,
     clock: Clock,
@@ -45,8 +47,8 @@ def create_app(
         title="Headrace", version=VERSION, redoc_url=None, generate_unique_id_function=lambda route: route.name
     )
     routers = (
-        job_routes(JobService(jobs, catalogue, clock, new_id), identify),
-        failed_job_routes(FailedJobService(jobs, catalogue, clock), identify),
+        job_routes(JobService(jobs, catalogue, clock, new_id), JobListService(listing, clock), identify),
+        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock), identify),
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         health_routes(jobs, clock),

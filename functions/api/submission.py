@@ -7,9 +7,10 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from domain.jobs.listing import summary_of
 from domain.jobs.service import Flaw, InvalidPayload, JobService, Submission, Submitted
 from domain.users.user import User
-from functions.api.models import JobView, SubmitJob, job_view
+from functions.api.models import JobSummaryView, SubmitJob, summary_view
 from functions.api.problems import Problem, Refused, problem, problem_of
 
 MAX_BATCH: Final = 25
@@ -32,10 +33,10 @@ class SubmitBatch(BaseModel):
 
 
 class BatchResult(BaseModel):
-    """What became of one entry: `job` where it was accepted, else `problem`."""
+    """What became of one entry: `job` (without payload and result) where it was accepted, else `problem`."""
 
     status: int
-    job: JobView | None = None
+    job: JobSummaryView | None = None
     problem: Problem | None = None
 
 
@@ -70,7 +71,7 @@ async def submit_entries(jobs: JobService, entries: list[JsonValue], owner: User
         # No client's key holds a line feed, so a place's key is nobody else's.
         submitted = await jobs.submit(submission, owner, f"{key}\n{place}" if key else None)
         if isinstance(submitted, Submitted):
-            return BatchResult(status=HTTPStatus.ACCEPTED, job=job_view(submitted.job))
+            return BatchResult(status=HTTPStatus.ACCEPTED, job=summary_view(summary_of(submitted.job)))
         return _refused(problem_of(submitted))
 
     return list(await asyncio.gather(*(submit(place, entry) for place, entry in enumerate(entries))))

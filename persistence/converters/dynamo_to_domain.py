@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from domain.frozen import Frozen
-from domain.jobs.job import Failed, Job
+from domain.jobs.job import Cancelled, Failed, Job, Status
 from domain.users.user import User
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ Item = Mapping[str, object]
 
 _JOB_FIELDS = frozenset(Job.model_fields) - {"state"}
 _STORAGE_ONLY = frozenset({"write_id", "wake_shard", "failed_type"})
+
+FAILED_SHARDS = 8
+"""Partitions of the failed index for one type. Fixed: it is part of what is stored."""
 
 
 class Unreadable(Frozen):
@@ -42,6 +45,16 @@ def wake_shard(job_id: str, shards: int) -> str:
     return str(zlib.crc32(job_id.encode()) % shards)
 
 
+def failed_suffix(job_id: str) -> str:
+    """What follows the type in `failed_type`, so that one type's failures are not one partition's load."""
+    return f"#{zlib.crc32(job_id.encode()) % FAILED_SHARDS}"
+
+
+def ended_suffix(status: Status) -> str:
+    """What follows the owner's id in the partition of the ended index, for a failed or cancelled job."""
+    return f"#{status}"
+
+
 def job_to_item(job: Job, write_id: str, shards: int) -> "dict[str, Attribute]":
     """The whole aggregate as one item. Absent values have no attribute."""
     fields = job.model_dump(exclude={"state", "expires_at"}, exclude_none=True)
@@ -52,7 +65,10 @@ def job_to_item(job: Job, write_id: str, shards: int) -> "dict[str, Attribute]":
     if job.wake_at is not None:
         item["wake_shard"] = {"S": wake_shard(job.id, shards)}
     if isinstance(job.state, Failed):
-        item["failed_type"] = {"S": job.type}
+        item["failed_type"] = {"S": f"{job.type}{failed_suffix(job.id)}"}
+    if isinstance(job.state, Failed | Cancelled):
+        # Of all attributes, one that the previous version skips when it reads.
+        item["wake_shard"] = {"S": f"{job.owner_id}{ended_suffix(job.status)}"}
     return item
 
 

@@ -20,14 +20,20 @@ from functions.runtime import LazyClient, Runtime
 from job_types import catalogue
 from local.cloudformation import ROOT
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
-from tests.conftest import a_settings, job_repository_on, user_repository_on
+from tests.conftest import a_settings, job_listing_on, job_repository_on, user_repository_on
 from tests.factories import NOW, UserFactory
 from tests.fakes.lambda_context import FakeLambdaContext
 
 T = TypeVar("T")
 SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/samples").glob("*.json")}
+
+
+def _api(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:
+    return functions.api.handler.build(runtime, job_listing_on(runtime.client), logger, job_types)
+
+
 BUILD: Mapping[str, Callable[[Runtime, Logger, Catalogue], Callable[..., object]]] = {
-    "api": functions.api.handler.build,
+    "api": _api,
     "worker": functions.worker.handler.build,
     "sweeper": functions.sweeper.handler.build,
 }

@@ -23,9 +23,8 @@ from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Pol
 from domain.jobs.repository import JobUnreadable, VersionConflict
 from domain.jobs.retry import Backoff
 from domain.results import ItemTooLarge, StorageUnavailable
-from functions.runtime import Runtime, new_id
+from functions.runtime import Runtime, job_listing, new_id
 from functions.settings import read_settings
-from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from tests.reliability.ledger import LEDGER, Fault, Ledger, Point
 
@@ -234,9 +233,8 @@ _LEDGER = Ledger(Path(os.environ.get(LEDGER, "ledger.sqlite")))
 _SETTINGS = read_settings(os.environ)
 _RUNTIME = Runtime(_SETTINGS)
 if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") == "WorkerFunction":
-    _CURSORS = CursorCodec(_SETTINGS.cursor_key.encode())
-    _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, _CURSORS, new_id, _SETTINGS.wake_shards)
+    _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, new_id, _SETTINGS.wake_shards)
 
 worker = functions.worker.handler.build(_RUNTIME, Logger(), JOB_TYPES)
-api = functions.api.handler.build(_RUNTIME, Logger(), JOB_TYPES)
+api = functions.api.handler.build(_RUNTIME, job_listing(_SETTINGS, _RUNTIME.client), Logger(), JOB_TYPES)
 sweeper = functions.sweeper.handler.build(_RUNTIME, Logger(), JOB_TYPES)

@@ -15,6 +15,7 @@ from mangum import Mangum
 from pydantic import JsonValue
 
 from domain.jobs.job_type import Catalogue
+from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
 from domain.users.repository import UserRepository
 from domain.users.user import User
@@ -23,6 +24,7 @@ from functions.api.handler import TEXT
 from job_types import catalogue
 from tests.factories import UserFactory
 from tests.fakes.clock import FakeClock, numbered_ids
+from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.user_repository import FakeUserRepository
@@ -69,13 +71,19 @@ class Api:
         users: UserRepository | None = None,
         types: Catalogue | None = None,
         local_email: str | None = None,
+        listing: JobListing | None = None,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
+        self.listing = listing or FakeJobListing(
+            self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
+        )
         self.users = users or FakeUserRepository()
         self.clock = FakeClock()
         self.log = io.StringIO()
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
-        app = create_app(self.jobs, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email)
+        app = create_app(
+            self.jobs, self.listing, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email
+        )
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.
         self._thread = ThreadPoolExecutor(1, initializer=_with_a_loop)

@@ -32,6 +32,7 @@ from job_types import catalogue
 from local.cloudformation import ROOT
 from local.template import load_stack
 from scripts.generate import SAMPLE_OWNER_ID, sample_user
+from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.user_repository import FakeUserRepository
 
@@ -91,7 +92,9 @@ def _headrace() -> Callable[[dict[str, JsonValue]], object]:
     # Built at import, from the environment.
     from functions.api.handler import TEXT
 
-    app = create_app(_Answering(), _Known(), catalogue(), now, new_id, Logger("benchmark", level="WARNING"))
+    store = FakeJobRepository()
+    logger = Logger("benchmark", level="WARNING")
+    app = create_app(_Answering(), FakeJobListing(store), _Known(), catalogue(), now, new_id, logger)
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
     return lambda event: mangum(readable(event), _Context())  # type: ignore[arg-type]
 

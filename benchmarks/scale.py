@@ -13,13 +13,13 @@ from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.job_type import Policy
+from domain.jobs.listing import JobFilter, JobListing
 from domain.jobs.outcomes import Done
-from domain.jobs.repository import JobFilter
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.json_text import JsonText
 from domain.paging import PageRequest
-from functions.runtime import LazyClient, job_repository, stream_positions
+from functions.runtime import LazyClient, job_listing, job_repository, stream_positions
 from job_types import catalogue
 from local.database import embedded_database, local_credentials
 from local.stack import settings
@@ -65,17 +65,18 @@ async def measure() -> tuple[Scale, ...]:
                 held = size
                 metered = LazyClient(database.url)
                 found_settings = settings(stack, database.url)
-                repository, positions = (
-                    job_repository(found_settings, metered),
-                    stream_positions("StreamPositionsTable", metered),
-                )
-                found.append(Scale(jobs=size, costs=await costs(Meter(await metered()), repository, positions)))
+                repository = job_repository(found_settings, metered)
+                lists = job_listing(found_settings, PARAMETERS["CursorKey"], metered)
+                positions = stream_positions("StreamPositionsTable", metered)
+                found.append(Scale(jobs=size, costs=await costs(Meter(await metered()), repository, lists, positions)))
                 await metered.close()
             await filling.close()
     return tuple(found)
 
 
-async def costs(meter: Meter, repository: DynamoJobRepository, positions: DynamoStreamPositions) -> dict[str, Cost]:
+async def costs(
+    meter: Meter, repository: DynamoJobRepository, lists: JobListing, positions: DynamoStreamPositions
+) -> dict[str, Cost]:
     """What each operation costs on the table as it is."""
     now = datetime.now(UTC)
     policy = Policy()
@@ -85,9 +86,7 @@ async def costs(meter: Meter, repository: DynamoJobRepository, positions: Dynamo
     claim = await meter.cost_of(repository.replace(claimed, job.version))
     finished = _legal(transitions.finish(claimed, policy, "token", Done(result=JsonText("{}")), now, 0.5))
     finish = await meter.cost_of(repository.replace(finished, claimed.version))
-    listing = await meter.cost_of(
-        repository.list_by_owner(OWNER, JobFilter(), PageRequest(limit=PAGE, cursor=None), now)
-    )
+    listing = await meter.cost_of(lists.list_by_owner(OWNER, JobFilter(), PageRequest(limit=PAGE, cursor=None), now))
     for _ in range(DUE):
         later = transitions.submit(_new(OWNER, run_at=now + timedelta(milliseconds=1)), policy, now)
         await repository.add(later, now)

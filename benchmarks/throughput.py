@@ -30,7 +30,7 @@ from benchmarks.contenders import (
 from benchmarks.meter import Meter
 from benchmarks.scale import costs
 from domain.frozen import Frozen
-from functions.runtime import LazyClient, job_repository, stream_positions, user_repository
+from functions.runtime import LazyClient, job_listing, job_repository, stream_positions, user_repository
 from local.cloudformation import ROOT
 from local.database import embedded_database, local_credentials
 from local.execution_environment import Answered
@@ -213,9 +213,11 @@ async def _units(bench: Bench) -> tuple[float, float]:
     """Write units of one job from submission to result, indexes included: Headrace's and the tutorial's."""
     await bench.fresh(bench.stack.tables["JobsTable"])
     lazy = LazyClient(bench.url)
-    of_functions = settings(bench.stack, bench.url)
-    repository, positions = job_repository(of_functions, lazy), stream_positions("StreamPositionsTable", lazy)
-    found = await costs(Meter(await lazy()), repository, positions)
+    found_settings = settings(bench.stack, bench.url)
+    repository = job_repository(found_settings, lazy)
+    lists = job_listing(found_settings, PARAMETERS["CursorKey"], lazy)
+    positions = stream_positions("StreamPositionsTable", lazy)
+    found = await costs(Meter(await lazy()), repository, lists, positions)
     await lazy.close()
     await bench.fresh(TUTORIAL_TABLE)
     os.environ.update(bench.environment)

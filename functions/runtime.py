@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import random
+import time
 import uuid
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.client import CONFIG, open_client
+from persistence.dynamodb.repositories.job_listing import DynamoJobListing
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
@@ -100,13 +102,13 @@ class LazyClient:
 
 
 class Runtime:
-    """The loop, the client and the jobs of one execution environment; `cursor_key` is the API's alone."""
+    """The loop, the client and the jobs of one execution environment."""
 
-    def __init__(self, settings: Settings, cursor_key: str | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)  # Mangum asks asyncio for the loop.
         self.client = LazyClient(settings.endpoint_url)
-        self.jobs = job_repository(settings, self.client, cursor_key)
+        self.jobs = job_repository(settings, self.client)
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         """Run `work` to its end on the environment's one loop.
@@ -129,10 +131,15 @@ class Runtime:
         self._loop.close()
 
 
-def job_repository(settings: Settings, client: LazyClient, cursor_key: str | None = None) -> DynamoJobRepository:
+def job_repository(settings: Settings, client: LazyClient) -> DynamoJobRepository:
     """The job repository of these settings."""
-    cursors = CursorCodec(cursor_key.encode() if cursor_key is not None else os.urandom(32))
-    return DynamoJobRepository(client, settings.jobs_table, cursors, new_id)
+    return DynamoJobRepository(client, settings.jobs_table, new_id)
+
+
+def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> DynamoJobListing:
+    """The lists of jobs; for the API alone, which has the key for cursors."""
+    cursors = CursorCodec(cursor_key.encode())
+    return DynamoJobListing(client, settings.jobs_table, cursors, new_random, asyncio.sleep, time.monotonic)
 
 
 def stream_positions(table: str, client: LazyClient) -> DynamoStreamPositions:

@@ -90,10 +90,13 @@ def watch(target: Target, id: str, timeout: float) -> None:
 @click.option("--type", "type", help="Only jobs of this type.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
 @click.option("--cursor", help="Go on where an earlier page ended.")
+@click.option("--include", help="Bring along payload, result, or both with a comma; pages may be shorter then.")
 @with_target
-def list_jobs(target: Target, status: str | None, type: str | None, limit: int, cursor: str | None) -> None:
-    """List your jobs, newest first."""
-    wanted = {"status": status, "type": type, "limit": str(limit), "cursor": cursor}
+def list_jobs(
+    target: Target, status: str | None, type: str | None, limit: int, cursor: str | None, include: str | None
+) -> None:
+    """List your jobs, newest first, without payload and result."""
+    wanted = {"status": status, "type": type, "limit": str(limit), "cursor": cursor, "include": include}
     params = {name: value for name, value in wanted.items() if value is not None}
     target.show(target.client().call("GET", "/v1/jobs", params=params), _page_text)
 
@@ -146,8 +149,15 @@ def _job_text(answer: Json) -> str:
     return "\n".join(lines)
 
 
+def _listed_text(job: Json) -> str:
+    documents = [
+        f"{name:<7} {json.dumps(job[name], ensure_ascii=False)}" for name in ("payload", "result") if name in job
+    ]
+    return "\n".join([_job_line(job), *documents])
+
+
 def _page_text(page: Json) -> str:
     items = page["items"]
-    lines = [_job_line(job) for job in items if isinstance(job, dict)] if isinstance(items, list) else []
+    lines = [_listed_text(job) for job in items if isinstance(job, dict)] if isinstance(items, list) else []
     more = [f"more: --cursor {page['next']}"] if page.get("next") else []
     return "\n".join([*lines, *more]) or "no jobs"

@@ -91,15 +91,16 @@ async def _run_cases(client: httpx.AsyncClient, wanted: tuple[Case, ...], consol
             if all(status in FINAL for status in statuses):
                 break
             await asyncio.sleep(0.3)
-    jobs = {str(job["id"]): job for job in await _all_jobs(client)}
+    jobs = {str(job["id"]): job for job in await _all_jobs(client, include="result")}
     return [Ended(case=case, job=jobs[job_id]) for case, job_id in zip(wanted, ids, strict=True)]
 
 
-async def _all_jobs(client: httpx.AsyncClient) -> list[Json]:
+async def _all_jobs(client: httpx.AsyncClient, include: str | None = None) -> list[Json]:
     jobs: list[Json] = []
     cursor: str | None = None
     while True:
-        page = (await client.get("/v1/jobs", params={"limit": 100, **({"cursor": cursor} if cursor else {})})).json()
+        params = {"limit": "100", **({"include": include} if include else {}), **({"cursor": cursor} if cursor else {})}
+        page = (await client.get("/v1/jobs", params=params)).json()
         jobs = [*jobs, *page["items"]]
         cursor = page["next"]
         if cursor is None:

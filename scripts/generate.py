@@ -20,7 +20,7 @@ from domain.jobs.transitions import MOVES, IllegalTransition, NewJob
 from domain.json_text import JsonText
 from domain.users.user import Role, User
 from functions.api.app import create_app
-from functions.runtime import LazyClient, job_repository, new_id, now, user_repository
+from functions.runtime import LazyClient, job_listing, job_repository, new_id, now, user_repository
 from functions.settings import ApiSettings, Settings
 from job_types import catalogue
 from persistence.converters.dynamo_to_domain import job_to_item
@@ -53,8 +53,16 @@ def openapi() -> dict[str, JsonValue]:
         trust_unverified_email=False,
     )
     client = LazyClient(None)  # Never opened: the document needs no table.
-    jobs = job_repository(Settings(jobs_table="jobs", endpoint_url=None), client, ours.cursor_key)
-    app = create_app(jobs, user_repository(ours, client), catalogue(), now, new_id, Logger("docs"))
+    settings = Settings(jobs_table="jobs", endpoint_url=None)
+    app = create_app(
+        job_repository(settings, client),
+        job_listing(settings, ours.cursor_key, client),
+        user_repository(ours, client),
+        catalogue(),
+        now,
+        new_id,
+        Logger("docs"),
+    )
     document: dict[str, JsonValue] = json.loads(json.dumps(app.openapi()))
     return document
 

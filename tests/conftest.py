@@ -1,7 +1,9 @@
 """What more than one folder of tests needs: databases, and repositories on them."""
 
+import asyncio
 import os
 import socket
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,9 +16,11 @@ from local.database import embedded_database, local_credentials
 from local.tables import ensure_tables
 from local.template import Stack, load_stack
 from persistence.cursors import CursorCodec
+from persistence.dynamodb.repositories.job_listing import DynamoJobListing
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
-from tests.fakes.job_repository import CURSOR_KEY
+from tests.fakes.clock import half
+from tests.fakes.job_listing import CURSOR_KEY
 
 PARAMETERS = {"JwtIssuer": "https://issuer.test", "JwtAudience": "headrace", "CursorKey": CURSOR_KEY.decode()}
 
@@ -84,7 +88,11 @@ async def ministack_client(ministack_url: str, stack: Stack) -> AsyncIterator[La
 
 
 def job_repository_on(client: LazyClient) -> DynamoJobRepository:
-    return DynamoJobRepository(client, "JobsTable", CursorCodec(CURSOR_KEY), new_id)
+    return DynamoJobRepository(client, "JobsTable", new_id)
+
+
+def job_listing_on(client: LazyClient) -> DynamoJobListing:
+    return DynamoJobListing(client, "JobsTable", CursorCodec(CURSOR_KEY), half, asyncio.sleep, time.monotonic)
 
 
 def user_repository_on(client: LazyClient) -> DynamoUserRepository:

@@ -1,21 +1,26 @@
 """What an admin can do with failed jobs: list them by type, and retry many at once."""
 
 import asyncio
+from datetime import datetime, timedelta
 
 from pydantic import Field
 
 from domain.frozen import Frozen
 from domain.jobs import transitions
-from domain.jobs.job import Failed, Job
+from domain.jobs.job import Job
 from domain.jobs.job_type import Catalogue
+from domain.jobs.listing import SUMMARIES, Include, JobListing, JobSummary, summary_of
 from domain.jobs.repository import JobRepository
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.ports import Clock
 from domain.results import BadCursor, StorageUnavailable
 
 CONCURRENCY = 16
-MAX_PAGES = 20
-"""Pages that one bulk retry looks through, so that it ends within a request."""
+"""Jobs that a bulk retry holds in memory at once."""
+MAX_PAGES = 50
+"""Pages that one bulk retry looks through, whatever its filter leaves of them."""
+RETRY_TIME = timedelta(seconds=15)
+"""How long a bulk retry goes on: what is under way then has time to end within the function's 29 s."""
 
 
 class BulkRetry(Frozen):
@@ -28,58 +33,92 @@ class BulkRetry(Frozen):
 
 
 class BulkRetried(Frozen):
-    """`matched` jobs fit the filter (counted up to its limit); `retried` of them were queued."""
+    """`matched` jobs fit the filter (counted up to its limit); `retried` of them were queued.
 
-    matched: int
-    retried: int
+    `incomplete` when time or the store ended it before the limit or the last failed job: the same call again goes on.
+    """
+
+    matched: int = 0
+    retried: int = 0
+    incomplete: bool = False
 
 
 class FailedJobService:
     """Safe when two admins do the same at once: each job is queued by one of them."""
 
-    def __init__(self, jobs: JobRepository, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(self, jobs: JobRepository, listing: JobListing, catalogue: Catalogue, clock: Clock) -> None:
         self._jobs = jobs
+        self._listing = listing
         self._catalogue = catalogue
         self._clock = clock
 
-    async def list(self, type: str, page: PageRequest) -> Page[Job] | BadCursor | StorageUnavailable:
+    async def list(
+        self, type: str, page: PageRequest, include: Include = SUMMARIES
+    ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
         """The failed jobs of a type, of every owner, the last to fail first."""
-        return await self._jobs.list_failed(type, page, self._clock())
+        return await self._listing.list_failed(type, page, self._clock(), include)
 
-    async def retry(self, wanted: BulkRetry) -> BulkRetried | StorageUnavailable:
-        """Queue the matching jobs again, with all their attempts; a dry run only counts them."""
-        matching = await self._matching(wanted)
-        if isinstance(matching, StorageUnavailable):
-            return matching
-        if wanted.dry_run:
-            return BulkRetried(matched=len(matching), retried=0)
-        slots = asyncio.Semaphore(CONCURRENCY)
-        retried = await asyncio.gather(*(self._retry(job, slots) for job in matching))
-        return BulkRetried(matched=len(matching), retried=sum(retried))
+    async def retry(self, wanted: BulkRetry, within: timedelta = RETRY_TIME) -> BulkRetried | StorageUnavailable:
+        """Queue the matching jobs again, with all their attempts; a dry run only counts them, by their summaries.
 
-    async def _matching(self, wanted: BulkRetry) -> tuple[Job, ...] | StorageUnavailable:
-        found: tuple[Job, ...] = ()
-        cursor: str | None = None
+        Page by page: a whole job is read only to be retried. A store that fails before anything was done is the
+        answer; one that fails later makes it incomplete.
+        """
+        ends = self._clock() + within
+        done, cursor = BulkRetried(), None
         for _ in range(MAX_PAGES):
             page = await self.list(wanted.type, PageRequest(limit=MAX_PAGE, cursor=cursor))
             match page:
                 case StorageUnavailable():
-                    return page
+                    return _ended_early(done, page)
                 case BadCursor():
                     raise AssertionError("a cursor that was just given is good")
                 case Page():
-                    pass
-            found += tuple(job for job in page.items if _fits(job, wanted))
+                    matching = tuple(job.id for job in page.items if _fits(job, wanted))
+            left = wanted.limit - done.matched
+            done = await self._retry_page(done, matching[:left], wanted, ends)
             cursor = page.next
-            if cursor is None or len(found) >= wanted.limit:
+            if done.incomplete or cursor is None or done.matched == wanted.limit:
+                return done
+            if self._clock() >= ends:
                 break
-        return found[: wanted.limit]
+        return done.model_copy(update={"incomplete": True})
 
-    async def _retry(self, job: Job, slots: asyncio.Semaphore) -> bool:
-        async with slots:
-            queued = transitions.retry_by_hand(job, self._catalogue.policy(job.type), self._clock())
-            return isinstance(queued, Job) and isinstance(await self._jobs.replace(queued, job.version), Job)
+    async def _retry_page(
+        self, done: BulkRetried, ids: tuple[str, ...], wanted: BulkRetry, ends: datetime
+    ) -> BulkRetried:
+        if wanted.dry_run:
+            return done.model_copy(update={"matched": done.matched + len(ids)})
+        for begin in range(0, len(ids), CONCURRENCY):
+            if self._clock() >= ends:
+                return done.model_copy(update={"incomplete": True})
+            some = ids[begin : begin + CONCURRENCY]
+            results = await asyncio.gather(*(self._retry(id, wanted) for id in some))
+            done = BulkRetried(
+                matched=done.matched + len(some),
+                retried=done.retried + results.count(True),
+                incomplete=any(isinstance(result, StorageUnavailable) for result in results),
+            )
+            if done.incomplete:
+                return done
+        return done
+
+    async def _retry(self, job_id: str, wanted: BulkRetry) -> bool | StorageUnavailable:
+        """Whether this call queued the job; the list may lag, so the job itself decides."""
+        now = self._clock()
+        job = await self._jobs.get(job_id, now)
+        if isinstance(job, StorageUnavailable):
+            return job
+        if not isinstance(job, Job) or not _fits(summary_of(job), wanted):
+            return False
+        queued = transitions.retry_by_hand(job, self._catalogue.policy(job.type), now)
+        written = await self._jobs.replace(queued, job.version) if isinstance(queued, Job) else queued
+        return written if isinstance(written, StorageUnavailable) else isinstance(written, Job)
 
 
-def _fits(job: Job, wanted: BulkRetry) -> bool:
-    return isinstance(job.state, Failed) and wanted.error_code in {None, job.state.error.code}
+def _fits(job: JobSummary, wanted: BulkRetry) -> bool:
+    return job.status == "failed" and job.error is not None and wanted.error_code in {None, job.error.code}
+
+
+def _ended_early(done: BulkRetried, failure: StorageUnavailable) -> BulkRetried | StorageUnavailable:
+    return done.model_copy(update={"incomplete": True}) if done.matched else failure

@@ -1,12 +1,12 @@
 """Whether two submissions under one idempotency key are the same: by what they mean, not by how they are written.
 
-A job that a key made carries a fingerprint, `2:<digest>:<start>`: a digest of the submission in a canonical form,
-and when the job was to start, which nothing else of the job keeps. A submission is a replay if its digest is the
-same, so that what was once accepted is recognised whatever became of the job type since. Otherwise it is compared
-with the job itself, so that a default may be spelled out.
+A submission is a replay if its fingerprint is the job's, so that what was once accepted is recognised whatever became
+of the job type since. Otherwise it is compared with the job itself, so that a default may be spelled out. When the job
+was to start stands nowhere else, so it stands in the fingerprint.
 
-Fingerprints of the first form (a digest alone) were written up to version 0.1; they are recognised as that version
-recognised them, by the spelling.
+A job that starts at once has a fingerprint of the first form, a digest of the submission as it is spelled: versions
+that know no other form take the same submission for a replay too. A delayed one has `2:<digest>:<start>`, with the
+digest of a canonical form.
 """
 
 import hashlib
@@ -27,6 +27,8 @@ _FORM: Final = "2:"
 
 def fingerprint(submission: Submission, payload: JsonText) -> str:
     """The fingerprint of a submission whose payload is `payload`."""
+    if not _start(submission):
+        return _first_form(submission, payload)
     asked = [submission.type, submission.tags, submission.max_attempts, _start(submission), _canonical(payload)]
     return f"{_FORM}{_digest(json.dumps(asked, sort_keys=True))}:{_start(submission)}"
 
@@ -34,10 +36,10 @@ def fingerprint(submission: Submission, payload: JsonText) -> str:
 def is_replay(job: Job, submission: Submission, payload: JsonText, job_type: AnyJobType) -> bool:
     """Whether the submission asks for what `job`, made by the same key, was made for."""
     stored = job.fingerprint or ""
-    if not stored.startswith(_FORM):
-        return stored == _first_form(submission, payload)
-    return stored == fingerprint(submission, payload) or (
-        stored.split(":", 2)[2] == _start(submission)
+    if stored in {fingerprint(submission, payload), _first_form(submission, payload)}:
+        return True
+    return (
+        _started(job) == _start(submission)
         and job.type == submission.type
         and job.tags == submission.tags
         and job.max_attempts == (submission.max_attempts or job_type.policy.max_attempts)
@@ -50,6 +52,14 @@ def _start(submission: Submission) -> str:
     if submission.run_at is not None:
         return f"at {submission.run_at.astimezone(UTC).isoformat()}"
     return f"in {submission.delay_seconds!r}" if submission.delay_seconds else ""
+
+
+def _started(job: Job) -> str | None:
+    """The start that `job` was submitted with; None where a version that kept none delayed it."""
+    stored = job.fingerprint or ""
+    if stored.startswith(_FORM):
+        return stored.split(":", 2)[2]
+    return None if any(entry.status == "scheduled" for entry in job.history) else ""
 
 
 def _canonical(document: JsonText) -> str:

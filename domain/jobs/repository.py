@@ -10,9 +10,8 @@ from typing import Protocol
 from pydantic import AwareDatetime
 
 from domain.frozen import Frozen
-from domain.jobs.job import Job, Status
-from domain.paging import Page, PageRequest
-from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+from domain.jobs.job import Job
+from domain.results import ItemTooLarge, StorageUnavailable
 
 
 class JobNotFound(Frozen):
@@ -41,13 +40,6 @@ class JobUnreadable(Frozen):
     detail: str
     newer: bool = False
     """A newer version wrote it; that version can read it."""
-
-
-class JobFilter(Frozen):
-    """Which of an owner's jobs to list; None admits all."""
-
-    status: Status | None = None
-    type: str | None = None
 
 
 class DueJob(Frozen):
@@ -97,16 +89,6 @@ class JobRepository(Protocol):
 
         A conflict that turns out to be this very call's own lost acknowledgement is success.
         """
-
-    async def list_by_owner(
-        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime
-    ) -> Page[Job] | BadCursor | StorageUnavailable:
-        """An owner's unexpired jobs, newest first (eventually consistent)."""
-
-    async def list_failed(
-        self, type: str, page: PageRequest, now: datetime
-    ) -> Page[Job] | BadCursor | StorageUnavailable:
-        """The failed, unexpired jobs of one type, the last to fail first (eventually consistent)."""
 
     async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
         """Jobs of a shard whose `wake_at` is not later than `now` (eventually consistent); `after` is a page's `next`.

@@ -1,4 +1,4 @@
-"""What a person can do with jobs: submit, read, list, cancel, retry."""
+"""What a person can do with jobs: submit, read, cancel, retry. Lists are in `listing.py`."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -15,7 +15,6 @@ from domain.jobs.job import Job
 from domain.jobs.job_type import Catalogue, Policy
 from domain.jobs.repository import (
     JobExists,
-    JobFilter,
     JobNotFound,
     JobRepository,
     JobUnreadable,
@@ -24,9 +23,8 @@ from domain.jobs.repository import (
 from domain.jobs.submission import Submission
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.json_text import JsonText, NotJson, byte_length, to_json_text
-from domain.paging import Page, PageRequest
 from domain.ports import Clock, NewId
-from domain.results import BadCursor, ItemTooLarge, StaleVersion, StorageUnavailable
+from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from domain.users.user import User
 
 MAX_PAYLOAD_BYTES = 256 * 1024
@@ -140,12 +138,6 @@ class JobService:
         if isinstance(found, Job) and not _may_see(found, reader):
             return JobNotFound(job_id=job_id)
         return found
-
-    async def list(
-        self, owner_id: str, filter: JobFilter, page: PageRequest
-    ) -> Page[Job] | BadCursor | StorageUnavailable:
-        """An owner's jobs, newest first."""
-        return await self._jobs.list_by_owner(owner_id, filter, page, self._clock())
 
     async def cancel(self, job_id: str, actor: User, expected: frozenset[int] | None = None) -> ChangeResult:
         """Cancel a waiting job, or ask a running one to stop; only at a version in `expected`, unless it is None."""

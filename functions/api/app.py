@@ -15,6 +15,7 @@ from starlette.routing import Match, Route
 from domain.flaws import MAX_FLAWS, Flaw
 from domain.jobs.failed_jobs import FailedJobService
 from domain.jobs.job_type import Catalogue
+from domain.jobs.listing import JobListing, JobListService
 from domain.jobs.repository import JobRepository
 from domain.jobs.service import JobService
 from domain.ports import Clock, NewId
@@ -38,6 +39,7 @@ _WRONG_FORM = "The request does not have the form that is documented"
 
 def create_app(
     jobs: JobRepository,
+    listing: JobListing,
     users: UserRepository,
     catalogue: Catalogue,
     clock: Clock,
@@ -62,8 +64,8 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     routers = (
-        job_routes(JobService(jobs, catalogue, clock, new_id), identify, longest_wait),
-        failed_job_routes(FailedJobService(jobs, catalogue, clock), identify),
+        job_routes(JobService(jobs, catalogue, clock, new_id), JobListService(listing, clock), identify, longest_wait),
+        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock), identify),
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         health_routes(jobs, clock),

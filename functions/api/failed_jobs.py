@@ -9,7 +9,7 @@ from domain.jobs.failed_jobs import BulkRetried, BulkRetry, FailedJobService
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.users.user import User
 from functions.api.identity import Identify, only_admins
-from functions.api.job_answers import page_answer
+from functions.api.job_answers import IncludeParameter, documents_of, page_answer
 from functions.api.json_body import StrictJsonRoute
 from functions.api.models import JobPage
 from functions.api.openapi import problems
@@ -32,6 +32,7 @@ class Retried(BaseModel):
 
     matched: int
     retried: int
+    incomplete: bool = Field(description="Time or the store ended it early; the same call again goes on")
 
 
 def failed_job_routes(failed_jobs: FailedJobService, identify: Identify) -> APIRouter:
@@ -45,21 +46,23 @@ def failed_job_routes(failed_jobs: FailedJobService, identify: Identify) -> APIR
         type: Annotated[str, Query(min_length=1, max_length=64)],
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
         cursor: Annotated[str | None, Query(max_length=2048)] = None,
+        include: IncludeParameter = None,
     ) -> Response:
-        """The failed jobs of a type, of every owner, the last to fail first."""
+        """The failed jobs of a type, of every owner, the last to fail first; without payload, unless it is included."""
         only_admins(caller)
-        page = await failed_jobs.list(type, PageRequest(limit=limit, cursor=cursor))
+        documents = documents_of(include)
+        page = await failed_jobs.list(type, PageRequest(limit=limit, cursor=cursor), documents)
         if not isinstance(page, Page):
             raise refuse(page)
-        return page_answer(page, "/v1/failed-jobs", {"type": type, "limit": limit})
+        return page_answer(page, documents, "/v1/failed-jobs", {"type": type, "limit": limit, "include": include})
 
     @router.post("/v1/failed-jobs/retry", responses=problems(400, 401, 403, 413, 415, 422, 503))
     async def retry_failed_jobs(body: RetryFailed, caller: Caller) -> Retried:
-        """Queue failed jobs again, with all their attempts; `dry_run` only counts them."""
+        """Queue failed jobs again, with all their attempts, for 15 seconds at most; `dry_run` only counts them."""
         only_admins(caller)
         retried = await failed_jobs.retry(BulkRetry.model_validate(dict(body)))
         if not isinstance(retried, BulkRetried):
             raise refuse(retried)
-        return Retried(matched=retried.matched, retried=retried.retried)
+        return Retried.model_validate(dict(retried))
 
     return router

@@ -13,11 +13,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
 from domain.jobs.job_type import Catalogue
+from domain.jobs.listing import JobListing
 from functions.api.app import create_app
 from functions.api.event import Event, readable
 from functions.api.identity import sam_local_email
 from functions.api.waiting import LONGEST_WAIT
-from functions.runtime import Runtime, held_to, new_id, now, user_repository
+from functions.runtime import Runtime, held_to, job_listing, new_id, now, user_repository
 from functions.settings import ApiSettings, read_api_settings, read_settings
 from job_types import catalogue
 
@@ -25,11 +26,12 @@ TEXT = ["text/", "application/json", "application/problem+json", "application/ja
 
 
 def build(
-    runtime: Runtime, logger: Logger, job_types: Catalogue, settings: ApiSettings
+    runtime: Runtime, listing: JobListing, logger: Logger, job_types: Catalogue, settings: ApiSettings
 ) -> Callable[[Event, LambdaContext], Event]:
     """The handler on this environment's loop and repositories."""
     app = create_app(
         runtime.jobs,
+        listing,
         user_repository(settings, runtime.client),
         job_types,
         now,
@@ -50,8 +52,9 @@ def build(
 
 def _start() -> Callable[[Event, LambdaContext], Event]:
     settings, ours = read_settings(os.environ), read_api_settings(os.environ)
-    runtime = Runtime(settings, ours.cursor_key)
-    return build(runtime, held_to(Logger(), settings.log_level), catalogue(), ours)
+    runtime = Runtime(settings)
+    listing = job_listing(settings, ours.cursor_key, runtime.client)
+    return build(runtime, listing, held_to(Logger(), settings.log_level), catalogue(), ours)
 
 
 handler = _start()

@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from domain.jobs.job import Job, Status, is_final
-from domain.jobs.repository import JobFilter, JobNotFound
+from domain.jobs.listing import JobFilter, JobListService
+from domain.jobs.repository import JobNotFound
 from domain.jobs.service import InvalidPayload, JobService, Submitted
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.users.service import NotAllowed
@@ -16,7 +17,7 @@ from domain.users.user import User
 from functions.api.conditional import is_unchanged, not_modified, wanted_versions
 from functions.api.identity import Identify
 from functions.api.ids import is_id
-from functions.api.job_answers import job_answer, page_answer
+from functions.api.job_answers import IncludeParameter, documents_of, job_answer, page_answer
 from functions.api.json_body import StrictJsonRoute
 from functions.api.models import JobPage, JobView, SubmitJob
 from functions.api.openapi import JOB_LINKS, problems
@@ -25,7 +26,9 @@ from functions.api.submission import BatchAnswer, SubmitBatch, check_key, submis
 from functions.api.waiting import LONGEST_WAIT, next_pause, wait_seconds
 
 
-def job_routes(jobs: JobService, identify: Identify, longest_wait: timedelta = LONGEST_WAIT) -> APIRouter:
+def job_routes(
+    jobs: JobService, lists: JobListService, identify: Identify, longest_wait: timedelta = LONGEST_WAIT
+) -> APIRouter:
     """The routes of jobs; every one of them needs a user. A read waits up to `longest_wait`; zero is never."""
     router = APIRouter(route_class=StrictJsonRoute, tags=["jobs"])
     Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
@@ -69,16 +72,22 @@ def job_routes(jobs: JobService, identify: Identify, longest_wait: timedelta = L
         owner: Annotated[str | None, Query(min_length=1, max_length=64, description="Admins only")] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
         cursor: Annotated[str | None, Query(max_length=2048)] = None,
+        include: IncludeParameter = None,
     ) -> Response:
-        """The caller's jobs, newest first; an admin may ask for another owner's."""
+        """The caller's jobs, newest first; an admin may ask for another owner's.
+
+        Without payload and result, unless `include` asks for them. A page may be shorter than `limit` and still have
+        a `next`. With `status=failed` or `cancelled` the last to end comes first.
+        """
         if owner is not None and owner != caller.id and caller.role != "admin":
             raise refuse(NotAllowed(reason="only an admin lists another owner's jobs"))
         wanted = JobFilter(status=status, type=type)
-        page = await jobs.list(owner or caller.id, wanted, PageRequest(limit=limit, cursor=cursor))
+        documents = documents_of(include)
+        page = await lists.list(owner or caller.id, wanted, PageRequest(limit=limit, cursor=cursor), documents)
         if not isinstance(page, Page):
             raise refuse(page)
-        query = {"status": status, "type": type, "owner": owner, "limit": limit, "cursor": page.next}
-        return page_answer(page, "/v1/jobs", query)
+        query = {"status": status, "type": type, "owner": owner, "limit": limit, "include": include}
+        return page_answer(page, documents, "/v1/jobs", query)
 
     @router.get(
         "/v1/jobs/{job_id}",

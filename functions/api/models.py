@@ -5,21 +5,10 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue, PlainSerializer
 
-from domain.jobs.job import (
-    Cancelled,
-    Failed,
-    FailureReason,
-    Job,
-    JobError,
-    Retrying,
-    Running,
-    Scheduled,
-    Status,
-    Succeeded,
-)
+from domain.jobs.job import FailureReason, Job, Status
 from domain.jobs.job_type import AnyJobType
-from domain.jobs.transitions import legal_for_a_client
-from domain.json_text import from_json_text, to_json_text
+from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
+from domain.json_text import JsonText, from_json_text, to_json_text
 from domain.users.user import MAX_EMAIL, Role, User
 from functions.api.forms import Form
 from functions.api.problems import encodable
@@ -91,15 +80,13 @@ class HistoryView(BaseModel):
     code: str | None = None
 
 
-class JobView(BaseModel):
-    """A job as its owner sees it."""
+class JobSummaryView(BaseModel):
+    """A job without its documents."""
 
     id: str
     type: str
     status: Status
     version: int
-    payload: JsonValue
-    result: JsonValue
     error: ErrorView | None
     attempt: int
     max_attempts: int
@@ -117,10 +104,24 @@ class JobView(BaseModel):
     links: dict[str, str] = Field(description="What is legal now")
 
 
-class JobPage(BaseModel):
-    """Some jobs, newest first, and the cursor for more."""
+class ListedJobView(JobSummaryView):
+    """A job in a list."""
 
-    items: list[JobView]
+    payload: JsonValue = Field(default=None, description="Present only with include=payload")
+    result: JsonValue = Field(default=None, description="Present only with include=result")
+
+
+class JobView(JobSummaryView):
+    """A job as its owner sees it."""
+
+    payload: JsonValue
+    result: JsonValue
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first, and the cursor for more; a page may be shorter than asked for."""
+
+    items: list[ListedJobView]
     next: str | None
 
 
@@ -135,10 +136,11 @@ class JobTypeView(BaseModel):
     result_schema: dict[str, JsonValue]
 
 
-class JobTypeList(BaseModel):
-    """All registered job types."""
+class JobTypePage(BaseModel):
+    """Registered job types in alphabetical order, and the cursor for more."""
 
     items: list[JobTypeView]
+    next: str | None
 
 
 class UserView(BaseModel):
@@ -167,31 +169,18 @@ class Health(BaseModel):
 
 def job_view(job: Job) -> JobView:
     """A job for its owner's eyes."""
-    state = job.state
-    self_link = f"/v1/jobs/{job.id}"
-    return JobView(
-        id=job.id,
-        type=job.type,
-        status=job.status,
-        version=job.version,
-        payload=from_json_text(job.payload),
-        result=from_json_text(state.result) if isinstance(state, Succeeded) else None,
-        error=_error_view(state.error, state) if isinstance(state, Retrying | Failed) else None,
-        attempt=job.attempt,
-        max_attempts=job.max_attempts,
-        progress=_progress_view(state) if isinstance(state, Running) else None,
-        cancel_requested=isinstance(state, Running) and state.cancel_requested,
-        run_at=_run_at(job),
-        created_at=job.created_at,
-        updated_at=job.updated_at,
-        started_at=job.started_at,
-        finished_at=state.finished_at if isinstance(state, Succeeded | Failed | Cancelled) else None,
-        expires_at=job.expires_at,
-        tags=job.tags,
-        history=[HistoryView.model_construct(**dict(entry)) for entry in job.history],
-        owner_id=job.owner_id,
-        links={"self": self_link} | {action: f"{self_link}/{action}" for action in legal_for_a_client(job)},
-    )
+    whole = summary_of(job, DOCUMENTS)
+    return JobView.model_validate(_shared(whole) | _documents(whole, DOCUMENTS))
+
+
+def summary_view(summary: JobSummary) -> JobSummaryView:
+    """A job for its owner's eyes, without its documents."""
+    return JobSummaryView.model_validate(_shared(summary))
+
+
+def listed_job_view(summary: JobSummary, include: Include) -> ListedJobView:
+    """A job in a list; a document that is not in `include` has no member at all."""
+    return ListedJobView.model_validate(_shared(summary) | _documents(summary, include))
 
 
 def job_type_view(definition: AnyJobType) -> JobTypeView:
@@ -223,18 +212,21 @@ def user_view(user: User) -> UserView:
     return UserView.model_construct(**dict(user))
 
 
-def _run_at(job: Job) -> datetime | None:
-    """When a waiting job is due."""
-    match job.state:
-        case Scheduled(run_at=due) | Retrying(retry_at=due):
-            return due
-        case _:
-            return None
+def _shared(summary: JobSummary) -> dict[str, object]:
+    self_link = f"/v1/jobs/{summary.id}"
+    own = {name: value for name, value in summary if name not in DOCUMENTS}
+    return own | {
+        "error": _error_view(summary),
+        "progress": ProgressView(**dict(summary.progress)) if summary.progress else None,
+        "history": [HistoryView.model_construct(**dict(entry)) for entry in summary.history],
+        "links": {"self": self_link} | {action: f"{self_link}/{action}" for action in summary.actions},
+    }
 
 
-def _error_view(error: JobError, state: Retrying | Failed) -> ErrorView:
-    return ErrorView(**dict(error), reason=state.reason if isinstance(state, Failed) else None)
+def _documents(summary: JobSummary, include: Include) -> dict[str, object]:
+    texts: dict[Document, JsonText | None] = {"payload": summary.payload, "result": summary.result}
+    return {name: from_json_text(text) if text is not None else None for name, text in texts.items() if name in include}
 
 
-def _progress_view(state: Running) -> ProgressView | None:
-    return ProgressView(**dict(state.progress)) if state.progress else None
+def _error_view(summary: JobSummary) -> ErrorView | None:
+    return ErrorView(**dict(summary.error), reason=summary.reason) if summary.error else None

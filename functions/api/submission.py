@@ -42,7 +42,7 @@ class SubmitBatch(Form):
 
 
 class BatchResult(BaseModel):
-    """What became of one entry: `job` where it was accepted, else `problem`."""
+    """What became of one entry: `job` (without payload and result) where it was accepted, else `problem`."""
 
     status: int
     job: JobView | None = None

@@ -27,6 +27,7 @@ from domain.jobs.job import (
     Retrying,
     Running,
     Scheduled,
+    Status,
     Succeeded,
 )
 from domain.users.user import User
@@ -50,6 +51,9 @@ _STORAGE_ONLY = frozenset({"schema", "write_id", "wake_shard", "failed_type"})
 
 _NOT_AS_IT_IS = {"state", "expires_at", "stored_schema", "unknown", "payload_version"}
 
+FAILED_SHARDS = 8
+"""Partitions of the failed index for one type. Fixed: it is part of what is stored."""
+
 
 class Unreadable(Frozen):
     """The item is not what its table should hold; `detail` names places, never values."""
@@ -67,6 +71,16 @@ def timestamp(moment: datetime) -> str:
 def wake_shard(job_id: str) -> str:
     """The partition of the wake index that a job belongs to."""
     return WAKE_SHARDS[zlib.crc32(job_id.encode()) % len(WAKE_SHARDS)]
+
+
+def failed_suffix(job_id: str) -> str:
+    """What follows the type in `failed_type`, so that one type's failures are not one partition's load."""
+    return f"#{zlib.crc32(job_id.encode()) % FAILED_SHARDS}"
+
+
+def ended_suffix(status: Status) -> str:
+    """What follows the owner's id in the partition of the ended index, for a failed or cancelled job."""
+    return f"#{status}"
 
 
 def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
@@ -87,7 +101,10 @@ def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
     if job.wake_at is not None:
         item["wake_shard"] = {"S": wake_shard(job.id)}
     if isinstance(job.state, Failed):
-        item["failed_type"] = {"S": job.type}
+        item["failed_type"] = {"S": f"{job.type}{failed_suffix(job.id)}"}
+    if isinstance(job.state, Failed | Cancelled):
+        # Of all attributes, one that the previous version skips when it reads.
+        item["wake_shard"] = {"S": f"{job.owner_id}{ended_suffix(job.status)}"}
     return item
 
 

@@ -15,15 +15,13 @@ from domain.jobs.repository import (
     DueJob,
     DuePage,
     JobExists,
-    JobFilter,
     JobNotFound,
     JobRepository,
     QueuedTrigger,
     VersionConflict,
 )
 from domain.json_text import from_json_text, to_json_text
-from domain.paging import Page, PageRequest
-from domain.results import BadCursor, ItemTooLarge
+from domain.results import ItemTooLarge
 from functions.runtime import LazyClient
 from persistence.converters.dynamo_to_domain import wake_shard
 from tests.conftest import job_repository_on, new_id
@@ -121,8 +119,6 @@ async def test_an_expired_job_is_absent_and_its_id_is_free_again(jobs: JobReposi
     await jobs.add(old, NOW)
     assert await jobs.get(old.id, old.expires_at - SECOND) == old
     assert await jobs.get(old.id, old.expires_at) == JobNotFound(job_id=old.id)
-    listed = await jobs.list_by_owner(old.owner_id, JobFilter(), PageRequest(), old.expires_at)
-    assert listed == Page(items=())
     fresh = queued(now=old.expires_at, id=old.id)
     assert await jobs.add(fresh, old.expires_at) == fresh
     assert await jobs.get(old.id, old.expires_at) == fresh
@@ -170,103 +166,6 @@ async def test_a_job_just_below_400_kb_is_stored(jobs: JobRepository) -> None:
     job = queued(id=new_id(), payload=to_json_text("x" * (394 * 1024)), tags={})
     assert await jobs.add(job, NOW) == job
     assert await jobs.get(job.id, NOW) == job
-
-
-async def test_an_owner_sees_its_own_jobs_newest_first_page_by_page(jobs: JobRepository) -> None:
-    owner = new_id()
-    mine = [queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(5)]
-    other = queued(id=new_id(), owner_id=new_id())
-    for job in (*mine, other):
-        await jobs.add(job, NOW)
-    first = await jobs.list_by_owner(owner, JobFilter(), PageRequest(limit=2), NOW)
-    assert isinstance(first, Page)
-    assert [job.id for job in first.items] == [mine[4].id, mine[3].id]
-    second = await jobs.list_by_owner(owner, JobFilter(), PageRequest(limit=2, cursor=first.next), NOW)
-    assert isinstance(second, Page)
-    assert [job.id for job in second.items] == [mine[2].id, mine[1].id]
-    third = await jobs.list_by_owner(owner, JobFilter(), PageRequest(limit=2, cursor=second.next), NOW)
-    assert third == Page(items=(mine[0],))
-
-
-async def test_a_page_that_is_just_full_at_the_end_has_no_cursor(jobs: JobRepository) -> None:
-    owner = new_id()
-    for n in range(2):
-        await jobs.add(queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner), NOW)
-    page = await jobs.list_by_owner(owner, JobFilter(), PageRequest(limit=2), NOW)
-    assert isinstance(page, Page)
-    assert len(page.items) == 2
-    assert page.next is None
-
-
-async def test_a_listing_can_be_narrowed_by_status_and_type(jobs: JobRepository) -> None:
-    owner = new_id()
-    done = succeeded(id=new_id(), owner_id=owner, type="a")
-    waiting = queued(id=new_id(), owner_id=owner, type="a")
-    another = queued(id=new_id(), owner_id=owner, type="b")
-    for job in (done, waiting, another):
-        await jobs.add(job, NOW)
-
-    async def listed(filter: JobFilter) -> set[str]:
-        page = await jobs.list_by_owner(owner, filter, PageRequest(), NOW)
-        assert isinstance(page, Page)
-        return {job.id for job in page.items}
-
-    assert await listed(JobFilter(status="queued")) == {waiting.id, another.id}
-    assert await listed(JobFilter(type="a")) == {done.id, waiting.id}
-    assert await listed(JobFilter(status="queued", type="a")) == {waiting.id}
-    assert await listed(JobFilter(status="failed")) == set()
-
-
-async def test_every_job_is_on_one_page_however_the_filter_thins_them(jobs: JobRepository) -> None:
-    owner = new_id()
-    all_jobs = [
-        (succeeded if n % 5 == 0 else queued)(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(23)
-    ]
-    for job in all_jobs:
-        await jobs.add(job, NOW)
-    seen: list[str] = []
-    cursor: str | None = None
-    for _ in range(20):
-        page = await jobs.list_by_owner(owner, JobFilter(status="succeeded"), PageRequest(limit=2, cursor=cursor), NOW)
-        assert isinstance(page, Page)
-        seen = [*seen, *(job.id for job in page.items)]
-        cursor = page.next
-        if cursor is None:
-            break
-    assert seen == [job.id for job in reversed(all_jobs) if job.status == "succeeded"]
-
-
-async def test_a_cursor_serves_one_tenants_one_query_for_a_day(jobs: JobRepository) -> None:
-    owner = new_id()
-    for n in range(3):
-        await jobs.add(queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner), NOW)
-    page = await jobs.list_by_owner(owner, JobFilter(), PageRequest(limit=1), NOW)
-    assert isinstance(page, Page)
-    cursor = page.next
-    assert cursor is not None
-    flipped = ("B" if cursor[0] == "A" else "A") + cursor[1:]
-    later = NOW + timedelta(hours=25)
-    refused = [
-        await jobs.list_by_owner(owner, JobFilter(), PageRequest(cursor=flipped), NOW),
-        await jobs.list_by_owner(owner, JobFilter(), PageRequest(cursor="not a cursor"), NOW),
-        await jobs.list_by_owner(new_id(), JobFilter(), PageRequest(cursor=cursor), NOW),
-        await jobs.list_by_owner(owner, JobFilter(status="queued"), PageRequest(cursor=cursor), NOW),
-        await jobs.list_failed("csv.profile", PageRequest(cursor=cursor), NOW),
-        await jobs.list_by_owner(owner, JobFilter(), PageRequest(cursor=cursor), later),
-    ]
-    assert refused == [BadCursor()] * len(refused)
-
-
-async def test_failed_jobs_are_found_by_type_until_a_person_retries_them(jobs: JobRepository) -> None:
-    kind = f"t{new_id()[:8]}"
-    first = failed(id=new_id(), type=kind)
-    second = failed(now=NOW + SECOND, id=new_id(), type=kind)
-    for job in (first, second, failed(id=new_id()), succeeded(id=new_id(), type=kind)):
-        await jobs.add(job, NOW)
-    assert await jobs.list_failed(kind, PageRequest(), NOW) == Page(items=(second, first))
-    again = legal(transitions.retry_by_hand(second, POLICY, NOW + SECOND))
-    await jobs.replace(again, second.version)
-    assert await jobs.list_failed(kind, PageRequest(), NOW) == Page(items=(first,))
 
 
 async def _due(jobs: JobRepository) -> set[str]:

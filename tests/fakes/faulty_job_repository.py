@@ -7,15 +7,13 @@ from domain.jobs.job import Job
 from domain.jobs.repository import (
     DuePage,
     JobExists,
-    JobFilter,
     JobNotFound,
     JobRepository,
     JobUnreadable,
     QueuedTrigger,
     VersionConflict,
 )
-from domain.paging import Page, PageRequest
-from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+from domain.results import ItemTooLarge, StorageUnavailable
 
 Fault = VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable
 OUTAGE = StorageUnavailable(reason="timeout", detail="ReadTimeoutError")
@@ -41,6 +39,11 @@ class FaultyJobRepository:
         self._after_replace = after_replace
 
     @property
+    def inner(self) -> JobRepository:
+        """The repository that calls are passed on to."""
+        return self._inner
+
+    @property
     def wake_shards(self) -> tuple[str, ...]:
         return self._inner.wake_shards
 
@@ -57,19 +60,6 @@ class FaultyJobRepository:
             return fault
         written = await self._inner.replace(job, expected_version)
         return self._after_replace(job) or written
-
-    async def list_by_owner(
-        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime
-    ) -> Page[Job] | BadCursor | StorageUnavailable:
-        fault = self._on_read()
-        if isinstance(fault, StorageUnavailable):
-            return fault
-        return await self._inner.list_by_owner(owner_id, filter, page, now)
-
-    async def list_failed(
-        self, type: str, page: PageRequest, now: datetime
-    ) -> Page[Job] | BadCursor | StorageUnavailable:
-        return await self._inner.list_failed(type, page, now)
 
     async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
         return self._on_due(shard) or await self._inner.due(shard, now, limit, after)

@@ -2,23 +2,18 @@
 
 from datetime import datetime
 
-from domain.jobs.job import Failed, Job, Queued, is_expired
+from domain.jobs.job import Job, Queued, is_expired
 from domain.jobs.repository import (
     DueJob,
     DuePage,
     JobExists,
-    JobFilter,
     JobNotFound,
     QueuedTrigger,
     VersionConflict,
 )
-from domain.paging import Page, PageRequest
-from domain.results import BadCursor, ItemTooLarge
+from domain.results import ItemTooLarge
 from persistence.converters.dynamo_to_domain import WAKE_SHARDS, item_size, job_to_item, timestamp, wake_shard
-from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_repository import MAX_ITEM_BYTES
-
-CURSOR_KEY = b"0123456789abcdef0123456789abcdef"
 
 
 class FakeJobRepository:
@@ -26,7 +21,11 @@ class FakeJobRepository:
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
-        self._cursors = CursorCodec(CURSOR_KEY)
+
+    @property
+    def stored(self) -> tuple[Job, ...]:
+        """Every job that stands, for the fake of the listing."""
+        return tuple(self._jobs.values())
 
     @property
     def wake_shards(self) -> tuple[str, ...]:
@@ -56,28 +55,6 @@ class FakeJobRepository:
         self._jobs[job.id] = job
         return job
 
-    async def list_by_owner(
-        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime
-    ) -> Page[Job] | BadCursor:
-        scope = ("owner-index", owner_id, filter.status or "", filter.type or "")
-        mine = [job for job in self._jobs.values() if job.owner_id == owner_id]
-        keyed = sorted(((timestamp(job.created_at), job.id, job) for job in mine), key=lambda entry: entry[:2])
-        kept = [
-            (order, job)
-            for order, _, job in reversed(keyed)
-            if filter.status in {None, job.status} and filter.type in {None, job.type}
-        ]
-        return self._page(scope, kept, page, now)
-
-    async def list_failed(self, type: str, page: PageRequest, now: datetime) -> Page[Job] | BadCursor:
-        failed = [
-            (timestamp(job.state.finished_at), job)
-            for job in self._jobs.values()
-            if isinstance(job.state, Failed) and job.type == type
-        ]
-        latest_first = sorted(failed, key=lambda entry: (entry[0], entry[1].id), reverse=True)
-        return self._page(("failed-index", type), latest_first, page, now)
-
     async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage:
         entries = sorted(
             (timestamp(job.wake_at), job.id, job.wake_at)
@@ -96,22 +73,6 @@ class FakeJobRepository:
             for job in jobs
             if isinstance(job.state, Queued)
         }
-
-    def _page(
-        self, scope: tuple[str, ...], ordered: list[tuple[str, Job]], page: PageRequest, now: datetime
-    ) -> Page[Job] | BadCursor:
-        start = self._cursors.open(scope, page.cursor, now) if page.cursor else None
-        if isinstance(start, BadCursor):
-            return start
-        alive = [(order, job) for order, job in ordered if not is_expired(job.expires_at, now)]
-        rest = [
-            (order, job) for order, job in alive if start is None or (order, job.id) < (start["order"], start["id"])
-        ]
-        chosen = rest[: page.limit]
-        more = len(rest) > page.limit
-        last = {"order": chosen[-1][0], "id": chosen[-1][1].id} if chosen else {}
-        following = self._cursors.seal(scope, last, now) if more else None
-        return Page(items=tuple(job for _, job in chosen), next=following)
 
 
 def _too_large(job: Job) -> ItemTooLarge | None:

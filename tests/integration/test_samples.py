@@ -22,7 +22,7 @@ from functions.settings import read_api_settings, read_sweeper_settings, read_wo
 from job_types import catalogue
 from local.cloudformation import ROOT
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
-from tests.conftest import a_settings, job_repository_on, user_repository_on
+from tests.conftest import a_settings, job_listing_on, job_repository_on, user_repository_on
 from tests.factories import NOW, UserFactory
 from tests.fakes.lambda_context import FakeLambdaContext
 
@@ -31,7 +31,8 @@ SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/s
 
 
 def build_api(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:
-    return functions.api.handler.build(runtime, logger, job_types, read_api_settings(os.environ))
+    listing = job_listing_on(runtime.client)
+    return functions.api.handler.build(runtime, listing, logger, job_types, read_api_settings(os.environ))
 
 
 def build_worker(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:

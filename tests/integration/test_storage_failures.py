@@ -8,14 +8,14 @@ import pytest
 from aiobotocore.config import AioConfig
 from aiohttp import web
 
-from domain.jobs.repository import JobFilter
+from domain.jobs.listing import JobFilter
 from domain.paging import PageRequest
 from domain.results import StorageUnavailable
 from domain.users.user import Email, changed_user
 from functions.runtime import LazyClient
 from local.database import free_port
 from persistence.dynamodb.client import CONFIG
-from tests.conftest import job_repository_on, user_repository_on
+from tests.conftest import job_listing_on, job_repository_on, user_repository_on
 from tests.factories import NOW, UserFactory, claimed, queued
 
 IMPATIENT = CONFIG.merge(
@@ -70,7 +70,7 @@ async def serving(answer: Answer) -> AsyncIterator[str]:
 async def every_answer(url: str) -> list[object]:
     """What each method of both repositories answers."""
     client = LazyClient(url, IMPATIENT)
-    jobs, users = job_repository_on(client), user_repository_on(client)
+    jobs, users, lists = job_repository_on(client), user_repository_on(client), job_listing_on(client)
     job, user = queued(), UserFactory.build()
     moved = changed_user(user, NOW, email=Email("new@example.com"), name=None, role=None)
     try:
@@ -78,8 +78,9 @@ async def every_answer(url: str) -> list[object]:
             await jobs.add(job, NOW),
             await jobs.get(job.id, NOW),
             await jobs.replace(claimed(job), 1),
-            await jobs.list_by_owner("owner", JobFilter(), PageRequest(), NOW),
-            await jobs.list_failed("csv.profile", PageRequest(), NOW),
+            await lists.list_by_owner("owner", JobFilter(), PageRequest(), NOW),
+            await lists.list_by_owner("owner", JobFilter(status="running"), PageRequest(), NOW),
+            await lists.list_failed("csv.profile", PageRequest(), NOW),
             await jobs.due("0", NOW, 10, None),
             await users.add(user),
             await users.get(user.id),

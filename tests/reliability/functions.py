@@ -23,9 +23,8 @@ from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Pol
 from domain.jobs.repository import JobUnreadable, VersionConflict
 from domain.jobs.retry import Backoff
 from domain.results import ItemTooLarge, StorageUnavailable
-from functions.runtime import Runtime, new_id
+from functions.runtime import Runtime, job_listing, new_id
 from functions.settings import read_api_settings, read_settings, read_sweeper_settings, read_worker_settings
-from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from tests.reliability.ledger import LEDGER, Fault, Ledger, Point
 
@@ -276,10 +275,11 @@ JOB_TYPES = Catalogue(cast("AnyHandler", each) for each in (Note(), *POISON))
 
 _LEDGER = Ledger(Path(os.environ.get(LEDGER, "ledger.sqlite")))
 _SETTINGS, _API = read_settings(os.environ), read_api_settings(os.environ)
-_RUNTIME = Runtime(_SETTINGS, _API.cursor_key)
+_RUNTIME = Runtime(_SETTINGS)
 if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") == "WorkerFunction":
-    _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, CursorCodec(_API.cursor_key.encode()), new_id)
+    _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, new_id)
+_LISTING = job_listing(_SETTINGS, _API.cursor_key, _RUNTIME.client)
 
 worker = functions.worker.handler.build(_RUNTIME, Logger(), JOB_TYPES, read_worker_settings(os.environ))
-api = functions.api.handler.build(_RUNTIME, Logger(), JOB_TYPES, _API)
+api = functions.api.handler.build(_RUNTIME, _LISTING, Logger(), JOB_TYPES, _API)
 sweeper = functions.sweeper.handler.build(_RUNTIME, Logger(), JOB_TYPES, read_sweeper_settings(os.environ))

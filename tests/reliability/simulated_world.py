@@ -14,13 +14,11 @@ from domain.jobs.job import Job
 from domain.jobs.repository import (
     DuePage,
     JobExists,
-    JobFilter,
     JobNotFound,
     QueuedTrigger,
     VersionConflict,
 )
-from domain.paging import Page, PageRequest
-from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+from domain.results import ItemTooLarge, StorageUnavailable
 from tests.factories import NOW
 from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.stream_positions import FakeStreamPositions
@@ -162,14 +160,6 @@ class SimulatedRepository:
         if isinstance(replaced, Job) and isinstance(before, Job):
             self._applied(before, job)
         return await self._after() or replaced
-
-    async def list_by_owner(
-        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime
-    ) -> Page[Job] | BadCursor:
-        return await self._world.store.list_by_owner(owner_id, filter, page, now)
-
-    async def list_failed(self, type: str, page: PageRequest, now: datetime) -> Page[Job] | BadCursor:
-        return await self._world.store.list_failed(type, page, now)
 
     async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
         return await self._before() or await self._world.store.due(shard, now, limit, after)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar, get_args
 
 import pytest
@@ -13,17 +13,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from domain.jobs import transitions
-from domain.jobs.job import Failed, Job, Queued, Running, Status
+from domain.jobs.job import Cancelled, Failed, Job, Queued, Running, Status
+from domain.jobs.listing import JobFilter, JobListing, JobSummary, summary_of
 from domain.jobs.outcomes import Done, Fail, Outcome, Retry
-from domain.jobs.repository import DuePage, JobExists, JobFilter, JobNotFound, JobRepository, VersionConflict
+from domain.jobs.repository import DuePage, JobExists, JobNotFound, JobRepository, VersionConflict
 from domain.jobs.transitions import IllegalTransition
 from domain.json_text import JsonText
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
 from domain.results import StorageUnavailable as Unavailable
 from functions.runtime import LazyClient
-from tests.conftest import job_repository_on
+from tests.conftest import job_listing_on, job_repository_on
 from tests.factories import NOW, POLICY, NewJobFactory
+from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.job_repository import FakeJobRepository
 
 T = TypeVar("T")
@@ -41,9 +43,10 @@ class Machine(RuleBasedStateMachine):
 
     jobs = Bundle("jobs")
 
-    def __init__(self, repository: JobRepository, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, repository: JobRepository, listing: JobListing, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self.repository = repository
+        self.listing = listing
         self.loop = loop
         # Every machine's jobs are its own, on a table that others use too.
         self.owner = str(uuid.uuid4())
@@ -99,15 +102,15 @@ class Machine(RuleBasedStateMachine):
     @rule(limit=st.integers(min_value=1, max_value=5), status=st.sampled_from([None, *STATUSES]))
     def list_the_owners(self, limit: int, status: Status | None) -> None:
         wanted = JobFilter(status=status)
-        listed = self.pages(limit, lambda page: self.repository.list_by_owner(self.owner, wanted, page, self.now))
-        newest_first = sorted(self.held.values(), key=lambda job: (job.created_at, job.id), reverse=True)
-        assert listed == [job for job in newest_first if status in {None, job.status}]
+        listed = self.pages(limit, lambda page: self.listing.list_by_owner(self.owner, wanted, page, self.now))
+        newest_first = sorted(self.held.values(), key=lambda job: _order(job, status), reverse=True)
+        assert listed == [summary_of(job) for job in newest_first if status in {None, job.status}]
 
     @rule(limit=st.integers(min_value=1, max_value=5))
     def list_the_failed(self, limit: int) -> None:
-        listed = self.pages(limit, lambda page: self.repository.list_failed(self.type, page, self.now))
+        listed = self.pages(limit, lambda page: self.listing.list_failed(self.type, page, self.now))
         failed = [(job.state.finished_at, job.id, job) for job in self.held.values() if isinstance(job.state, Failed)]
-        assert listed == [job for _, _, job in sorted(failed, key=lambda entry: entry[:2], reverse=True)]
+        assert listed == [summary_of(job) for _, _, job in sorted(failed, key=lambda entry: entry[:2], reverse=True)]
 
     @rule()
     def look_what_is_due(self) -> None:
@@ -129,10 +132,12 @@ class Machine(RuleBasedStateMachine):
         assert isinstance(self.run(self.repository.get(str(uuid.uuid4()), self.now)), JobNotFound)
 
     def pages(
-        self, limit: int, ask: Callable[[PageRequest], Coroutine[object, object, Page[Job] | BadCursor | Unavailable]]
-    ) -> list[Job]:
+        self,
+        limit: int,
+        ask: Callable[[PageRequest], Coroutine[object, object, Page[JobSummary] | BadCursor | Unavailable]],
+    ) -> list[JobSummary]:
         """All that the pages of `limit` jobs hold."""
-        listed: list[Job] = []
+        listed: list[JobSummary] = []
         cursor = None
         while True:
             page = self.run(ask(PageRequest(limit=limit, cursor=cursor)))
@@ -159,17 +164,28 @@ class Machine(RuleBasedStateMachine):
                 return again if isinstance(again, Job) else transitions.wake(job, POLICY, self.now, 0.5)
 
 
+def _order(job: Job, status: Status | None) -> tuple[datetime, str]:
+    """The last created first; of failed or cancelled ones, the last to end."""
+    ended = job.state.finished_at if isinstance(job.state, Failed | Cancelled) and status else job.created_at
+    return ended, job.id
+
+
+def _on_a_fake(loop: asyncio.AbstractEventLoop) -> Machine:
+    jobs = FakeJobRepository()
+    return Machine(jobs, FakeJobListing(jobs), loop)
+
+
 @pytest.fixture(params=sorted(EXAMPLES))
 def held_in(request: pytest.FixtureRequest) -> Iterator[tuple[str, Callable[[], Machine]]]:
     """Makes machines on one kind of repository, with a loop and a client of their own."""
     kind = str(request.param)
     loop = asyncio.new_event_loop()
     if kind == "fake":
-        yield kind, lambda: Machine(FakeJobRepository(), loop)
+        yield kind, lambda: _on_a_fake(loop)
     else:
         request.getfixturevalue(f"{kind}_client")  # makes the tables
         client = LazyClient(request.getfixturevalue(f"{kind}_url"))
-        yield kind, lambda: Machine(job_repository_on(client), loop)
+        yield kind, lambda: Machine(job_repository_on(client), job_listing_on(client), loop)
         loop.run_until_complete(client.close())
     loop.close()
 

@@ -82,6 +82,8 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         ("dynamodb:BatchGetItem", JOBS),
         ("dynamodb:PutItem", JOBS),
         ("dynamodb:Query", f"{JOBS}/index/owner-index"),
+        ("dynamodb:Query", f"{JOBS}/index/wake-index"),
+        ("dynamodb:Query", f"{JOBS}/index/ended-index"),
         ("dynamodb:Query", f"{JOBS}/index/failed-index"),
         ("dynamodb:GetItem", USERS),
         ("dynamodb:PutItem", USERS),

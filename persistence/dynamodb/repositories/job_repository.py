@@ -14,14 +14,12 @@ from domain.jobs.repository import (
     DueJob,
     DuePage,
     JobExists,
-    JobFilter,
     JobNotFound,
     JobUnreadable,
     QueuedTrigger,
     VersionConflict,
 )
-from domain.paging import Page, PageRequest
-from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+from domain.results import ItemTooLarge, StorageUnavailable
 from persistence.converters.dynamo_to_domain import (
     WAKE_SHARDS,
     Unreadable,
@@ -44,25 +42,19 @@ if TYPE_CHECKING:
     )
 
     from domain.ports import NewId
-    from persistence.cursors import CursorCodec
     from persistence.dynamodb.client import ClientSource
 
 MAX_ITEM_BYTES = 400 * 1024
-MAX_QUERIES_A_PAGE = 10
-"""A filter that matches little ends in a short page with a cursor, not in an endless request."""
-MAX_BATCH_GET = 100
-MAX_UNPROCESSED = 5
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class DynamoJobRepository:
-    """The `JobRepository` on a table, a client for it and a key for its cursors."""
+    """The `JobRepository` on a table and a client for it."""
 
-    def __init__(self, client: ClientSource, table: str, cursors: CursorCodec, new_id: NewId) -> None:
+    def __init__(self, client: ClientSource, table: str, new_id: NewId) -> None:
         self._client = client
         self._table = table
-        self._cursors = cursors
         self._new_id = new_id
 
     @property
@@ -100,19 +92,6 @@ class DynamoJobRepository:
         if isinstance(job, Unreadable):
             return JobUnreadable(job_id=job_id, detail=job.detail, newer=job.newer)
         return JobNotFound(job_id=job_id) if is_expired(job.expires_at, now) else job
-
-    async def list_by_owner(
-        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime
-    ) -> Page[Job] | BadCursor | StorageUnavailable:
-        scope = ("owner-index", owner_id, filter.status or "", filter.type or "")
-        return await self._list("owner-index", "owner_id", scope, filter, page, now)
-
-    async def list_failed(
-        self, type: str, page: PageRequest, now: datetime
-    ) -> Page[Job] | BadCursor | StorageUnavailable:
-        scope = ("failed-index", type)
-        keep = JobFilter(status="failed")
-        return await self._list("failed-index", "failed_type", scope, keep, page, now)
 
     async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
         query: QueryInputTypeDef = {
@@ -182,70 +161,6 @@ class DynamoJobRepository:
             return as_result(error)
         return job
 
-    async def _list(
-        self,
-        index: str,
-        partition: str,
-        scope: tuple[str, ...],
-        keep: JobFilter,
-        page: PageRequest,
-        now: datetime,
-    ) -> Page[Job] | BadCursor | StorageUnavailable:
-        start = self._cursors.open(scope, page.cursor, now) if page.cursor else None
-        if isinstance(start, BadCursor):
-            return start
-        found: tuple[Job, ...] = ()
-        try:
-            client = await self._client()
-            for _ in range(MAX_QUERIES_A_PAGE):
-                query: QueryInputTypeDef = {
-                    "TableName": self._table,
-                    "IndexName": index,
-                    "KeyConditionExpression": f"{partition} = :partition",
-                    "ExpressionAttributeValues": {":partition": {"S": scope[1]}},
-                    "ScanIndexForward": False,
-                    # One more than asked for tells whether another page follows.
-                    "Limit": min(page.limit + 1, MAX_BATCH_GET),
-                }
-                if start is not None:
-                    query["ExclusiveStartKey"] = {name: {"S": text} for name, text in start.items()}
-                answer = await client.query(**query)
-                keys = answer["Items"]
-                jobs = await self._get_many(tuple(string_of(key, "id") or "" for key in keys))
-                if isinstance(jobs, StorageUnavailable):
-                    return jobs
-                for position, key in enumerate(keys):
-                    job = jobs.get(string_of(key, "id") or "")
-                    if job is None or not _kept(job, keep, now):
-                        continue
-                    found = (*found, job)
-                    is_last = position == len(keys) - 1 and "LastEvaluatedKey" not in answer
-                    if len(found) == page.limit and not is_last:
-                        return Page(items=found, next=self._cursors.seal(scope, _texts(key), now))
-                if "LastEvaluatedKey" not in answer:
-                    return Page(items=found)
-                start = _texts(answer["LastEvaluatedKey"])
-        except STORAGE_ERRORS as error:
-            return as_result(error)
-        return Page(items=found, next=self._cursors.seal(scope, start or {}, now))
-
-    async def _get_many(self, ids: tuple[str, ...]) -> dict[str, Job] | StorageUnavailable:
-        """The readable jobs among `ids`; asks again for what DynamoDB left unprocessed."""
-        client = await self._client()
-        wanted, jobs = ids, dict[str, Job]()
-        for _ in range(MAX_UNPROCESSED):
-            if not wanted:
-                return jobs
-            answer = await client.batch_get_item(
-                RequestItems={self._table: {"Keys": [{"id": {"S": id}} for id in wanted]}}
-            )
-            items = answer["Responses"].get(self._table, [])
-            decoded = (item_to_job(item) for item in items)
-            jobs |= {job.id: job for job in decoded if isinstance(job, Job)}
-            left = answer.get("UnprocessedKeys", {}).get(self._table)
-            wanted = tuple(string_of(key, "id") or "" for key in left["Keys"]) if left else ()
-        return StorageUnavailable(reason="throttled", detail="unprocessed keys remain")
-
 
 def _due_job(key: Mapping[str, object]) -> DueJob | JobUnreadable:
     try:
@@ -277,14 +192,3 @@ def _conflict(job: Job, write_id: str, standing: dict[str, object] | None) -> Jo
     if isinstance(current, Unreadable):
         return JobUnreadable(job_id=job.id, detail=current.detail, newer=current.newer)
     return VersionConflict(job_id=job.id, current=current)
-
-
-def _kept(job: Job, keep: JobFilter, now: datetime) -> bool:
-    return not is_expired(job.expires_at, now) and keep.status in (None, job.status) and keep.type in (None, job.type)
-
-
-def _texts(key: dict[str, object] | object) -> dict[str, str]:
-    """An index key, all of whose attributes are strings."""
-    if not isinstance(key, dict):
-        raise TypeError("an index key is a map")
-    return {name: string_of(key, name) or "" for name in key}

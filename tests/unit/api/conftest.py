@@ -16,6 +16,7 @@ from mangum import Mangum
 from pydantic import JsonValue
 
 from domain.jobs.job_type import Catalogue
+from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
 from domain.users.repository import UserRepository
 from domain.users.user import User
@@ -26,6 +27,7 @@ from functions.api.waiting import LONGEST_WAIT
 from job_types import catalogue
 from tests.factories import UserFactory
 from tests.fakes.clock import FakeClock, numbered_ids
+from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.user_repository import FakeUserRepository
@@ -74,14 +76,18 @@ class Api:
         local_email: str | None = None,
         trust_unverified_email: bool = False,
         longest_wait: timedelta = LONGEST_WAIT,
+        listing: JobListing | None = None,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
+        self.listing = listing or FakeJobListing(
+            self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
+        )
         self.users = users or FakeUserRepository()
         self.clock = FakeClock()
         self.log = io.StringIO()
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
         app = create_app(
-            self.jobs, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email,
+            self.jobs, self.listing, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email,
             trust_unverified_email, longest_wait,
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)

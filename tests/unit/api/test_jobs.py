@@ -13,6 +13,7 @@ from domain.jobs.outcomes import Done
 from domain.jobs.repository import JobUnreadable
 from domain.json_text import to_json_text
 from tests.factories import NOW, asked_to_stop, failed, finished, legal, retrying, running, succeeded
+from tests.fakes.faulty_job_listing import FaultyJobListing
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
 from tests.fakes.job_repository import FakeJobRepository
@@ -234,6 +235,48 @@ def test_a_listing_with_wrong_parameters_is_refused(api: Api, query: dict[str, s
     api.call("GET", "/v1/jobs", query=query).refused(422, "invalid_request")
 
 
+def test_a_list_has_no_documents_unless_they_are_included(api: Api) -> None:
+    job = submit(api).json
+    bare = {name: value for name, value in job.items() if name not in {"payload", "result"}}
+
+    def listed(**query: str) -> JsonValue:
+        return api.call("GET", "/v1/jobs", query=query).json["items"]
+
+    payload, result = {"payload": job["payload"]}, {"result": None}
+    assert listed() == [bare]
+    assert listed(include="payload") == [bare | payload]
+    assert listed(include="result") == [bare | result]
+    assert listed(include="payload,result") == listed(include="result,payload") == [bare | payload | result]
+
+
+@pytest.mark.parametrize("include", ["", "payload,", "payload result", "payload, result", "owner", "Payload", "\n"])
+def test_nothing_else_can_be_included(api: Api, include: str) -> None:
+    for path, query in (("/v1/jobs", {}), ("/v1/failed-jobs", {"type": "x"})):
+        api.call("GET", path, query={**query, "include": include}, who=ADMIN).refused(422, "invalid_request")
+
+
+@pytest.mark.parametrize("sign", ["x", "é", '"', "\U0001f600"])
+def test_a_list_of_large_jobs_is_pages_that_lambda_can_answer(api: Api, sign: str) -> None:
+    text = sign * (250_000 // (len(to_json_text(sign).encode()) - 2))
+    ids = [submit(api, payload={"csv": text}).json["id"] for _ in range(20)]
+    cursor: JsonValue = ""
+    seen: list[JsonValue] = []
+    while cursor is not None:
+        query = {"include": "payload,result", "limit": "100"} | ({"cursor": str(cursor)} if cursor else {})
+        page = api.call("GET", "/v1/jobs", query=query)
+        assert page.status == 200
+        assert len(json.dumps({"body": page.text})) < 6_000_000
+        items, cursor = page.json["items"], page.json["next"]
+        assert isinstance(items, list)
+        assert len(items) >= 1
+        seen += [item["id"] for item in items if isinstance(item, dict)]
+        assert ("link" in page.headers) == (cursor is not None)
+        assert cursor is None or "include=payload%2Cresult" in str(page.headers["link"])
+    assert set(seen) == set(ids)
+    assert len(seen) == 20
+    assert len(api.call("GET", "/v1/jobs", query={"limit": "100"}).text) < 50_000
+
+
 def test_a_member_lists_nobody_elses_jobs_and_an_admin_does(api: Api) -> None:
     submit(api)
     theirs = api.call("GET", "/v1/jobs", who=OTHER, query={"owner": MEMBER.id}).refused(403, "not_allowed")
@@ -335,7 +378,7 @@ def test_a_store_that_does_not_answer_is_told_with_a_time_to_try_again(users: Fa
     down = FaultyJobRepository(
         FakeJobRepository(), on_read=lambda: OUTAGE, on_add=lambda: OUTAGE, on_replace=lambda _: OUTAGE
     )
-    api = Api(down, users)
+    api = Api(down, users, listing=FaultyJobListing(lambda _: OUTAGE))
     for method, path, body in (
         ("POST", "/v1/jobs", CSV),
         ("GET", "/v1/jobs", None),

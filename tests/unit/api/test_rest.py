@@ -3,13 +3,15 @@
 import json
 
 import pytest
-from pydantic import JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
+from domain.jobs.job_type import Catalogue
 from domain.results import StorageUnavailable
 from domain.users.repository import UserNotFound
 from domain.users.user import Email, Role, User, changed_user
 from functions.api.identity import sam_local_email
 from tests.factories import NOW, UserFactory
+from tests.fakes.handlers import a_handler
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import ADMIN, MEMBER, OTHER, Api
 
@@ -237,7 +239,9 @@ def test_an_admin_gives_a_role(api: Api) -> None:
 
 
 def test_job_types_are_told_with_their_schemas(api: Api) -> None:
-    listed = api.call("GET", "/v1/job-types").json["items"]
+    page = api.call("GET", "/v1/job-types").json
+    assert page["next"] is None
+    listed = page["items"]
     assert isinstance(listed, list)
     assert [each["name"] for each in listed if isinstance(each, dict)] == ["csv.profile", "http.request"]
     one = api.call("GET", "/v1/job-types/csv.profile").json
@@ -246,6 +250,25 @@ def test_job_types_are_told_with_their_schemas(api: Api) -> None:
     assert isinstance(schema, dict)
     assert schema["required"] == ["csv"]
     api.call("GET", "/v1/job-types/nope").refused(404, "unknown_job_type")
+
+
+def test_job_types_with_large_schemas_come_page_by_page(users: FakeUserRepository) -> None:
+    class Documented(BaseModel):
+        text: str = Field(description="é" * 200_000)
+
+    names = [f"type{n}.large" for n in range(10)]
+    api = Api(users=users, types=Catalogue([a_handler(name, payload=Documented) for name in names]))
+    seen: list[JsonValue] = []
+    cursor: JsonValue = None
+    for _ in range(10):
+        page = api.call("GET", "/v1/job-types", query={"cursor": str(cursor)} if cursor else {})
+        assert len(json.dumps({"body": page.text})) < 6_000_000
+        items, cursor = page.json["items"], page.json["next"]
+        assert isinstance(items, list)
+        seen += [item["name"] for item in items if isinstance(item, dict)]
+        if cursor is None:
+            break
+    assert seen == names
 
 
 def test_health_is_open(api: Api) -> None:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from domain.jobs import transitions
 from domain.jobs.job import Job, Queued, Running, Scheduled
 from domain.jobs.job_type import Catalogue, Policy
-from domain.jobs.repository import JobFilter, JobNotFound, JobRepository, JobUnreadable, VersionConflict
+from domain.jobs.repository import JobNotFound, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.service import (
     MAX_DELAY,
     MAX_PAYLOAD_BYTES,
@@ -23,7 +23,6 @@ from domain.jobs.service import (
 )
 from domain.jobs.submission import Submission
 from domain.jobs.transitions import IllegalTransition
-from domain.paging import Page, PageRequest
 from domain.results import ItemTooLarge
 from tests.factories import NOW, POLICY, UserFactory, failed, legal, queued, running, succeeded
 from tests.fakes.clock import FakeClock, numbered_ids
@@ -168,12 +167,6 @@ async def test_a_job_is_seen_by_its_owner_and_by_admins_only() -> None:
     assert await service.get(job.id, STRANGER) == JobNotFound(job_id=job.id)
     assert await service.cancel(job.id, STRANGER) == JobNotFound(job_id=job.id)
     assert await service.retry(job.id, STRANGER) == JobNotFound(job_id=job.id)
-
-
-async def test_jobs_are_listed_by_owner() -> None:
-    service = a_service(FakeJobRepository())
-    job = (await accepted(service)).job
-    assert await service.list(OWNER.id, JobFilter(), PageRequest()) == Page(items=(job,))
 
 
 async def test_a_waiting_job_is_cancelled_and_can_be_retried() -> None:

@@ -1,0 +1,161 @@
+"""Lists of jobs: what an entry of a list holds, and what the domain asks of the store that lists.
+
+Apart from `JobRepository`, because only the API lists: workers and the sweeper need no key for page cursors.
+One conformance suite (`tests/contract/test_job_listing.py`) holds every implementation to these docstrings.
+"""
+
+import json
+from datetime import datetime
+from typing import Literal, Protocol
+
+from pydantic import AwareDatetime
+
+from domain.frozen import Frozen
+from domain.jobs.job import (
+    Cancelled,
+    Failed,
+    HistoryEntry,
+    Job,
+    JobError,
+    Progress,
+    Retrying,
+    Running,
+    Scheduled,
+    Status,
+    Succeeded,
+)
+from domain.jobs.transitions import legal_for_a_client
+from domain.json_text import JsonText
+from domain.paging import Page, PageRequest
+from domain.ports import Clock
+from domain.results import BadCursor, StorageUnavailable
+
+PAGE_BYTES = 4 * 1024 * 1024
+"""A page ends before its entries pass this many bytes of answer. Lambda answers at most 6 MB; one job always fits."""
+
+_FRAME_BYTES = 512
+"""What an entry's links, names and separators add to its own fields, at most."""
+
+Document = Literal["payload", "result"]
+Include = frozenset[Document]
+"""Which documents a list brings along."""
+
+SUMMARIES: Include = frozenset()
+DOCUMENTS: Include = frozenset({"payload", "result"})
+
+
+class JobFilter(Frozen):
+    """Which of an owner's jobs to list; None admits all."""
+
+    status: Status | None = None
+    type: str | None = None
+
+
+class JobSummary(Frozen):
+    """A job without its documents, or with those that were asked for."""
+
+    id: str
+    owner_id: str
+    type: str
+    status: Status
+    version: int
+    attempt: int
+    max_attempts: int
+    error: JobError | None
+    reason: str | None
+    """Why no further attempt is made, when it failed."""
+    progress: Progress | None
+    cancel_requested: bool
+    run_at: AwareDatetime | None
+    """When a scheduled or retrying job is due."""
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    expires_at: AwareDatetime
+    tags: dict[str, str]
+    history: tuple[HistoryEntry, ...]
+    actions: tuple[Literal["cancel", "retry"], ...]
+    """What its owner may do with it now."""
+    payload: JsonText | None
+    """None when it was not asked for."""
+    result: JsonText | None
+    """None when it was not asked for, or when there is none."""
+
+
+class JobListing(Protocol):
+    """Pages of jobs, eventually consistent.
+
+    A page may be short and still have a cursor: it ends at `PAGE_BYTES`, and after a bounded amount of reading.
+    An item that cannot be read as a job is left out.
+    """
+
+    async def list_by_owner(
+        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
+    ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
+        """An owner's unexpired jobs: the last created first; failed or cancelled ones, the last to end first."""
+
+    async def list_failed(
+        self, type: str, page: PageRequest, now: datetime, include: Include = SUMMARIES
+    ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
+        """The failed, unexpired jobs of one type, of every owner, the last to fail first."""
+
+
+class JobListService:
+    """The use case of the API's list of an owner's jobs. The caller decides whose jobs may be seen."""
+
+    def __init__(self, listing: JobListing, clock: Clock) -> None:
+        self._listing = listing
+        self._clock = clock
+
+    async def list(
+        self, owner_id: str, filter: JobFilter, page: PageRequest, include: Include = SUMMARIES
+    ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
+        """A page of an owner's jobs."""
+        return await self._listing.list_by_owner(owner_id, filter, page, self._clock(), include)
+
+
+def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
+    """The job as an entry of a list, with the documents of `include`."""
+    state = job.state
+    result = state.result if isinstance(state, Succeeded) else None
+    return JobSummary(
+        **job.model_dump(include=_SHARED),
+        status=job.status,
+        tags=job.tags,
+        history=job.history,
+        error=state.error if isinstance(state, Retrying | Failed) else None,
+        reason=state.reason if isinstance(state, Failed) else None,
+        progress=state.progress if isinstance(state, Running) else None,
+        cancel_requested=isinstance(state, Running) and state.cancel_requested,
+        run_at=due_at(job),
+        finished_at=state.finished_at if isinstance(state, Succeeded | Failed | Cancelled) else None,
+        actions=legal_for_a_client(job),
+        payload=job.payload if "payload" in include else None,
+        result=result if "result" in include else None,
+    )
+
+
+def due_at(job: Job) -> datetime | None:
+    """When a waiting job is due."""
+    match job.state:
+        case Scheduled(run_at=due) | Retrying(retry_at=due):
+            return due
+        case _:
+            return None
+
+
+def answer_bytes(summary: JobSummary) -> int:
+    """At most how many bytes the entry takes in Lambda's answer.
+
+    There the body is a string within JSON: quotes and backslashes are escaped once more, and a runtime may write
+    whatever is not ASCII as an escape of six. So this can be three times the bytes that are stored.
+    """
+    rest = summary.model_dump_json(exclude={"payload", "result"})
+    return _FRAME_BYTES + sum(len(json.dumps(text)) for text in (rest, summary.payload, summary.result) if text)
+
+
+_SHARED = {
+    "id", "owner_id", "type", "version", "attempt", "max_attempts",
+    "created_at", "updated_at", "started_at", "expires_at",
+}  # fmt: skip

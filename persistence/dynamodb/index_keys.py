@@ -1,0 +1,124 @@
+"""The keys of an index, newest first: of one partition, or of several as if they were one."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from domain.frozen import Frozen
+from domain.results import StorageUnavailable
+from persistence.converters.dynamo_to_domain import string_of
+from persistence.dynamodb.client import STORAGE_ERRORS, as_result
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb.type_defs import QueryInputTypeDef
+
+    from persistence.converters.dynamo_to_domain import Item
+    from persistence.dynamodb.client import ClientSource
+
+
+class Key(NamedTuple):
+    """One entry of an index: which partition (by the end of its name), the sort key and the job's id."""
+
+    suffix: str
+    sort: str
+    id: str
+
+
+Places = Mapping[str, Key | None]
+"""How far each partition was read, by suffix: to this key; to its end (None); not begun (absent)."""
+
+
+class Index(Frozen):
+    """An index of the jobs table, and the attributes of its key."""
+
+    name: str
+    partition: str
+    sort: str
+
+
+class Span(Frozen):
+    """The partitions of an index that one list is about: `prefix` with each of `suffixes`."""
+
+    index: Index
+    prefix: str
+    suffixes: tuple[str, ...] = ("",)
+
+
+class Keys(NamedTuple):
+    """Some keys, newest first, and the places where the partitions stand after them."""
+
+    keys: tuple[Key, ...]
+    places: Places
+
+
+class _Part(NamedTuple):
+    suffix: str
+    keys: tuple[Key, ...]
+    after: Key | None
+    """Where the partition goes on after `keys`; None at its end."""
+
+
+async def newest_keys(
+    client: ClientSource, table: str, span: Span, places: Places, limit: int | None
+) -> Keys | StorageUnavailable:
+    """The next keys after `places`: at most `limit`, or as many as DynamoDB gives at once (1 MB a partition).
+
+    Each partition that is not read to its end costs one Query. An entry whose attributes are not strings is
+    passed over.
+    """
+    unread = [suffix for suffix in span.suffixes if places.get(suffix, _NOT_BEGUN) is not None]
+    parts = await asyncio.gather(*(_part(client, table, span, suffix, places.get(suffix), limit) for suffix in unread))
+    read = [part for part in parts if isinstance(part, _Part)]
+    failed = [part for part in parts if isinstance(part, StorageUnavailable)]
+    if failed:
+        return failed[0]
+    newest = heapq.merge(*(part.keys for part in read), key=lambda key: (key.sort, key.id), reverse=True)
+    taken = tuple(islice(newest, limit))
+    counts = Counter(key.suffix for key in taken)
+    last = {key.suffix: key for key in taken}
+    return Keys(taken, {**places, **last, **{part.suffix: part.after for part in read if _used(part, counts)}})
+
+
+def key_of(item: Item, index: Index, suffix: str = "") -> Key | None:
+    """The entry's key, if it has the form of one."""
+    sort, id = string_of(item, index.sort), string_of(item, "id")
+    return Key(suffix, sort, id) if sort and id else None
+
+
+_NOT_BEGUN = Key("", "", "")
+
+
+def _used(part: _Part, counts: Counter[str]) -> bool:
+    return counts[part.suffix] == len(part.keys)
+
+
+async def _part(
+    client: ClientSource, table: str, span: Span, suffix: str, place: Key | None, limit: int | None
+) -> _Part | StorageUnavailable:
+    query: QueryInputTypeDef = {
+        "TableName": table,
+        "IndexName": span.index.name,
+        "KeyConditionExpression": f"{span.index.partition} = :partition",
+        "ExpressionAttributeValues": {":partition": {"S": span.prefix + suffix}},
+        "ScanIndexForward": False,
+    }
+    if limit is not None:
+        query["Limit"] = limit
+    if place is not None:
+        query["ExclusiveStartKey"] = {
+            span.index.partition: {"S": span.prefix + suffix},
+            span.index.sort: {"S": place.sort},
+            "id": {"S": place.id},
+        }
+    try:
+        answer = await (await client()).query(**query)
+    except STORAGE_ERRORS as error:
+        return as_result(error)
+    keys = (key_of(item, span.index, suffix) for item in answer["Items"])
+    after = key_of(answer.get("LastEvaluatedKey", {}), span.index, suffix)
+    return _Part(suffix, tuple(key for key in keys if key is not None), after)

@@ -1,0 +1,315 @@
+"""What every `JobListing` does: one suite for the fake, for moto's server and for MiniStack."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+import pytest
+
+from domain.jobs import transitions
+from domain.jobs.job import Job, Status
+from domain.jobs.listing import (
+    DOCUMENTS,
+    PAGE_BYTES,
+    SUMMARIES,
+    Include,
+    JobFilter,
+    JobListing,
+    JobSummary,
+    answer_bytes,
+    summary_of,
+)
+from domain.jobs.outcomes import Done, Fail
+from domain.jobs.repository import JobRepository
+from domain.json_text import to_json_text
+from domain.paging import Page, PageRequest
+from domain.results import BadCursor
+from functions.runtime import LazyClient
+from tests.conftest import job_listing_on, job_repository_on, new_id
+from tests.factories import NOW, POLICY, failed, finished, in_every_state, legal, queued, running, succeeded
+from tests.fakes.job_listing import FakeJobListing
+from tests.fakes.job_repository import FakeJobRepository
+
+SECOND = timedelta(seconds=1)
+
+
+class Store(NamedTuple):
+    """Where a test puts jobs, and the lists of them."""
+
+    jobs: JobRepository
+    lists: JobListing
+
+
+@pytest.fixture(params=["fake", "moto", "ministack"])
+def store(request: pytest.FixtureRequest) -> Store:
+    return a_store(request)
+
+
+@pytest.fixture(params=["fake", "ministack"])
+def large_store(request: pytest.FixtureRequest) -> Store:
+    """Without moto, whose server takes seconds to select from megabytes."""
+    return a_store(request)
+
+
+def a_store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "fake":
+        jobs = FakeJobRepository()
+        return Store(jobs, FakeJobListing(jobs))
+    client = request.getfixturevalue(f"{request.param}_client")
+    assert isinstance(client, LazyClient)
+    return Store(job_repository_on(client), job_listing_on(client))
+
+
+def summaries(*jobs: Job) -> tuple[JobSummary, ...]:
+    return tuple(summary_of(job) for job in jobs)
+
+
+async def owners(
+    store: Store, owner: str, wanted: JobFilter, limit: int = 20, include: Include = SUMMARIES
+) -> list[Page[JobSummary]]:
+    """Every page of an owner's jobs."""
+    pages: list[Page[JobSummary]] = []
+    cursor: str | None = None
+    for _ in range(100):
+        request = PageRequest(limit=limit, cursor=cursor)
+        page = await store.lists.list_by_owner(owner, wanted, request, NOW, include)
+        assert isinstance(page, Page)
+        pages = [*pages, page]
+        cursor = page.next
+        if cursor is None:
+            return pages
+    raise AssertionError("the list does not end")
+
+
+def ids(pages: list[Page[JobSummary]]) -> list[str]:
+    return [job.id for page in pages for job in page.items]
+
+
+async def test_an_owner_sees_its_own_jobs_newest_first_page_by_page(store: Store) -> None:
+    owner = new_id()
+    mine = [queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(5)]
+    other = queued(id=new_id(), owner_id=new_id())
+    for job in (*mine, other):
+        await store.jobs.add(job, NOW)
+    first = await store.lists.list_by_owner(owner, JobFilter(), PageRequest(limit=2), NOW)
+    assert isinstance(first, Page)
+    assert [job.id for job in first.items] == [mine[4].id, mine[3].id]
+    second = await store.lists.list_by_owner(owner, JobFilter(), PageRequest(limit=2, cursor=first.next), NOW)
+    assert isinstance(second, Page)
+    assert [job.id for job in second.items] == [mine[2].id, mine[1].id]
+    third = await store.lists.list_by_owner(owner, JobFilter(), PageRequest(limit=2, cursor=second.next), NOW)
+    assert third == Page(items=summaries(mine[0]))
+
+
+async def test_a_page_that_is_just_full_at_the_end_has_no_cursor(store: Store) -> None:
+    owner = new_id()
+    for n in range(2):
+        await store.jobs.add(queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner), NOW)
+    page = await store.lists.list_by_owner(owner, JobFilter(), PageRequest(limit=2), NOW)
+    assert isinstance(page, Page)
+    assert len(page.items) == 2
+    assert page.next is None
+
+
+async def test_a_listing_can_be_narrowed_by_status_and_type(store: Store) -> None:
+    owner = new_id()
+    done = succeeded(id=new_id(), owner_id=owner, type="a")
+    waiting = queued(id=new_id(), owner_id=owner, type="a")
+    another = queued(id=new_id(), owner_id=owner, type="b")
+    for job in (done, waiting, another):
+        await store.jobs.add(job, NOW)
+
+    async def listed(filter: JobFilter) -> set[str]:
+        page = await store.lists.list_by_owner(owner, filter, PageRequest(), NOW)
+        assert isinstance(page, Page)
+        return {job.id for job in page.items}
+
+    assert await listed(JobFilter(status="queued")) == {waiting.id, another.id}
+    assert await listed(JobFilter(type="a")) == {done.id, waiting.id}
+    assert await listed(JobFilter(status="queued", type="a")) == {waiting.id}
+    assert await listed(JobFilter(status="failed")) == set()
+
+
+async def test_every_job_is_on_one_page_however_the_filter_thins_them(store: Store) -> None:
+    owner = new_id()
+    all_jobs = [
+        (succeeded if n % 5 == 0 else queued)(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(23)
+    ]
+    for job in all_jobs:
+        await store.jobs.add(job, NOW)
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(20):
+        page = await store.lists.list_by_owner(
+            owner, JobFilter(status="succeeded"), PageRequest(limit=2, cursor=cursor), NOW
+        )
+        assert isinstance(page, Page)
+        seen = [*seen, *(job.id for job in page.items)]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert seen == [job.id for job in reversed(all_jobs) if job.status == "succeeded"]
+
+
+async def test_a_cursor_serves_one_tenants_one_query_for_a_day(store: Store) -> None:
+    owner = new_id()
+    for n in range(3):
+        await store.jobs.add(queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner), NOW)
+    page = await store.lists.list_by_owner(owner, JobFilter(), PageRequest(limit=1), NOW)
+    assert isinstance(page, Page)
+    cursor = page.next
+    assert cursor is not None
+    flipped = ("B" if cursor[0] == "A" else "A") + cursor[1:]
+    later = NOW + timedelta(hours=25)
+    refused = [
+        await store.lists.list_by_owner(owner, JobFilter(), PageRequest(cursor=flipped), NOW),
+        await store.lists.list_by_owner(owner, JobFilter(), PageRequest(cursor="not a cursor"), NOW),
+        await store.lists.list_by_owner(new_id(), JobFilter(), PageRequest(cursor=cursor), NOW),
+        await store.lists.list_by_owner(owner, JobFilter(status="queued"), PageRequest(cursor=cursor), NOW),
+        await store.lists.list_failed("csv.profile", PageRequest(cursor=cursor), NOW),
+        await store.lists.list_by_owner(owner, JobFilter(), PageRequest(cursor=cursor), later),
+    ]
+    assert refused == [BadCursor()] * len(refused)
+
+
+async def test_failed_jobs_are_found_by_type_until_a_person_retries_them(store: Store) -> None:
+    kind = f"t{new_id()[:8]}"
+    first = failed(id=new_id(), type=kind)
+    second = failed(now=NOW + SECOND, id=new_id(), type=kind)
+    for job in (first, second, failed(id=new_id()), succeeded(id=new_id(), type=kind)):
+        await store.jobs.add(job, NOW)
+    assert await store.lists.list_failed(kind, PageRequest(), NOW) == Page(items=summaries(second, first))
+    again = legal(transitions.retry_by_hand(second, POLICY, NOW + SECOND))
+    await store.jobs.replace(again, second.version)
+    assert await store.lists.list_failed(kind, PageRequest(), NOW) == Page(items=summaries(first))
+
+
+async def test_an_expired_job_is_on_no_list(store: Store) -> None:
+    old = failed(id=new_id(), owner_id=new_id(), type=f"t{new_id()[:8]}")
+    await store.jobs.add(old, NOW)
+    for wanted in (JobFilter(), JobFilter(status="failed")):
+        listed = await store.lists.list_by_owner(old.owner_id, wanted, PageRequest(), old.expires_at)
+        assert listed == Page(items=())
+    assert await store.lists.list_failed(old.type, PageRequest(), old.expires_at) == Page(items=())
+
+
+async def test_each_status_lists_its_jobs_and_nobody_elses(store: Store) -> None:
+    mine, other = new_id(), new_id()
+    stored = [
+        legal_job.model_copy(update={"id": new_id(), "owner_id": owner})
+        for owner in (mine, other)
+        for legal_job in in_every_state()
+    ]
+    for job in stored:
+        await store.jobs.add(job, NOW)
+    for status in sorted({job.status for job in stored}):
+        expected = {job.id for job in stored if job.status == status and job.owner_id == mine}
+        for limit in (1, 20):
+            pages = await owners(store, mine, JobFilter(status=status), limit)
+            assert sorted(ids(pages)) == sorted(expected)
+
+
+@pytest.mark.parametrize("status", ["scheduled", "queued", "running", "retrying", "failed", "cancelled"])
+async def test_a_job_leaves_the_list_of_a_status_with_the_status(store: Store, status: Status) -> None:
+    job = next(each for each in in_every_state() if each.status == status)
+    job = job.model_copy(update={"id": new_id(), "owner_id": new_id()})
+    await store.jobs.add(job, NOW)
+    assert ids(await owners(store, job.owner_id, JobFilter(status=status))) == [job.id]
+    unfinished = transitions.retry_by_hand(job, POLICY, NOW)
+    moved = unfinished if isinstance(unfinished, Job) else legal(transitions.cancel(job, POLICY, NOW))
+    if moved.status == status:
+        moved = finished(moved, Done(result=to_json_text(1)))
+    await store.jobs.replace(moved, job.version)
+    assert ids(await owners(store, job.owner_id, JobFilter(status=status))) == []
+    assert ids(await owners(store, job.owner_id, JobFilter(status=moved.status))) == [job.id]
+
+
+async def test_unfinished_jobs_come_newest_first_page_by_page(store: Store) -> None:
+    owner = new_id()
+    mine = [running(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(5)]
+    for job in (*mine, queued(id=new_id(), owner_id=owner), running(id=new_id(), owner_id=new_id())):
+        await store.jobs.add(job, NOW)
+    pages = await owners(store, owner, JobFilter(status="running"), 2)
+    assert [[job.id for job in page.items] for page in pages] == [
+        [mine[4].id, mine[3].id],
+        [mine[2].id, mine[1].id],
+        [mine[0].id],
+    ]
+
+
+async def test_failed_jobs_of_an_owner_come_the_last_to_fail_first(store: Store) -> None:
+    owner = new_id()
+    slow, quick = running(id=new_id(), owner_id=owner), running(now=NOW + SECOND, id=new_id(), owner_id=owner)
+    for job, ends in ((slow, NOW + 5 * SECOND), (quick, NOW + 2 * SECOND)):
+        ended = legal(transitions.fail(job, POLICY, Fail(reason="x"), "permanent", ends))
+        await store.jobs.add(ended, NOW)
+    assert ids(await owners(store, owner, JobFilter(status="failed"))) == [slow.id, quick.id]
+    assert ids(await owners(store, owner, JobFilter())) == [quick.id, slow.id]
+
+
+async def test_a_list_brings_the_documents_that_were_asked_for(store: Store) -> None:
+    owner, kind = new_id(), f"t{new_id()[:8]}"
+    done = succeeded(now=NOW + SECOND, id=new_id(), owner_id=owner, type=kind)
+    lost = failed(id=new_id(), owner_id=owner, type=kind)
+    for job in (done, lost):
+        await store.jobs.add(job, NOW)
+    choices: tuple[Include, ...] = (SUMMARIES, frozenset({"payload"}), frozenset({"result"}), DOCUMENTS)
+    for include in choices:
+        expected = (summary_of(done, include), summary_of(lost, include))
+        listed = await store.lists.list_by_owner(owner, JobFilter(), PageRequest(), NOW, include)
+        assert listed == Page(items=expected)
+        assert await store.lists.list_failed(kind, PageRequest(), NOW, include) == Page(items=expected[1:])
+    assert summary_of(done).payload is None
+    assert summary_of(done).result is None
+
+
+@pytest.mark.parametrize("sign", ["x", "é", '"'])
+async def test_a_page_with_documents_ends_before_its_answer_is_too_large(large_store: Store, sign: str) -> None:
+    store = large_store
+    owner, kind = new_id(), f"t{new_id()[:8]}"
+    text = to_json_text(sign * (200_000 // (len(to_json_text(sign).encode()) - 2)))
+    stored = [
+        failed(now=NOW + n * SECOND, id=new_id(), owner_id=owner, type=kind, payload=text, tags={}) for n in range(24)
+    ]
+    for job in stored:
+        await store.jobs.add(job, NOW)
+    whole = await owners(store, owner, JobFilter(), 100, DOCUMENTS)
+    assert ids(whole) == [job.id for job in reversed(stored)]
+    assert len(whole) > 1
+    for page in whole:
+        assert sum(answer_bytes(job) for job in page.items) <= PAGE_BYTES
+    of_type = await store.lists.list_failed(kind, PageRequest(limit=100), NOW, DOCUMENTS)
+    assert isinstance(of_type, Page)
+    assert [job.id for job in of_type.items] == [job.id for job in whole[0].items]
+    assert of_type.next is not None
+    assert len(await owners(store, owner, JobFilter(), 100)) == 1, "summaries are small"
+
+
+async def test_summaries_are_bounded_in_bytes_too(large_store: Store) -> None:
+    store = large_store
+    owner = new_id()
+    tags = {f"{n:02}" + "é" * 62: "é" * 256 for n in range(20)}
+    for n in range(110):
+        await store.jobs.add(queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner, tags=tags), NOW)
+    for wanted in (JobFilter(), JobFilter(status="queued")):
+        pages = await owners(store, owner, wanted, 100)
+        assert len(set(ids(pages))) == len(ids(pages)) == 110
+        assert all(sum(answer_bytes(job) for job in page.items) <= PAGE_BYTES for page in pages)
+
+
+async def test_failed_jobs_of_one_type_are_one_list_however_many_partitions_hold_them(store: Store) -> None:
+    kind = f"t{new_id()[:8]}"
+    stored = [failed(now=NOW + n * SECOND, id=new_id(), type=kind) for n in range(60)]
+    for job in stored:
+        await store.jobs.add(job, NOW)
+    for limit in (1, 7, 59, 60, 100):
+        seen: list[str] = []
+        cursor: str | None = None
+        for _ in range(100):
+            page = await store.lists.list_failed(kind, PageRequest(limit=limit, cursor=cursor), NOW)
+            assert isinstance(page, Page)
+            assert len(page.items) <= limit
+            seen = [*seen, *(job.id for job in page.items)]
+            cursor = page.next
+            if cursor is None:
+                break
+        assert seen == [job.id for job in reversed(stored)]

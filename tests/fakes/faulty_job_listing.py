@@ -1,0 +1,25 @@
+"""A listing that answers what a test wants it to."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from domain.jobs.listing import SUMMARIES, Include, JobFilter, JobSummary
+from domain.paging import Page, PageRequest
+from domain.results import BadCursor, StorageUnavailable
+
+Answer = Page[JobSummary] | BadCursor | StorageUnavailable
+
+
+class FaultyJobListing:
+    """Gives the same answers to every list, whatever is asked for: what `answer` makes of the page's request."""
+
+    def __init__(self, answer: Callable[[PageRequest], Answer]) -> None:
+        self._answer = answer
+
+    async def list_by_owner(
+        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
+    ) -> Answer:
+        return self._answer(page)
+
+    async def list_failed(self, type: str, page: PageRequest, now: datetime, include: Include = SUMMARIES) -> Answer:
+        return self._answer(page)

@@ -1,0 +1,70 @@
+"""Lists of a fake repository's jobs, held to the same conformance suite as the real ones."""
+
+from datetime import datetime
+
+from domain.jobs.job import Cancelled, Failed, Job, is_expired
+from domain.jobs.listing import PAGE_BYTES, SUMMARIES, Include, JobFilter, JobSummary, answer_bytes, summary_of
+from domain.paging import Page, PageRequest
+from domain.results import BadCursor
+from persistence.converters.dynamo_to_domain import timestamp
+from persistence.cursors import CursorCodec
+from tests.fakes.job_repository import FakeJobRepository
+
+CURSOR_KEY = b"0123456789abcdef0123456789abcdef"
+Ordered = tuple[str, str, Job]
+"""What a list is sorted by (a moment, then the id), and the job."""
+
+
+class FakeJobListing:
+    """Sorts what the repository holds."""
+
+    def __init__(self, jobs: FakeJobRepository) -> None:
+        self._jobs = jobs
+        self._cursors = CursorCodec(CURSOR_KEY)
+
+    async def list_by_owner(
+        self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
+    ) -> Page[JobSummary] | BadCursor:
+        mine = [
+            _ended(job) if filter.status in {"failed", "cancelled"} else (timestamp(job.created_at), job.id, job)
+            for job in self._jobs.stored
+            if job.owner_id == owner_id and filter.status in {None, job.status} and filter.type in {None, job.type}
+        ]
+        scope = ("owner", owner_id, filter.status or "", filter.type or "")
+        return self._page(scope, mine, page, now, include)
+
+    async def list_failed(
+        self, type: str, page: PageRequest, now: datetime, include: Include = SUMMARIES
+    ) -> Page[JobSummary] | BadCursor:
+        failed = [_ended(job) for job in self._jobs.stored if job.status == "failed" and job.type == type]
+        return self._page(("failed", type), failed, page, now, include)
+
+    def _page(
+        self, scope: tuple[str, ...], jobs: list[Ordered], page: PageRequest, now: datetime, include: Include
+    ) -> Page[JobSummary] | BadCursor:
+        start = self._cursors.open(scope, page.cursor, now) if page.cursor else None
+        if isinstance(start, BadCursor):
+            return start
+        newest = sorted((entry for entry in jobs if not is_expired(entry[2].expires_at, now)), reverse=True, key=_order)
+        rest = [entry for entry in newest if start is None or _order(entry) < (start["order"], start["id"])]
+        chosen = _within_the_budget([summary_of(job, include) for *_, job in rest[: page.limit]])
+        last = rest[len(chosen) - 1] if chosen else None
+        more = last is not None and len(rest) > len(chosen)
+        following = self._cursors.seal(scope, {"order": last[0], "id": last[1]}, now) if last and more else None
+        return Page(items=chosen, next=following)
+
+
+def _order(entry: Ordered) -> tuple[str, str]:
+    return entry[0], entry[1]
+
+
+def _ended(job: Job) -> Ordered:
+    assert isinstance(job.state, Failed | Cancelled)
+    return timestamp(job.state.finished_at), job.id, job
+
+
+def _within_the_budget(jobs: list[JobSummary]) -> tuple[JobSummary, ...]:
+    sizes = [sum(answer_bytes(job) for job in jobs[: end + 1]) for end in range(len(jobs))]
+    return tuple(
+        job for place, (job, size) in enumerate(zip(jobs, sizes, strict=True)) if not place or size <= PAGE_BYTES
+    )

@@ -113,6 +113,7 @@ def test_the_worker_may_neither_scan_nor_delete_nor_search(resources: Resources)
 def test_the_sweeper_may_read_one_index_and_write_jobs(resources: Resources) -> None:
     assert grants(resources, "SweeperRole") == {
         ("dynamodb:GetItem", JOBS),
+        ("dynamodb:BatchGetItem", JOBS),
         ("dynamodb:PutItem", JOBS),
         ("dynamodb:Query", f"{JOBS}/index/wake-index"),
         ("dynamodb:Query", POSITIONS),

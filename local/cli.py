@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
-from pydantic import ValidationError
 
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
@@ -134,6 +133,7 @@ def add_user(
     as_json: bool,
 ) -> None:
     """Add a user with the address EMAIL."""
+    from functions.api.forms import InvalidForm
     from functions.api.models import CreateUser
     from local.directory import Tables, create_user
 
@@ -147,9 +147,9 @@ def add_user(
         fail(f"invalid_email: {address.reason}", ExitCode.INVALID)
     try:
         wanted = CreateUser(email=address, name=address[:MAX_NAME] if name is None else name, role=role)
-    except ValidationError as error:
-        flaw = error.errors()[0]
-        fail(f"invalid_{flaw['loc'][0]}: {flaw['msg']}", ExitCode.INVALID)
+    except InvalidForm as invalid:
+        flaw = invalid.flaws.first[0]
+        fail(f"invalid_{flaw.path[0]}: {flaw.message}", ExitCode.INVALID)
     tables = Tables(users=users_table, user_emails=emails_table)
     created = asyncio.run(create_user(folder(), database, wanted.email, wanted.name, role, tables))
     match created:

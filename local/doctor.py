@@ -11,7 +11,7 @@ from local.database import PYTHON
 from local.state import Folder
 from local.template import load_stack
 
-_PLACEHOLDERS = {"JwtIssuer": "http://doctor.test", "JwtAudience": "doctor", "CursorKey": "0" * 64}
+_PLACEHOLDERS = {"JwtIssuer": "https://doctor.test", "JwtAudience": "doctor", "CursorKey": "0" * 64}
 
 
 class Finding(Frozen):

@@ -221,7 +221,8 @@ def test_foreign_ids_and_cursors_show_nothing(stack_running: Stack) -> None:
 def test_nobody_comes_in_without_a_token(stack_running: Stack, authorization: str | None) -> None:
     headers = {"authorization": authorization} if authorization is not None else {}
     answer = httpx.get(f"{stack_running.url}/v1/jobs", headers=headers)
-    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 def test_a_stranger_with_a_token_is_refused(stack_running: Stack) -> None:

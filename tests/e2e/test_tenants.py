@@ -139,7 +139,7 @@ def test_nobody_comes_in_with_a_token_that_is_not_good(tenants: Tenants, operati
         with tenants.with_token(token) as client:
             answer = tenants.call(client, operation, NOBODY, NOBODY)
         assert answer.status_code == 401, (name, answer.text)
-        assert answer.headers["www-authenticate"] == "Bearer", name
+        assert answer.headers["www-authenticate"].startswith("Bearer"), name
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)

@@ -100,8 +100,11 @@ async def test_each_items_changes_come_in_order_and_items_side_by_side(
     ministack_client: LazyClient, ministack_url: str, tmp_path: Path
 ) -> None:
     async with pumping(ministack_client, ministack_url, tmp_path, batch_size=3, parallelization_factor=4) as setup:
+        # Held, so that more waits than a batch holds, however slowly it is written.
+        setup.function.free.clear()
         for n in range(10):
             await asyncio.gather(*(setup.put(f"item-{k}", n) for k in range(8)))
+        setup.function.free.set()
         await setup.pump.drain(10)
         for k in range(8):
             assert [n for id, n in setup.function.values() if id == f"item-{k}"] == list(range(10))

@@ -30,6 +30,7 @@ test: setup $(TOOLS)/microburst/.done ## run the tests, with branch coverage (10
 	$(BIN)/coverage report --include='domain/*' --fail-under=100
 	$(BIN)/coverage report --format=total
 
+check: SIZES := --own
 check: format lint types contracts template audit test fuzz build acceptance sam-local ## all that CI runs
 
 format: setup ## check the formatting
@@ -58,7 +59,7 @@ fuzz: setup $(TOOLS)/schemathesis/.done ## two thousand calls made from the Open
 
 build: setup $(TOOLS)/sam/.done ## build and prove what is deployed (TARGET=3.13-arm64), and print its sizes
 	$(SAM) build
-	$(BIN)/python -m scripts.sizes .aws-sam/build
+	$(BIN)/python -m scripts.sizes .aws-sam/build $(SIZES)
 
 # What `sam build` calls for each function.
 build-%Function: $(VENV)/.done

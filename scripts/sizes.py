@@ -1,4 +1,8 @@
-"""Prints how large the artifacts of a build are; fails when one is larger than it may be. `make build` runs it."""
+"""Prints how large the artifacts of a build are; fails when one is larger than Lambda takes. `make build` runs it.
+
+With `--own`, as in `make check`, it fails when one is larger than Headrace by itself should be; job types that a
+deployment adds, with packages of their own, may make it larger.
+"""
 
 import io
 import sys
@@ -6,7 +10,8 @@ import zipfile
 from pathlib import Path
 
 MEGABYTE = 1_000_000
-# Megabytes, unzipped. Lambda's own limit is 250.
+LAMBDA_LIMIT = 250
+"""Megabytes, unzipped (Lambda quotas)."""
 LIMITS = {"ApiFunction": 45, "WorkerFunction": 30, "SweeperFunction": 30}
 
 
@@ -19,11 +24,12 @@ def zipped(artifact: Path) -> int:
     return buffer.tell()
 
 
-def main(folder: Path) -> int:
-    """0 when every artifact is as small as it must be."""
+def main(folder: Path, *, own: bool) -> int:
+    """0 when every artifact is as small as it must be; `own` says that it holds Headrace's job types alone."""
     too_large = False
     print(f"{'artifact':<16} {'unzipped':>9} {'zipped':>9} {'limit':>7} {'files':>6}  byte-compiled")
-    for name, limit in LIMITS.items():
+    for name, own_limit in LIMITS.items():
+        limit = own_limit if own else LAMBDA_LIMIT
         files = [path for path in (folder / name).rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in files) / MEGABYTE
         compiled = sorted({path.name.split(".")[-2] for path in files if path.suffix == ".pyc"})
@@ -35,4 +41,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), own="--own" in sys.argv[2:]))

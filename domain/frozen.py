@@ -1,5 +1,7 @@
 """The base of every piece of data in the domain."""
 
+from typing import TypeVar, cast
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -16,3 +18,12 @@ class Stored(Frozen):
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
+
+
+Part = TypeVar("Part", bound=Stored)
+
+
+def declared(part: Part) -> Part:
+    """The part as this version knows it, without what a newer version added: for showing, not for storing."""
+    fields = {name: getattr(part, name) for name in type(part).model_fields}
+    return cast("Part", type(part).model_construct(None, **fields))

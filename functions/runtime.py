@@ -14,7 +14,7 @@ import random
 import time
 import uuid
 from collections.abc import Coroutine, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
@@ -122,7 +122,14 @@ class Runtime:
                 return self._loop.run_until_complete(task)
             except (KeyboardInterrupt, SystemExit):
                 if task.done():
-                    raise
+                    self._turn_once()
+                    return task.result()
+
+    def _turn_once(self) -> None:
+        """Let the loop come to the stop that it was asked for, which its next run would else begin with."""
+        with suppress(KeyboardInterrupt, SystemExit):
+            self._loop.call_soon(self._loop.stop)
+            self._loop.run_forever()
 
     def close(self) -> None:
         """End the environment; Lambda never calls this, tests do."""

@@ -181,6 +181,7 @@ class JobExecutor:
         token = claimed.state.lease.token if isinstance(claimed.state, Running) else ""
         current, random = claimed, self._random()
         unanswered: tuple[Job, ...] = ()
+        too_large = Fail(code="result_too_large", reason="with its result the job would pass DynamoDB's 400 KB")
         while True:
             now = self._clock()
             finished = transitions.finish(current, policy, token, outcome, now, random)
@@ -198,8 +199,11 @@ class JobExecutor:
                     current = other
                 case JobUnreadable():
                     return LeaseLost(job_id=claimed.id, attempt=claimed.attempt)
-                case ItemTooLarge(limit=limit):
-                    outcome = Fail(code="result_too_large", reason=f"the job would pass {limit} bytes")
+                case ItemTooLarge() if outcome == too_large:
+                    # Not even the failure fits: the lease ends, and the sweeper does what can be done.
+                    return LeaseLost(job_id=claimed.id, attempt=claimed.attempt)
+                case ItemTooLarge():
+                    outcome = too_large
                 case StorageUnavailable():
                     if written.reason == "rejected" or self._clock() >= deadline:
                         return Interrupted(job_id=claimed.id, stage="record", problem=written)

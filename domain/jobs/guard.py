@@ -59,7 +59,7 @@ async def outcome_of(handler: AnyHandler, job: Job, context: Attempt, left: time
     except asyncio.CancelledError:
         attempt.cancel()
         raise
-    ended = attempt.result() if attempt.done() and not attempt.cancelled() else None
+    ended = _ended(attempt)
     match ended:
         case Raised() if in_time:
             return Retry(code=ended.type, reason=ended.message)
@@ -67,6 +67,13 @@ async def outcome_of(handler: AnyHandler, job: Job, context: Attempt, left: time
             return late
         case _:
             return ended
+
+
+def _ended(attempt: "asyncio.Task[Outcome | Raised]") -> Outcome | Raised | None:
+    """What the attempt came to; None while it goes on all the same."""
+    if attempt.cancelled():
+        return raised(asyncio.CancelledError())
+    return attempt.result() if attempt.done() else None
 
 
 async def _guarded(handler: AnyHandler, job: Job, context: Attempt) -> Outcome | Raised:
@@ -98,9 +105,9 @@ async def _call(handler: AnyHandler, payload: BaseModel, context: Attempt) -> ob
     try:
         # Its methods answer a thread directly and give the loop something to await: both protocols in one.
         returned = await _in_thread(lambda: plain.run(payload, threaded))  # type: ignore[arg-type]
+        return await cast("Awaitable[object]", returned) if inspect.isawaitable(returned) else returned
     finally:
         ended.set()
-    return await cast("Awaitable[object]", returned) if inspect.isawaitable(returned) else returned
 
 
 async def _in_thread(run: Callable[[], object]) -> object:

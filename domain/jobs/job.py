@@ -15,7 +15,8 @@ Status = Literal["scheduled", "queued", "running", "retrying", "succeeded", "fai
 FailureReason = Literal["exhausted", "permanent", "timeout", "expired"]
 
 SCHEMA = 1
-"""The form in which this version stores a job. It goes up when an older version could not act on the new form."""
+"""The form in which this version stores a job. It goes up when an older version could not read the new form: such a
+version then leaves the item to a newer one. What it can read it acts on, so a new meaning needs a new status."""
 
 
 class JobError(Stored):

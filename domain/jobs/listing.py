@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from pydantic import AwareDatetime
 
-from domain.frozen import Frozen
+from domain.frozen import Frozen, declared
 from domain.jobs.job import (
     Cancelled,
     Failed,
@@ -123,10 +123,10 @@ def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
         **job.model_dump(include=_SHARED),
         status=job.status,
         tags=job.tags,
-        history=job.history,
-        error=state.error if isinstance(state, Retrying | Failed) else None,
+        history=tuple(declared(entry) for entry in job.history),
+        error=declared(state.error) if isinstance(state, Retrying | Failed) else None,
         reason=state.reason if isinstance(state, Failed) else None,
-        progress=state.progress if isinstance(state, Running) else None,
+        progress=declared(state.progress) if isinstance(state, Running) and state.progress else None,
         cancel_requested=isinstance(state, Running) and state.cancel_requested,
         run_at=due_at(job),
         finished_at=state.finished_at if isinstance(state, Succeeded | Failed | Cancelled) else None,

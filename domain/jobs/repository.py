@@ -62,6 +62,7 @@ class DuePage(Frozen):
 class QueuedTrigger(Frozen):
     """A queued job: since when it is, and when the trigger was written that should start it."""
 
+    type: str
     queued_at: AwareDatetime
     triggered_at: AwareDatetime
 
@@ -90,8 +91,12 @@ class JobRepository(Protocol):
         A conflict that turns out to be this very call's own lost acknowledgement is success.
         """
 
-    async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
+    async def due(
+        self, shard: str, now: datetime, limit: int, after: str | None, since: datetime | None = None
+    ) -> DuePage | StorageUnavailable:
         """Jobs of a shard whose `wake_at` is not later than `now` (eventually consistent); `after` is a page's `next`.
+
+        With `since`, only those whose `wake_at` is later than that.
 
         An entry that cannot be read is named on the page, and ends nothing.
         """

@@ -163,8 +163,8 @@ class JobService:
             match written:
                 case VersionConflict(current=current):
                     found = current or JobNotFound(job_id=job_id)
-                case ItemTooLarge():
-                    raise AssertionError("a change without a result cannot outgrow the item")
+                case ItemTooLarge(size=size):
+                    return StorageUnavailable(reason="rejected", detail=f"item of {size} bytes cannot be written")
                 case Job() | JobUnreadable() | StorageUnavailable():
                     return written
         return Contended(job_id=job_id)

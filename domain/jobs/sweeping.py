@@ -56,7 +56,8 @@ class SweepReport(Frozen):
     complete: bool
     """False when time ran out; the next sweep goes on."""
     oldest_due: timedelta
-    """For how long the most overdue job had been due when the sweep came to it; zero when none was."""
+    """For how long the most overdue job had been due when the sweep came to it, or may have been to which it did not
+    come in its time; zero when none was."""
     oldest_queued: timedelta | None
     """For how long that job has been queued that has waited longest for a worker, of those examined; None if none."""
 
@@ -88,25 +89,41 @@ class Sweeper:
             problems=tuple(entry for entry in swept if entry.problem is not None),
             unavailable=tuple(shard.unavailable for shard in shards if shard.unavailable),
             complete=all(shard.complete for shard in shards),
-            oldest_due=max((entry.overdue for entry in swept), default=timedelta(0)),
+            oldest_due=max([entry.overdue for entry in swept] + [shard.unreached for shard in shards]),
             oldest_queued=max((shard.oldest_queued for shard in shards if shard.oldest_queued), default=None),
         )
 
     async def _sweep_shard(self, shard: str, sweep: "_Sweep") -> "_Shard":
-        done = _Shard()
-        now, after = self._clock(), None
+        """All that is due in a shard, earliest first; beside a backlog from a random moment on, then from the start.
+
+        The jobs of a backlog stay due, so a sweep may come to no end of them: the next one begins elsewhere.
+        """
+        now = self._clock()
+        if sweep.passed is None:
+            return await self._sweep_range(shard, None, now, sweep)
+        pivot = sweep.passed + (now - sweep.passed) * self._random()
+        later = await self._sweep_range(shard, pivot, now, sweep)
+        if not later.complete:
+            return later
+        earlier = await self._sweep_range(shard, None, min(pivot, now), sweep)
+        both = later.and_then(earlier)
+        return replace(both, complete=earlier.complete, unavailable=earlier.unavailable, unreached=earlier.unreached)
+
+    async def _sweep_range(self, shard: str, since: datetime | None, until: datetime, sweep: "_Sweep") -> "_Shard":
+        done, after, reached = _Shard(), None, since or sweep.passed or until
         while self._clock() < sweep.stop:
-            page = await self._jobs.due(shard, now, PAGE, after)
+            page = await self._jobs.due(shard, until, PAGE, after, since)
             if isinstance(page, StorageUnavailable):
                 return replace(done, unavailable=page)
-            done = done.and_then(await self._sweep_page(page, sweep, now))
+            done = done.and_then(await self._sweep_page(page, sweep, self._clock()))
             if page.next is None:
                 return replace(done, complete=self._clock() < sweep.stop)
             after = page.next
-        return done
+            reached = page.entries[-1].wake_at if page.entries else reached
+        return replace(done, unreached=self._clock() - reached)
 
     async def _sweep_page(self, page: DuePage, sweep: "_Sweep", now: datetime) -> "_Shard":
-        waiting = await self._still_in_the_stream(page, sweep.passed)
+        waiting = await self._still_in_the_stream(page, sweep.passed, now)
         due = tuple(entry for entry in page.entries if entry.id not in waiting)
         unreadable = tuple(Swept(job_id=entry.job_id, problem=entry.detail) for entry in page.unreadable)
         examined = tuple(await asyncio.gather(*(self._wake(entry, sweep) for entry in due)))
@@ -114,12 +131,19 @@ class Sweeper:
         queued += [entry.queued for entry in examined if entry.queued is not None]
         return _Shard(swept=(*unreadable, *examined), waiting=len(waiting), oldest_queued=max(queued, default=None))
 
-    async def _still_in_the_stream(self, page: DuePage, passed: datetime | None) -> dict[str, QueuedTrigger]:
+    async def _still_in_the_stream(
+        self, page: DuePage, passed: datetime | None, now: datetime
+    ) -> dict[str, QueuedTrigger]:
         """The queued jobs of a page whose triggers the workers have yet to come to; nothing has to be read of them."""
-        if passed is None:
+        if passed is None or not page.entries:
             return {}
         triggers = await self._jobs.queued_triggers(tuple(entry.id for entry in page.entries))
-        return {id: trigger for id, trigger in triggers.items() if is_ahead(trigger.triggered_at, passed)}
+        return {
+            id: trigger
+            for id, trigger in triggers.items()
+            if is_ahead(trigger.triggered_at, passed)
+            and now - trigger.queued_at <= self._catalogue.policy(trigger.type).max_age
+        }
 
     async def _wake(self, due: DueJob, sweep: "_Sweep") -> Swept:
         async with sweep.slots:
@@ -141,9 +165,9 @@ class Sweeper:
     async def _move(self, job: Job, passed: datetime | None, now: datetime, overdue: timedelta) -> Swept:
         policy = self._catalogue.policy(job.type)
         moved = transitions.wake(job, policy, now, self._random(), passed)
-        if isinstance(moved, IllegalTransition):
-            return Swept(job_id=job.id)
         queued = now - job.state.queued_at if isinstance(job.state, Queued) else None
+        if isinstance(moved, IllegalTransition):
+            return Swept(job_id=job.id, queued=queued)
 
         def examined(after: Status | None = None, problem: str | None = None) -> Swept:
             return Swept(
@@ -186,6 +210,8 @@ class _Shard:
     oldest_queued: timedelta | None = None
     complete: bool = False
     unavailable: StorageUnavailable | None = None
+    unreached: timedelta = timedelta(0)
+    """For how long the next job may have been due, when time ran out before it."""
 
     def and_then(self, page: "_Shard") -> "_Shard":
         ages = [age for age in (self.oldest_queued, page.oldest_queued) if age is not None]

@@ -45,6 +45,9 @@ MAX_REDRIVE_DOUBLINGS = 6
 """Each redrive doubles the patience, up to 64 times: workers that are switched off, or that do not know the job's type,
 are asked ever more rarely."""
 
+LONGEST_UNEXAMINED = timedelta(minutes=16)
+"""A queued job is examined at least so often, so that `OldestQueuedJobAlarm` (a window of 20 minutes) sees it."""
+
 LEASE_GRACE = timedelta(seconds=5)
 """What a worker has left after its attempt's end to write the outcome."""
 
@@ -343,8 +346,9 @@ def _trigger_deadline(policy: Policy, now: datetime, redrives: int) -> datetime:
 
     Because it allows for the run, a claim need not move it (design: write budget of 6 units).
     """
+    run = policy.timeout + LEASE_GRACE
     patience = TRIGGER_PATIENCE * (1 << min(redrives, MAX_REDRIVE_DOUBLINGS))
-    return now + patience + policy.timeout + LEASE_GRACE
+    return now + run + max(TRIGGER_PATIENCE, min(patience, LONGEST_UNEXAMINED - run))
 
 
 def _cancelled(job: Job, policy: Policy, now: datetime) -> Job:

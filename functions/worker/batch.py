@@ -1,12 +1,12 @@
 """One batch of stream records: which jobs it triggers, and which records have to come again."""
 
 import asyncio
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
 
 from domain.frozen import Frozen
 from domain.jobs.execution import Execution, Interrupted, JobExecutor, NotStarted, UnknownJobType
-from domain.jobs.guard import raised
 from domain.jobs.job import Job
 from events.stream import JobOfNewerVersion, JobQueued, StreamEvent, Undecodable, decode
 from functions.worker.position import PositionKeeper
@@ -26,7 +26,8 @@ class Crashed(Frozen):
 
     job_id: str
     error: str
-    message: str
+    frames: tuple[str, ...]
+    """Where it was raised, outermost first; never the message, which may quote the payload."""
 
 
 class BatchReport(Frozen):
@@ -73,8 +74,9 @@ async def _run_all(
             try:
                 return await executor.execute(delivery.job, deadline)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs of the batch go on
-                bug = raised(error)
-                return Crashed(job_id=delivery.job.id, error=bug.type, message=bug.message)
+                trace = traceback.extract_tb(error.__traceback__)
+                frames = tuple(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in trace)
+                return Crashed(job_id=delivery.job.id, error=type(error).__name__, frames=frames)
 
     async with asyncio.TaskGroup() as group:
         tasks = tuple(group.create_task(run(delivery)) for delivery in deliveries)

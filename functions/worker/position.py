@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from domain.jobs.job import Job
 from domain.jobs.stream_position import BETWEEN_BATCHES, LAG, StreamPosition, StreamPositions
 from domain.ports import Clock, NewId
+
+NOTE_SECONDS = 1.0
+"""What a mark may take of its invocation's time."""
 
 
 class PositionKeeper:
@@ -38,4 +42,8 @@ class PositionKeeper:
         await self._note(at, self._clock() + BETWEEN_BATCHES)
 
     async def _note(self, at: datetime, until: datetime) -> None:
-        await self._positions.note(StreamPosition(environment=self._environment(), at=at, until=until))
+        """Best effort, and never for long: the jobs of the batch do not depend on it."""
+        mark = StreamPosition(environment=self._environment(), at=at, until=until)
+        with suppress(Exception):
+            async with asyncio.timeout(NOTE_SECONDS):
+                await self._positions.note(mark)

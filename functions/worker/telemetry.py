@@ -69,8 +69,8 @@ def _log(logger: Logger, execution: Execution | Crashed) -> None:
         case UnknownJobType(job_id=job_id, type=job_type, why=why):
             logger.warning("job_type_unknown", job_id=job_id, job_type=job_type, why=why)
             _count("UnknownJobTypes")
-        case Crashed(job_id=job_id, error=error, message=message):
-            logger.error("job_crashed", job_id=job_id, error=error, detail=message)
+        case Crashed(job_id=job_id, error=error, frames=frames):
+            logger.error("job_crashed", job_id=job_id, error=error, frames=frames)
             _count("JobsCrashed")
         case LeaseLost(job_id=job_id, attempt=attempt):
             logger.warning("job_lease_lost", job_id=job_id, attempt=attempt)

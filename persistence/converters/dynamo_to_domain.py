@@ -22,7 +22,11 @@ from domain.jobs.job import (
     SCHEMA,
     Cancelled,
     Failed,
+    HistoryEntry,
     Job,
+    JobError,
+    Lease,
+    Progress,
     Queued,
     Retrying,
     Running,
@@ -45,6 +49,12 @@ _JOB_FIELDS = frozenset(Job.model_fields) - {"state", "stored_schema", "unknown"
 _STATES = (Scheduled, Queued, Running, Retrying, Succeeded, Failed, Cancelled)
 _STATE_FIELDS = {state.model_fields["status"].default: frozenset(state.model_fields) for state in _STATES}
 _ANY_STATE_FIELD = frozenset().union(*_STATE_FIELDS.values())
+_PARTS = {
+    "lease": frozenset(Lease.model_fields),
+    "progress": frozenset(Progress.model_fields),
+    "error": frozenset(JobError.model_fields),
+}
+_ENTRY = frozenset(HistoryEntry.model_fields)
 _USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
 _STORAGE_ONLY = frozenset({"schema", "write_id", "wake_shard", "failed_type"})
 
@@ -90,7 +100,9 @@ def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
     """
     fields = job.model_dump(exclude=_NOT_AS_IT_IS, exclude_none=True)
     state = job.state.model_dump(exclude_none=True)
-    item = {name: _restored(text) for name, text in job.unknown.items()}
+    # What is a field of this state is this version's to say.
+    ours = _STATE_FIELDS[job.status]
+    item = {name: _restored(text) for name, text in job.unknown.items() if name not in ours}
     item |= {name: _attribute(value) for name, value in (fields | state).items()}
     item["expires_at"] = _ttl(job.expires_at)
     item["write_id"] = {"S": write_id}
@@ -118,7 +130,12 @@ def item_to_job(item: Item) -> Job | Unreadable:
         state_fields = _STATE_FIELDS.get(status, _ANY_STATE_FIELD)
         fields = {name: _value(item[name]) for name in item if name in _JOB_FIELDS}
         fields["expires_at"] = _moment(fields.get("expires_at"))
-        state = {name: _value(item[name]) for name in item if name in state_fields}
+        fields["history"] = [_part(entry, _ENTRY) for entry in _entries(item.get("history"))]
+        state = {
+            name: _part(item[name], _PARTS[name]) if name in _PARTS else _value(item[name])
+            for name in item
+            if name in state_fields
+        }
         unknown = {
             name: _kept(item[name])
             for name in item
@@ -230,8 +247,23 @@ def _value(attribute: object) -> object:
     return _Other(_kept(attribute))
 
 
+def _part(attribute: object, known: frozenset[str]) -> dict[str, object]:
+    """A part's members; those that this version does not know as they are stored."""
+    members = attribute.get("M") if isinstance(attribute, dict) else None
+    if not isinstance(members, dict):
+        raise TypeError("not a map")
+    return {name: _value(value) if name in known else _Other(_kept(value)) for name, value in members.items()}
+
+
+def _entries(attribute: object) -> list[object]:
+    entries = attribute.get("L") if isinstance(attribute, dict) else None
+    if not isinstance(entries, list):
+        raise TypeError("not a list")
+    return entries
+
+
 class _Other:
-    """A member that is a set, binary or null: no field of this version is, but a newer version's may be."""
+    """A member of a newer version's, as it is stored."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -228,9 +228,11 @@ async def test_only_queued_jobs_have_a_trigger(jobs: JobRepository) -> None:
     for job in (waiting, *others):
         await jobs.add(job, NOW)
     ids = (waiting.id, *(job.id for job in others), new_id())
-    assert await jobs.queued_triggers(ids) == {waiting.id: QueuedTrigger(queued_at=NOW, triggered_at=NOW)}
+    assert await jobs.queued_triggers(ids) == {
+        waiting.id: QueuedTrigger(type=waiting.type, queued_at=NOW, triggered_at=NOW)
+    }
     await jobs.replace(redriven, waiting.version)
-    late = QueuedTrigger(queued_at=NOW, triggered_at=NOW + timedelta(hours=1))
+    late = QueuedTrigger(type=waiting.type, queued_at=NOW, triggered_at=NOW + timedelta(hours=1))
     assert await jobs.queued_triggers(ids) == {waiting.id: late}
     assert await jobs.queued_triggers(()) == {}
 
@@ -267,3 +269,14 @@ async def test_a_foreign_row_of_the_wake_index_is_named_and_ends_nothing(source:
     assert foreign[0] in unreadable
     assert foreign[2] in unreadable
     assert due.id in found, "what comes behind it"
+
+
+async def test_a_page_of_due_jobs_may_begin_at_a_moment(jobs: JobRepository) -> None:
+    early = NOW - timedelta(days=300)
+    id = next(id for id in iter(new_id, "") if wake_shard(id) == "5")
+    job = scheduled(run_at=early, now=early - SECOND, id=id)
+    await jobs.add(job, NOW)
+    for since, there in ((None, True), (early - SECOND, True), (early, False)):
+        page = await jobs.due("5", early + SECOND, 100, None, since)
+        assert isinstance(page, DuePage)
+        assert (id in {entry.id for entry in page.entries}) is there

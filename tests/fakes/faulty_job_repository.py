@@ -61,8 +61,10 @@ class FaultyJobRepository:
         written = await self._inner.replace(job, expected_version)
         return self._after_replace(job) or written
 
-    async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
-        return self._on_due(shard) or await self._inner.due(shard, now, limit, after)
+    async def due(
+        self, shard: str, now: datetime, limit: int, after: str | None, since: datetime | None = None
+    ) -> DuePage | StorageUnavailable:
+        return self._on_due(shard) or await self._inner.due(shard, now, limit, after, since)
 
     async def queued_triggers(self, job_ids: tuple[str, ...]) -> Mapping[str, QueuedTrigger]:
         return await self._inner.queued_triggers(job_ids)

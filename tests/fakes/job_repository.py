@@ -55,11 +55,16 @@ class FakeJobRepository:
         self._jobs[job.id] = job
         return job
 
-    async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage:
+    async def due(
+        self, shard: str, now: datetime, limit: int, after: str | None, since: datetime | None = None
+    ) -> DuePage:
         entries = sorted(
             (timestamp(job.wake_at), job.id, job.wake_at)
             for job in self._jobs.values()
-            if job.wake_at is not None and job.wake_at <= now and wake_shard(job.id) == shard
+            if job.wake_at is not None
+            and job.wake_at <= now
+            and (since is None or job.wake_at > since)
+            and wake_shard(job.id) == shard
         )
         rest = [entry for entry in entries if after is None or f"{entry[0]} {entry[1]}" > after]
         page = rest[:limit]
@@ -69,7 +74,7 @@ class FakeJobRepository:
     async def queued_triggers(self, job_ids: tuple[str, ...]) -> dict[str, QueuedTrigger]:
         jobs = [self._jobs[id] for id in job_ids if id in self._jobs]
         return {
-            job.id: QueuedTrigger(queued_at=job.state.queued_at, triggered_at=job.updated_at)
+            job.id: QueuedTrigger(type=job.type, queued_at=job.state.queued_at, triggered_at=job.updated_at)
             for job in jobs
             if isinstance(job.state, Queued)
         }

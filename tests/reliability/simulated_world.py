@@ -161,8 +161,10 @@ class SimulatedRepository:
             self._applied(before, job)
         return await self._after() or replaced
 
-    async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
-        return await self._before() or await self._world.store.due(shard, now, limit, after)
+    async def due(
+        self, shard: str, now: datetime, limit: int, after: str | None, since: datetime | None = None
+    ) -> DuePage | StorageUnavailable:
+        return await self._before() or await self._world.store.due(shard, now, limit, after, since)
 
     async def queued_triggers(self, job_ids: tuple[str, ...]) -> Mapping[str, QueuedTrigger]:
         return await self._world.store.queued_triggers(job_ids)

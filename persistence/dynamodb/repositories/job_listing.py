@@ -29,6 +29,8 @@ PAGE_SECONDS = 10.0
 """After this a page ends with what it has, far below the function's timeout."""
 MAX_CALLS = 20
 """Calls that a page makes for a filter that matches little, before it ends short and with a cursor."""
+MAX_UNFINISHED_READ = 25
+"""Unfinished jobs, of all tenants, that are read to find an owner's: units are charged for whole items."""
 WITH_DOCUMENTS = 16
 """Items read at once when their documents come along: at most 6.4 MB in memory, below BatchGetItem's 16 MB."""
 
@@ -152,7 +154,7 @@ class DynamoJobListing:
         ids = await self._unfinished_ids()
         if isinstance(ids, StorageUnavailable):
             return ids
-        if ids is None or len(ids) > MAX_BATCH_GET:
+        if ids is None or len(ids) > MAX_UNFINISHED_READ:
             return await self._walked(wanted, start, ids, ends)
         keys = await self._keys_among(wanted, start, ids, ends)
         if isinstance(keys, StorageUnavailable):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -93,7 +93,9 @@ class DynamoJobRepository:
             return JobUnreadable(job_id=job_id, detail=job.detail, newer=job.newer)
         return JobNotFound(job_id=job_id) if is_expired(job.expires_at, now) else job
 
-    async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage | StorageUnavailable:
+    async def due(
+        self, shard: str, now: datetime, limit: int, after: str | None, since: datetime | None = None
+    ) -> DuePage | StorageUnavailable:
         query: QueryInputTypeDef = {
             "TableName": self._table,
             "IndexName": "wake-index",
@@ -101,6 +103,13 @@ class DynamoJobRepository:
             "ExpressionAttributeValues": {":shard": {"S": shard}, ":now": {"S": timestamp(now)}},
             "Limit": limit,
         }
+        if since is not None:
+            query["KeyConditionExpression"] = "wake_shard = :shard AND wake_at BETWEEN :since AND :now"
+            query["ExpressionAttributeValues"] = {
+                ":shard": {"S": shard},
+                ":since": {"S": timestamp(since + timedelta(microseconds=1))},
+                ":now": {"S": timestamp(now)},
+            }
         if after is not None:
             query["ExclusiveStartKey"] = json.loads(after)
         try:
@@ -125,8 +134,8 @@ class DynamoJobRepository:
                 RequestItems={
                     self._table: {
                         "Keys": [{"id": {"S": id}} for id in job_ids],
-                        "ProjectionExpression": "id, #status, queued_at, updated_at",
-                        "ExpressionAttributeNames": {"#status": "status"},
+                        "ProjectionExpression": "id, #type, #status, queued_at, updated_at",
+                        "ExpressionAttributeNames": {"#status": "status", "#type": "type"},
                     }
                 }
             )
@@ -174,7 +183,11 @@ def _due_job(key: Mapping[str, object]) -> DueJob | JobUnreadable:
 def _queued_trigger(item: Mapping[str, object]) -> QueuedTrigger | None:
     if string_of(item, "status") != "queued":
         return None
-    fields = {"queued_at": string_of(item, "queued_at"), "triggered_at": string_of(item, "updated_at")}
+    fields = {
+        "type": string_of(item, "type"),
+        "queued_at": string_of(item, "queued_at"),
+        "triggered_at": string_of(item, "updated_at"),
+    }
     try:
         return QueuedTrigger.model_validate(fields)
     except ValidationError:

@@ -628,3 +628,10 @@ async def test_progress_of_a_lost_lease_is_dropped() -> None:
 
     job = await stored(jobs)
     assert await an_executor(jobs, a_handler(run=late)).execute(job, DEADLINE) == LeaseLost(job_id=job.id, attempt=1)
+
+
+async def test_a_job_of_which_not_even_the_failure_fits_is_left_to_its_lease() -> None:
+    inner = FakeJobRepository()
+    jobs = FaultyJobRepository(inner, on_replace=failing_outcomes(9, ItemTooLarge(size=2, limit=1)))
+    job = await stored(inner)
+    assert await an_executor(jobs).execute(job, DEADLINE) == LeaseLost(job_id=job.id, attempt=1)

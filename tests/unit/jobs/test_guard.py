@@ -366,3 +366,30 @@ async def test_a_result_beyond_the_limit_is_said_with_its_size() -> None:
     job = await ended(PlainHandler(lambda _document, _context: Long()))
     assert isinstance(job.state, Failed)
     assert str(MAX_RESULT_BYTES) in job.state.error.message
+
+
+async def test_a_handler_that_cancels_itself_and_ends_at_once_has_not_timed_out() -> None:
+    async def cancel(_document: Text, _context: JobContext) -> Count:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return Count()
+
+    job = await ended(a_handler(run=cancel))
+    assert job.status in {"succeeded", "retrying"}
+    if isinstance(job.state, Retrying):
+        assert job.state.error.code == "CancelledError"
+
+
+async def test_what_a_plain_function_returns_to_be_awaited_is_not_told_that_its_attempt_has_ended() -> None:
+    told: list[bool] = []
+
+    def wrapped(_document: Text, context: SyncJobContext) -> Awaitable[Count]:
+        async def work() -> Count:
+            told.append(await asyncio.to_thread(context.cancel_requested))
+            return Count()
+
+        return work()
+
+    await ended(PlainHandler(wrapped))
+    assert told == [False]

@@ -23,7 +23,7 @@ from domain.jobs.service import (
 )
 from domain.jobs.submission import Submission
 from domain.jobs.transitions import IllegalTransition
-from domain.results import ItemTooLarge
+from domain.results import ItemTooLarge, StorageUnavailable
 from tests.factories import NOW, POLICY, UserFactory, failed, legal, queued, running, succeeded
 from tests.fakes.clock import FakeClock, numbered_ids
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
@@ -240,5 +240,6 @@ async def test_a_change_that_the_store_refuses_is_told() -> None:
     await inner.add(job, NOW)
     assert await a_service(FaultyJobRepository(inner, on_replace=lambda _: OUTAGE)).cancel(job.id, OWNER) == OUTAGE
     too_large = FaultyJobRepository(inner, on_replace=lambda _: ItemTooLarge(size=2, limit=1))
-    with pytest.raises(AssertionError):
-        await a_service(too_large).cancel(job.id, OWNER)
+    refused = await a_service(too_large).cancel(job.id, OWNER)
+    assert isinstance(refused, StorageUnavailable)
+    assert refused.reason == "rejected"

@@ -2,14 +2,16 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from domain.jobs.job_type import Catalogue
+from domain.jobs.job_type import Catalogue, Policy
 from domain.jobs.repository import DuePage, JobRepository, JobUnreadable, QueuedTrigger, VersionConflict
 from domain.jobs.stream_position import StreamPosition, StreamPositions
 from domain.jobs.sweeping import PAGE, RESERVE, Sweeper
 from domain.results import ItemTooLarge, StorageUnavailable
+from persistence.converters.dynamo_to_domain import wake_shard
 from tests.conftest import new_id
 from tests.factories import NOW, POLICY, legal, queued, retrying, running, scheduled, succeeded
 from tests.fakes.clock import FakeClock, half
@@ -223,8 +225,10 @@ async def test_without_a_queued_job_there_is_no_such_age() -> None:
 
 async def test_an_index_entry_that_is_none_of_ours_is_named_and_the_rest_goes_on() -> None:
     class WithForeignRow(FakeJobRepository):
-        async def due(self, shard: str, now: datetime, limit: int, after: str | None) -> DuePage:
-            page = await super().due(shard, now, limit, after)
+        async def due(
+            self, shard: str, now: datetime, limit: int, after: str | None, since: datetime | None = None
+        ) -> DuePage:
+            page = await super().due(shard, now, limit, after, since)
             foreign = JobUnreadable(job_id="foreign", detail="wake_at is no moment of ours")
             return DuePage(entries=page.entries, unreadable=(foreign,) if shard == "0" else (), next=page.next)
 
@@ -254,3 +258,45 @@ async def test_a_job_that_the_stream_never_brings_rings_the_alarm_within_ten_min
         report = await a_sweeper(jobs, clock).sweep(clock() + timedelta(seconds=55))
         ages += [report.oldest_queued] if report.oldest_queued is not None else []
     assert max(ages) >= timedelta(minutes=5)
+
+
+class Slow(FakeJobRepository):
+    """Takes a second of the sweep's time for each page beside a backlog."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    async def queued_triggers(self, job_ids: tuple[str, ...]) -> dict[str, QueuedTrigger]:
+        self._clock.forward(timedelta(seconds=1))
+        return await super().queued_triggers(job_ids)
+
+
+async def test_a_backlog_that_no_sweep_comes_to_the_end_of_hides_nothing_behind_it() -> None:
+    clock = FakeClock()
+    jobs = Slow(clock)
+    ids = (id for id in iter(new_id, "") if wake_shard(id) == "3")
+    for number, id in zip(range(1_500), ids, strict=False):
+        waiting = queued(NOW - timedelta(minutes=10) + timedelta(milliseconds=100 * number), id=id)
+        await jobs.add(waiting, NOW)
+    hidden = retrying(NOW - timedelta(minutes=5), id=next(ids))
+    await jobs.add(hidden, NOW)
+    mark = StreamPosition(environment="1", at=NOW - timedelta(minutes=11), until=NOW + timedelta(hours=1))
+    for drawn in (0.9, 0.1, 0.4):
+        start = clock()
+        sweeper = Sweeper(jobs, FakeStreamPositions(mark), CATALOGUE, clock, partial(float, drawn))
+        report = await sweeper.sweep(start + timedelta(seconds=12))
+        assert not report.complete
+        assert report.oldest_due > timedelta(minutes=1), "what was not reached may be as old"
+        clock.forward(timedelta(minutes=1))
+    assert await status(jobs, hidden) == "queued"
+
+
+async def test_a_job_past_its_age_is_ended_although_its_trigger_still_waits() -> None:
+    brief = Policy(max_age=timedelta(minutes=1))
+    catalogue = Catalogue([a_handler(policy=brief)])
+    old = queued(NOW - timedelta(minutes=4), brief, id=new_id(), type="text.word_count")
+    jobs = await stored(old)
+    sweeper = Sweeper(jobs, lagging(NOW - timedelta(minutes=5)), catalogue, FakeClock(), half)
+    await sweeper.sweep(DEADLINE)
+    assert await status(jobs, old) == "failed"

@@ -23,6 +23,7 @@ from domain.jobs.outcomes import Done, Fail, Retry, Stopped, TimedOut
 from domain.jobs.retry import Backoff
 from domain.jobs.transitions import (
     LEASE_GRACE,
+    LONGEST_UNEXAMINED,
     MAX_HISTORY,
     MOVES,
     TRIGGER_PATIENCE,
@@ -299,6 +300,18 @@ def test_a_due_job_is_queued_and_not_before() -> None:
     assert legal(transitions.wake(job, POLICY, NOW + SECOND, 0.5)).state == Queued(queued_at=NOW + SECOND)
 
 
+@pytest.mark.parametrize("seconds", [1, 30, 80, 890])
+def test_a_queued_job_is_examined_within_each_window_of_its_alarm(seconds: int) -> None:
+    policy = Policy(timeout=timedelta(seconds=seconds))
+    job = queued(policy=policy)
+    for _ in range(9):
+        moment = job.wake_at or NOW
+        job = legal(transitions.wake(job, policy, moment, 0.5))
+        assert job.wake_at is not None
+        # The sweep after it comes within a minute; OldestQueuedJobAlarm looks at 20 minutes.
+        assert job.wake_at - moment <= timedelta(minutes=19)
+
+
 def test_a_lost_trigger_is_rung_again_each_time_after_twice_the_patience() -> None:
     job = queued()
     assert job.wake_at is not None
@@ -310,7 +323,8 @@ def test_a_lost_trigger_is_rung_again_each_time_after_twice_the_patience() -> No
         job = legal(transitions.wake(job, POLICY, moment, 0.5))
         assert job.wake_at is not None
         patience.append((job.wake_at - moment - POLICY.timeout - LEASE_GRACE) / TRIGGER_PATIENCE)
-    assert patience == [2, 4, 8, 16, 32, 64, 64, 64, 64]
+    longest = (LONGEST_UNEXAMINED - POLICY.timeout - LEASE_GRACE) / TRIGGER_PATIENCE
+    assert patience == [2, 4, 8, 16, 32, longest, longest, longest, longest]
     assert job.state == Queued(queued_at=NOW, redrives=9)
     assert len(job.history) == 1
 

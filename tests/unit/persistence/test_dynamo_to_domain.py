@@ -70,6 +70,7 @@ def test_members_of_a_newer_version_are_kept_in_the_parts_that_stay() -> None:
     lease["region"] = {"S": "eu-north-1"}
     lease["hosts"] = {"SS": ["a"]}
     lease["place"] = {"NULL": True}
+    lease["weight"] = {"N": "0.12345678901234567890123456789012345678"}
     asked = legal(transitions.cancel(read(item), POLICY, NOW))
     written = item_of(asked)
     assert written["lease"] == item["lease"]
@@ -131,3 +132,9 @@ def test_a_users_unknown_attributes_are_kept_through_a_change() -> None:
 
 def test_a_job_with_an_empty_history_is_read() -> None:
     assert read(item_of(retrying()) | {"history": {"L": []}}).history == ()
+
+
+def test_an_attribute_that_the_next_state_has_a_field_for_does_not_make_it_unreadable() -> None:
+    job = read(item_of(queued()) | {"progress": {"S": "50%"}})
+    claimed = legal(transitions.claim(job, POLICY, TOKEN, NOW + timedelta(minutes=5), NOW))
+    assert isinstance(read(item_of(claimed)), Job)

@@ -186,3 +186,45 @@ async def test_a_job_that_could_not_start_in_time_is_handed_back() -> None:
     executor = JobExecutor(jobs, Catalogue([a_handler(policy=POLICY)]), real_now, numbered_ids(), half, {})
     report = await run_batch(executor, [record(job, 7)], real_now() + timedelta(seconds=6), a_keeper())
     assert (report.executions, report.failures) == ((NotStarted(job_id=job.id),), ("7",))
+
+
+class Broken(FakeStreamPositions):
+    """Marks cannot be written, or take for ever."""
+
+    def __init__(self, *, hangs: bool) -> None:
+        super().__init__()
+        self._hangs = hangs
+
+    async def note(self, position: StreamPosition) -> None:
+        del position
+        if self._hangs:
+            await asyncio.sleep(60)
+        raise RuntimeError("not today")
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_mark_that_cannot_be_written_costs_its_batch_nothing_but_a_moment(hangs: bool) -> None:
+    jobs = FakeJobRepository()
+    job = queued(real_now() - timedelta(minutes=5), POLICY, type=KIND, payload=JsonText("{}"))
+    await jobs.add(job, real_now())
+    executor = JobExecutor(jobs, Catalogue([a_handler(policy=POLICY)]), real_now, numbered_ids(), half, {})
+    keeper = a_keeper(Broken(hangs=hangs))
+    began = real_now()
+    report = await run_batch(executor, [record(job, 1)], began + timedelta(seconds=60), keeper)
+    assert [each.outcome for each in report.executions if isinstance(each, Executed)] == ["succeeded"]
+    assert real_now() - began < timedelta(seconds=4)
+
+
+async def test_a_bug_is_told_by_its_frames_without_its_message() -> None:
+    def bug(job: Job) -> None:
+        raise ValueError(f"secret {job.payload}")
+
+    jobs = FaultyJobRepository(FakeJobRepository(), on_replace=bug)
+    job = queued(real_now(), POLICY, type=KIND, payload=JsonText("{}"))
+    executor = JobExecutor(jobs, Catalogue([a_handler()]), real_now, numbered_ids(), half, {})
+    report = await run_batch(executor, [record(job, 1)], real_now() + timedelta(seconds=60), a_keeper())
+    (crashed,) = report.executions
+    assert isinstance(crashed, Crashed)
+    assert crashed.error == "ValueError"
+    assert crashed.frames[-1].endswith(" bug")
+    assert "secret" not in crashed.model_dump_json()

@@ -51,3 +51,20 @@ def test_what_a_task_of_a_handlers_own_raises_does_not_end_the_loop_under_the_ot
         assert runtime.run(batch()) == (error.__name__, "well")
     finally:
         runtime.close()
+
+
+def test_what_ends_the_loop_when_the_batch_is_done_does_not_take_its_result() -> None:
+    async def batch() -> str:
+        async def throw() -> None:
+            raise SystemExit
+
+        kept.append(asyncio.create_task(throw()))
+        return "done"
+
+    kept: list[object] = []
+    runtime = Runtime(a_settings("http://127.0.0.1:1"))
+    try:
+        assert runtime.run(batch()) == "done"
+    finally:
+        runtime.run(asyncio.sleep(0))
+        runtime.close()

@@ -49,6 +49,9 @@ async def _check(request: Request) -> None:
     if len(body) > MAX_BODY_BYTES:
         detail = f"The body has {len(body)} bytes; the limit is {MAX_BODY_BYTES}."
         raise Refused(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail))
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        detail = "Send the body without a Content-Encoding."
+        raise Refused(problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if not _JSON.fullmatch(media_type):
         detail = "Send the body with Content-Type: application/json."

@@ -326,3 +326,10 @@ def test_a_slash_too_many_is_not_found_and_redirects_nowhere(api: Api, method: s
     answer = api.call(method, path, who=ADMIN, headers={"host": "elsewhere.test"})
     assert "location" not in answer.headers
     answer.refused(404, "not_found")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity"])
+def test_a_body_in_a_content_coding_is_refused(api: Api, coding: str) -> None:
+    body: JsonValue = {"type": "csv.profile", "payload": {"csv": "a"}}
+    api.call("POST", "/v1/jobs", body, headers={"content-encoding": coding}).refused(415, "unsupported_media_type")
+    assert api.call("POST", "/v1/jobs", body, headers={"content-encoding": "identity"}).status == 202

@@ -41,7 +41,8 @@ TARGETS = {"api": 0.55, "worker": 0.5, "sweeper": 0.5}
 CHILD = """
 import importlib, json, os, sys, time
 class Context:
-    aws_request_id = "cold"; function_name = "cold"; function_version = "1"; memory_limit_in_mb = 512; invoked_function_arn = "arn:cold"
+    aws_request_id = "cold"; function_name = "cold"; function_version = "1"
+    memory_limit_in_mb = 512; invoked_function_arn = "arn:cold"
     def get_remaining_time_in_millis(self): return 60000
 sys.path.insert(0, sys.argv[1])
 event = json.load(sys.stdin)

@@ -22,7 +22,8 @@ WARM_UP = 1_000
 CHILD = """
 import importlib, json, os, sys
 class Context:
-    aws_request_id = "warm"; function_name = "warm"; function_version = "1"; memory_limit_in_mb = 512; invoked_function_arn = "arn:warm"
+    aws_request_id = "warm"; function_name = "warm"; function_version = "1"
+    memory_limit_in_mb = 512; invoked_function_arn = "arn:warm"
     def get_remaining_time_in_millis(self): return 60000
 def resident():
     with open("/proc/self/status") as status:

@@ -22,7 +22,7 @@ def job_type_routes(catalogue: Catalogue, identify: Identify) -> APIRouter:
     router = APIRouter(route_class=StrictJsonRoute, tags=["job types"])
     Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
 
-    @router.get("/v1/job-types", responses=problems(401, 403, 503))
+    @router.get("/v1/job-types", responses=problems(401, 403, 422, 503))
     async def list_job_types(
         _caller: Caller, cursor: Annotated[str | None, Query(max_length=64)] = None
     ) -> JobTypePage:

@@ -59,8 +59,17 @@ def openapi_document(app: FastAPI) -> dict[str, JsonValue]:
             for operation in operations.values():
                 if isinstance(operation, dict):
                     operation["security"] = [{"jwt": []}]
+                    _add_refusals_of_the_gateway(operation)
                     _drop_default_422(operation)
     return document
+
+
+def _add_refusals_of_the_gateway(operation: dict[str, JsonValue]) -> None:
+    """API Gateway takes 10,240 bytes of request line and headers; beyond, the function is not asked."""
+    responses = operation.get("responses")
+    if isinstance(responses, dict):
+        for status in (HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE):
+            responses[str(status.value)] = {"description": status.phrase, "content": _GATEWAY}
 
 
 def _drop_default_422(operation: dict[str, JsonValue]) -> None:

@@ -19,9 +19,11 @@ BOOTSTRAP = (sys.executable, "-m", "local.bootstrap")
 AWSLAMBDARIC = (sys.executable, "-m", "awslambdaric", "tests.integration.functions_of_tests.handler")
 
 
-def a_function(handler: str = "tests.integration.functions_of_tests.handler", timeout: int = 3) -> LambdaFunction:
+def a_function(
+    handler: str = "tests.integration.functions_of_tests.handler", timeout: int = 3, memory_size: int = 128
+) -> LambdaFunction:
     return LambdaFunction(
-        name="TestFunction", handler=handler, timeout=timeout, memory_size=128, environment={"COLOUR": "green"}
+        name="TestFunction", handler=handler, timeout=timeout, memory_size=memory_size, environment={"COLOUR": "green"}
     )
 
 
@@ -134,15 +136,20 @@ async def test_an_environment_that_ended_leaves_nothing_waiting(tmp_path: Path) 
 
 @pytest.mark.parametrize(("sign", "times"), [("x", 6_400_000), ("é", 3_200_000), ("x", 40_000_000)])
 async def test_an_answer_over_6_mb_fails_its_invocation_and_the_environment_stays(
-    pool: FunctionPool, sign: str, times: int
+    tmp_path: Path, sign: str, times: int
 ) -> None:
-    first = await payload(pool, {})
-    began = asyncio.get_running_loop().time()
-    failed = await pool.invoke({"do": "answer", "sign": sign, "times": str(times)})
-    assert isinstance(failed, FunctionFailed)
-    assert failed.error_type == "Function.ResponseSizeTooLarge"
-    assert asyncio.get_running_loop().time() - began < 2
-    assert (await payload(pool, {}))["pid"] == first["pid"]
+    # 40 MB of text, its JSON and that JSON's bytes do not fit into 128 MB: the memory limit would end it first.
+    pool = FunctionPool(a_function(memory_size=512), {}, tmp_path / "log", max_concurrency=2)
+    try:
+        first = await payload(pool, {})
+        began = asyncio.get_running_loop().time()
+        failed = await pool.invoke({"do": "answer", "sign": sign, "times": str(times)})
+        assert isinstance(failed, FunctionFailed)
+        assert failed.error_type == "Function.ResponseSizeTooLarge"
+        assert asyncio.get_running_loop().time() - began < 2
+        assert (await payload(pool, {}))["pid"] == first["pid"]
+    finally:
+        await pool.stop()
 
 
 @pytest.mark.parametrize(("sign", "times"), [("x", 6_200_000), ("é", 3_100_000)])

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from domain.jobs.job_type import AnyHandler, Catalogue
+from headrace.authoring.job_type import AnyHandler, Catalogue
 from job_types.csv_profile import ProfileCsv
 from job_types.http_request import DeliverHttpRequest
 

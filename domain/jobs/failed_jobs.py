@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from domain.jobs.job_type import Catalogue
+from headrace.authoring.job_type import Catalogue
 from domain.jobs.listing import SUMMARIES, Include, JobListing, JobSummary, summary_of
 from domain.jobs.repository import JobRepository
 from domain.paging import MAX_PAGE, Page, PageRequest

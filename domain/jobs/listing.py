@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from pydantic import AwareDatetime
 
-from domain.frozen import Frozen, declared
+from headrace.authoring.frozen import Frozen, declared
 from domain.jobs.job import (
     Cancelled,
     Failed,
@@ -25,7 +25,7 @@ from domain.jobs.job import (
     Succeeded,
 )
 from domain.jobs.transitions import legal_for_a_client
-from domain.json_text import JsonText
+from headrace.authoring.json_text import JsonText
 from domain.paging import Page, PageRequest
 from domain.ports import Clock
 from domain.results import BadCursor, StorageUnavailable

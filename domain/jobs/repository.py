@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import AwareDatetime
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.jobs.job import Job
 from domain.results import ItemTooLarge, StorageUnavailable
 

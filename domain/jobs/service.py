@@ -8,11 +8,11 @@ from uuid import UUID
 from pydantic import BaseModel, JsonValue
 
 from domain.flaws import Flaw, Flaws, read_document
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.fingerprint import fingerprint, is_replay
 from domain.jobs.job import Job
-from domain.jobs.job_type import Catalogue, Policy
+from headrace.authoring.job_type import Catalogue, Policy
 from domain.jobs.repository import (
     JobExists,
     JobNotFound,
@@ -22,7 +22,7 @@ from domain.jobs.repository import (
 )
 from domain.jobs.submission import Submission
 from domain.jobs.transitions import IllegalTransition, NewJob
-from domain.json_text import JsonText, NotJson, byte_length, to_json_text
+from headrace.authoring.json_text import JsonText, NotJson, byte_length, to_json_text
 from domain.ports import Clock, NewId
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from domain.users.user import User

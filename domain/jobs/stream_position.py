@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic import AwareDatetime
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.results import StorageUnavailable
 
 LAG = timedelta(seconds=10)

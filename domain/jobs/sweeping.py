@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job, Queued, Status
-from domain.jobs.job_type import Catalogue
+from headrace.authoring.job_type import Catalogue
 from domain.jobs.repository import (
     DueJob,
     DuePage,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.jobs.job import (
     Cancelled,
     Failed,
@@ -27,11 +27,11 @@ from domain.jobs.job import (
     Status,
     Succeeded,
 )
-from domain.jobs.job_type import Policy
-from domain.jobs.outcomes import Done, Fail, Outcome, Retry, Stopped, TimedOut
-from domain.jobs.retry import MAX_RETRY_AFTER, retry_delay
+from headrace.authoring.job_type import Policy
+from headrace.authoring.outcomes import Done, Fail, Outcome, Retry, Stopped, TimedOut
+from headrace.authoring.retry import MAX_RETRY_AFTER, retry_delay
 from domain.jobs.stream_position import is_ahead
-from domain.json_text import JsonText, storable
+from headrace.authoring.json_text import JsonText, storable
 
 TRIGGER_PATIENCE = timedelta(seconds=15)
 """How long the stream may take to bring a queued job to a worker before the sweeper examines whether its trigger was

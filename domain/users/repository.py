@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.results import StorageUnavailable
 from domain.users.user import Email, User
 

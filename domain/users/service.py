@@ -1,6 +1,6 @@
 """What can be done with users: create, read, find by email, change."""
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.ports import Clock, NewId
 from domain.results import StaleVersion, StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound, UserRepository, UserVersionConflict

@@ -14,25 +14,25 @@ from starlette.routing import Match, Route
 
 from domain.flaws import MAX_FLAWS, Flaw
 from domain.jobs.failed_jobs import FailedJobService
-from domain.jobs.job_type import Catalogue
+from headrace.authoring.job_type import Catalogue
 from domain.jobs.listing import JobListing, JobListService
 from domain.jobs.repository import JobRepository
 from domain.jobs.service import JobService
 from domain.ports import Clock, NewId
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
-from functions.api.failed_jobs import failed_job_routes
-from functions.api.forms import InvalidForm
-from functions.api.head import HeadAsGet
-from functions.api.health import health_routes
-from functions.api.identity import identifier
-from functions.api.job_types import job_type_routes
-from functions.api.jobs import job_routes
-from functions.api.openapi import VERSION, openapi_document
-from functions.api.problems import Refused, invalid, problem, problem_response
-from functions.api.request_context import RequestContext
-from functions.api.users import user_routes
-from functions.api.waiting import LONGEST_WAIT
+from functions.api.failed_jobs.routes import failed_job_routes
+from functions.api.http.forms import InvalidForm
+from functions.api.http.head import HeadAsGet
+from functions.api.health.routes import health_routes
+from functions.api.http.identity import identifier
+from functions.api.job_types.routes import job_type_routes
+from functions.api.jobs.routes import job_routes
+from functions.api.http.openapi import VERSION, openapi_document
+from functions.api.http.problems import Refused, invalid, problem, problem_response
+from functions.api.http.request_context import RequestContext
+from functions.api.users.routes import user_routes
+from functions.api.jobs.routes.waiting import LONGEST_WAIT
 
 _WRONG_FORM = "The request does not have the form that is documented"
 

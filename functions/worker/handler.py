@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.jobs.execution import JobExecutor, refuse_unrunnable
-from domain.jobs.job_type import Catalogue
+from headrace.authoring.job_type import Catalogue
 from functions.runtime import (
     Runtime,
     cpus,
@@ -29,7 +29,7 @@ from functions.settings import WorkerSettings, read_settings, read_worker_settin
 from functions.worker.batch import run_batch
 from functions.worker.loop_watch import watched
 from functions.worker.position import PositionKeeper
-from functions.worker.set_aside import set_aside
+from functions.worker.dead_letters import set_aside
 from functions.worker.telemetry import report_blocked, report_executions, report_undecodable
 from job_types import catalogue
 

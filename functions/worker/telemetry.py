@@ -15,7 +15,7 @@ from domain.jobs.execution import (
     NotStarted,
     UnknownJobType,
 )
-from events.stream import Undecodable
+from persistence.dynamodb.stream_records import Undecodable
 from functions.worker.batch import Crashed
 from functions.worker.loop_watch import Blocked
 

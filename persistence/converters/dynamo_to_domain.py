@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.jobs.job import (
     SCHEMA,
     Cancelled,

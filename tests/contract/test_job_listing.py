@@ -18,9 +18,9 @@ from domain.jobs.listing import (
     answer_bytes,
     summary_of,
 )
-from domain.jobs.outcomes import Done, Fail
+from headrace.authoring.outcomes import Done, Fail
 from domain.jobs.repository import JobRepository
-from domain.json_text import to_json_text
+from headrace.authoring.json_text import to_json_text
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
 from functions.runtime import LazyClient

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from domain.jobs import transitions
 from domain.jobs.job import Job, Succeeded
-from domain.jobs.outcomes import Done, Retry
+from headrace.authoring.outcomes import Done, Retry
 from domain.jobs.repository import (
     DueJob,
     DuePage,
@@ -20,7 +20,7 @@ from domain.jobs.repository import (
     QueuedTrigger,
     VersionConflict,
 )
-from domain.json_text import from_json_text, to_json_text
+from headrace.authoring.json_text import from_json_text, to_json_text
 from domain.results import ItemTooLarge
 from functions.runtime import LazyClient
 from persistence.converters.dynamo_to_domain import wake_shard

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from local.database import StackError
-from local.execution_environment import Answered, Environment, FunctionFailed
-from local.function_pool import FunctionPool, environment_of
-from local.template import LambdaFunction
+from headrace.emulator.database import StackError
+from headrace.emulator.execution_environment import Answered, Environment, FunctionFailed
+from headrace.emulator.function_pool import FunctionPool, environment_of
+from headrace.emulator.template import LambdaFunction
 
-BOOTSTRAP = (sys.executable, "-m", "local.bootstrap")
+BOOTSTRAP = (sys.executable, "-m", "headrace.emulator.bootstrap")
 AWSLAMBDARIC = (sys.executable, "-m", "awslambdaric", "tests.integration.functions_of_tests.handler")
 
 

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from pydantic import JsonValue
 
-from local.execution_environment import Answered, FunctionFailed, Result
-from local.gateway import Gateway
-from local.state import Folder
-from local.template import Route
-from local.tokens import TokenAuthority, local_authority
+from headrace.emulator.execution_environment import Answered, FunctionFailed, Result
+from headrace.emulator.gateway import Gateway
+from headrace.emulator.state import Folder
+from headrace.emulator.template import Route
+from headrace.emulator.tokens import TokenAuthority, local_authority
 
 ROUTES = (
     Route(path="/v1/{proxy+}", methods=frozenset(), function="F", needs_token=True),

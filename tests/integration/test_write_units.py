@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 
 from domain.jobs.execution import Executed, JobExecutor
-from domain.jobs.job_type import Catalogue
+from headrace.authoring.job_type import Catalogue
 from domain.jobs.service import JobService, Submitted
 from domain.jobs.submission import Submission
 from domain.jobs.sweeping import Sweeper

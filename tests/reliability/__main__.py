@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 
-from local.cloudformation import ROOT
-from local.database import local_credentials
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.database import local_credentials
 from scripts.mutate import survivors_of_all
 from tests.reliability.faults import FULL, OUTAGE_SECONDS, withstand
 from tests.reliability.model import Bounds, explore

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 import aioboto3
 import httpx
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.jobs import transitions
-from domain.jobs.job_type import Policy
+from headrace.authoring.job_type import Policy
 from domain.jobs.transitions import NewJob
-from domain.json_text import JsonText
-from functions.api.models import JobView
-from local.database import local_credentials
-from local.directory import LOCAL_ADMIN, ensure_local_admin
-from local.stack import Options, running_stack
-from local.state import Folder
-from local.tokens import local_authority
+from headrace.authoring.json_text import JsonText
+from functions.api.jobs.routes.models import JobView
+from headrace.emulator.database import local_credentials
+from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
+from headrace.emulator.stack import Options, running_stack
+from headrace.emulator.state import Folder
+from headrace.emulator.tokens import local_authority
 from persistence.converters.dynamo_to_domain import job_to_item
 from tests.reliability.faults import with_faults
 from tests.reliability.history import Violation

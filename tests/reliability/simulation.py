@@ -16,12 +16,12 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.jobs.execution import JobExecutor
 from domain.jobs.job import Cancelled, Failed, Job, is_final
-from domain.jobs.job_type import Catalogue, JobContext, Policy
-from domain.jobs.outcomes import Fail, Retry, Stopped
-from domain.jobs.retry import Backoff
+from headrace.authoring.job_type import Catalogue, JobContext, Policy
+from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.retry import Backoff
 from domain.jobs.service import JobService, Submitted
 from domain.jobs.submission import Submission
 from domain.jobs.sweeping import Sweeper

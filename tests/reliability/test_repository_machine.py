@@ -15,10 +15,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 from domain.jobs import transitions
 from domain.jobs.job import Cancelled, Failed, Job, Queued, Running, Status
 from domain.jobs.listing import JobFilter, JobListing, JobSummary, summary_of
-from domain.jobs.outcomes import Done, Fail, Outcome, Retry
+from headrace.authoring.outcomes import Done, Fail, Outcome, Retry
 from domain.jobs.repository import DuePage, JobExists, JobNotFound, JobRepository, VersionConflict
 from domain.jobs.transitions import IllegalTransition
-from domain.json_text import JsonText
+from headrace.authoring.json_text import JsonText
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
 from domain.results import StorageUnavailable as Unavailable

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from domain.jobs.job import Status, is_expired
 from domain.jobs.listing import PAGE_BYTES, SUMMARIES, Include, JobFilter, JobSummary, answer_bytes
 from domain.paging import Page, PageRequest

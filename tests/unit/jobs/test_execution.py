@@ -22,10 +22,10 @@ from domain.jobs.execution import (
 )
 from domain.jobs.guard import MAX_RESULT_BYTES
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded
-from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy, SyncJobContext
-from domain.jobs.outcomes import Fail, Retry, Stopped
+from headrace.authoring.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy, SyncJobContext
+from headrace.authoring.outcomes import Fail, Retry, Stopped
 from domain.jobs.repository import JobRepository, JobUnreadable, VersionConflict
-from domain.json_text import JsonText
+from headrace.authoring.json_text import JsonText
 from domain.results import ItemTooLarge, StorageUnavailable
 from functions.runtime import now as real_now
 from tests.factories import NOW, POLICY, claimed, legal, queued, running, succeeded

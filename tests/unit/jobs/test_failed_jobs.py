@@ -8,9 +8,9 @@ import pytest
 
 from domain.jobs.failed_jobs import CONCURRENCY, BulkRetried, BulkRetry, FailedJobService
 from domain.jobs.job import Job
-from domain.jobs.job_type import Catalogue
+from headrace.authoring.job_type import Catalogue
 from domain.jobs.listing import JobListing, JobSummary, summary_of
-from domain.jobs.outcomes import Fail
+from headrace.authoring.outcomes import Fail
 from domain.jobs.repository import JobNotFound, JobUnreadable, VersionConflict
 from domain.paging import Page, PageRequest
 from domain.ports import Clock

@@ -12,10 +12,10 @@ from pydantic import BaseModel, field_serializer, field_validator
 from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.guard import MAX_RESULT_BYTES, STOP_GRACE
 from domain.jobs.job import Failed, Job, Retrying, Succeeded
-from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy, SyncJobContext
-from domain.jobs.outcomes import Fail, Retry, Stopped
+from headrace.authoring.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy, SyncJobContext
+from headrace.authoring.outcomes import Fail, Retry, Stopped
 from domain.jobs.transitions import MAX_MESSAGE
-from domain.json_text import JsonText
+from headrace.authoring.json_text import JsonText
 from functions.runtime import now as real_now
 from tests.factories import queued
 from tests.fakes.clock import half, numbered_ids

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from domain.jobs import transitions
 from domain.jobs.job import Job, Queued, Running, Scheduled
-from domain.jobs.job_type import Catalogue, Policy
+from headrace.authoring.job_type import Catalogue, Policy
 from domain.jobs.repository import JobNotFound, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.service import (
     MAX_DELAY,

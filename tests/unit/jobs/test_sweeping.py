@@ -6,7 +6,7 @@ from functools import partial
 
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from domain.jobs.job_type import Catalogue, Policy
+from headrace.authoring.job_type import Catalogue, Policy
 from domain.jobs.repository import DuePage, JobRepository, JobUnreadable, QueuedTrigger, VersionConflict
 from domain.jobs.stream_position import StreamPosition, StreamPositions
 from domain.jobs.sweeping import PAGE, RESERVE, Sweeper

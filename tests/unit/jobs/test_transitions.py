@@ -18,9 +18,9 @@ from domain.jobs.job import (
     Succeeded,
     is_final,
 )
-from domain.jobs.job_type import Policy
-from domain.jobs.outcomes import Done, Fail, Retry, Stopped, TimedOut
-from domain.jobs.retry import Backoff
+from headrace.authoring.job_type import Policy
+from headrace.authoring.outcomes import Done, Fail, Retry, Stopped, TimedOut
+from headrace.authoring.retry import Backoff
 from domain.jobs.transitions import (
     LEASE_GRACE,
     LONGEST_UNEXAMINED,
@@ -30,7 +30,7 @@ from domain.jobs.transitions import (
     UNFINISHED_HORIZON,
     IllegalTransition,
 )
-from domain.json_text import JsonText
+from headrace.authoring.json_text import JsonText
 from tests.factories import (
     NOW,
     POLICY,

@@ -9,10 +9,10 @@ from pydantic import JsonValue
 
 from domain.jobs.execution import Executed, JobExecutor, NotStarted, UnknownJobType
 from domain.jobs.job import Job
-from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, Policy
-from domain.jobs.outcomes import Fail, Retry
+from headrace.authoring.job_type import AnyHandler, Catalogue, JobContext, Policy
+from headrace.authoring.outcomes import Fail, Retry
 from domain.jobs.stream_position import BETWEEN_BATCHES, LAG, StreamPosition
-from domain.json_text import JsonText
+from headrace.authoring.json_text import JsonText
 from functions.runtime import now as real_now
 from functions.worker.batch import BatchReport, Crashed, run_batch
 from functions.worker.position import PositionKeeper

@@ -19,13 +19,13 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from headrace.authoring.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from headrace.authoring.job_type import Policy
 from domain.jobs.transitions import NewJob
-from headrace.authoring.json_text import JsonText
 from functions.runtime import LazyClient, job_repository, user_repository
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.stack import api_settings, settings

@@ -15,9 +15,8 @@ from pydantic import JsonValue
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
-from headrace.authoring.json_text import JsonText, to_json_text
 from functions.runtime import LazyClient, job_repository
-from job_types.csv_profile import CSV_PROFILE, CsvDocument, profile
+from headrace.authoring.json_text import JsonText, to_json_text
 from headrace.emulator.database import local_credentials
 from headrace.emulator.event_source_mapping import StreamPump
 from headrace.emulator.execution_environment import Answered, Result
@@ -25,6 +24,7 @@ from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.stack import EMBEDDED_POLL_SECONDS, settings
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import EventSourceMapping, LambdaFunction, Stack, Table
+from job_types.csv_profile import CSV_PROFILE, CsvDocument, profile
 from persistence.converters.dynamo_to_domain import string_of
 
 if TYPE_CHECKING:

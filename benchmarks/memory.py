@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.cold_start import PARAMETERS, an_event
-from headrace.authoring.frozen import Frozen
 from functions.runtime import LazyClient, user_repository
+from headrace.authoring.frozen import Frozen
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.stack import api_settings
 from headrace.emulator.tables import ensure_tables

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import aioboto3
 
-from headrace.authoring.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from headrace.authoring.job_type import Policy
-from headrace.authoring.outcomes import Done
+from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
-from headrace.authoring.json_text import JsonText
 from functions.runtime import LazyClient, job_repository
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.stack import settings
 from headrace.emulator.tables import ensure_tables

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from headrace.authoring.job_type import JobContext, JobType, Policy
+from headrace.authoring.context import JobContext
+from headrace.authoring.job_type import JobType, Policy
 from headrace.authoring.outcomes import Fail, Retry
 from headrace.authoring.retry import Backoff
 from job_types.addresses import is_public

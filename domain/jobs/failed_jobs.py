@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from headrace.authoring.frozen import Frozen
 from domain.jobs import transitions
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job
-from headrace.authoring.job_type import Catalogue
 from domain.jobs.listing import SUMMARIES, Include, JobListing, JobSummary, summary_of
 from domain.jobs.repository import JobRepository
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.ports import Clock
 from domain.results import BadCursor, StorageUnavailable
+from headrace.authoring.frozen import Frozen
 
 CONCURRENCY = 16
 """Jobs that a bulk retry holds in memory at once."""

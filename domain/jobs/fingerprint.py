@@ -18,8 +18,8 @@ from pydantic import BaseModel
 
 from domain.flaws import read_document
 from domain.jobs.job import Job
-from headrace.authoring.job_type import AnyJobType
 from domain.jobs.submission import Submission
+from headrace.authoring.job_type import AnyJobType
 from headrace.authoring.json_text import JsonText
 
 _FORM: Final = "2:"

@@ -11,8 +11,8 @@ from datetime import datetime
 
 import aioboto3
 
-from persistence.dynamodb.stream_records import Undecodable
 from persistence.dynamodb.client import CONFIG, STORAGE_ERRORS
+from persistence.dynamodb.stream_records import Undecodable
 
 CONDITION = "RecordUndecodable"
 

@@ -13,8 +13,8 @@ from functools import partial
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import JobExecutor, refuse_unrunnable
-from headrace.authoring.job_type import Catalogue
 from functions.runtime import (
     Runtime,
     cpus,
@@ -27,9 +27,9 @@ from functions.runtime import (
 )
 from functions.settings import WorkerSettings, read_settings, read_worker_settings
 from functions.worker.batch import run_batch
+from functions.worker.dead_letters import set_aside
 from functions.worker.loop_watch import watched
 from functions.worker.position import PositionKeeper
-from functions.worker.dead_letters import set_aside
 from functions.worker.telemetry import report_blocked, report_executions, report_undecodable
 from job_types import catalogue
 

@@ -1,11 +1,12 @@
 """Job types: what a user of Headrace writes."""
 
-from collections.abc import Awaitable, Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Awaitable
+from datetime import timedelta
 from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, Field
 
+from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
@@ -45,52 +46,6 @@ class JobType(Frozen, Generic[Payload, Result]):
     """The environment variables that the handler may read, as `context.settings`."""
 
 
-class AttemptInfo(Protocol):
-    """What every handler may know of the attempt that it runs in."""
-
-    @property
-    def job_id(self) -> str: ...
-
-    @property
-    def attempt(self) -> int:
-        """Counts from 1."""
-
-    @property
-    def deadline(self) -> datetime:
-        """When the attempt is stopped."""
-
-    @property
-    def idempotency_key(self) -> str:
-        """The same in every attempt: give it to whatever must not happen twice."""
-
-    @property
-    def settings(self) -> Mapping[str, str]:
-        """The settings that the job type declares, as far as the function's environment has them."""
-
-
-class JobContext(AttemptInfo, Protocol):
-    """What an `async` handler may know and ask while it runs."""
-
-    async def report_progress(self, fraction: float, message: str = "") -> None:
-        """Show the owner how far the job is (0 to 1); at most one report a second is written."""
-
-    async def cancel_requested(self) -> bool:
-        """Whether a person asked to cancel; costs one read. A handler that stops returns `Stopped()`."""
-
-
-class SyncJobContext(AttemptInfo, Protocol):
-    """What a plain handler may know and ask from its thread: the same, without `await`."""
-
-    def report_progress(self, fraction: float, message: str = "") -> None:
-        """Show the owner how far the job is (0 to 1); at most one report a second is written."""
-
-    def cancel_requested(self) -> bool:
-        """Whether a person asked to cancel, or the attempt has ended; costs one read.
-
-        Ask now and then: a thread cannot be stopped from outside. A handler that stops returns `Stopped()`.
-        """
-
-
 class JobHandler(Protocol[Payload, Result]):
     """One job type's code."""
 
@@ -115,37 +70,3 @@ class SyncJobHandler(Protocol[Payload, Result]):
 
 AnyHandler = JobHandler[BaseModel, BaseModel] | SyncJobHandler[BaseModel, BaseModel]
 AnyJobType = JobType[BaseModel, BaseModel]
-
-
-class DuplicateJobType(ValueError):
-    """Two job types have one name: a mistake in the registration, found at start."""
-
-
-class Catalogue:
-    """The registered job types, by name."""
-
-    def __init__(self, handlers: Iterable[AnyHandler]) -> None:
-        registered = tuple(handlers)
-        names = [handler.definition.name for handler in registered]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise DuplicateJobType(f"registered twice: {', '.join(doubled)}")
-        self._handlers = {handler.definition.name: handler for handler in registered}
-
-    def names(self) -> tuple[str, ...]:
-        """Every name, in alphabetical order."""
-        return tuple(sorted(self._handlers))
-
-    def definition(self, name: str) -> AnyJobType | None:
-        """The definition registered under `name`."""
-        handler = self._handlers.get(name)
-        return handler.definition if handler else None
-
-    def handler(self, name: str) -> AnyHandler | None:
-        """The handler registered under `name`."""
-        return self._handlers.get(name)
-
-    def policy(self, name: str) -> Policy:
-        """The policy of a type; the default for a name that is no longer (or not yet) known here."""
-        definition = self.definition(name)
-        return definition.policy if definition else Policy()

@@ -1,9 +1,8 @@
-"""What an attempt can come to. A handler returns its result model or one of these."""
+"""What a handler may return instead of its result."""
 
 from datetime import timedelta
 
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.json_text import JsonText
 
 
 class Retry(Frozen):
@@ -23,18 +22,3 @@ class Fail(Frozen):
 
 class Stopped(Frozen):
     """The handler saw that a person asked to cancel, and stopped."""
-
-
-class Done(Frozen):
-    """The handler's result, as JSON."""
-
-    result: JsonText
-
-
-class TimedOut(Frozen):
-    """The attempt passed its job type's timeout."""
-
-    reason: str
-
-
-Outcome = Done | Retry | Fail | Stopped | TimedOut

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from headrace.cli.demo_cases import Case, Ended, cases
 from headrace.client.api_client import FINAL, Json
 from headrace.emulator.database import StackError, free_port
-from headrace.cli.demo_cases import Case, Ended, cases
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
 from headrace.emulator.stack import Options, running_stack
 from headrace.emulator.state import Folder

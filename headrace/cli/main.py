@@ -134,7 +134,7 @@ def add_user(
 ) -> None:
     """Add a user with the address EMAIL."""
     from functions.api.http.forms import InvalidForm
-    from functions.api.jobs.routes.models import CreateUser
+    from functions.api.users.models import CreateUser
     from headrace.emulator.directory import Tables, create_user
 
     running = folder().running()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"

@@ -20,8 +20,8 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from headrace.authoring.frozen import Frozen
 from domain.ports import Clock
+from headrace.authoring.frozen import Frozen
 from headrace.emulator.execution_environment import FunctionFailed, Result
 from headrace.emulator.template import EventSourceMapping
 

@@ -2,13 +2,13 @@
 
 import os
 
-from headrace.authoring.frozen import Frozen
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
 from domain.users.service import UserService
 from domain.users.user import InvalidEmail, Role, User
 from functions.runtime import LazyClient, new_id, now, user_repository
 from functions.settings import ApiSettings
+from headrace.authoring.frozen import Frozen
 from headrace.emulator.database import StackError
 from headrace.emulator.stack import api_settings, credentials_for, parameters
 from headrace.emulator.state import Folder

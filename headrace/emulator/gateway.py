@@ -1,7 +1,7 @@
 """The HTTP gateway: API Gateway's HTTP API in front of the functions; routes and authorizer are the template's.
 
-Bodies, headers and paths are passed on as they came: `headrace.emulator.http_event` makes the event, `headrace.emulator.http_response` the
-response. What API Gateway answers itself has its form, `{"message": …}`.
+Bodies, headers and paths are passed on as they came: `http_event.py` makes the event, `http_response.py` the response.
+What API Gateway answers itself has its form, `{"message": …}`.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import JsonValue
 
 from headrace.emulator.execution_environment import MAX_PAYLOAD_BYTES, Answered, FunctionFailed, Result
-from headrace.emulator.http_response import MalformedAnswer, http_response
 from headrace.emulator.http_event import GREEDY, RefusedRequest, RequestHead, http_event, request_head
+from headrace.emulator.http_response import MalformedAnswer, http_response
 from headrace.emulator.template import Route
 from headrace.emulator.tokens import InvalidToken, TokenAuthority
 

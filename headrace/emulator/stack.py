@@ -12,9 +12,9 @@ import aioboto3
 from aiohttp import web
 from botocore.exceptions import BotoCoreError, ClientError
 
-from headrace.authoring.frozen import Frozen
 from functions.runtime import LazyClient
 from functions.settings import ENDPOINT_VARIABLE, ApiSettings, Settings, read_api_settings, read_settings
+from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import InvalidParameter
 from headrace.emulator.database import StackError, embedded_database, local_credentials, remove_state
 from headrace.emulator.event_source_mapping import StreamPump

@@ -6,8 +6,8 @@ not have it becomes `Undecodable`, so that the rest of its batch goes on.
 
 from collections.abc import Mapping
 
-from headrace.authoring.frozen import Frozen
 from domain.jobs.job import Job, Queued
+from headrace.authoring.frozen import Frozen
 from persistence.converters.dynamo_to_domain import Unreadable, item_to_job, string_of
 
 TTL_PRINCIPAL = "dynamodb.amazonaws.com"

@@ -22,7 +22,8 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from headrace.authoring.job_type import JobContext, JobType, Policy
+from headrace.authoring.context import JobContext
+from headrace.authoring.job_type import JobType, Policy
 
 
 class Nothing(BaseModel):

@@ -24,8 +24,8 @@ from pydantic import JsonValue
 
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from headrace.authoring.job_type import Policy
 from functions.runtime import LazyClient
+from headrace.authoring.job_type import Policy
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import embedded_database, free_port, local_credentials
 from headrace.emulator.tables import ensure_tables

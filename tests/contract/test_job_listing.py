@@ -18,12 +18,13 @@ from domain.jobs.listing import (
     answer_bytes,
     summary_of,
 )
-from headrace.authoring.outcomes import Done, Fail
+from domain.jobs.outcomes import Done
 from domain.jobs.repository import JobRepository
-from headrace.authoring.json_text import to_json_text
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
 from functions.runtime import LazyClient
+from headrace.authoring.json_text import to_json_text
+from headrace.authoring.outcomes import Fail
 from tests.conftest import job_listing_on, job_repository_on, new_id
 from tests.factories import NOW, POLICY, failed, finished, in_every_state, legal, queued, running, succeeded
 from tests.fakes.job_listing import FakeJobListing

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.job import Succeeded
-from headrace.authoring.job_type import Catalogue
-from headrace.authoring.json_text import JsonText
 from functions.runtime import new_id, new_random, now
+from headrace.authoring.json_text import JsonText
 from headrace.cli.main import main
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, mapping, translated
 from headrace.emulator.template import load_stack

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from pydantic import BaseModel, ConfigDict
 
-from headrace.authoring.job_type import AnyHandler, AnyJobType, JobContext, JobType, Policy
+from headrace.authoring.context import JobContext
+from headrace.authoring.job_type import AnyHandler, AnyJobType, JobType, Policy
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import aioboto3
 import pytest
 
-from persistence.dynamodb.stream_records import Undecodable
 from functions.worker.dead_letters import set_aside
+from persistence.dynamodb.stream_records import Undecodable
 from tests.factories import NOW
 
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:worker"

@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
-from headrace.authoring.frozen import Frozen
 from domain.jobs.job import Job, is_final
+from headrace.authoring.frozen import Frozen
 from headrace.emulator.database import free_port, local_credentials
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
 from headrace.emulator.stack import Options, running_stack

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 
 from domain.jobs import transitions
 from domain.jobs.job import Job, Queued, Running, is_final
-from headrace.authoring.job_type import Policy
-from headrace.authoring.outcomes import Done, Retry
+from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
+from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Retry
 
 START = datetime.fromisoformat("2026-11-23T03:00:00+00:00")
 POLICY = Policy(timeout=timedelta(seconds=30), max_attempts=2)

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import aioboto3
 import httpx
 
-from headrace.authoring.frozen import Frozen
 from domain.jobs import transitions
-from headrace.authoring.job_type import Policy
 from domain.jobs.transitions import NewJob
+from functions.api.jobs.models import JobView
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
-from functions.api.jobs.routes.models import JobView
 from headrace.emulator.database import local_credentials
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
 from headrace.emulator.stack import Options, running_stack

@@ -15,14 +15,15 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 from domain.jobs import transitions
 from domain.jobs.job import Cancelled, Failed, Job, Queued, Running, Status
 from domain.jobs.listing import JobFilter, JobListing, JobSummary, summary_of
-from headrace.authoring.outcomes import Done, Fail, Outcome, Retry
+from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.repository import DuePage, JobExists, JobNotFound, JobRepository, VersionConflict
 from domain.jobs.transitions import IllegalTransition
-from headrace.authoring.json_text import JsonText
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
 from domain.results import StorageUnavailable as Unavailable
 from functions.runtime import LazyClient
+from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Fail, Retry
 from tests.conftest import job_listing_on, job_repository_on
 from tests.factories import NOW, POLICY, NewJobFactory
 from tests.fakes.job_listing import FakeJobListing

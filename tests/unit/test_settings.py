@@ -13,8 +13,8 @@ from functions.settings import (
     read_sweeper_settings,
     read_worker_settings,
 )
-from job_types.http_request import ALLOWED_HOSTS
 from headrace.emulator.template import Stack
+from job_types.http_request import ALLOWED_HOSTS
 
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 """What the library reads by itself."""

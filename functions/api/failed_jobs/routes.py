@@ -9,11 +9,11 @@ from domain.jobs.failed_jobs import BulkRetried, BulkRetry, FailedJobService
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.users.user import User
 from functions.api.http.identity import Identify, only_admins
-from functions.api.jobs.routes.responses import IncludeParameter, documents_of, page_answer
 from functions.api.http.json_body import StrictJsonRoute
-from functions.api.jobs.routes.models import JobPage
 from functions.api.http.openapi import problems
 from functions.api.http.problems import refuse
+from functions.api.jobs.models import JobPage
+from functions.api.jobs.responses import IncludeParameter, documents_of, page_answer
 
 
 class RetryFailed(BaseModel):

@@ -1,13 +1,21 @@
 """/healthz: whether the API can reach its store. Open to anyone, and tells nothing else."""
 
+from typing import Literal
+
 from fastapi import APIRouter
+from pydantic import BaseModel
 
 from domain.jobs.repository import JobRepository
 from domain.ports import Clock
 from domain.results import StorageUnavailable
-from functions.api.jobs.routes.models import Health
 from functions.api.http.openapi import problems
 from functions.api.http.problems import refuse
+
+
+class Health(BaseModel):
+    """Whether the API can reach its store."""
+
+    status: Literal["ok"]
 
 
 def health_routes(jobs: JobRepository, clock: Clock) -> APIRouter:

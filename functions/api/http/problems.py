@@ -9,13 +9,8 @@ from starlette.responses import Response
 
 from domain.flaws import MAX_FLAWS, Flaw
 from domain.jobs.repository import JobNotFound, JobUnreadable
-from domain.jobs.service import (
-    Contended,
-    IdempotencyMismatch,
-    InvalidPayload,
-    PayloadTooLarge,
-    UnknownJobType,
-)
+from domain.jobs.service import Contended
+from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
 from domain.jobs.transitions import IllegalTransition
 from domain.results import BadCursor, StaleVersion, StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound

@@ -1,4 +1,4 @@
-"""Times that clients send: the date-time of RFC 3339, section 5.6, and nothing else.
+"""Times as clients send and get them: the date-time of RFC 3339, section 5.6, and nothing else.
 
 pydantic alone reads far more: digits as seconds since 1970, dates without a time, times without seconds.
 """
@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BeforeValidator, WithJsonSchema
+from pydantic import AwareDatetime, BeforeValidator, PlainSerializer, WithJsonSchema
 
 _MAX_LENGTH: Final = 64
 _HOUR_MINUTE = r"(?:[01]\d|2[0-3]):[0-5]\d"
@@ -44,3 +44,11 @@ def _read(value: object) -> object:
 _DateTimeText = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 MomentIn = Annotated[AwareDatetime, BeforeValidator(_read, json_schema_input_type=_DateTimeText)]
 """A field for `read_time`; pydantic's own reading comes after it."""
+
+
+def _rfc3339(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
+
+
+Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str)]
+"""A member of an answer."""

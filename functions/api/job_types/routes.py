@@ -7,14 +7,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from headrace.authoring.job_type import Catalogue
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import PAGE_BYTES
 from domain.users.user import User
 from functions.api.http.identity import Identify
 from functions.api.http.json_body import StrictJsonRoute
-from functions.api.jobs.routes.models import JobTypePage, JobTypeView, job_type_view
 from functions.api.http.openapi import problems
 from functions.api.http.problems import Refused, problem
+from functions.api.job_types.models import JobTypePage, JobTypeView, job_type_view
 
 
 def job_type_routes(catalogue: Catalogue, identify: Identify) -> APIRouter:

@@ -1,25 +1,15 @@
-"""What goes over the wire: input and output models, apart from the domain's own."""
+"""What goes over the wire of jobs: input and output models, apart from the domain's own."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue, PlainSerializer
+from pydantic import BaseModel, Field, JsonValue
 
 from domain.jobs.job import FailureReason, Job, Status
-from headrace.authoring.job_type import AnyJobType
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
-from headrace.authoring.json_text import JsonText, from_json_text, to_json_text
-from domain.users.user import MAX_EMAIL, Role, User
 from functions.api.http.forms import Form
-from functions.api.http.problems import encodable
-from functions.api.http.times import MomentIn
+from functions.api.http.times import Moment, MomentIn
+from headrace.authoring.json_text import JsonText, from_json_text
 
-
-def _rfc3339(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
-
-
-Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str)]
 TagName = Annotated[str, Field(min_length=1, max_length=64)]
 TagValue = Annotated[str, Field(max_length=256)]
 
@@ -33,22 +23,6 @@ class SubmitJob(Form):
     delay_seconds: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = None
     max_attempts: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
     tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] = Field(default_factory=dict)
-
-
-class CreateUser(Form):
-    """A user to add."""
-
-    email: Annotated[str, Field(strict=True, max_length=2 * MAX_EMAIL)]
-    name: Annotated[str, Field(strict=True, min_length=1, max_length=200)]
-    role: Role = "member"
-
-
-class ChangeUser(Form):
-    """What to change of a user; what is absent stays."""
-
-    email: Annotated[str, Field(strict=True, max_length=2 * MAX_EMAIL)] | None = None
-    name: Annotated[str, Field(strict=True, min_length=1, max_length=200)] | None = None
-    role: Role | None = None
 
 
 class ErrorView(BaseModel):
@@ -125,48 +99,6 @@ class JobPage(BaseModel):
     next: str | None
 
 
-class JobTypeView(BaseModel):
-    """A registered job type, with JSON Schema of what it takes and gives."""
-
-    name: str
-    summary: str
-    max_attempts: int
-    timeout_seconds: float
-    payload_schema: dict[str, JsonValue]
-    result_schema: dict[str, JsonValue]
-
-
-class JobTypePage(BaseModel):
-    """Registered job types in alphabetical order, and the cursor for more."""
-
-    items: list[JobTypeView]
-    next: str | None
-
-
-class UserView(BaseModel):
-    """A user."""
-
-    id: str
-    email: str
-    name: str
-    role: Role
-    version: int
-    created_at: Moment
-    updated_at: Moment
-
-
-class UserList(BaseModel):
-    """The users that a search found: none or one."""
-
-    items: list[UserView]
-
-
-class Health(BaseModel):
-    """Whether the API can reach its store."""
-
-    status: Literal["ok"]
-
-
 def job_view(job: Job) -> JobView:
     """A job for its owner's eyes."""
     whole = summary_of(job, DOCUMENTS)
@@ -181,35 +113,6 @@ def summary_view(summary: JobSummary) -> JobSummaryView:
 def listed_job_view(summary: JobSummary, include: Include) -> ListedJobView:
     """A job in a list; a document that is not in `include` has no member at all."""
     return ListedJobView.model_validate(_shared(summary) | _documents(summary, include))
-
-
-def job_type_view(definition: AnyJobType) -> JobTypeView:
-    """A job type for those who submit jobs."""
-    return JobTypeView(
-        name=definition.name,
-        summary=encodable(definition.summary),
-        max_attempts=definition.policy.max_attempts,
-        timeout_seconds=definition.policy.timeout.total_seconds(),
-        payload_schema=_schema(definition.payload, "validation"),
-        result_schema=_schema(definition.result, "serialization"),
-    )
-
-
-def _schema(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> dict[str, JsonValue]:
-    """The model's JSON Schema; for one that has none, a schema that admits anything and says so.
-
-    The model is a user's: writing its schema may raise anything, and may yield what is not JSON.
-    """
-    try:
-        schema = from_json_text(to_json_text(model.model_json_schema(mode=mode)))
-    except BaseException as raised:  # noqa: BLE001 - nothing is awaited here, so this comes from the model
-        return {"description": f"No JSON Schema can be written for {model.__name__}: {type(raised).__name__}."}
-    return schema if isinstance(schema, dict) else {}
-
-
-def user_view(user: User) -> UserView:
-    """A user for itself and for admins."""
-    return UserView.model_construct(**dict(user))
 
 
 def _shared(summary: JobSummary) -> dict[str, object]:

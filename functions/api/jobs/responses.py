@@ -12,7 +12,7 @@ from domain.jobs.job import Job
 from domain.jobs.listing import DOCUMENTS, Include, JobSummary
 from domain.paging import Page
 from functions.api.http.conditional import versioned
-from functions.api.jobs.routes.models import JobPage, job_view, listed_job_view
+from functions.api.jobs.models import JobPage, job_view, listed_job_view
 
 IncludeParameter = Annotated[
     str | None,

@@ -10,24 +10,29 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from domain.jobs.job import Job, Status, is_final
 from domain.jobs.listing import JobFilter, JobListService
 from domain.jobs.repository import JobNotFound
-from domain.jobs.service import InvalidPayload, JobService, Submitted
+from domain.jobs.service import JobService
+from domain.jobs.submitting import InvalidPayload, SubmissionService, Submitted
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.users.service import NotAllowed
 from domain.users.user import User
 from functions.api.http.conditional import is_unchanged, not_modified, wanted_versions
 from functions.api.http.identity import Identify
 from functions.api.http.ids import is_id
-from functions.api.jobs.routes.responses import IncludeParameter, documents_of, job_answer, page_answer
 from functions.api.http.json_body import StrictJsonRoute
-from functions.api.jobs.routes.models import JobPage, JobView, SubmitJob
 from functions.api.http.openapi import JOB_LINKS, problems
 from functions.api.http.problems import refuse
-from functions.api.jobs.routes.submission import BatchAnswer, SubmitBatch, check_key, submission_of, submit_entries
-from functions.api.jobs.routes.waiting import LONGEST_WAIT, next_pause, wait_seconds
+from functions.api.jobs.models import JobPage, JobView, SubmitJob
+from functions.api.jobs.responses import IncludeParameter, documents_of, job_answer, page_answer
+from functions.api.jobs.submission import BatchAnswer, SubmitBatch, check_key, submission_of, submit_entries
+from functions.api.jobs.waiting import LONGEST_WAIT, next_pause, wait_seconds
 
 
 def job_routes(
-    jobs: JobService, lists: JobListService, identify: Identify, longest_wait: timedelta = LONGEST_WAIT
+    submissions: SubmissionService,
+    jobs: JobService,
+    lists: JobListService,
+    identify: Identify,
+    longest_wait: timedelta = LONGEST_WAIT,
 ) -> APIRouter:
     """The routes of jobs; every one of them needs a user. A read waits up to `longest_wait`; zero is never."""
     router = APIRouter(route_class=StrictJsonRoute, tags=["jobs"])
@@ -46,7 +51,7 @@ def job_routes(
         submission = submission_of(body)
         if isinstance(submission, InvalidPayload):
             raise refuse(submission)
-        submitted = await jobs.submit(submission, caller, idempotency_key)
+        submitted = await submissions.submit(submission, caller, idempotency_key)
         if not isinstance(submitted, Submitted):
             raise refuse(submitted)
         headers = {"idempotency-replayed": "true"} if submitted.replayed else {}
@@ -62,7 +67,7 @@ def job_routes(
     ) -> BatchAnswer:
         """Accept up to 25 jobs, each on its own: a wrong entry does not stop the others."""
         check_key(idempotency_key)
-        return BatchAnswer(results=await submit_entries(jobs, body.jobs, caller, idempotency_key))
+        return BatchAnswer(results=await submit_entries(submissions, body.jobs, caller, idempotency_key))
 
     @router.get("/v1/jobs", responses={200: {"model": JobPage}, **problems(400, 401, 403, 422, 503)})
     async def list_jobs(

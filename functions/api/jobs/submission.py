@@ -10,13 +10,13 @@ from pydantic import BaseModel, Field, JsonValue
 
 from domain.flaws import Flaw
 from domain.jobs.job import Job, Succeeded
-from domain.jobs.service import InvalidPayload, JobService, Submitted
 from domain.jobs.submission import Submission
-from headrace.authoring.json_text import byte_length
+from domain.jobs.submitting import InvalidPayload, SubmissionService, Submitted
 from domain.users.user import User
 from functions.api.http.forms import Form, InvalidForm
-from functions.api.jobs.routes.models import JobView, SubmitJob, job_view
 from functions.api.http.problems import Problem, Refused, problem, problem_of
+from functions.api.jobs.models import JobView, SubmitJob, job_view
+from headrace.authoring.json_text import byte_length
 
 MAX_BATCH: Final = 25
 MAX_BATCH_DOCUMENTS: Final = 1024 * 1024
@@ -74,7 +74,9 @@ def submission_of(body: SubmitJob) -> Submission | InvalidPayload:
     return Submission.model_construct(**dict(body))
 
 
-async def submit_entries(jobs: JobService, entries: list[JsonValue], owner: User, key: str | None) -> list[BatchResult]:
+async def submit_entries(
+    submissions: SubmissionService, entries: list[JsonValue], owner: User, key: str | None
+) -> list[BatchResult]:
     """Submit each entry on its own; with a key, each entry has one of its own by its place."""
 
     async def submit(place: int, entry: JsonValue) -> Job | Problem:
@@ -82,7 +84,7 @@ async def submit_entries(jobs: JobService, entries: list[JsonValue], owner: User
         if isinstance(submission, InvalidPayload):
             return problem_of(submission)
         # No client's key holds a line feed, so a place's key is nobody else's.
-        submitted = await jobs.submit(submission, owner, f"{key}\n{place}" if key else None)
+        submitted = await submissions.submit(submission, owner, f"{key}\n{place}" if key else None)
         return submitted.job if isinstance(submitted, Submitted) else problem_of(submitted)
 
     outcomes = await asyncio.gather(*(submit(place, entry) for place, entry in enumerate(entries)))

@@ -13,9 +13,9 @@ from functions.api.http.conditional import is_unchanged, not_modified, required_
 from functions.api.http.identity import Identify, only_admins
 from functions.api.http.ids import is_id
 from functions.api.http.json_body import StrictJsonRoute
-from functions.api.jobs.routes.models import ChangeUser, CreateUser, UserList, UserView, user_view
 from functions.api.http.openapi import problems
 from functions.api.http.problems import refuse
+from functions.api.users.models import ChangeUser, CreateUser, UserList, UserView, user_view
 
 
 def user_routes(users: UserService, identify: Identify) -> APIRouter:

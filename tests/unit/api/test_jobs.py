@@ -7,9 +7,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from domain.jobs import transitions
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job
-from headrace.authoring.job_type import Catalogue
-from headrace.authoring.outcomes import Done
+from domain.jobs.outcomes import Done
 from domain.jobs.repository import JobUnreadable
 from headrace.authoring.json_text import to_json_text
 from tests.factories import NOW, asked_to_stop, failed, finished, legal, retrying, running, succeeded

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import BaseModel, Field, JsonValue
 
-from headrace.authoring.job_type import Catalogue
+from domain.jobs.catalogue import Catalogue
 from domain.results import StorageUnavailable
 from domain.users.repository import UserNotFound
 from domain.users.user import Email, Role, User, changed_user

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from headrace.authoring.job_type import Catalogue, DuplicateJobType, JobType, Policy
+from domain.jobs.catalogue import Catalogue, DuplicateJobType
+from headrace.authoring.job_type import JobType, Policy
 from tests.fakes.handlers import a_handler
 
 

@@ -5,10 +5,10 @@ import pytest
 from domain.jobs.transitions import LEASE_GRACE
 from functions.worker.batch import CONCURRENCY
 from functions.worker.handler import RESERVE
-from job_types import catalogue
 from headrace.emulator.cloudformation import UnsupportedTemplate
 from headrace.emulator.schedule import interval_seconds
 from headrace.emulator.template import Stack, load_stack
+from job_types import catalogue
 
 
 def test_every_function_enters_where_the_code_is(stack: Stack) -> None:

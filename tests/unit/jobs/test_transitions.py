@@ -18,19 +18,20 @@ from domain.jobs.job import (
     Succeeded,
     is_final,
 )
-from headrace.authoring.job_type import Policy
-from headrace.authoring.outcomes import Done, Fail, Retry, Stopped, TimedOut
-from headrace.authoring.retry import Backoff
+from domain.jobs.lifecycle import MOVES
+from domain.jobs.outcomes import Done, TimedOut
 from domain.jobs.transitions import (
     LEASE_GRACE,
     LONGEST_UNEXAMINED,
     MAX_HISTORY,
-    MOVES,
     TRIGGER_PATIENCE,
     UNFINISHED_HORIZON,
     IllegalTransition,
 )
+from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.retry import Backoff
 from tests.factories import (
     NOW,
     POLICY,

@@ -6,8 +6,15 @@ from typing import cast
 import pytest
 from pydantic import JsonValue
 
-from persistence.dynamodb.stream_records import JobChanged, JobOfNewerVersion, JobQueued, JobRemoved, Undecodable, decode
 from persistence.converters.dynamo_to_domain import job_to_item
+from persistence.dynamodb.stream_records import (
+    JobChanged,
+    JobOfNewerVersion,
+    JobQueued,
+    JobRemoved,
+    Undecodable,
+    decode,
+)
 from tests.factories import cancelled, in_every_state, queued
 
 

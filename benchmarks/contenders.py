@@ -19,7 +19,7 @@ from functions.runtime import LazyClient, job_repository
 from headrace.authoring.json_text import JsonText, to_json_text
 from headrace.emulator.database import local_credentials
 from headrace.emulator.event_source_mapping import StreamPump
-from headrace.emulator.execution_environment import Answered, Result
+from headrace.emulator.execution_environment import Result, Returned
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.stack import EMBEDDED_POLL_SECONDS, settings
 from headrace.emulator.tables import ensure_tables
@@ -212,7 +212,7 @@ async def through(bench: Bench, mapping: EventSourceMapping, pool: FunctionPool,
     async def invoke(event: JsonValue) -> Result:
         nonlocal left
         result = await pool.invoke(event)
-        if not isinstance(result, Answered) or result.payload != {"batchItemFailures": []}:
+        if not isinstance(result, Returned) or result.payload != {"batchItemFailures": []}:
             raise ValueError(f"a batch failed: {result}")
         left -= len(cast("dict[str, list[JsonValue]]", event)["Records"])
         if left == 0:

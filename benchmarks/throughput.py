@@ -33,7 +33,7 @@ from functions.runtime import LazyClient, job_listing, job_repository, stream_po
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import embedded_database, local_credentials
-from headrace.emulator.execution_environment import Answered
+from headrace.emulator.execution_environment import Returned
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.stack import MAX_API_CONCURRENCY, api_settings, settings
 from headrace.emulator.template import load_stack
@@ -196,7 +196,7 @@ async def _submissions(bench: Bench) -> tuple[float, float]:
 
                 async def submit(pool: FunctionPool = pool) -> None:
                     result = await pool.invoke(event)
-                    if not isinstance(result, Answered) or cast("dict[str, int]", result.payload)["statusCode"] != 202:  # noqa: PLR2004
+                    if not isinstance(result, Returned) or cast("dict[str, int]", result.payload)["statusCode"] != 202:  # noqa: PLR2004
                         raise ValueError(f"not accepted: {result}")
 
                 began = time.perf_counter()

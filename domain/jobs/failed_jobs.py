@@ -111,7 +111,7 @@ class FailedJobService:
             return job
         if not isinstance(job, Job) or not _fits(summary_of(job), wanted):
             return False
-        queued = transitions.retry_by_hand(job, self._catalogue.policy(job.type), now)
+        queued = transitions.retry_manually(job, self._catalogue.policy(job.type), now)
         written = await self._jobs.replace(queued, job.version) if isinstance(queued, Job) else queued
         return written if isinstance(written, StorageUnavailable) else isinstance(written, Job)
 

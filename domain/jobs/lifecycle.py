@@ -40,6 +40,6 @@ MOVES: tuple[Move, ...] = (
     Move(source="retrying", target="queued", action="queue when due", actor="sweeper"),
     Move(source="retrying", target="cancelled", action="cancel", actor="client"),
     Move(source="retrying", target="failed", action="expire", actor="sweeper"),
-    Move(source="failed", target="queued", action="retry by hand", actor="client"),
-    Move(source="cancelled", target="queued", action="retry by hand", actor="client"),
+    Move(source="failed", target="queued", action="retry manually", actor="client"),
+    Move(source="cancelled", target="queued", action="retry manually", actor="client"),
 )

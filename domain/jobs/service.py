@@ -73,7 +73,7 @@ class JobService:
 
     def _moved(self, job: Job, action: Literal["cancel", "retry"]) -> Job | IllegalTransition:
         policy: Policy = self._catalogue.policy(job.type)
-        move = transitions.cancel if action == "cancel" else transitions.retry_by_hand
+        move = transitions.cancel if action == "cancel" else transitions.retry_manually
         return move(job, policy, self._clock())
 
 

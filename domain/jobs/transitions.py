@@ -278,10 +278,10 @@ def rescue(job: Job, policy: Policy, now: datetime, random: float) -> Job | Ille
     return retry(job, policy, lost, "exhausted", now, random)
 
 
-def retry_by_hand(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+def retry_manually(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
     """A person gives a failed or cancelled job all its attempts again."""
     if not isinstance(job.state, Failed | Cancelled):
-        return _illegal(job, "retry by hand")
+        return _illegal(job, "retry manually")
     return _moved(
         job,
         Queued(queued_at=now),

@@ -17,7 +17,7 @@ from persistence.dynamodb.stream_records import Undecodable
 CONDITION = "RecordUndecodable"
 
 
-async def set_aside(
+async def dead_letter(
     queue_url: str, records: Sequence[Undecodable], request_id: str, function_arn: str, now: datetime
 ) -> tuple[str, ...]:
     """Send one message for each record; the sequence numbers of those for which that failed.

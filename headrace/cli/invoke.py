@@ -6,7 +6,7 @@ from pydantic import JsonValue
 from functions.settings import ENDPOINT_VARIABLE
 from headrace.cli.target import ExitCode, fail, json_text
 from headrace.emulator.database import StackError
-from headrace.emulator.execution_environment import Answered, FunctionFailed
+from headrace.emulator.execution_environment import FunctionFailed, Returned
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.stack import credentials_for, parameters
 from headrace.emulator.state import Folder
@@ -35,7 +35,7 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
         await pool.stop()
     click.echo(log.read_text(errors="backslashreplace"), err=True, nl=False)
     match result:
-        case Answered(payload=payload):
+        case Returned(payload=payload):
             click.echo(json_text(payload))
             return 0
         case FunctionFailed():

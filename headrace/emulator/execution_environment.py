@@ -29,7 +29,7 @@ UNREADABLE = "Runtime.MarshalError"
 """As AWS's runtimes call an answer that is no JSON."""
 
 
-class Answered(Frozen):
+class Returned(Frozen):
     """The handler returned."""
 
     payload: JsonValue
@@ -42,7 +42,7 @@ class FunctionFailed(Frozen):
     message: str
 
 
-Result = Answered | FunctionFailed
+Result = Returned | FunctionFailed
 
 
 class _Invocation:
@@ -72,7 +72,7 @@ class Environment:
         self._runner: web.AppRunner | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._limiter: asyncio.Task[None] | None = None
-        self._devoured: str | None = None
+        self._out_of_memory: str | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -144,8 +144,8 @@ class Environment:
             exited = f"Runtime exited with code {code}" if code >= 0 else f"Runtime exited on signal {-code}"
             self._current.settle(
                 FunctionFailed(error_type="Runtime.ExitError", message=exited)
-                if self._devoured is None
-                else FunctionFailed(error_type="Runtime.OutOfMemory", message=self._devoured)
+                if self._out_of_memory is None
+                else FunctionFailed(error_type="Runtime.OutOfMemory", message=self._out_of_memory)
             )
 
     async def _limit_memory(self, process: asyncio.subprocess.Process) -> None:
@@ -153,7 +153,7 @@ class Environment:
         limit = self._function.memory_size * 2**20
         while self.alive and (used := _resident(process.pid)) is not None:
             if used > limit:
-                self._devoured = f"Memory Size: {self._function.memory_size} MB, used: {used // 2**20} MB"
+                self._out_of_memory = f"Memory Size: {self._function.memory_size} MB, used: {used // 2**20} MB"
                 with suppress(ProcessLookupError):
                     process.kill()
                 return
@@ -223,7 +223,7 @@ def _result(posted: bytes) -> Result:
         told = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes)."
         return FunctionFailed(error_type=RESPONSE_TOO_LARGE, message=told)
     try:
-        return Answered(payload=json.loads(posted))
+        return Returned(payload=json.loads(posted))
     except (ValueError, RecursionError) as error:
         return FunctionFailed(
             error_type=UNREADABLE, message=f"The response is no JSON document: {type(error).__name__}"

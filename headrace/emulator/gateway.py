@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import JsonValue
 
-from headrace.emulator.execution_environment import MAX_PAYLOAD_BYTES, Answered, FunctionFailed, Result
+from headrace.emulator.execution_environment import MAX_PAYLOAD_BYTES, FunctionFailed, Result, Returned
 from headrace.emulator.http_event import GREEDY, RefusedRequest, RequestHead, http_event, request_head
 from headrace.emulator.http_response import MalformedAnswer, http_response
 from headrace.emulator.template import Route
@@ -116,7 +116,7 @@ class Gateway:
                 return _message(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
             case FunctionFailed():
                 return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
-            case Answered(payload=answer):
+            case Returned(payload=answer):
                 response = http_response(answer)
         if isinstance(response, MalformedAnswer):
             print(f"{route.function} gave no HTTP response: {response.reason}", file=sys.stderr)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import aioboto3
 import pytest
 
-from functions.worker.dead_letters import set_aside
+from functions.worker.dead_letters import dead_letter
 from persistence.dynamodb.stream_records import Undecodable
 from tests.factories import NOW
 
@@ -31,7 +31,7 @@ async def queue_url(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 
 async def test_the_message_says_where_the_record_stands_and_not_what_it_holds(queue_url: str) -> None:
-    assert await set_aside(queue_url, (RECORD, NUMBERLESS), "invocation-1", FUNCTION, NOW) == ()
+    assert await dead_letter(queue_url, (RECORD, NUMBERLESS), "invocation-1", FUNCTION, NOW) == ()
     async with aioboto3.Session().client("sqs") as client:
         received = await client.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
     messages = [json.loads(message["Body"]) for message in received["Messages"]]
@@ -59,12 +59,12 @@ async def test_the_message_says_where_the_record_stands_and_not_what_it_holds(qu
 
 async def test_what_cannot_be_sent_is_handed_back(queue_url: str) -> None:
     missing = queue_url + "-that-is-not-there"
-    assert await set_aside(missing, (RECORD, NUMBERLESS), "invocation-1", FUNCTION, NOW) == (RECORD.sequence_number,)
+    assert await dead_letter(missing, (RECORD, NUMBERLESS), "invocation-1", FUNCTION, NOW) == (RECORD.sequence_number,)
 
 
 async def test_without_a_queue_everything_is_handed_back() -> None:
-    assert await set_aside("", (RECORD, NUMBERLESS), "invocation-1", FUNCTION, NOW) == (RECORD.sequence_number,)
+    assert await dead_letter("", (RECORD, NUMBERLESS), "invocation-1", FUNCTION, NOW) == (RECORD.sequence_number,)
 
 
 async def test_nothing_is_asked_of_a_queue_when_all_could_be_read() -> None:
-    assert await set_aside("http://127.0.0.1:1/never", (), "invocation-1", FUNCTION, NOW) == ()
+    assert await dead_letter("http://127.0.0.1:1/never", (), "invocation-1", FUNCTION, NOW) == ()

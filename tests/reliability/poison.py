@@ -70,7 +70,7 @@ class Survived(Frozen):
 
     ended: dict[str, tuple[str, str]]
     """The reason and the error's code, by job type."""
-    set_aside: int
+    dead_letter: int
     """Messages on the on-failure queue, for undecodable records."""
     undecodable: int
     healthy: int
@@ -98,7 +98,7 @@ async def survive() -> Survived:
                 ids = await asyncio.gather(*(_submit(client, body) for body in bodies))
                 jobs = [await _final(client, job_id) for job_id in (*ids, BAD_PAYLOAD)]
                 queue = state.queue("OnFailureQueue")
-                set_aside = await _messages(queue, len(UNDECODABLE))
+                dead_letter = await _messages(queue, len(UNDECODABLE))
     healthy = [job for job in jobs if job.type == "test.note" and job.id != BAD_PAYLOAD]
     for job in healthy:
         if job.status != "succeeded":
@@ -109,7 +109,7 @@ async def survive() -> Survived:
         raise Violation(f"I5: poison ended otherwise: {wrong}")
     return Survived(
         ended=ended,
-        set_aside=set_aside,
+        dead_letter=dead_letter,
         undecodable=len(UNDECODABLE),
         healthy=len(healthy),
         seconds=time.monotonic() - began,

@@ -161,7 +161,7 @@ class Machine(RuleBasedStateMachine):
             case Running(lease=lease) if lease.until > self.now:
                 return transitions.finish(job, POLICY, lease.token, outcome, self.now, 0.5)
             case _:
-                again = transitions.retry_by_hand(job, POLICY, self.now)
+                again = transitions.retry_manually(job, POLICY, self.now)
                 return again if isinstance(again, Job) else transitions.wake(job, POLICY, self.now, 0.5)
 
 

@@ -13,7 +13,7 @@ from functions.api.http.json_body import StrictJsonRoute
 from functions.api.http.openapi import problems
 from functions.api.http.problems import refuse
 from functions.api.jobs.models import JobPage
-from functions.api.jobs.responses import IncludeParameter, documents_of, page_answer
+from functions.api.jobs.responses import IncludeParameter, documents_of, page_response
 
 
 class RetryFailed(BaseModel):
@@ -54,7 +54,7 @@ def failed_job_routes(failed_jobs: FailedJobService, identify: Identify) -> APIR
         page = await failed_jobs.list(type, PageRequest(limit=limit, cursor=cursor), documents)
         if not isinstance(page, Page):
             raise refuse(page)
-        return page_answer(page, documents, "/v1/failed-jobs", {"type": type, "limit": limit, "include": include})
+        return page_response(page, documents, "/v1/failed-jobs", {"type": type, "limit": limit, "include": include})
 
     @router.post("/v1/failed-jobs/retry", responses=problems(400, 401, 403, 413, 415, 422, 503))
     async def retry_failed_jobs(body: RetryFailed, caller: Caller) -> Retried:

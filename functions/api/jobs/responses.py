@@ -28,7 +28,7 @@ def documents_of(include: str | None) -> Include:
     return frozenset(name for name in DOCUMENTS if name in (include or "").split(","))
 
 
-def job_answer(job: Job, status: HTTPStatus, headers: Mapping[str, str]) -> Response:
+def job_response(job: Job, status: HTTPStatus, headers: Mapping[str, str]) -> Response:
     """A job; where it was accepted, also its place."""
     view = job_view(job)
     location = {"location": view.links["self"]} if status == HTTPStatus.ACCEPTED else {}
@@ -40,7 +40,9 @@ def job_answer(job: Job, status: HTTPStatus, headers: Mapping[str, str]) -> Resp
     )
 
 
-def page_answer(page: Page[JobSummary], include: Include, path: str, query: Mapping[str, str | int | None]) -> Response:
+def page_response(
+    page: Page[JobSummary], include: Include, path: str, query: Mapping[str, str | int | None]
+) -> Response:
     """A page of jobs; `query` is what led to it, and the link repeats it with the next cursor."""
     body = JobPage(items=[listed_job_view(job, include) for job in page.items], next=page.next)
     following = urlencode({name: value for name, value in query.items() if value is not None} | {"cursor": page.next})

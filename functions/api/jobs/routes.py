@@ -22,7 +22,7 @@ from functions.api.http.json_body import StrictJsonRoute
 from functions.api.http.openapi import JOB_LINKS, problems
 from functions.api.http.problems import refuse
 from functions.api.jobs.models import JobPage, JobView, SubmitJob
-from functions.api.jobs.responses import IncludeParameter, documents_of, job_answer, page_answer
+from functions.api.jobs.responses import IncludeParameter, documents_of, job_response, page_response
 from functions.api.jobs.submission import BatchAnswer, SubmitBatch, check_key, submission_of, submit_entries
 from functions.api.jobs.waiting import LONGEST_WAIT, next_pause, wait_seconds
 
@@ -55,7 +55,7 @@ def job_routes(
         if not isinstance(submitted, Submitted):
             raise refuse(submitted)
         headers = {"idempotency-replayed": "true"} if submitted.replayed else {}
-        return job_answer(submitted.job, HTTPStatus.ACCEPTED, headers)
+        return job_response(submitted.job, HTTPStatus.ACCEPTED, headers)
 
     @router.post(
         "/v1/jobs/batch",
@@ -92,7 +92,7 @@ def job_routes(
         if not isinstance(page, Page):
             raise refuse(page)
         query = {"status": status, "type": type, "owner": owner, "limit": limit, "include": include}
-        return page_answer(page, documents, "/v1/jobs", query)
+        return page_response(page, documents, "/v1/jobs", query)
 
     @router.get(
         "/v1/jobs/{job_id}",
@@ -113,7 +113,7 @@ def job_routes(
         headers = {"preference-applied": f"wait={wait}"} if wait else {}
         if is_unchanged(if_none_match, job.version):
             return not_modified(job.version, headers)
-        return job_answer(job, HTTPStatus.OK, headers)
+        return job_response(job, HTTPStatus.OK, headers)
 
     @router.post(
         "/v1/jobs/{job_id}/cancel",
@@ -124,7 +124,7 @@ def job_routes(
         changed = await jobs.cancel(_checked(job_id), caller, wanted_versions(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
-        return job_answer(changed, HTTPStatus.OK if is_final(changed) else HTTPStatus.ACCEPTED, {})
+        return job_response(changed, HTTPStatus.OK if is_final(changed) else HTTPStatus.ACCEPTED, {})
 
     @router.post(
         "/v1/jobs/{job_id}/retry",
@@ -136,7 +136,7 @@ def job_routes(
         changed = await jobs.retry(_checked(job_id), caller, wanted_versions(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
-        return job_answer(changed, HTTPStatus.ACCEPTED, {})
+        return job_response(changed, HTTPStatus.ACCEPTED, {})
 
     return router
 

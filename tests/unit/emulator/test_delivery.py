@@ -8,13 +8,13 @@ import pytest
 from pydantic import JsonValue
 
 from headrace.emulator.delivery import Discarded, StreamRecord, deliver
-from headrace.emulator.execution_environment import Answered, FunctionFailed, Result
+from headrace.emulator.execution_environment import FunctionFailed, Result, Returned
 from headrace.emulator.template import EventSourceMapping
 from tests.factories import NOW
 from tests.fakes.clock import FakeClock
 
 CRASH = FunctionFailed(error_type="Runtime.ExitError", message="signal 9")
-SUCCESS = Answered(payload={"batchItemFailures": []})
+SUCCESS = Returned(payload={"batchItemFailures": []})
 
 
 def a_mapping(**settings: object) -> EventSourceMapping:
@@ -29,8 +29,8 @@ def records(*numbers: int, age: timedelta = timedelta(0)) -> tuple[StreamRecord,
     )
 
 
-def failing(*numbers: int) -> Answered:
-    return Answered(payload={"batchItemFailures": [{"itemIdentifier": str(number)} for number in numbers]})
+def failing(*numbers: int) -> Returned:
+    return Returned(payload={"batchItemFailures": [{"itemIdentifier": str(number)} for number in numbers]})
 
 
 class Delivery:
@@ -69,7 +69,7 @@ def poisoned_by(poison: int) -> Callable[[list[int]], Result]:
 
 @pytest.mark.parametrize("payload", [None, {}, {"batchItemFailures": []}, {"batchItemFailures": None}, "", []])
 async def test_a_null_or_empty_response_is_success(payload: JsonValue) -> None:
-    done = await Delivery(lambda _: Answered(payload=payload)).run(records(1, 2, 3), a_mapping())
+    done = await Delivery(lambda _: Returned(payload=payload)).run(records(1, 2, 3), a_mapping())
     assert done.invocations == [[1, 2, 3]]
     assert done.discarded == []
 
@@ -82,14 +82,14 @@ async def test_the_lowest_failure_is_the_checkpoint_from_which_everything_comes_
 
 @pytest.mark.parametrize("named", [None, "", "unknown", 7])
 async def test_a_wrong_identifier_fails_the_whole_batch(named: JsonValue) -> None:
-    answers = iter([Answered(payload={"batchItemFailures": [{"itemIdentifier": named}]}), SUCCESS])
+    answers = iter([Returned(payload={"batchItemFailures": [{"itemIdentifier": named}]}), SUCCESS])
     done = await Delivery(lambda _: next(answers)).run(records(1, 2), a_mapping())
     assert done.invocations == [[1, 2], [1, 2]]
 
 
 @pytest.mark.parametrize("entry", [{}, {"ItemIdentifier": "1"}, "1"])
 async def test_a_misnamed_identifier_fails_the_whole_batch(entry: JsonValue) -> None:
-    answers = iter([Answered(payload={"batchItemFailures": [entry]}), SUCCESS])
+    answers = iter([Returned(payload={"batchItemFailures": [entry]}), SUCCESS])
     done = await Delivery(lambda _: next(answers)).run(records(1, 2), a_mapping())
     assert done.invocations == [[1, 2], [1, 2]]
 
@@ -164,7 +164,7 @@ async def test_a_record_that_always_fails_is_named_until_it_is_discarded_and_blo
     ],
 )  # fmt: skip
 async def test_what_is_no_report_fails_the_whole_batch(payload: JsonValue) -> None:
-    answers = iter([Answered(payload=payload), SUCCESS])
+    answers = iter([Returned(payload=payload), SUCCESS])
     done = await Delivery(lambda _: next(answers)).run(records(1, 2), a_mapping())
     assert done.invocations == [[1, 2], [1, 2]]
 
@@ -172,18 +172,18 @@ async def test_what_is_no_report_fails_the_whole_batch(payload: JsonValue) -> No
 @pytest.mark.parametrize("payload", ["done", 7, {"batchItemFailures": 1}, ["x"]])
 async def test_without_reporting_every_answer_is_success(payload: JsonValue) -> None:
     mapping = a_mapping(report_batch_item_failures=False)
-    done = await Delivery(lambda _: Answered(payload=payload)).run(records(1, 2), mapping)
+    done = await Delivery(lambda _: Returned(payload=payload)).run(records(1, 2), mapping)
     assert done.invocations == [[1, 2]]
 
 
 async def test_a_failure_named_twice_counts_once_and_further_members_are_ignored() -> None:
     report: JsonValue = {"batchItemFailures": [{"itemIdentifier": "2", "x": 1}, {"itemIdentifier": "2"}], "y": 2}
-    answers = iter([Answered(payload=report), SUCCESS])
+    answers = iter([Returned(payload=report), SUCCESS])
     done = await Delivery(lambda _: next(answers)).run(records(1, 2, 3), a_mapping())
     assert done.invocations == [[1, 2, 3], [2, 3]]
 
 
 @pytest.mark.parametrize("payload", [{"statusCode": 200}, {"batchItemFailures": None, "x": 1}])
 async def test_a_report_that_names_no_failure_is_success(payload: JsonValue) -> None:
-    done = await Delivery(lambda _: Answered(payload=payload)).run(records(1), a_mapping())
+    done = await Delivery(lambda _: Returned(payload=payload)).run(records(1), a_mapping())
     assert done.invocations == [[1]]

@@ -51,7 +51,7 @@ template: $(TOOLS)/cfn-lint/.done $(TOOLS)/sam/.done $(TOOLS)/checkov/.done ## c
 	$(TOOLS)/checkov/bin/checkov --config-file .checkov.yaml
 
 audit: setup $(TOOLS)/audit/.done ## look for known vulnerabilities (pip-audit) and for insecure code (bandit)
-	$(TOOLS)/audit/bin/bandit --quiet --severity-level medium --recursive domain persistence events functions job_types local
+	$(TOOLS)/audit/bin/bandit --quiet --severity-level medium --recursive domain functions headrace job_types persistence
 	$(BIN)/python -m scripts.audit
 
 fuzz: setup $(TOOLS)/schemathesis/.done ## two thousand calls made from the OpenAPI document, as a member and as an admin

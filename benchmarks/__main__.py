@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from benchmarks import api_cost, bundle, cold_start, contenders, memory, repository, scale, throughput
-from local.cloudformation import ROOT
+from headrace.emulator.cloudformation import ROOT
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 PACKAGES = ("aioboto3", "aiobotocore", "aiohttp", "aws-lambda-powertools", "fastapi", "mangum", "pydantic")

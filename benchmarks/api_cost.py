@@ -16,21 +16,21 @@ from fastapi import FastAPI
 from mangum import Mangum
 from pydantic import JsonValue
 
-from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from domain.jobs.job_type import Policy
 from domain.jobs.transitions import NewJob
-from domain.json_text import to_json_text
 from domain.users.repository import UserNotFound
 from domain.users.user import Email, User
 from functions.api.app import create_app
-from functions.api.event import readable
-from functions.api.models import JobView, SubmitJob, job_view
+from functions.api.http.event import readable
+from functions.api.jobs.models import JobView, SubmitJob, job_view
 from functions.runtime import new_id, now
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import to_json_text
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.template import load_stack
 from job_types import catalogue
-from local.cloudformation import ROOT
-from local.template import load_stack
 from scripts.generate import SAMPLE_OWNER_ID, sample_user
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.job_repository import FakeJobRepository

@@ -19,18 +19,18 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from domain.jobs.job_type import Policy
 from domain.jobs.transitions import NewJob
-from domain.json_text import JsonText
 from functions.runtime import LazyClient, job_repository, user_repository
-from local.cloudformation import ROOT
-from local.database import embedded_database, local_credentials
-from local.stack import api_settings, settings
-from local.tables import ensure_tables
-from local.template import Stack, load_stack
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.database import embedded_database, local_credentials
+from headrace.emulator.stack import api_settings, settings
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import Stack, load_stack
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.build import build
 from scripts.generate import SAMPLE_OWNER_ID, sample_user, stream_record

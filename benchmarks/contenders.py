@@ -15,16 +15,16 @@ from pydantic import JsonValue
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
-from domain.json_text import JsonText, to_json_text
 from functions.runtime import LazyClient, job_repository
+from headrace.authoring.json_text import JsonText, to_json_text
+from headrace.emulator.database import local_credentials
+from headrace.emulator.event_source_mapping import StreamPump
+from headrace.emulator.execution_environment import Result, Returned
+from headrace.emulator.function_pool import FunctionPool
+from headrace.emulator.stack import EMBEDDED_POLL_SECONDS, settings
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import EventSourceMapping, LambdaFunction, Stack, Table
 from job_types.csv_profile import CSV_PROFILE, CsvDocument, profile
-from local.database import local_credentials
-from local.event_source_mapping import StreamPump
-from local.execution_environment import Answered, Result
-from local.function_pool import FunctionPool
-from local.stack import EMBEDDED_POLL_SECONDS, settings
-from local.tables import ensure_tables
-from local.template import EventSourceMapping, LambdaFunction, Stack, Table
 from persistence.converters.dynamo_to_domain import string_of
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ async def through(bench: Bench, mapping: EventSourceMapping, pool: FunctionPool,
     async def invoke(event: JsonValue) -> Result:
         nonlocal left
         result = await pool.invoke(event)
-        if not isinstance(result, Answered) or result.payload != {"batchItemFailures": []}:
+        if not isinstance(result, Returned) or result.payload != {"batchItemFailures": []}:
             raise ValueError(f"a batch failed: {result}")
         left -= len(cast("dict[str, list[JsonValue]]", event)["Records"])
         if left == 0:

@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.cold_start import PARAMETERS, an_event
-from domain.frozen import Frozen
 from functions.runtime import LazyClient, user_repository
-from local.database import embedded_database, local_credentials
-from local.stack import api_settings
-from local.tables import ensure_tables
-from local.template import Stack, load_stack
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.database import embedded_database, local_credentials
+from headrace.emulator.stack import api_settings
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import Stack, load_stack
 from scripts.build import build
 from scripts.generate import sample_user
 

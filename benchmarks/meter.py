@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 from botocore.model import OperationModel
 from pydantic import Field
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 from persistence.converters.dynamo_to_domain import item_size
 
 if TYPE_CHECKING:

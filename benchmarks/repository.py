@@ -13,18 +13,18 @@ from pathlib import Path
 
 import aioboto3
 
-from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from domain.jobs.job_type import Policy
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
-from domain.json_text import JsonText
 from functions.runtime import LazyClient, job_repository
-from local.database import embedded_database, local_credentials
-from local.stack import settings
-from local.tables import ensure_tables
-from local.template import load_stack
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
+from headrace.emulator.database import embedded_database, local_credentials
+from headrace.emulator.stack import settings
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import load_stack
 from persistence.converters.dynamo_to_domain import item_size, job_to_item
 
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}

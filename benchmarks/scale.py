@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.meter import Cost, Meter, together
-from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from domain.jobs.job_type import Policy
 from domain.jobs.listing import JobFilter, JobListing
 from domain.jobs.outcomes import Done
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.transitions import IllegalTransition, NewJob
-from domain.json_text import JsonText
 from domain.paging import PageRequest
 from functions.runtime import LazyClient, job_listing, job_repository, stream_positions
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
+from headrace.emulator.database import embedded_database, local_credentials
+from headrace.emulator.stack import settings
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import load_stack
 from job_types import catalogue
-from local.database import embedded_database, local_credentials
-from local.stack import settings
-from local.tables import ensure_tables
-from local.template import load_stack
 from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions

@@ -29,14 +29,14 @@ from benchmarks.contenders import (
 )
 from benchmarks.meter import Meter
 from benchmarks.scale import costs
-from domain.frozen import Frozen
 from functions.runtime import LazyClient, job_listing, job_repository, stream_positions, user_repository
-from local.cloudformation import ROOT
-from local.database import embedded_database, local_credentials
-from local.execution_environment import Answered
-from local.function_pool import FunctionPool
-from local.stack import MAX_API_CONCURRENCY, api_settings, settings
-from local.template import load_stack
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.database import embedded_database, local_credentials
+from headrace.emulator.execution_environment import Returned
+from headrace.emulator.function_pool import FunctionPool
+from headrace.emulator.stack import MAX_API_CONCURRENCY, api_settings, settings
+from headrace.emulator.template import load_stack
 from scripts.generate import sample_user, stream_record
 
 ROUNDS = 9
@@ -196,7 +196,7 @@ async def _submissions(bench: Bench) -> tuple[float, float]:
 
                 async def submit(pool: FunctionPool = pool) -> None:
                     result = await pool.invoke(event)
-                    if not isinstance(result, Answered) or cast("dict[str, int]", result.payload)["statusCode"] != 202:  # noqa: PLR2004
+                    if not isinstance(result, Returned) or cast("dict[str, int]", result.payload)["statusCode"] != 202:  # noqa: PLR2004
                         raise ValueError(f"not accepted: {result}")
 
                 began = time.perf_counter()

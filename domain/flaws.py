@@ -6,8 +6,8 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
-from domain.frozen import Frozen
-from domain.json_text import JsonText
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.json_text import JsonText
 
 MAX_FLAWS: Final = 20
 """Flaws that are described; the rest are counted."""

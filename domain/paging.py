@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 from pydantic import Field
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 
 MAX_PAGE = 100
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 
 
 class StorageUnavailable(Frozen):

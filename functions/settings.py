@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 """The name that AWS's SDKs agreed on for another endpoint of one service."""

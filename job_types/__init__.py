@@ -2,7 +2,8 @@
 
 from typing import cast
 
-from domain.jobs.job_type import AnyHandler, Catalogue
+from domain.jobs.catalogue import Catalogue
+from headrace.authoring.job_type import AnyHandler
 from job_types.csv_profile import ProfileCsv
 from job_types.http_request import DeliverHttpRequest
 

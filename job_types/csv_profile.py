@@ -6,9 +6,10 @@ from itertools import accumulate
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.jobs.job_type import JobContext, JobType, Policy
-from domain.jobs.outcomes import Fail
-from domain.json_text import byte_length, to_json_text
+from headrace.authoring.context import JobContext
+from headrace.authoring.job_type import JobType, Policy
+from headrace.authoring.json_text import byte_length, to_json_text
+from headrace.authoring.outcomes import Fail
 from job_types.csv_column import ColumnProfile, Quantiles, ValueCount, profile_column
 from job_types.csv_table import Table, read_table
 from job_types.slices import Steps, at_once, in_slices

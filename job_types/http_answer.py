@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from domain.json_text import byte_length, to_json_text
+from headrace.authoring.json_text import byte_length, to_json_text
 from job_types.http_exchange import Headers
 
 MAX_BODY_BYTES = 64 * 1024

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from domain.jobs.job_type import JobContext, JobType, Policy
-from domain.jobs.outcomes import Fail, Retry
-from domain.jobs.retry import Backoff
+from headrace.authoring.context import JobContext
+from headrace.authoring.job_type import JobType, Policy
+from headrace.authoring.outcomes import Fail, Retry
+from headrace.authoring.retry import Backoff
 from job_types.addresses import is_public
 from job_types.http_answer import MAX_BODY_BYTES, first_header, retry_after, text_headers, text_of
 from job_types.http_exchange import Incoming, NoAnswer, Outgoing, exchange

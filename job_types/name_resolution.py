@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Protocol
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 
 LOOKUP_LIMIT = timedelta(seconds=4)
 """How long a lookup may take, the wait for a thread included."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from local.cloudformation import ROOT, TEMPLATE, resolved
+from headrace.emulator.cloudformation import ROOT, TEMPLATE, resolved
 
 FOLDER = ROOT / ".aws-sam" / "adopt"
 TABLES = ("JobsTable", "UsersTable", "UserEmailsTable")

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 
-from local.cloudformation import ROOT
+from headrace.emulator.cloudformation import ROOT
 
 PIP_AUDIT = ROOT / ".tools" / "audit" / "bin" / "pip-audit"
 LOCK = ROOT / "requirements" / "function-api.txt"

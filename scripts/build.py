@@ -35,6 +35,8 @@ SHARED = (
     "domain",
     "persistence",
     "job_types",
+    "headrace/__init__.py",
+    "headrace/authoring",
     "functions/__init__.py",
     "functions/runtime.py",
     "functions/settings.py",
@@ -51,7 +53,7 @@ class Contents:
 
 CONTENTS = {
     "ApiFunction": Contents((*SHARED, "functions/api"), "requirements/function-api.txt"),
-    "WorkerFunction": Contents((*SHARED, "events", "functions/worker"), "requirements/function.txt"),
+    "WorkerFunction": Contents((*SHARED, "functions/worker"), "requirements/function.txt"),
     "SweeperFunction": Contents((*SHARED, "functions/sweeper"), "requirements/function.txt"),
 }
 

@@ -14,11 +14,11 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from local.cloudformation import ROOT
-from local.directory import LOCAL_ADMIN, create_user, ensure_local_admin
-from local.stack import Options, running_stack
-from local.state import Folder
-from local.tokens import local_authority
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.directory import LOCAL_ADMIN, create_user, ensure_local_admin
+from headrace.emulator.stack import Options, running_stack
+from headrace.emulator.state import Folder
+from headrace.emulator.tokens import local_authority
 
 SCHEMATHESIS = ROOT / ".tools" / "schemathesis" / "bin" / "schemathesis"
 MEMBER = "member@example.com"

@@ -11,17 +11,18 @@ from pathlib import Path
 from aws_lambda_powertools import Logger
 from pydantic import JsonValue
 
-from domain.frozen import Frozen
 from domain.jobs import job as states
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from domain.jobs.job_type import Policy
-from domain.jobs.transitions import MOVES, IllegalTransition, NewJob
-from domain.json_text import JsonText
+from domain.jobs.lifecycle import MOVES
+from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.users.user import Role, User
 from functions.api.app import create_app
 from functions.runtime import LazyClient, job_listing, job_repository, new_id, now, user_repository
 from functions.settings import ApiSettings, Settings
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
 from job_types import catalogue
 from persistence.converters.dynamo_to_domain import job_to_item
 

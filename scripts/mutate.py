@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from local.cloudformation import ROOT
+from headrace.emulator.cloudformation import ROOT
 
 TRANSITIONS = "domain/jobs/transitions.py"
 REPOSITORIES = (

@@ -17,8 +17,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from local.database import local_credentials
-from local.template import LambdaFunction, load_stack
+from headrace.emulator.database import local_credentials
+from headrace.emulator.template import LambdaFunction, load_stack
 from scripts.needs import Needs
 from scripts.reading import module_of
 

@@ -25,11 +25,11 @@ from pydantic import JsonValue
 from domain.jobs.job import Job
 from domain.users.user import User
 from functions.runtime import LazyClient, job_repository, user_repository
-from local.cloudformation import ROOT
-from local.database import DATABASE_ONLY, embedded_database, local_credentials
-from local.stack import api_settings, settings
-from local.tables import ensure_tables
-from local.template import load_stack
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.database import DATABASE_ONLY, embedded_database, local_credentials
+from headrace.emulator.stack import api_settings, settings
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import load_stack
 from scripts import stand_in
 from scripts.build import ARCHITECTURE
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, SAMPLE_TIME, sample_job

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.cloudformation import ROOT
+from headrace.emulator.cloudformation import ROOT
 
 PYTHON = "3.11"
 RELEASE = "bookworm"

@@ -12,9 +12,9 @@ import pytest
 
 from functions.runtime import LazyClient
 from functions.settings import Settings
-from local.database import embedded_database, local_credentials
-from local.tables import ensure_tables
-from local.template import Stack, load_stack
+from headrace.emulator.database import embedded_database, local_credentials
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import Stack, load_stack
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_listing import DynamoJobListing
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository

@@ -8,11 +8,12 @@ from typing_extensions import Unpack
 
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from domain.jobs.job_type import Policy
-from domain.jobs.outcomes import Done, Fail, Outcome, Retry
+from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.transitions import IllegalTransition, NewJob
-from domain.json_text import JsonText
 from domain.users.user import User
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Fail, Retry
 
 NOW = datetime(2026, 11, 23, 3, 0, 0, 123456, tzinfo=UTC)
 POLICY = Policy()

@@ -10,17 +10,19 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Literal
 
-from domain.frozen import Frozen
 from domain.jobs import transitions
 from domain.jobs.attempt import MAX_CONFLICTS, Attempt
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.guard import is_plain, outcome_of
 from domain.jobs.job import Job, Queued, Running, Status
-from domain.jobs.job_type import AnyHandler, Catalogue
-from domain.jobs.outcomes import Fail, Outcome
+from domain.jobs.outcomes import Outcome
 from domain.jobs.repository import JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
 from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import AnyHandler
+from headrace.authoring.outcomes import Fail
 
 RECORD_PAUSE = timedelta(milliseconds=200)
 """Between tries to record an outcome while the store does not answer."""

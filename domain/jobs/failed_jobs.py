@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from domain.frozen import Frozen
 from domain.jobs import transitions
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job
-from domain.jobs.job_type import Catalogue
 from domain.jobs.listing import SUMMARIES, Include, JobListing, JobSummary, summary_of
 from domain.jobs.repository import JobRepository
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.ports import Clock
 from domain.results import BadCursor, StorageUnavailable
+from headrace.authoring.frozen import Frozen
 
 CONCURRENCY = 16
 """Jobs that a bulk retry holds in memory at once."""
@@ -111,7 +111,7 @@ class FailedJobService:
             return job
         if not isinstance(job, Job) or not _fits(summary_of(job), wanted):
             return False
-        queued = transitions.retry_by_hand(job, self._catalogue.policy(job.type), now)
+        queued = transitions.retry_manually(job, self._catalogue.policy(job.type), now)
         written = await self._jobs.replace(queued, job.version) if isinstance(queued, Job) else queued
         return written if isinstance(written, StorageUnavailable) else isinstance(written, Job)
 

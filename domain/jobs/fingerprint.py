@@ -18,9 +18,9 @@ from pydantic import BaseModel
 
 from domain.flaws import read_document
 from domain.jobs.job import Job
-from domain.jobs.job_type import AnyJobType
 from domain.jobs.submission import Submission
-from domain.json_text import JsonText
+from headrace.authoring.job_type import AnyJobType
+from headrace.authoring.json_text import JsonText
 
 _FORM: Final = "2:"
 

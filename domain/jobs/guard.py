@@ -15,13 +15,14 @@ from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
-from domain.frozen import Frozen
 from domain.jobs.attempt import Attempt, ThreadedAttempt
 from domain.jobs.job import Job
-from domain.jobs.job_type import AnyHandler, JobHandler, SyncJobHandler
-from domain.jobs.outcomes import Done, Fail, Outcome, Retry, Stopped, TimedOut
+from domain.jobs.outcomes import Done, Outcome, TimedOut
 from domain.jobs.transitions import MAX_MESSAGE
-from domain.json_text import NotJson, byte_length, storable, to_json_text
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import AnyHandler, JobHandler, SyncJobHandler
+from headrace.authoring.json_text import NotJson, byte_length, storable, to_json_text
+from headrace.authoring.outcomes import Fail, Retry, Stopped
 
 MAX_RESULT_BYTES = 128 * 1024
 """Of the result's JSON: beside the largest payload it still fits into one item."""

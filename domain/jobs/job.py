@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from domain.frozen import Frozen, Stored
-from domain.json_text import JsonText
+from headrace.authoring.frozen import Frozen, Stored
+from headrace.authoring.json_text import JsonText
 
 Status = Literal["scheduled", "queued", "running", "retrying", "succeeded", "failed", "cancelled"]
 FailureReason = Literal["exhausted", "permanent", "timeout", "expired"]

@@ -10,7 +10,6 @@ from typing import Literal, Protocol
 
 from pydantic import AwareDatetime
 
-from domain.frozen import Frozen, declared
 from domain.jobs.job import (
     Cancelled,
     Failed,
@@ -25,10 +24,11 @@ from domain.jobs.job import (
     Succeeded,
 )
 from domain.jobs.transitions import legal_for_a_client
-from domain.json_text import JsonText
 from domain.paging import Page, PageRequest
 from domain.ports import Clock
 from domain.results import BadCursor, StorageUnavailable
+from headrace.authoring.frozen import Frozen, declared
+from headrace.authoring.json_text import JsonText
 
 PAGE_BYTES = 4 * 1024 * 1024
 """A page ends before its entries pass this many bytes of answer. Lambda answers at most 6 MB; one job always fits."""

@@ -1,28 +1,8 @@
-"""What an attempt can come to. A handler returns its result model or one of these."""
+"""What an attempt can come to."""
 
-from datetime import timedelta
-
-from domain.frozen import Frozen
-from domain.json_text import JsonText
-
-
-class Retry(Frozen):
-    """This attempt failed; another may succeed. `after` overrides the policy's backoff."""
-
-    reason: str
-    after: timedelta | None = None
-    code: str = "retry"
-
-
-class Fail(Frozen):
-    """No attempt can succeed: the job ends `failed` at once."""
-
-    reason: str
-    code: str = "failed"
-
-
-class Stopped(Frozen):
-    """The handler saw that a person asked to cancel, and stopped."""
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Fail, Retry, Stopped
 
 
 class Done(Frozen):

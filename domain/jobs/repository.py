@@ -9,9 +9,9 @@ from typing import Protocol
 
 from pydantic import AwareDatetime
 
-from domain.frozen import Frozen
 from domain.jobs.job import Job
 from domain.results import ItemTooLarge, StorageUnavailable
+from headrace.authoring.frozen import Frozen
 
 
 class JobNotFound(Frozen):

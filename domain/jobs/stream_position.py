@@ -11,8 +11,8 @@ from typing import Protocol
 
 from pydantic import AwareDatetime
 
-from domain.frozen import Frozen
 from domain.results import StorageUnavailable
+from headrace.authoring.frozen import Frozen
 
 LAG = timedelta(seconds=10)
 """How old the oldest trigger of a batch must be for its worker to note where it is: well below `TRIGGER_PATIENCE`."""

@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime, Field, JsonValue
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 
 
 class Submission(Frozen):

@@ -4,10 +4,9 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from domain.frozen import Frozen
 from domain.jobs import transitions
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job, Queued, Status
-from domain.jobs.job_type import Catalogue
 from domain.jobs.repository import (
     DueJob,
     DuePage,
@@ -21,6 +20,7 @@ from domain.jobs.stream_position import StreamPositions, is_ahead, passed
 from domain.jobs.transitions import IllegalTransition
 from domain.ports import Clock, Random
 from domain.results import ItemTooLarge, StorageUnavailable
+from headrace.authoring.frozen import Frozen
 
 PAGE = 100
 CONCURRENCY = 16

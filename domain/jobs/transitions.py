@@ -1,6 +1,6 @@
 """Every legal move of a job, as pure functions `(job, …, now) -> Job | IllegalTransition`.
 
-Nothing else changes a status. `MOVES` is the list from which `docs/lifecycle.md` is drawn.
+Nothing else changes a status. `lifecycle.py` lists the moves.
 """
 
 import math
@@ -9,7 +9,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from domain.frozen import Frozen
 from domain.jobs.job import (
     Cancelled,
     Failed,
@@ -27,11 +26,13 @@ from domain.jobs.job import (
     Status,
     Succeeded,
 )
-from domain.jobs.job_type import Policy
-from domain.jobs.outcomes import Done, Fail, Outcome, Retry, Stopped, TimedOut
-from domain.jobs.retry import MAX_RETRY_AFTER, retry_delay
+from domain.jobs.outcomes import Done, Outcome, TimedOut
 from domain.jobs.stream_position import is_ahead
-from domain.json_text import JsonText, storable
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText, storable
+from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.retry import MAX_RETRY_AFTER, retry_delay
 
 TRIGGER_PATIENCE = timedelta(seconds=15)
 """How long the stream may take to bring a queued job to a worker before the sweeper examines whether its trigger was
@@ -70,42 +71,6 @@ class IllegalTransition(Frozen):
     job_id: str
     status: Status
     action: str
-
-
-class Move(Frozen):
-    """One arrow of the lifecycle."""
-
-    source: Status | Literal["new"]
-    target: Status
-    action: str
-    actor: Literal["client", "worker", "sweeper"]
-
-
-MOVES: tuple[Move, ...] = (
-    Move(source="new", target="scheduled", action="submit for later", actor="client"),
-    Move(source="new", target="queued", action="submit", actor="client"),
-    Move(source="scheduled", target="queued", action="queue when due", actor="sweeper"),
-    Move(source="scheduled", target="cancelled", action="cancel", actor="client"),
-    Move(source="scheduled", target="failed", action="expire", actor="sweeper"),
-    Move(source="queued", target="running", action="claim", actor="worker"),
-    Move(source="queued", target="queued", action="redrive a lost trigger", actor="sweeper"),
-    Move(source="queued", target="failed", action="expire", actor="sweeper"),
-    Move(source="queued", target="cancelled", action="cancel", actor="client"),
-    Move(source="running", target="succeeded", action="succeed", actor="worker"),
-    Move(source="running", target="retrying", action="retry", actor="worker"),
-    Move(source="running", target="failed", action="fail", actor="worker"),
-    Move(source="running", target="cancelled", action="stop as asked", actor="worker"),
-    Move(source="running", target="running", action="request cancel", actor="client"),
-    Move(source="running", target="running", action="report progress", actor="worker"),
-    Move(source="running", target="retrying", action="rescue after the lease", actor="sweeper"),
-    Move(source="running", target="failed", action="rescue, attempts exhausted", actor="sweeper"),
-    Move(source="running", target="cancelled", action="rescue, cancel requested", actor="sweeper"),
-    Move(source="retrying", target="queued", action="queue when due", actor="sweeper"),
-    Move(source="retrying", target="cancelled", action="cancel", actor="client"),
-    Move(source="retrying", target="failed", action="expire", actor="sweeper"),
-    Move(source="failed", target="queued", action="retry by hand", actor="client"),
-    Move(source="cancelled", target="queued", action="retry by hand", actor="client"),
-)
 
 
 class NewJob(Frozen):
@@ -313,10 +278,10 @@ def rescue(job: Job, policy: Policy, now: datetime, random: float) -> Job | Ille
     return retry(job, policy, lost, "exhausted", now, random)
 
 
-def retry_by_hand(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+def retry_manually(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
     """A person gives a failed or cancelled job all its attempts again."""
     if not isinstance(job.state, Failed | Cancelled):
-        return _illegal(job, "retry by hand")
+        return _illegal(job, "retry manually")
     return _moved(
         job,
         Queued(queued_at=now),

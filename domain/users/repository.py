@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from domain.frozen import Frozen
 from domain.results import StorageUnavailable
 from domain.users.user import Email, User
+from headrace.authoring.frozen import Frozen
 
 
 class UserNotFound(Frozen):

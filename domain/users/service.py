@@ -1,10 +1,10 @@
 """What can be done with users: create, read, find by email, change."""
 
-from domain.frozen import Frozen
 from domain.ports import Clock, NewId
 from domain.results import StaleVersion, StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound, UserRepository, UserVersionConflict
 from domain.users.user import InvalidEmail, Role, User, changed_user, new_user, normalise_email
+from headrace.authoring.frozen import Frozen
 
 MAX_CONFLICTS = 5
 

@@ -6,7 +6,7 @@ from typing import Literal, NewType
 
 from pydantic import AwareDatetime, Field
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 
 Role = Literal["member", "admin"]
 

@@ -12,12 +12,12 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
-from domain.jobs.job_type import Catalogue
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import JobListing
 from functions.api.app import create_app
-from functions.api.event import Event, readable
-from functions.api.identity import sam_local_email
-from functions.api.waiting import LONGEST_WAIT
+from functions.api.http.event import Event, readable
+from functions.api.http.identity import sam_local_email
+from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.runtime import Runtime, held_to, job_listing, new_id, now, user_repository
 from functions.settings import ApiSettings, read_api_settings, read_settings
 from job_types import catalogue

@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.jobs.job_type import Catalogue
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.sweeping import Sweeper, SweepReport
 from functions.runtime import Runtime, held_to, new_random, now, stream_positions
 from functions.settings import SweeperSettings, read_settings, read_sweeper_settings

@@ -5,11 +5,11 @@ import traceback
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain.frozen import Frozen
 from domain.jobs.execution import Execution, Interrupted, JobExecutor, NotStarted, UnknownJobType
 from domain.jobs.job import Job
-from events.stream import JobOfNewerVersion, JobQueued, StreamEvent, Undecodable, decode
 from functions.worker.position import PositionKeeper
+from headrace.authoring.frozen import Frozen
+from persistence.dynamodb.stream_records import JobOfNewerVersion, JobQueued, StreamEvent, Undecodable, decode
 
 CONCURRENCY = 10
 

@@ -13,8 +13,8 @@ from functools import partial
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import JobExecutor, refuse_unrunnable
-from domain.jobs.job_type import Catalogue
 from functions.runtime import (
     Runtime,
     cpus,
@@ -27,9 +27,9 @@ from functions.runtime import (
 )
 from functions.settings import WorkerSettings, read_settings, read_worker_settings
 from functions.worker.batch import run_batch
+from functions.worker.dead_letters import dead_letter
 from functions.worker.loop_watch import watched
 from functions.worker.position import PositionKeeper
-from functions.worker.set_aside import set_aside
 from functions.worker.telemetry import report_blocked, report_executions, report_undecodable
 from job_types import catalogue
 
@@ -64,7 +64,7 @@ def build(
         for record in report.undecodable:
             report_undecodable(logger, record)
         request_id, arn = context.aws_request_id, context.invoked_function_arn
-        unsent = runtime.run(set_aside(settings.on_failure_queue_url, report.undecodable, request_id, arn, now()))
+        unsent = runtime.run(dead_letter(settings.on_failure_queue_url, report.undecodable, request_id, arn, now()))
         return {"batchItemFailures": [{"itemIdentifier": number} for number in (*report.failures, *unsent)]}
 
     return handle

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import TypeVar
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 
 LIMIT_SECONDS = 1.0
 """How long the loop may not answer before it counts as blocked."""

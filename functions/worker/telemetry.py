@@ -15,9 +15,9 @@ from domain.jobs.execution import (
     NotStarted,
     UnknownJobType,
 )
-from events.stream import Undecodable
 from functions.worker.batch import Crashed
 from functions.worker.loop_watch import Blocked
+from persistence.dynamodb.stream_records import Undecodable
 
 _UNSUCCESSFUL = frozenset({"retrying", "failed"})
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from domain.frozen import Frozen
 from domain.jobs.job import (
     SCHEMA,
     Cancelled,
@@ -35,6 +34,7 @@ from domain.jobs.job import (
     Succeeded,
 )
 from domain.users.user import User
+from headrace.authoring.frozen import Frozen
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute

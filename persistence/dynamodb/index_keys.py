@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from domain.frozen import Frozen
 from domain.results import StorageUnavailable
+from headrace.authoring.frozen import Frozen
 from persistence.converters.dynamo_to_domain import string_of
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import aioboto3
 from rich.console import Console
 
-from local.database import embedded_database, local_credentials
+from headrace.emulator.database import embedded_database, local_credentials
 from scripts.side_by_side.sides import receiver, running
 from scripts.side_by_side.table import JobsTable
 from scripts.side_by_side.trees import CannotPrepare, Tree, burns_unknown_types, two_trees

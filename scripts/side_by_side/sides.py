@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 from aiohttp import web
 
-from local.directory import LOCAL_ADMIN
+from headrace.emulator.directory import LOCAL_ADMIN
 from scripts.side_by_side.trees import CannotPrepare, Tree
 
 START_SECONDS = 120

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.cloudformation import ROOT
+from headrace.emulator.cloudformation import ROOT
 
 BURNS_UNKNOWN_TYPES = "b772ca3"
 """Up to this revision a worker claims jobs whose type it does not know, and burns their attempts."""
@@ -22,7 +22,8 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 
-from domain.jobs.job_type import JobContext, JobType, Policy
+from headrace.authoring.context import JobContext
+from headrace.authoring.job_type import JobType, Policy
 
 
 class Nothing(BaseModel):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from local.cloudformation import ROOT
+from headrace.emulator.cloudformation import ROOT
 from tests.acceptance.api import Api
 from tests.acceptance.bridges import BRIDGES, apply_time_to_live
 from tests.acceptance.deployment import deployed

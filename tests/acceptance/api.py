@@ -7,7 +7,7 @@ from collections import Counter
 import httpx
 from pydantic import JsonValue
 
-from domain.frozen import Frozen
+from headrace.authoring.frozen import Frozen
 
 FINAL = {"succeeded", "failed", "cancelled"}
 SERVER_ERROR = 500

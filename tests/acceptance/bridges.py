@@ -10,7 +10,7 @@ from collections.abc import Callable
 import aioboto3
 from pydantic import JsonValue
 
-from local.cloudformation import mapping
+from headrace.emulator.cloudformation import mapping
 
 Resources = dict[str, JsonValue]
 

@@ -12,9 +12,9 @@ import aioboto3
 from botocore.exceptions import WaiterError
 from pydantic import JsonValue
 
-from domain.frozen import Frozen
-from local.cloudformation import ROOT, mapping, translated
-from local.database import embedded_database, local_credentials
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.cloudformation import ROOT, mapping, translated
+from headrace.emulator.database import embedded_database, local_credentials
 from scripts.build import ARCHITECTURE
 from tests.acceptance.bridges import BRIDGES, apply_time_to_live
 

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from local.tokens import TokenAuthority
+from headrace.emulator.tokens import TokenAuthority
 from tests.serving import serving
 
 AUDIENCE = "headrace"

@@ -24,12 +24,12 @@ from pydantic import JsonValue
 
 from domain.jobs import transitions
 from domain.jobs.job import Job
-from domain.jobs.job_type import Policy
 from functions.runtime import LazyClient
-from local.cloudformation import ROOT
-from local.database import embedded_database, free_port, local_credentials
-from local.tables import ensure_tables
-from local.template import LambdaFunction, load_stack
+from headrace.authoring.job_type import Policy
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.database import embedded_database, free_port, local_credentials
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import LambdaFunction, load_stack
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.build import ARCHITECTURE
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, stream_record

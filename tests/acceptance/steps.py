@@ -12,7 +12,7 @@ from pathlib import Path
 import aioboto3
 from botocore.exceptions import ClientError
 
-from local.cloudformation import REGION, ROOT
+from headrace.emulator.cloudformation import REGION, ROOT
 from tests.acceptance.api import FINAL, Api, Json
 from tests.acceptance.deployment import Deployed
 from tests.acceptance.outside import IdentityProvider, Receiver

@@ -18,12 +18,13 @@ from domain.jobs.listing import (
     answer_bytes,
     summary_of,
 )
-from domain.jobs.outcomes import Done, Fail
+from domain.jobs.outcomes import Done
 from domain.jobs.repository import JobRepository
-from domain.json_text import to_json_text
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
 from functions.runtime import LazyClient
+from headrace.authoring.json_text import to_json_text
+from headrace.authoring.outcomes import Fail
 from tests.conftest import job_listing_on, job_repository_on, new_id
 from tests.factories import NOW, POLICY, failed, finished, in_every_state, legal, queued, running, succeeded
 from tests.fakes.job_listing import FakeJobListing
@@ -178,7 +179,7 @@ async def test_failed_jobs_are_found_by_type_until_a_person_retries_them(store: 
     for job in (first, second, failed(id=new_id()), succeeded(id=new_id(), type=kind)):
         await store.jobs.add(job, NOW)
     assert await store.lists.list_failed(kind, PageRequest(), NOW) == Page(items=summaries(second, first))
-    again = legal(transitions.retry_by_hand(second, POLICY, NOW + SECOND))
+    again = legal(transitions.retry_manually(second, POLICY, NOW + SECOND))
     await store.jobs.replace(again, second.version)
     assert await store.lists.list_failed(kind, PageRequest(), NOW) == Page(items=summaries(first))
 
@@ -214,7 +215,7 @@ async def test_a_job_leaves_the_list_of_a_status_with_the_status(store: Store, s
     job = job.model_copy(update={"id": new_id(), "owner_id": new_id()})
     await store.jobs.add(job, NOW)
     assert ids(await owners(store, job.owner_id, JobFilter(status=status))) == [job.id]
-    unfinished = transitions.retry_by_hand(job, POLICY, NOW)
+    unfinished = transitions.retry_manually(job, POLICY, NOW)
     moved = unfinished if isinstance(unfinished, Job) else legal(transitions.cancel(job, POLICY, NOW))
     if moved.status == status:
         moved = finished(moved, Done(result=to_json_text(1)))

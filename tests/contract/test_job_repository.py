@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from domain.jobs import transitions
 from domain.jobs.job import Job, Succeeded
-from domain.jobs.outcomes import Done, Retry
+from domain.jobs.outcomes import Done
 from domain.jobs.repository import (
     DueJob,
     DuePage,
@@ -20,9 +20,10 @@ from domain.jobs.repository import (
     QueuedTrigger,
     VersionConflict,
 )
-from domain.json_text import from_json_text, to_json_text
 from domain.results import ItemTooLarge
 from functions.runtime import LazyClient
+from headrace.authoring.json_text import from_json_text, to_json_text
+from headrace.authoring.outcomes import Retry
 from persistence.converters.dynamo_to_domain import wake_shard
 from tests.conftest import job_repository_on, new_id
 from tests.factories import (

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from local.cloudformation import ROOT
-from local.database import free_port
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.database import free_port
 from tests.e2e.conftest import HEADRACE, Cli, Stack, clean_environment
 
 GOOD = '{"csv": "a\\n1\\n"}'

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.job import Succeeded
-from domain.jobs.job_type import Catalogue
-from domain.json_text import JsonText
 from functions.runtime import new_id, new_random, now
-from local.cli import main
-from local.cloudformation import ROOT, TEMPLATE, mapping, translated
-from local.template import load_stack
+from headrace.authoring.json_text import JsonText
+from headrace.cli.main import main
+from headrace.emulator.cloudformation import ROOT, TEMPLATE, mapping, translated
+from headrace.emulator.template import load_stack
 from tests.conftest import PARAMETERS
 from tests.e2e.conftest import Stack, clean_environment
 from tests.factories import queued

@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from local.cloudformation import ROOT
-from local.tokens import AUDIENCE, ISSUER
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.tokens import AUDIENCE, ISSUER
 from tests.e2e.conftest import Stack, submit
 
 DOCUMENT = json.loads((ROOT / "docs/openapi.json").read_text())

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.jobs.job_type import AnyHandler, AnyJobType, JobContext, JobType, Policy
-from domain.jobs.outcomes import Fail, Retry, Stopped
+from headrace.authoring.context import JobContext
+from headrace.authoring.job_type import AnyHandler, AnyJobType, JobType, Policy
+from headrace.authoring.outcomes import Fail, Retry, Stopped
 
 
 class Text(BaseModel):

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner
 
-from local.cli import main
-from local.client import MAX_ANSWER_BYTES
+from headrace.cli.main import main
+from headrace.client.api_client import MAX_ANSWER_BYTES
 from tests.serving import serving
 
 GOOD = '{"csv": "a\\n1\\n"}'

@@ -12,17 +12,17 @@ import pytest
 
 from domain.jobs.job import Job
 from functions.runtime import LazyClient
-from local.cloudformation import ROOT
-from local.database import embedded_database, remove_state
-from local.tables import ensure_tables
-from local.template import Stack
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.database import embedded_database, remove_state
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import Stack
 from tests.conftest import job_repository_on, new_id
 from tests.factories import NOW, queued
 
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from local.database import embedded_database
+from headrace.emulator.database import embedded_database
 
 async def main():
     async with embedded_database(None, Path(sys.argv[1])) as database:

@@ -11,10 +11,10 @@ import pytest
 from pydantic import JsonValue
 
 from functions.runtime import LazyClient
-from local.event_source_mapping import StreamPump
-from local.execution_environment import Answered, FunctionFailed, Result
-from local.tables import ensure_tables
-from local.template import EventSourceMapping, Table
+from headrace.emulator.event_source_mapping import StreamPump
+from headrace.emulator.execution_environment import FunctionFailed, Result, Returned
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import EventSourceMapping, Table
 from tests.conftest import new_id
 
 
@@ -42,7 +42,7 @@ class Function:
         if self.poison is not None and self.poison in json.dumps(batch):
             return FunctionFailed(error_type="Crash", message="poison")
         self.batches.append(batch)
-        return Answered(payload=None)
+        return Returned(payload=None)
 
     def values(self) -> list[tuple[str, int]]:
         """(id, n) of every record, in the order in which they came."""

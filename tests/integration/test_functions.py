@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from local.database import StackError
-from local.execution_environment import Answered, Environment, FunctionFailed
-from local.function_pool import FunctionPool, environment_of
-from local.template import LambdaFunction
+from headrace.emulator.database import StackError
+from headrace.emulator.execution_environment import Environment, FunctionFailed, Returned
+from headrace.emulator.function_pool import FunctionPool, environment_of
+from headrace.emulator.template import LambdaFunction
 
-BOOTSTRAP = (sys.executable, "-m", "local.bootstrap")
+BOOTSTRAP = (sys.executable, "-m", "headrace.emulator.bootstrap")
 AWSLAMBDARIC = (sys.executable, "-m", "awslambdaric", "tests.integration.functions_of_tests.handler")
 
 
@@ -36,7 +36,7 @@ async def pool(tmp_path: Path) -> AsyncIterator[FunctionPool]:
 
 async def payload(pool: FunctionPool | Environment, event: JsonValue) -> dict[str, JsonValue]:
     result = await pool.invoke(event)
-    assert isinstance(result, Answered), result
+    assert isinstance(result, Returned), result
     assert isinstance(result.payload, dict)
     return result.payload
 
@@ -116,7 +116,7 @@ async def test_an_invocation_ends_when_it_is_cancelled_even_as_its_answer_arrive
         invoked = asyncio.create_task(environment.invoke({"do": "sleep"}))
         await asyncio.sleep(0.2)
         assert environment._current is not None
-        environment._current.settle(Answered(payload=None))
+        environment._current.settle(Returned(payload=None))
         invoked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await invoked

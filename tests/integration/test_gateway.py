@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from pydantic import JsonValue
 
-from local.execution_environment import Answered, FunctionFailed, Result
-from local.gateway import Gateway
-from local.state import Folder
-from local.template import Route
-from local.tokens import TokenAuthority, local_authority
+from headrace.emulator.execution_environment import FunctionFailed, Result, Returned
+from headrace.emulator.gateway import Gateway
+from headrace.emulator.state import Folder
+from headrace.emulator.template import Route
+from headrace.emulator.tokens import TokenAuthority, local_authority
 
 ROUTES = (
     Route(path="/v1/{proxy+}", methods=frozenset(), function="F", needs_token=True),
@@ -31,7 +31,7 @@ class Function:
 
     def __init__(self) -> None:
         self.events: list[dict[str, JsonValue]] = []
-        self.result: Result = Answered(payload={"statusCode": 200, "body": "done"})
+        self.result: Result = Returned(payload={"statusCode": 200, "body": "done"})
         self.seconds = 0.0
 
     async def invoke(self, event: JsonValue) -> Result:
@@ -301,10 +301,10 @@ async def test_a_wrong_token_is_401_and_says_so(served: Served) -> None:
     [
         FunctionFailed(error_type="Function.ResponseSizeTooLarge", message=""),
         FunctionFailed(error_type="Sandbox.Timedout", message=""),
-        Answered(payload={"statusCode": "lost"}),
-        Answered(payload={"statusCode": 200, "headers": []}),
-        Answered(payload={"statusCode": 200, "body": "?", "isBase64Encoded": True}),
-        Answered(payload={"statusCode": 200, "headers": {"a": "b\r\nc: d"}}),
+        Returned(payload={"statusCode": "lost"}),
+        Returned(payload={"statusCode": 200, "headers": []}),
+        Returned(payload={"statusCode": 200, "body": "?", "isBase64Encoded": True}),
+        Returned(payload={"statusCode": 200, "headers": {"a": "b\r\nc: d"}}),
     ],
 )
 async def test_a_function_that_fails_or_answers_badly_is_500(

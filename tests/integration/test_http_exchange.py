@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from domain.jobs.guard import MAX_RESULT_BYTES
-from domain.jobs.outcomes import Fail, Retry
-from domain.json_text import byte_length, to_json_text
+from headrace.authoring.json_text import byte_length, to_json_text
+from headrace.authoring.outcomes import Fail, Retry
 from job_types.http_answer import MAX_BODY_BYTES
 from job_types.http_request import ALLOWED_HOSTS, DeliverHttpRequest, HttpRequest, HttpResponse
 from tests.fakes.context import FakeContext

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import ValidationError
 
-from domain.jobs.outcomes import Fail, Retry
+from headrace.authoring.outcomes import Fail, Retry
 from job_types.addresses import is_public
 from job_types.http_answer import MAX_BODY_BYTES, retry_after
 from job_types.http_request import (

@@ -11,9 +11,9 @@ from domain.jobs.job import Job, Status
 from domain.jobs.listing import JobFilter, JobSummary
 from domain.paging import Page, PageRequest
 from functions.runtime import LazyClient
-from local.database import embedded_database
-from local.tables import ensure_tables
-from local.template import Stack
+from headrace.emulator.database import embedded_database
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import Stack
 from persistence.converters.dynamo_to_domain import job_to_item, timestamp
 from persistence.cursors import CursorCodec
 from tests.conftest import job_listing_on, job_repository_on, new_id

@@ -14,13 +14,13 @@ from pydantic import JsonValue
 import functions.api.handler
 import functions.sweeper.handler
 import functions.worker.handler
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job
-from domain.jobs.job_type import Catalogue
 from domain.users.user import Email, User
 from functions.runtime import LazyClient, Runtime
 from functions.settings import read_api_settings, read_sweeper_settings, read_worker_settings
+from headrace.emulator.cloudformation import ROOT
 from job_types import catalogue
-from local.cloudformation import ROOT
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
 from tests.conftest import a_settings, job_listing_on, job_repository_on, user_repository_on
 from tests.factories import NOW, UserFactory

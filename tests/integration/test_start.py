@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from local.database import local_credentials
-from local.template import Stack
+from headrace.emulator.database import local_credentials
+from headrace.emulator.template import Stack
 
 STARTS = {
     "ApiFunction": "CURSOR_KEY",

@@ -13,7 +13,7 @@ from domain.paging import PageRequest
 from domain.results import StorageUnavailable
 from domain.users.user import Email, changed_user
 from functions.runtime import LazyClient
-from local.database import free_port
+from headrace.emulator.database import free_port
 from persistence.dynamodb.client import CONFIG
 from tests.conftest import job_listing_on, job_repository_on, user_repository_on
 from tests.factories import NOW, UserFactory, claimed, queued

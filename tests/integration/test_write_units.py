@@ -6,10 +6,10 @@ from typing import Protocol
 
 import pytest
 
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import Executed, JobExecutor
-from domain.jobs.job_type import Catalogue
-from domain.jobs.service import JobService, Submitted
 from domain.jobs.submission import Submission
+from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from functions.runtime import LazyClient, new_random, now
 from persistence.converters.dynamo_to_domain import item_size, job_to_item
@@ -60,7 +60,7 @@ async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
 ) -> None:
     client, meter = metered
     jobs, catalogue = job_repository_on(client), Catalogue([a_handler()])
-    service = JobService(jobs, catalogue, now, new_id)
+    service = SubmissionService(jobs, catalogue, now, new_id)
     executor = JobExecutor(jobs, catalogue, now, new_id, new_random, {})
     submission = Submission(type="text.word_count", payload={"text": "x" * 150})
     submitted = await service.submit(submission, UserFactory.build(id=new_id()))

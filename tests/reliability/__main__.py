@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 
-from local.cloudformation import ROOT
-from local.database import local_credentials
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.database import local_credentials
 from scripts.mutate import survivors_of_all
 from tests.reliability.faults import FULL, OUTAGE_SECONDS, withstand
 from tests.reliability.model import Bounds, explore
@@ -20,9 +20,9 @@ from tests.reliability.witnesses import CLIENTS
 REPORT = ROOT / "docs" / "reliability.md"
 SEEDS = 1000
 BOUNDS = (
-    Bounds(workers=2, sweepers=1, rings=2, ticks=3, retries_by_hand=0),
-    Bounds(workers=2, sweepers=1, rings=3, ticks=3, retries_by_hand=0),
-    Bounds(workers=1, sweepers=2, rings=3, ticks=4, cancels=0, retries_by_hand=0),
+    Bounds(workers=2, sweepers=1, rings=2, ticks=3, manual_retries=0),
+    Bounds(workers=2, sweepers=1, rings=3, ticks=3, manual_retries=0),
+    Bounds(workers=1, sweepers=2, rings=3, ticks=4, cancels=0, manual_retries=0),
     Bounds(workers=1, sweepers=1, rings=2, ticks=3),
 )
 
@@ -36,7 +36,7 @@ def model() -> str:
         print(f"model {bounds}: {found.worlds} worlds, {time.monotonic() - began:.0f} s", flush=True)
         rows.append(
             f"| {bounds.workers} | {bounds.sweepers} | {bounds.rings} | {bounds.crashes} | {bounds.lost} "
-            f"| {bounds.cancels} | {bounds.retries_by_hand} | {bounds.ticks} | {found.worlds:,} | {found.steps:,} |"
+            f"| {bounds.cancels} | {bounds.manual_retries} | {bounds.ticks} | {found.worlds:,} | {found.steps:,} |"
         )
     return "\n".join((
         "| workers | sweepers | doorbells | crashes | lost acks | cancels | retries | clock moves | worlds | steps |",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from local.cloudformation import ROOT
-from local.database import EmbeddedDatabase, embedded_database, free_port
+from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.database import EmbeddedDatabase, embedded_database, free_port
 
 PROXY = ROOT / ".tools" / "microburst" / "bin" / "microburst"
 CALLS = ("PutItem", "GetItem", "BatchGetItem", "Query")

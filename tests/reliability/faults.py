@@ -18,14 +18,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
-from domain.frozen import Frozen
 from domain.jobs.job import Job, is_final
-from local.database import free_port, local_credentials
-from local.directory import LOCAL_ADMIN, ensure_local_admin
-from local.stack import Options, running_stack
-from local.state import Folder
-from local.template import Stack
-from local.tokens import local_authority
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.database import free_port, local_credentials
+from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
+from headrace.emulator.stack import Options, running_stack
+from headrace.emulator.state import Folder
+from headrace.emulator.template import Stack
+from headrace.emulator.tokens import local_authority
 from tests.reliability.failing import RULES, Database, Proxy, failing_proxy
 from tests.reliability.history import Violation
 from tests.reliability.ledger import LEDGER, Ledger, Point

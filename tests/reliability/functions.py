@@ -18,13 +18,15 @@ from pydantic import BaseModel, ValidationError
 import functions.api.handler
 import functions.sweeper.handler
 import functions.worker.handler
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job, Running
-from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy, SyncJobContext
 from domain.jobs.repository import JobUnreadable, VersionConflict
-from domain.jobs.retry import Backoff
 from domain.results import ItemTooLarge, StorageUnavailable
 from functions.runtime import Runtime, job_listing, new_id
 from functions.settings import read_api_settings, read_settings, read_sweeper_settings, read_worker_settings
+from headrace.authoring.context import JobContext, SyncJobContext
+from headrace.authoring.job_type import AnyHandler, JobType, Policy
+from headrace.authoring.retry import Backoff
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from tests.reliability.ledger import LEDGER, Fault, Ledger, Point
 

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 
 from domain.jobs import transitions
 from domain.jobs.job import Job, Queued, Running, is_final
-from domain.jobs.job_type import Policy
-from domain.jobs.outcomes import Done, Retry
+from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
-from domain.json_text import JsonText
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Retry
 
 START = datetime.fromisoformat("2026-11-23T03:00:00+00:00")
 POLICY = Policy(timeout=timedelta(seconds=30), max_attempts=2)
@@ -40,7 +41,7 @@ class Bounds:
     lost: int = 1
     """Acknowledgements that are lost after the write was applied."""
     cancels: int = 1
-    retries_by_hand: int = 1
+    manual_retries: int = 1
     ticks: int = 4
     """Times that the clock moves to the job's next moment."""
 
@@ -203,15 +204,15 @@ def _client_steps(world: World) -> Iterator[World]:
         else:
             for written, _ in _write(world, moved, world.cancelling.version, "cancel", None):
                 yield replace(written, cancelling=None, way=(*written.way, "client cancels"))
-    if world.retrying is None and left.retries_by_hand:
-        spent = replace(left, retries_by_hand=left.retries_by_hand - 1)
+    if world.retrying is None and left.manual_retries:
+        spent = replace(left, manual_retries=left.manual_retries - 1)
         yield replace(world, retrying=world.job, left=spent, way=(*world.way, "client reads to retry"))
     if world.retrying is not None:
-        again = transitions.retry_by_hand(world.retrying, POLICY, world.now)
+        again = transitions.retry_manually(world.retrying, POLICY, world.now)
         if isinstance(again, IllegalTransition):
             yield replace(world, retrying=None, way=(*world.way, "nothing to retry"))
         else:
-            for written, _ in _write(world, again, world.retrying.version, "retry by hand", None):
+            for written, _ in _write(world, again, world.retrying.version, "retry manually", None):
                 yield replace(written, retrying=None, way=(*written.way, "client retries"))
 
 
@@ -244,7 +245,7 @@ def _checked(world: World, job: Job, action: str, token: str | None) -> World:
     way = "\n  ".join((*world.way, action))
     if job.version != before.version + 1:
         raise Violation(f"I3, one change for each version: {before.version} to {job.version}\n  {way}")
-    if is_final(before) and action != "retry by hand":
+    if is_final(before) and action != "retry manually":
         raise Violation(f"I2, a final state changed by {action}\n  {way}")
     if action == "finish" and not (isinstance(before.state, Running) and before.state.lease.token == token):
         raise Violation(f"I4, an outcome without the current lease\n  {way}")

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 import aioboto3
 import httpx
 
-from domain.frozen import Frozen
 from domain.jobs import transitions
-from domain.jobs.job_type import Policy
 from domain.jobs.transitions import NewJob
-from domain.json_text import JsonText
-from functions.api.models import JobView
-from local.database import local_credentials
-from local.directory import LOCAL_ADMIN, ensure_local_admin
-from local.stack import Options, running_stack
-from local.state import Folder
-from local.tokens import local_authority
+from functions.api.jobs.models import JobView
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
+from headrace.emulator.database import local_credentials
+from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
+from headrace.emulator.stack import Options, running_stack
+from headrace.emulator.state import Folder
+from headrace.emulator.tokens import local_authority
 from persistence.converters.dynamo_to_domain import job_to_item
 from tests.reliability.faults import with_faults
 from tests.reliability.history import Violation
@@ -70,7 +70,7 @@ class Survived(Frozen):
 
     ended: dict[str, tuple[str, str]]
     """The reason and the error's code, by job type."""
-    set_aside: int
+    dead_letter: int
     """Messages on the on-failure queue, for undecodable records."""
     undecodable: int
     healthy: int
@@ -98,7 +98,7 @@ async def survive() -> Survived:
                 ids = await asyncio.gather(*(_submit(client, body) for body in bodies))
                 jobs = [await _final(client, job_id) for job_id in (*ids, BAD_PAYLOAD)]
                 queue = state.queue("OnFailureQueue")
-                set_aside = await _messages(queue, len(UNDECODABLE))
+                dead_letter = await _messages(queue, len(UNDECODABLE))
     healthy = [job for job in jobs if job.type == "test.note" and job.id != BAD_PAYLOAD]
     for job in healthy:
         if job.status != "succeeded":
@@ -109,7 +109,7 @@ async def survive() -> Survived:
         raise Violation(f"I5: poison ended otherwise: {wrong}")
     return Survived(
         ended=ended,
-        set_aside=set_aside,
+        dead_letter=dead_letter,
         undecodable=len(UNDECODABLE),
         healthy=len(healthy),
         seconds=time.monotonic() - began,

@@ -6,6 +6,7 @@ that loses, repeats, delays and reorders; clocks that are ten minutes apart. The
 """
 
 import asyncio
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -16,17 +17,20 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
-from domain.frozen import Frozen
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import JobExecutor
 from domain.jobs.job import Cancelled, Failed, Job, is_final
-from domain.jobs.job_type import Catalogue, JobContext, Policy
-from domain.jobs.outcomes import Fail, Retry, Stopped
-from domain.jobs.retry import Backoff
-from domain.jobs.service import JobService, Submitted
+from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
+from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from functions.worker.batch import run_batch
 from functions.worker.position import PositionKeeper
+from headrace.authoring.context import JobContext
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.retry import Backoff
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.generate import stream_record
 from tests.factories import NOW, UserFactory
@@ -202,7 +206,7 @@ async def _client(world: World, catalogue: Catalogue, number: int) -> None:
     )
     submitted = None
     for _ in range(8):
-        answer = await _ask(world, catalogue, lambda service: service.submit(wish, OWNER, f"key-{number}"))
+        answer = await _ask(world, lambda api: api.submissions.submit(wish, OWNER, f"key-{number}"), catalogue)
         if isinstance(answer, Submitted):
             submitted = answer.job
             world.history.accepted.add(submitted.id)
@@ -213,18 +217,29 @@ async def _client(world: World, catalogue: Catalogue, number: int) -> None:
     job_id = submitted.id
     if world.random.random() < 0.3:
         await asyncio.sleep(world.random.uniform(0, 60))
-        await _ask(world, catalogue, lambda service: service.cancel(job_id, OWNER))
+        await _ask(world, lambda api: api.jobs.cancel(job_id, OWNER), catalogue)
     if world.random.random() < 0.5:
         await asyncio.sleep(world.random.uniform(60, 300))
         found = await world.store.get(job_id, NOW)
         if isinstance(found, Job) and isinstance(found.state, Failed | Cancelled):
-            await _ask(world, catalogue, lambda service: service.retry(job_id, OWNER))
+            await _ask(world, lambda api: api.jobs.retry(job_id, OWNER), catalogue)
 
 
-async def _ask(world: World, catalogue: Catalogue, call: Callable[[JobService], Awaitable[T]]) -> T | None:
+@dataclasses.dataclass(frozen=True)
+class Api:
+    """What a process of the API offers."""
+
+    submissions: SubmissionService
+    jobs: JobService
+
+
+async def _ask(world: World, call: Callable[[Api], Awaitable[T]], catalogue: Catalogue) -> T | None:
     """One call of a client's, by a process of the API; None when that died on the way."""
     process = world.process("client")
-    service = JobService(SimulatedRepository(world, process), catalogue, process.clock, process.new_id)
+    jobs = SimulatedRepository(world, process)
+    service = Api(
+        SubmissionService(jobs, catalogue, process.clock, process.new_id), JobService(jobs, catalogue, process.clock)
+    )
     try:
         return await call(service)
     except Killed:

@@ -6,4 +6,4 @@ from tests.reliability.poison import EXPECTED, UNDECODABLE, survive
 async def test_poison_ends_with_its_reason_and_its_neighbours_succeed() -> None:
     survived = await survive()
     assert survived.ended == EXPECTED
-    assert survived.set_aside >= len(UNDECODABLE)
+    assert survived.dead_letter >= len(UNDECODABLE)

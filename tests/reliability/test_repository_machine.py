@@ -15,14 +15,15 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 from domain.jobs import transitions
 from domain.jobs.job import Cancelled, Failed, Job, Queued, Running, Status
 from domain.jobs.listing import JobFilter, JobListing, JobSummary, summary_of
-from domain.jobs.outcomes import Done, Fail, Outcome, Retry
+from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.repository import DuePage, JobExists, JobNotFound, JobRepository, VersionConflict
 from domain.jobs.transitions import IllegalTransition
-from domain.json_text import JsonText
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
 from domain.results import StorageUnavailable as Unavailable
 from functions.runtime import LazyClient
+from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Fail, Retry
 from tests.conftest import job_listing_on, job_repository_on
 from tests.factories import NOW, POLICY, NewJobFactory
 from tests.fakes.job_listing import FakeJobListing
@@ -160,7 +161,7 @@ class Machine(RuleBasedStateMachine):
             case Running(lease=lease) if lease.until > self.now:
                 return transitions.finish(job, POLICY, lease.token, outcome, self.now, 0.5)
             case _:
-                again = transitions.retry_by_hand(job, POLICY, self.now)
+                again = transitions.retry_manually(job, POLICY, self.now)
                 return again if isinstance(again, Job) else transitions.wake(job, POLICY, self.now, 0.5)
 
 

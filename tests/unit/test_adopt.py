@@ -1,6 +1,6 @@
 """Tables that a deleted stack left can become a new stack's."""
 
-from local.cloudformation import TEMPLATE, mapping, resolved
+from headrace.emulator.cloudformation import TEMPLATE, mapping, resolved
 from scripts.adopt import main, resources_to_import, template
 from tests.conftest import PARAMETERS
 

@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from domain.jobs.transitions import LEASE_GRACE, MAX_REDRIVE_DOUBLINGS, TRIGGER_PATIENCE
+from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
+from headrace.emulator.template import Stack
 from job_types import catalogue
-from local.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
-from local.template import Stack
 from tests.conftest import PARAMETERS
 
 Resources = Mapping[str, JsonValue]

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel
 from pydantic_core import PydanticCustomError
 
 from domain.flaws import Flaws, read_document
-from domain.json_text import to_json_text
+from headrace.authoring.json_text import to_json_text
 
 
 class _Unspeakable(ValueError):

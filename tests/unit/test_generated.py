@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.cloudformation import ROOT
+from headrace.emulator.cloudformation import ROOT
 from scripts.generate import generated
 
 GENERATED = generated()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.template import Stack
+from headrace.emulator.template import Stack
 from scripts.needs import Needs, find_needs
 from scripts.proof import Machine, prove
 from scripts.reading import Reading, read

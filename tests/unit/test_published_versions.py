@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 from pydantic import JsonValue
 
-from local.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
+from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
 from tests.conftest import PARAMETERS
 
 API, WORKER, SWEEPER = "ApiFunction", "WorkerFunction", "SweeperFunction"

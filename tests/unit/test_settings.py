@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from functions.api.identity import sam_local_email
+from functions.api.http.identity import sam_local_email
 from functions.settings import (
     MissingSetting,
     read_api_settings,
@@ -13,8 +13,8 @@ from functions.settings import (
     read_sweeper_settings,
     read_worker_settings,
 )
+from headrace.emulator.template import Stack
 from job_types.http_request import ALLOWED_HOSTS
-from local.template import Stack
 
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 """What the library reads by itself."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from domain.frozen import Frozen
 from domain.jobs.job import Status, is_expired
 from domain.jobs.listing import PAGE_BYTES, SUMMARIES, Include, JobFilter, JobSummary, answer_bytes
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor, StorageUnavailable
+from headrace.authoring.frozen import Frozen
 from persistence.converters.dynamo_to_domain import FAILED_SHARDS, WAKE_SHARDS, Unreadable, ended_suffix, string_of
 from persistence.converters.job_summaries import item_to_summary, summary_attributes
 from persistence.dynamodb.batch_reading import MAX_BATCH_GET, BatchReader

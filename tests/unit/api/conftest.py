@@ -15,15 +15,15 @@ from aws_lambda_powertools import Logger
 from mangum import Mangum
 from pydantic import JsonValue
 
-from domain.jobs.job_type import Catalogue
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
 from domain.users.repository import UserRepository
 from domain.users.user import User
 from functions.api.app import create_app
-from functions.api.event import readable
 from functions.api.handler import TEXT
-from functions.api.waiting import LONGEST_WAIT
+from functions.api.http.event import readable
+from functions.api.jobs.waiting import LONGEST_WAIT
 from job_types import catalogue
 from tests.factories import UserFactory
 from tests.fakes.clock import FakeClock, numbered_ids

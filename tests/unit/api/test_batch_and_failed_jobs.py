@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from domain.jobs.job import Job, Succeeded
-from domain.json_text import to_json_text
+from headrace.authoring.json_text import to_json_text
 from tests.conftest import new_id
 from tests.factories import NOW, failed
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository

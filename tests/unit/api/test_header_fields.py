@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from functions.api.header_fields import EntityTag, delta_seconds, entity_tags, preferences
+from functions.api.http.header_fields import EntityTag, delta_seconds, entity_tags, preferences
 
 
 def strong(*tags: str) -> tuple[EntityTag, ...]:

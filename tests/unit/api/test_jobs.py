@@ -7,11 +7,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from domain.jobs import transitions
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job
-from domain.jobs.job_type import Catalogue
 from domain.jobs.outcomes import Done
 from domain.jobs.repository import JobUnreadable
-from domain.json_text import to_json_text
+from headrace.authoring.json_text import to_json_text
 from tests.factories import NOW, asked_to_stop, failed, finished, legal, retrying, running, succeeded
 from tests.fakes.faulty_job_listing import FaultyJobListing
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository

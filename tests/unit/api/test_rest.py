@@ -5,11 +5,11 @@ import json
 import pytest
 from pydantic import BaseModel, Field, JsonValue
 
-from domain.jobs.job_type import Catalogue
+from domain.jobs.catalogue import Catalogue
 from domain.results import StorageUnavailable
 from domain.users.repository import UserNotFound
 from domain.users.user import Email, Role, User, changed_user
-from functions.api.identity import sam_local_email
+from functions.api.http.identity import sam_local_email
 from tests.factories import NOW, UserFactory
 from tests.fakes.handlers import a_handler
 from tests.fakes.user_repository import FakeUserRepository

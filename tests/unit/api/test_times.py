@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import JsonValue
 
-from functions.api.times import read_time
+from functions.api.http.times import read_time
 from tests.factories import NOW
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import Api

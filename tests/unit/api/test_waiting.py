@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import JsonValue
 
-from functions.api.waiting import next_pause, wait_seconds
+from functions.api.jobs.waiting import next_pause, wait_seconds
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import Api
 

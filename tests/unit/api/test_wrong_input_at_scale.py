@@ -6,7 +6,7 @@ import time
 import pytest
 from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
 
-from domain.jobs.job_type import Catalogue
+from domain.jobs.catalogue import Catalogue
 from tests.fakes.handlers import a_handler
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import ADMIN, Answer, Api

@@ -11,8 +11,8 @@ from itertools import count, pairwise
 import pytest
 
 from domain.jobs.guard import MAX_RESULT_BYTES
-from domain.jobs.outcomes import Fail
-from domain.json_text import byte_length, to_json_text
+from headrace.authoring.json_text import byte_length, to_json_text
+from headrace.authoring.outcomes import Fail
 from job_types.csv_profile import MAX_COLUMNS, MAX_PROFILE_BYTES, CsvDocument, CsvProfile, ProfileCsv, profile
 from tests.fakes.context import FakeContext
 

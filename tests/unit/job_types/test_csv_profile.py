@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.jobs.outcomes import Fail
-from domain.json_text import to_json_text
+from headrace.authoring.json_text import to_json_text
+from headrace.authoring.outcomes import Fail
+from headrace.emulator.cloudformation import ROOT
 from job_types import csv_profile
 from job_types.csv_profile import ColumnProfile, CsvDocument, CsvProfile, ProfileCsv, Quantiles, ValueCount
-from local.cloudformation import ROOT
 from tests.fakes.context import FakeContext
 
 

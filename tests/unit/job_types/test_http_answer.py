@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.json_text import to_json_text
+from headrace.authoring.json_text import to_json_text
 from job_types.http_answer import (
     MAX_BODY_BYTES,
     MAX_HEADERS_BYTES,

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from domain.jobs import transitions
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import (
     Executed,
     Interrupted,
@@ -22,12 +23,13 @@ from domain.jobs.execution import (
 )
 from domain.jobs.guard import MAX_RESULT_BYTES
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded
-from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy, SyncJobContext
-from domain.jobs.outcomes import Fail, Retry, Stopped
 from domain.jobs.repository import JobRepository, JobUnreadable, VersionConflict
-from domain.json_text import JsonText
 from domain.results import ItemTooLarge, StorageUnavailable
 from functions.runtime import now as real_now
+from headrace.authoring.context import JobContext, SyncJobContext
+from headrace.authoring.job_type import AnyHandler, JobType, Policy
+from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Fail, Retry, Stopped
 from tests.factories import NOW, POLICY, claimed, legal, queued, running, succeeded
 from tests.fakes.clock import FakeClock, half, numbered_ids
 from tests.fakes.faulty_job_repository import OUTAGE, Fault, FaultyJobRepository

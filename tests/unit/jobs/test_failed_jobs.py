@@ -6,15 +6,15 @@ from itertools import count
 
 import pytest
 
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.failed_jobs import CONCURRENCY, BulkRetried, BulkRetry, FailedJobService
 from domain.jobs.job import Job
-from domain.jobs.job_type import Catalogue
 from domain.jobs.listing import JobListing, JobSummary, summary_of
-from domain.jobs.outcomes import Fail
 from domain.jobs.repository import JobNotFound, JobUnreadable, VersionConflict
 from domain.paging import Page, PageRequest
 from domain.ports import Clock
 from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+from headrace.authoring.outcomes import Fail
 from tests.conftest import new_id
 from tests.factories import NOW, failed, finished, queued, running
 from tests.fakes.clock import FakeClock

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr
 
 from domain.jobs.fingerprint import fingerprint, is_replay
 from domain.jobs.job import Job
-from domain.jobs.job_type import AnyJobType, JobType, Policy
 from domain.jobs.submission import Submission
-from domain.json_text import JsonText, to_json_text
+from headrace.authoring.job_type import AnyJobType, JobType, Policy
+from headrace.authoring.json_text import JsonText, to_json_text
 from tests.factories import NOW, queued
 from tests.fakes.handlers import Count
 

@@ -9,14 +9,16 @@ from datetime import timedelta
 import pytest
 from pydantic import BaseModel, field_serializer, field_validator
 
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.guard import MAX_RESULT_BYTES, STOP_GRACE
 from domain.jobs.job import Failed, Job, Retrying, Succeeded
-from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, JobType, Policy, SyncJobContext
-from domain.jobs.outcomes import Fail, Retry, Stopped
 from domain.jobs.transitions import MAX_MESSAGE
-from domain.json_text import JsonText
 from functions.runtime import now as real_now
+from headrace.authoring.context import JobContext, SyncJobContext
+from headrace.authoring.job_type import AnyHandler, JobType, Policy
+from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Fail, Retry, Stopped
 from tests.factories import queued
 from tests.fakes.clock import half, numbered_ids
 from tests.fakes.handlers import Count, Text, a_handler

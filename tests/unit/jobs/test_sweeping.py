@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from domain.jobs import transitions
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job
-from domain.jobs.job_type import Catalogue, Policy
 from domain.jobs.repository import DuePage, JobRepository, JobUnreadable, QueuedTrigger, VersionConflict
 from domain.jobs.stream_position import StreamPosition, StreamPositions
 from domain.jobs.sweeping import PAGE, RESERVE, Sweeper
 from domain.results import ItemTooLarge, StorageUnavailable
+from headrace.authoring.job_type import Policy
 from persistence.converters.dynamo_to_domain import wake_shard
 from tests.conftest import new_id
 from tests.factories import NOW, POLICY, legal, queued, retrying, running, scheduled, succeeded

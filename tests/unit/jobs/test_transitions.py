@@ -18,19 +18,20 @@ from domain.jobs.job import (
     Succeeded,
     is_final,
 )
-from domain.jobs.job_type import Policy
-from domain.jobs.outcomes import Done, Fail, Retry, Stopped, TimedOut
-from domain.jobs.retry import Backoff
+from domain.jobs.lifecycle import MOVES
+from domain.jobs.outcomes import Done, TimedOut
 from domain.jobs.transitions import (
     LEASE_GRACE,
     LONGEST_UNEXAMINED,
     MAX_HISTORY,
-    MOVES,
     TRIGGER_PATIENCE,
     UNFINISHED_HORIZON,
     IllegalTransition,
 )
-from domain.json_text import JsonText
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.retry import Backoff
 from tests.factories import (
     NOW,
     POLICY,
@@ -68,7 +69,7 @@ EVERY_MOVE: dict[str, Move] = {
     "report progress": lambda job: transitions.report_progress(job, TOKEN, 0.5, "half", LATER),
     "wake": lambda job: transitions.wake(job, POLICY, LATER, 0.5),
     "wake, too late": lambda job: transitions.wake(job, POLICY, ANCIENT, 0.5),
-    "retry by hand": lambda job: transitions.retry_by_hand(job, POLICY, LATER),
+    "retry manually": lambda job: transitions.retry_manually(job, POLICY, LATER),
     "succeed directly": lambda job: transitions.succeed(job, POLICY, RESULT, LATER),
     "retry directly": lambda job: transitions.retry(job, POLICY, Retry(reason="x"), "exhausted", LATER, 0.5),
     "fail directly": lambda job: transitions.fail(job, POLICY, Fail(reason="x"), "permanent", LATER),
@@ -117,7 +118,7 @@ def test_every_move_keeps_what_must_not_change(name: str, start: Job) -> None:
 
 
 @pytest.mark.parametrize("final", [succeeded(), failed(), cancelled()], ids=lambda job: job.status)
-@pytest.mark.parametrize("name", sorted(set(EVERY_MOVE) - {"retry by hand"}))
+@pytest.mark.parametrize("name", sorted(set(EVERY_MOVE) - {"retry manually"}))
 def test_a_final_state_never_changes(final: Job, name: str) -> None:
     assert isinstance(EVERY_MOVE[name](final), IllegalTransition)
 
@@ -382,20 +383,20 @@ def test_a_rescued_job_that_was_asked_to_stop_is_cancelled() -> None:
 
 @pytest.mark.parametrize("ended", [failed(), cancelled()], ids=lambda job: job.status)
 def test_a_person_can_give_a_job_all_its_attempts_again(ended: Job) -> None:
-    job = legal(transitions.retry_by_hand(ended, POLICY, LATER))
+    job = legal(transitions.retry_manually(ended, POLICY, LATER))
     assert job.state == Queued(queued_at=LATER)
     assert job.attempt == 0
     assert job.expires_at > LATER + timedelta(days=29)
 
 
 def test_what_succeeded_cannot_be_retried() -> None:
-    assert isinstance(transitions.retry_by_hand(succeeded(), POLICY, LATER), IllegalTransition)
+    assert isinstance(transitions.retry_manually(succeeded(), POLICY, LATER), IllegalTransition)
 
 
 def test_history_keeps_the_last_transitions() -> None:
     job = failed()
     for _ in range(30):
-        job = legal(transitions.cancel(legal(transitions.retry_by_hand(job, POLICY, LATER)), POLICY, LATER))
+        job = legal(transitions.cancel(legal(transitions.retry_manually(job, POLICY, LATER)), POLICY, LATER))
     assert len(job.history) == MAX_HISTORY
     assert job.history[-1].status == "cancelled"
 
@@ -404,7 +405,7 @@ def test_what_a_client_may_do_is_what_the_transitions_allow() -> None:
     for job in in_every_state():
         allowed = transitions.legal_for_a_client(job)
         assert ("cancel" in allowed) is isinstance(transitions.cancel(job, POLICY, LATER), Job)
-        assert ("retry" in allowed) is isinstance(transitions.retry_by_hand(job, POLICY, LATER), Job)
+        assert ("retry" in allowed) is isinstance(transitions.retry_manually(job, POLICY, LATER), Job)
 
 
 def test_a_policy_with_a_short_retention_does_not_keep_the_far_horizon() -> None:

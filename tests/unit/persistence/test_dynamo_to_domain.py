@@ -56,7 +56,7 @@ def test_they_are_kept_through_every_change() -> None:
     reported = legal(transitions.report_progress(claimed, TOKEN, 0.5, "half", NOW))
     asked = legal(transitions.cancel(reported, POLICY, NOW))
     rescued = legal(transitions.rescue(asked, POLICY, NOW + timedelta(hours=1), 0.5))
-    again = legal(transitions.retry_by_hand(rescued, POLICY, NOW))
+    again = legal(transitions.retry_manually(rescued, POLICY, NOW))
     for changed in (claimed, reported, asked, rescued, again):
         item = item_of(changed)
         assert {name: item[name] for name in FOREIGN} == FOREIGN

@@ -7,15 +7,17 @@ from datetime import timedelta
 import pytest
 from pydantic import JsonValue
 
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import Executed, JobExecutor, NotStarted, UnknownJobType
 from domain.jobs.job import Job
-from domain.jobs.job_type import AnyHandler, Catalogue, JobContext, Policy
-from domain.jobs.outcomes import Fail, Retry
 from domain.jobs.stream_position import BETWEEN_BATCHES, LAG, StreamPosition
-from domain.json_text import JsonText
 from functions.runtime import now as real_now
 from functions.worker.batch import BatchReport, Crashed, run_batch
 from functions.worker.position import PositionKeeper
+from headrace.authoring.context import JobContext
+from headrace.authoring.job_type import AnyHandler, Policy
+from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Fail, Retry
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.generate import stream_record
 from tests.factories import NOW, queued

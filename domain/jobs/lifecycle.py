@@ -1,0 +1,45 @@
+"""Every legal move of a job: who makes it, and where it leads. `docs/lifecycle.md` is drawn from this list.
+
+How a move is made is in `transitions.py`.
+"""
+
+from typing import Literal
+
+from domain.jobs.job import Status
+from headrace.authoring.frozen import Frozen
+
+
+class Move(Frozen):
+    """One arrow of the lifecycle."""
+
+    source: Status | Literal["new"]
+    target: Status
+    action: str
+    actor: Literal["client", "worker", "sweeper"]
+
+
+MOVES: tuple[Move, ...] = (
+    Move(source="new", target="scheduled", action="submit for later", actor="client"),
+    Move(source="new", target="queued", action="submit", actor="client"),
+    Move(source="scheduled", target="queued", action="queue when due", actor="sweeper"),
+    Move(source="scheduled", target="cancelled", action="cancel", actor="client"),
+    Move(source="scheduled", target="failed", action="expire", actor="sweeper"),
+    Move(source="queued", target="running", action="claim", actor="worker"),
+    Move(source="queued", target="queued", action="redrive a lost trigger", actor="sweeper"),
+    Move(source="queued", target="failed", action="expire", actor="sweeper"),
+    Move(source="queued", target="cancelled", action="cancel", actor="client"),
+    Move(source="running", target="succeeded", action="succeed", actor="worker"),
+    Move(source="running", target="retrying", action="retry", actor="worker"),
+    Move(source="running", target="failed", action="fail", actor="worker"),
+    Move(source="running", target="cancelled", action="stop as asked", actor="worker"),
+    Move(source="running", target="running", action="request cancel", actor="client"),
+    Move(source="running", target="running", action="report progress", actor="worker"),
+    Move(source="running", target="retrying", action="rescue after the lease", actor="sweeper"),
+    Move(source="running", target="failed", action="rescue, attempts exhausted", actor="sweeper"),
+    Move(source="running", target="cancelled", action="rescue, cancel requested", actor="sweeper"),
+    Move(source="retrying", target="queued", action="queue when due", actor="sweeper"),
+    Move(source="retrying", target="cancelled", action="cancel", actor="client"),
+    Move(source="retrying", target="failed", action="expire", actor="sweeper"),
+    Move(source="failed", target="queued", action="retry manually", actor="client"),
+    Move(source="cancelled", target="queued", action="retry manually", actor="client"),
+)

@@ -1,0 +1,152 @@
+"""Submitting a job: one conditional write, or a reason why not."""
+
+import hashlib
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from pydantic import BaseModel, JsonValue
+
+from domain.flaws import Flaw, Flaws, read_document
+from domain.jobs import transitions
+from domain.jobs.catalogue import Catalogue
+from domain.jobs.fingerprint import fingerprint, is_replay
+from domain.jobs.job import Job
+from domain.jobs.repository import JobExists, JobRepository, JobUnreadable
+from domain.jobs.submission import Submission
+from domain.jobs.transitions import NewJob
+from domain.ports import Clock, NewId
+from domain.results import ItemTooLarge, StorageUnavailable
+from domain.users.user import User
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.json_text import JsonText, NotJson, byte_length, to_json_text
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+"""Of the payload's JSON. Below DynamoDB's 400 KB, so that attempts, history and a result fit beside it."""
+
+MAX_DELAY = timedelta(days=365)
+
+
+class Submitted(Frozen):
+    """The accepted job; `replayed` when an idempotency key brought back an earlier one."""
+
+    job: Job
+    replayed: bool = False
+
+
+class UnknownJobType(Frozen):
+    """No job type has this name."""
+
+    type: str
+    known: tuple[str, ...]
+
+
+class InvalidPayload(Frozen):
+    """The submission cannot be accepted as it is: the first flaws, and how many there are."""
+
+    flaws: tuple[Flaw, ...]
+    count: int = 1
+
+
+class PayloadTooLarge(Frozen):
+    """The payload passes the limit."""
+
+    size: int
+    limit: int
+
+
+class IdempotencyMismatch(Frozen):
+    """The idempotency key stands for another submission."""
+
+    key: str
+
+
+SubmitResult = (
+    Submitted
+    | UnknownJobType
+    | InvalidPayload
+    | PayloadTooLarge
+    | IdempotencyMismatch
+    | JobUnreadable
+    | StorageUnavailable
+)
+
+
+class SubmissionService:
+    """Accepts jobs."""
+
+    def __init__(self, jobs: JobRepository, catalogue: Catalogue, clock: Clock, new_id: NewId) -> None:
+        self._jobs = jobs
+        self._catalogue = catalogue
+        self._clock = clock
+        self._new_id = new_id
+
+    async def submit(self, submission: Submission, owner: User, idempotency_key: str | None = None) -> SubmitResult:
+        """Accept a job with one conditional write; nothing is written for a flawed submission."""
+        now = self._clock()
+        definition = self._catalogue.definition(submission.type)
+        if definition is None:
+            return UnknownJobType(type=submission.type, known=self._catalogue.names())
+        payload = _payload_text(submission.payload, definition.payload)
+        if not isinstance(payload, str):
+            return payload
+        run_at = _start(submission, now)
+        if isinstance(run_at, InvalidPayload):
+            return run_at
+        new = NewJob(
+            id=_keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id(),
+            owner_id=owner.id,
+            type=definition.name,
+            payload=payload,
+            payload_version=definition.version,
+            tags=submission.tags,
+            max_attempts=submission.max_attempts or definition.policy.max_attempts,
+            run_at=run_at,
+            fingerprint=fingerprint(submission, payload) if idempotency_key else None,
+        )
+        stored = await self._jobs.add(transitions.submit(new, definition.policy, now), now)
+        match stored:
+            case Job():
+                return Submitted(job=stored)
+            case JobExists(current=current):
+                if current.owner_id == owner.id and is_replay(current, submission, payload, definition):
+                    return Submitted(job=current, replayed=True)
+                return IdempotencyMismatch(key=idempotency_key or "")
+            case ItemTooLarge(size=size, limit=limit):
+                return PayloadTooLarge(size=size, limit=limit)
+            case JobUnreadable() | StorageUnavailable():
+                return stored
+
+
+def _start(submission: Submission, now: datetime) -> datetime | InvalidPayload | None:
+    """When the job should start; None for at once."""
+    if submission.delay_seconds is None:
+        run_at, field = submission.run_at, "run_at"
+        seconds = (run_at - now).total_seconds() if run_at else 0
+    else:
+        seconds, field = submission.delay_seconds, "delay_seconds"
+    if seconds > MAX_DELAY.total_seconds():
+        too_far = f"the job would start more than {MAX_DELAY.days} days from now"
+        return InvalidPayload(flaws=(Flaw(path=(field,), message=too_far),))
+    return submission.run_at if submission.delay_seconds is None else now + timedelta(seconds=seconds)
+
+
+def _payload_text(payload: JsonValue, model: type[BaseModel]) -> JsonText | InvalidPayload | PayloadTooLarge:
+    """The payload as it will be stored: exactly as given, after its model accepted it."""
+    try:
+        text = to_json_text(payload)
+    except NotJson as error:
+        return InvalidPayload(flaws=(Flaw(path=("payload",), message=str(error)),))
+    size = byte_length(text)
+    if size > MAX_PAYLOAD_BYTES:
+        return PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
+    read = read_document(model, text)
+    if isinstance(read, Flaws):
+        return InvalidPayload(flaws=read.below("payload").first, count=read.count)
+    return text
+
+
+def _keyed_id(owner_id: str, key: str) -> str:
+    """The job id that an owner's idempotency key stands for, so that the table decides races."""
+    digest = hashlib.sha256(f"{owner_id}\n{key}".encode()).digest()
+    # By form a name-based UUID; Python 3.11's uuid does not write version 8, which RFC 9562 has for this.
+    return str(UUID(bytes=digest[:16], version=5))

@@ -1,1 +1,0 @@
-"""From the events that AWS delivers to the events of the domain."""

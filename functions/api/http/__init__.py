@@ -1,0 +1,1 @@
+"""HTTP as every feature needs it: problems, identity, bodies, conditions, OpenAPI."""

@@ -1,0 +1,58 @@
+"""Conditional requests (RFC 9110, section 13): a resource's ETag is its version."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from functions.api.http.header_fields import entity_tags
+from functions.api.http.problems import Refused, problem
+
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def etag(version: int) -> str:
+    """The entity tag of a version."""
+    return f'"{version}"'
+
+
+def versioned(version: int, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer about a version, whether it carries the version (200) or not (304)."""
+    return {"etag": etag(version), "cache-control": "no-store", **headers}
+
+
+def not_modified(version: int, headers: Mapping[str, str]) -> Response:
+    """304 with the headers that the 200 would have (RFC 9110, section 15.4.5)."""
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=versioned(version, headers))
+
+
+def is_unchanged(if_none_match: str | None, version: int) -> bool:
+    """Whether the client has this version already (weak comparison); a malformed If-None-Match is ignored."""
+    tags = entity_tags(if_none_match) if if_none_match is not None else None
+    if tags is None or tags == "*":
+        return tags == "*"
+    return any(tag.opaque == str(version) for tag in tags)
+
+
+def required_versions(if_match: str | None) -> frozenset[int] | None:
+    """`wanted_versions` of an If-Match that must be there; 428 without it."""
+    if if_match is None:
+        detail = "Send If-Match with the ETag that you last read, or with * for any version."
+        raise Refused(problem(HTTPStatus.PRECONDITION_REQUIRED, "precondition_required", detail))
+    return wanted_versions(if_match)
+
+
+def wanted_versions(if_match: str | None) -> frozenset[int] | None:
+    """The versions that the client wants to change; None is any: there is no If-Match, or it is `*`.
+
+    Tags are compared strongly, so weak ones match nothing; neither do tags that are not of a version. 412 for a
+    malformed If-Match.
+    """
+    tags = entity_tags(if_match) if if_match is not None else "*"
+    if tags is None:
+        detail = "If-Match is neither * nor a list of entity tags."
+        raise Refused(problem(HTTPStatus.PRECONDITION_FAILED, "stale_version", detail))
+    if tags == "*":
+        return None
+    return frozenset(int(tag.opaque) for tag in tags if not tag.weak and _VERSION.fullmatch(tag.opaque))

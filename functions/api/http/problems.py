@@ -1,0 +1,191 @@
+"""Errors as RFC 9457 problem documents. This is the one place where a result becomes a status."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.flaws import MAX_FLAWS, Flaw
+from domain.jobs.repository import JobNotFound, JobUnreadable
+from domain.jobs.service import Contended
+from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
+from domain.jobs.transitions import IllegalTransition
+from domain.results import BadCursor, StaleVersion, StorageUnavailable
+from domain.users.repository import EmailTaken, UserNotFound
+from domain.users.service import NotAllowed
+from domain.users.user import InvalidEmail
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "1"
+MAX_ERRORS = MAX_FLAWS
+"""Errors that a document describes; `error_count` counts the others too."""
+MAX_POINTER = 200
+MAX_DETAIL = 500
+"""Characters. What a client sent, or a job type's validator wrote, is cut to this."""
+_PHRASES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
+
+
+class ProblemError(BaseModel):
+    """One thing that is wrong with a request."""
+
+    pointer: str = Field(description="JSON pointer (RFC 6901) into the body, or the name of a parameter")
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem document; `code` is stable and meant for programs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[ProblemError] = Field(
+        default_factory=list, max_length=MAX_ERRORS, description="The first errors of a request that has some"
+    )
+    error_count: int = Field(default=0, description="How many errors there are in all")
+    request_id: str = ""
+
+
+class Refused(Exception):
+    """Ends a request with a problem; raised in the HTTP layer only."""
+
+    def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+        self.headers = headers or {}
+
+
+Failure = (
+    JobNotFound
+    | JobUnreadable
+    | UnknownJobType
+    | InvalidPayload
+    | PayloadTooLarge
+    | IdempotencyMismatch
+    | Contended
+    | IllegalTransition
+    | BadCursor
+    | StorageUnavailable
+    | UserNotFound
+    | EmailTaken
+    | InvalidEmail
+    | NotAllowed
+    | StaleVersion
+)
+
+
+def phrase(status: HTTPStatus) -> str:
+    """The status's name of RFC 9110, which Python knows since 3.13."""
+    return _PHRASES.get(status, status.phrase)
+
+
+def problem(status: HTTPStatus, code: str, detail: str, errors: Sequence[Flaw] = (), count: int = 0) -> Problem:
+    """A problem document of bounded size; `count` is how many errors there are if `errors` are only the first.
+
+    The request id is filled in when it is sent.
+    """
+    return Problem(
+        type=f"urn:headrace:problem:{code}",
+        title=phrase(status),
+        status=status.value,
+        detail=_shortened(detail, MAX_DETAIL),
+        code=code,
+        errors=[_problem_error(flaw) for flaw in errors[:MAX_ERRORS]],
+        error_count=max(count, len(errors)),
+    )
+
+
+def invalid(code: str, sentence: str, flaws: Sequence[Flaw], count: int) -> Problem:
+    """422 with the first flaws; the detail says how many there are."""
+    shown = min(len(flaws), MAX_ERRORS)
+    number = "1 error" if count == 1 else f"{count} errors"
+    where = "see errors" if shown >= count else f"errors has the first {shown}"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, code, f"{sentence}: {number}; {where}.", flaws, count)
+
+
+def problem_of(failure: Failure) -> Problem:
+    """What a client is told of a failure; never more than it already knows."""
+    match failure:
+        case JobNotFound():
+            return problem(HTTPStatus.NOT_FOUND, "job_not_found", "There is no such job.")
+        case JobUnreadable(newer=True):
+            detail = "A newer version of the service wrote this job; try again."
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "newer_version", detail)
+        case JobUnreadable():
+            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "job_unreadable", "The stored job cannot be read.")
+        case UnknownJobType(type=name, known=known):
+            detail = f"There is no job type {name[:64]!r}. Known: {', '.join(known)}."
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_job_type", detail)
+        case InvalidPayload(flaws=flaws, count=count):
+            return invalid("invalid_payload", "The job was not accepted", flaws, count)
+        case PayloadTooLarge(size=size, limit=limit):
+            detail = f"The payload has {size} bytes of JSON; the limit is {limit}."
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail)
+        case IdempotencyMismatch():
+            detail = "This Idempotency-Key was used for another submission."
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_mismatch", detail)
+        case Contended():
+            detail = "The job is being changed by others; try again."
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "contended", detail)
+        case IllegalTransition(status=status, action=action):
+            return problem(HTTPStatus.CONFLICT, "illegal_transition", f"A job that is {status} allows no {action}.")
+        case BadCursor():
+            return problem(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not valid for this query.")
+        case StorageUnavailable():
+            detail = "The store did not answer; try again."
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", detail)
+        case UserNotFound():
+            return problem(HTTPStatus.NOT_FOUND, "user_not_found", "There is no such user.")
+        case EmailTaken():
+            return problem(HTTPStatus.CONFLICT, "email_taken", "Another user has this address.")
+        case InvalidEmail(reason=reason):
+            flaw = Flaw(path=("email",), message=reason)
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_email", "The address is not valid.", [flaw])
+        case NotAllowed(reason=reason):
+            return problem(HTTPStatus.FORBIDDEN, "not_allowed", f"Not allowed: {reason}.")
+        case StaleVersion():
+            detail = "The resource has changed since; read it again."
+            return problem(HTTPStatus.PRECONDITION_FAILED, "stale_version", detail)
+
+
+def refuse(failure: Failure) -> Refused:
+    """The exception that ends a request with `failure`."""
+    told = problem_of(failure)
+    headers = {"retry-after": RETRY_AFTER_SECONDS} if told.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Refused(told, headers)
+
+
+def problem_response(request: Request, told: Problem, headers: dict[str, str] | None = None) -> Response:
+    """The problem as a response, with the request's id."""
+    body = told.model_copy(update={"request_id": request.scope.get("request_id", "")})
+    return Response(body.model_dump_json(), told.status, headers, MEDIA_TYPE)
+
+
+def json_pointer(path: Sequence[str | int]) -> str:
+    """RFC 6901."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def encodable(text: str) -> str:
+    """The text, with what UTF-8 cannot encode (half of a surrogate pair) replaced."""
+    return text.encode(errors="replace").decode()
+
+
+def _problem_error(flaw: Flaw) -> ProblemError:
+    # A path's steps are cut first: one of them may be a name of a megabyte.
+    path = [step[: MAX_POINTER + 1] if isinstance(step, str) else step for step in flaw.path[:MAX_POINTER]]
+    return ProblemError(
+        pointer=_shortened(json_pointer(path), MAX_POINTER), detail=_shortened(flaw.message, MAX_DETAIL)
+    )
+
+
+def _shortened(text: str, limit: int) -> str:
+    return encodable(text if len(text) <= limit else f"{text[: limit - 1]}…")

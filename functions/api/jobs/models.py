@@ -1,0 +1,135 @@
+"""What goes over the wire of jobs: input and output models, apart from the domain's own."""
+
+from typing import Annotated, get_args
+
+from pydantic import BaseModel, Field, JsonValue
+
+from domain.jobs.job import FailureReason, Job, Status
+from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
+from functions.api.http.forms import Form
+from functions.api.http.times import Moment, MomentIn
+from headrace.authoring.json_text import JsonText, from_json_text
+
+TagName = Annotated[str, Field(min_length=1, max_length=64)]
+TagValue = Annotated[str, Field(max_length=256)]
+
+
+class SubmitJob(Form):
+    """A job to run, now or later."""
+
+    type: Annotated[str, Field(strict=True, min_length=1, max_length=64)]
+    payload: JsonValue
+    run_at: MomentIn | None = None
+    delay_seconds: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = None
+    max_attempts: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
+    tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] = Field(default_factory=dict)
+
+
+class ErrorView(BaseModel):
+    """What went wrong in an attempt."""
+
+    code: str
+    message: str
+    attempt: int
+    at: Moment
+    reason: str | None = Field(
+        default=None, description=f"Why no further attempt is made: {', '.join(get_args(FailureReason))}"
+    )
+
+
+class ProgressView(BaseModel):
+    """How far a running job says that it is."""
+
+    fraction: float
+    message: str
+    at: Moment
+
+
+class HistoryView(BaseModel):
+    """One change of status."""
+
+    status: str
+    at: Moment
+    attempt: int
+    code: str | None = None
+
+
+class JobSummaryView(BaseModel):
+    """A job without its documents."""
+
+    id: str
+    type: str
+    status: Status
+    version: int
+    error: ErrorView | None
+    attempt: int
+    max_attempts: int
+    progress: ProgressView | None
+    cancel_requested: bool
+    run_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    expires_at: Moment
+    tags: dict[str, str]
+    history: list[HistoryView]
+    owner_id: str
+    links: dict[str, str] = Field(description="What is legal now")
+
+
+class ListedJobView(JobSummaryView):
+    """A job in a list."""
+
+    payload: JsonValue = Field(default=None, description="Present only with include=payload")
+    result: JsonValue = Field(default=None, description="Present only with include=result")
+
+
+class JobView(JobSummaryView):
+    """A job as its owner sees it."""
+
+    payload: JsonValue
+    result: JsonValue
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first, and the cursor for more; a page may be shorter than asked for."""
+
+    items: list[ListedJobView]
+    next: str | None
+
+
+def job_view(job: Job) -> JobView:
+    """A job for its owner's eyes."""
+    whole = summary_of(job, DOCUMENTS)
+    return JobView.model_validate(_shared(whole) | _documents(whole, DOCUMENTS))
+
+
+def summary_view(summary: JobSummary) -> JobSummaryView:
+    """A job for its owner's eyes, without its documents."""
+    return JobSummaryView.model_validate(_shared(summary))
+
+
+def listed_job_view(summary: JobSummary, include: Include) -> ListedJobView:
+    """A job in a list; a document that is not in `include` has no member at all."""
+    return ListedJobView.model_validate(_shared(summary) | _documents(summary, include))
+
+
+def _shared(summary: JobSummary) -> dict[str, object]:
+    self_link = f"/v1/jobs/{summary.id}"
+    own = {name: value for name, value in summary if name not in DOCUMENTS}
+    return own | {
+        "error": _error_view(summary),
+        "progress": ProgressView(**dict(summary.progress)) if summary.progress else None,
+        "history": [HistoryView.model_construct(**dict(entry)) for entry in summary.history],
+        "links": {"self": self_link} | {action: f"{self_link}/{action}" for action in summary.actions},
+    }
+
+
+def _documents(summary: JobSummary, include: Include) -> dict[str, object]:
+    texts: dict[Document, JsonText | None] = {"payload": summary.payload, "result": summary.result}
+    return {name: from_json_text(text) if text is not None else None for name, text in texts.items() if name in include}
+
+
+def _error_view(summary: JobSummary) -> ErrorView | None:
+    return ErrorView(**dict(summary.error), reason=summary.reason) if summary.error else None

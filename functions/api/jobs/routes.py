@@ -1,0 +1,166 @@
+"""/v1/jobs: submit, read, list, cancel, retry."""
+
+import asyncio
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from domain.jobs.job import Job, Status, is_final
+from domain.jobs.listing import JobFilter, JobListService
+from domain.jobs.repository import JobNotFound
+from domain.jobs.service import JobService
+from domain.jobs.submitting import InvalidPayload, SubmissionService, Submitted
+from domain.paging import MAX_PAGE, Page, PageRequest
+from domain.users.service import NotAllowed
+from domain.users.user import User
+from functions.api.http.conditional import is_unchanged, not_modified, wanted_versions
+from functions.api.http.identity import Identify
+from functions.api.http.ids import is_id
+from functions.api.http.json_body import StrictJsonRoute
+from functions.api.http.openapi import JOB_LINKS, problems
+from functions.api.http.problems import refuse
+from functions.api.jobs.models import JobPage, JobView, SubmitJob
+from functions.api.jobs.responses import IncludeParameter, documents_of, job_response, page_response
+from functions.api.jobs.submission import BatchAnswer, SubmitBatch, check_key, submission_of, submit_entries
+from functions.api.jobs.waiting import LONGEST_WAIT, next_pause, wait_seconds
+
+
+def job_routes(
+    submissions: SubmissionService,
+    jobs: JobService,
+    lists: JobListService,
+    identify: Identify,
+    longest_wait: timedelta = LONGEST_WAIT,
+) -> APIRouter:
+    """The routes of jobs; every one of them needs a user. A read waits up to `longest_wait`; zero is never."""
+    router = APIRouter(route_class=StrictJsonRoute, tags=["jobs"])
+    Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
+
+    @router.post(
+        "/v1/jobs",
+        status_code=202,
+        responses={202: {"model": JobView, "links": JOB_LINKS}, **problems(400, 401, 403, 413, 415, 422, 503)},
+    )
+    async def submit_job(
+        body: SubmitJob, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None
+    ) -> Response:
+        """Accept a job. It is stored, and will be run, when this answers 202."""
+        check_key(idempotency_key)
+        submission = submission_of(body)
+        if isinstance(submission, InvalidPayload):
+            raise refuse(submission)
+        submitted = await submissions.submit(submission, caller, idempotency_key)
+        if not isinstance(submitted, Submitted):
+            raise refuse(submitted)
+        headers = {"idempotency-replayed": "true"} if submitted.replayed else {}
+        return job_response(submitted.job, HTTPStatus.ACCEPTED, headers)
+
+    @router.post(
+        "/v1/jobs/batch",
+        status_code=207,
+        responses={207: {"model": BatchAnswer}, **problems(400, 401, 403, 413, 415, 422)},
+    )
+    async def submit_batch(
+        body: SubmitBatch, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None
+    ) -> BatchAnswer:
+        """Accept up to 25 jobs, each on its own: a wrong entry does not stop the others."""
+        check_key(idempotency_key)
+        return BatchAnswer(results=await submit_entries(submissions, body.jobs, caller, idempotency_key))
+
+    @router.get("/v1/jobs", responses={200: {"model": JobPage}, **problems(400, 401, 403, 422, 503)})
+    async def list_jobs(
+        caller: Caller,
+        status: Annotated[Status | None, Query()] = None,
+        type: Annotated[str | None, Query(max_length=64)] = None,
+        owner: Annotated[str | None, Query(min_length=1, max_length=64, description="Admins only")] = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+        cursor: Annotated[str | None, Query(max_length=2048)] = None,
+        include: IncludeParameter = None,
+    ) -> Response:
+        """The caller's jobs, newest first; an admin may ask for another owner's.
+
+        Without payload and result, unless `include` asks for them. A page may be shorter than `limit` and still have
+        a `next`. With `status=failed` or `cancelled` the last to end comes first.
+        """
+        if owner is not None and owner != caller.id and caller.role != "admin":
+            raise refuse(NotAllowed(reason="only an admin lists another owner's jobs"))
+        wanted = JobFilter(status=status, type=type)
+        documents = documents_of(include)
+        page = await lists.list(owner or caller.id, wanted, PageRequest(limit=limit, cursor=cursor), documents)
+        if not isinstance(page, Page):
+            raise refuse(page)
+        query = {"status": status, "type": type, "owner": owner, "limit": limit, "include": include}
+        return page_response(page, documents, "/v1/jobs", query)
+
+    @router.get(
+        "/v1/jobs/{job_id}",
+        responses={200: {"model": JobView}, 304: {"description": "Not changed"}, **problems(401, 403, 404, 503)},
+    )
+    async def get_job(
+        job_id: str,
+        caller: Caller,
+        prefer: Annotated[str | None, Header(description="wait=N: answer when final, or after N s")] = None,
+        if_none_match: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        """A job. With `Prefer: wait=N` the answer comes when it is final, else after N s, or the longest wait.
+
+        `Preference-Applied` says how many seconds it waits at most: 20, unless the deployment has another limit.
+        """
+        wait = wait_seconds(prefer, longest_wait)
+        job = await _read_until_final(jobs, job_id, caller, wait)
+        headers = {"preference-applied": f"wait={wait}"} if wait else {}
+        if is_unchanged(if_none_match, job.version):
+            return not_modified(job.version, headers)
+        return job_response(job, HTTPStatus.OK, headers)
+
+    @router.post(
+        "/v1/jobs/{job_id}/cancel",
+        responses={200: {"model": JobView}, 202: {"model": JobView}, **problems(401, 403, 404, 409, 412, 503)},
+    )
+    async def cancel_job(job_id: str, caller: Caller, if_match: Annotated[str | None, Header()] = None) -> Response:
+        """Cancel a job: 200 when it is final at once, 202 when a running one was asked to stop."""
+        changed = await jobs.cancel(_checked(job_id), caller, wanted_versions(if_match))
+        if not isinstance(changed, Job):
+            raise refuse(changed)
+        return job_response(changed, HTTPStatus.OK if is_final(changed) else HTTPStatus.ACCEPTED, {})
+
+    @router.post(
+        "/v1/jobs/{job_id}/retry",
+        status_code=202,
+        responses={202: {"model": JobView}, **problems(401, 403, 404, 409, 412, 503)},
+    )
+    async def retry_job(job_id: str, caller: Caller, if_match: Annotated[str | None, Header()] = None) -> Response:
+        """Queue a failed or cancelled job again, with all its attempts."""
+        changed = await jobs.retry(_checked(job_id), caller, wanted_versions(if_match))
+        if not isinstance(changed, Job):
+            raise refuse(changed)
+        return job_response(changed, HTTPStatus.ACCEPTED, {})
+
+    return router
+
+
+async def _read_until_final(jobs: JobService, job_id: str, caller: User, wait: int) -> Job:
+    """The job as it is, or as it becomes within `wait` seconds."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    while True:
+        found = await _read(jobs, job_id, caller)
+        pause = next_pause(clock() - began, wait)
+        if pause is None or is_final(found):
+            return found
+        await asyncio.sleep(pause)
+
+
+async def _read(jobs: JobService, job_id: str, caller: User) -> Job:
+    found = await jobs.get(_checked(job_id), caller)
+    if not isinstance(found, Job):
+        raise refuse(found)
+    return found
+
+
+def _checked(job_id: str) -> str:
+    if not is_id(job_id):
+        raise refuse(JobNotFound(job_id=job_id))
+    return job_id

@@ -1,0 +1,48 @@
+"""What goes over the wire of users."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from domain.users.user import MAX_EMAIL, Role, User
+from functions.api.http.forms import Form
+from functions.api.http.times import Moment
+
+
+class CreateUser(Form):
+    """A user to add."""
+
+    email: Annotated[str, Field(strict=True, max_length=2 * MAX_EMAIL)]
+    name: Annotated[str, Field(strict=True, min_length=1, max_length=200)]
+    role: Role = "member"
+
+
+class ChangeUser(Form):
+    """What to change of a user; what is absent stays."""
+
+    email: Annotated[str, Field(strict=True, max_length=2 * MAX_EMAIL)] | None = None
+    name: Annotated[str, Field(strict=True, min_length=1, max_length=200)] | None = None
+    role: Role | None = None
+
+
+class UserView(BaseModel):
+    """A user."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    version: int
+    created_at: Moment
+    updated_at: Moment
+
+
+class UserList(BaseModel):
+    """The users that a search found: none or one."""
+
+    items: list[UserView]
+
+
+def user_view(user: User) -> UserView:
+    """A user for itself and for admins."""
+    return UserView.model_construct(**dict(user))

@@ -1,0 +1,101 @@
+"""/v1/users: create, read, find by email, change."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from domain.results import StorageUnavailable
+from domain.users.repository import UserNotFound
+from domain.users.service import UserChange, UserService
+from domain.users.user import MAX_EMAIL, InvalidEmail, User
+from functions.api.http.conditional import is_unchanged, not_modified, required_versions, versioned
+from functions.api.http.identity import Identify, only_admins
+from functions.api.http.ids import is_id
+from functions.api.http.json_body import StrictJsonRoute
+from functions.api.http.openapi import problems
+from functions.api.http.problems import refuse
+from functions.api.users.models import ChangeUser, CreateUser, UserList, UserView, user_view
+
+
+def user_routes(users: UserService, identify: Identify) -> APIRouter:
+    """The routes of users."""
+    router = APIRouter(route_class=StrictJsonRoute, tags=["users"])
+    Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
+
+    @router.post(
+        "/v1/users",
+        status_code=201,
+        responses={201: {"model": UserView}, **problems(400, 401, 403, 409, 413, 415, 422, 503)},
+    )
+    async def create_user(body: CreateUser, caller: Caller) -> Response:
+        """Add a user (admins only)."""
+        only_admins(caller)
+        created = await users.create(body.email, body.name, body.role)
+        if not isinstance(created, User):
+            raise refuse(created)
+        return _answer(created, HTTPStatus.CREATED, {"location": f"/v1/users/{created.id}"})
+
+    @router.get("/v1/users", responses=problems(401, 403, 422, 503))
+    async def find_user(caller: Caller, email: Annotated[str, Query(max_length=2 * MAX_EMAIL)]) -> UserList:
+        """The user with this address, if there is one (admins only)."""
+        only_admins(caller)
+        found = await users.find(email)
+        match found:
+            case User():
+                return UserList(items=[user_view(found)])
+            case UserNotFound():
+                return UserList(items=[])
+            case InvalidEmail() | StorageUnavailable():
+                raise refuse(found)
+
+    @router.get(
+        "/v1/users/me",
+        responses={200: {"model": UserView}, 304: {"description": "Not changed"}, **problems(401, 403, 503)},
+    )
+    async def get_me(caller: Caller, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+        """The caller."""
+        return await _read(caller.id, caller, if_none_match)
+
+    @router.get(
+        "/v1/users/{user_id}",
+        responses={200: {"model": UserView}, 304: {"description": "Not changed"}, **problems(401, 403, 404, 503)},
+    )
+    async def get_user(user_id: str, caller: Caller, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+        """A user: oneself, or for admins anybody."""
+        return await _read(_checked(user_id), caller, if_none_match)
+
+    @router.patch(
+        "/v1/users/{user_id}",
+        responses={200: {"model": UserView}, **problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 503)},
+    )
+    async def change_user(
+        user_id: str, body: ChangeUser, caller: Caller, if_match: Annotated[str | None, Header()] = None
+    ) -> Response:
+        """Change a user's name; an admin may change the email and the role too. Needs If-Match."""
+        versions = required_versions(if_match)
+        change = UserChange(email=body.email, name=body.name, role=body.role)
+        changed = await users.change(_checked(user_id), change, versions, caller)
+        if not isinstance(changed, User):
+            raise refuse(changed)
+        return _answer(changed, HTTPStatus.OK, {})
+
+    async def _read(user_id: str, caller: User, if_none_match: str | None) -> Response:
+        found = await users.get(user_id, caller)
+        if not isinstance(found, User):
+            raise refuse(found)
+        if is_unchanged(if_none_match, found.version):
+            return not_modified(found.version, {})
+        return _answer(found, HTTPStatus.OK, {})
+
+    return router
+
+
+def _checked(user_id: str) -> str:
+    if not is_id(user_id):
+        raise refuse(UserNotFound())
+    return user_id
+
+
+def _answer(user: User, status: HTTPStatus, headers: dict[str, str]) -> Response:
+    return Response(user_view(user).model_dump_json(), status, versioned(user.version, headers), "application/json")

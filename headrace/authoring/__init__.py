@@ -1,0 +1,1 @@
+"""What the author of a job type writes with; `headrace` exports it."""

@@ -1,0 +1,186 @@
+"""`headrace demo`: some hundred real jobs on a stack of its own, each checked for how it ended."""
+
+import asyncio
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+
+import httpx
+from aiohttp import web
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from headrace.cli.demo_cases import Case, Ended, cases
+from headrace.client.api_client import FINAL, Json
+from headrace.emulator.database import StackError, free_port
+from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
+from headrace.emulator.stack import Options, running_stack
+from headrace.emulator.state import Folder
+from headrace.emulator.tokens import local_authority
+
+CONCURRENCY = 16
+PATIENCE_SECONDS = 55.0
+
+
+async def run_demo(*, keep: bool) -> int:
+    """Run it all; 0 when every job ended as it should, else 1."""
+    console = Console(stderr=False)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="headrace-demo-") as temporary:
+        folder = Folder(Path(temporary) / ".headrace")
+        async with _receiver() as receiver:
+            options = Options(port=free_port(), allowed_hosts=receiver.removeprefix("http://"))
+            async with running_stack(folder, options) as running:
+                await ensure_local_admin(folder, running.endpoint_url)
+                console.print(f"The local stack answers at {running.url} after {time.monotonic() - began:.1f} s.")
+                token = local_authority(folder).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
+                headers = {"authorization": f"Bearer {token}"}
+                limits = httpx.Limits(max_connections=CONCURRENCY)
+                async with httpx.AsyncClient(
+                    base_url=running.url, headers=headers, timeout=35, limits=limits
+                ) as client:
+                    ended = await _run_cases(client, cases(receiver), console)
+                _show(ended, console)
+                took = time.monotonic() - began
+                wrong = [each for each in ended if not each.as_expected]
+                for each in wrong:
+                    shown = {name: each.job.get(name) for name in ("id", "status", "attempt", "error")}
+                    console.print(f"[red]not as expected[/red] ({each.case.group}): {shown}")
+                verdict = "[red]some did not[/red]" if wrong else "[green]every job ended as it should[/green]"
+                console.print(f"{len(ended)} jobs in {took:.1f} s: {verdict}.")
+                if keep:
+                    await _until_interrupted(running.url, token, console)
+    return 1 if wrong else 0
+
+
+async def _run_cases(client: httpx.AsyncClient, wanted: tuple[Case, ...], console: Console) -> list[Ended]:
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def submit(case: Case) -> str:
+        async with slots:
+            answer = await client.post("/v1/jobs", json=case.body)
+            if answer.status_code != httpx.codes.ACCEPTED:
+                raise StackError(f"A job of the demo was not accepted: {answer.text}")
+            job_id = str(answer.json()["id"])
+            if case.cancel:
+                await client.post(f"/v1/jobs/{job_id}/cancel")
+            return job_id
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        accepted = progress.add_task("accepted", total=len(wanted))
+        ended = progress.add_task("ended", total=len(wanted))
+
+        async def counted(case: Case) -> str:
+            job_id = await submit(case)
+            progress.advance(accepted)
+            return job_id
+
+        ids = await asyncio.gather(*(counted(case) for case in wanted))
+        ends = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < ends:
+            statuses = [str(job["status"]) for job in await _all_jobs(client)]
+            progress.update(ended, completed=sum(status in FINAL for status in statuses))
+            if all(status in FINAL for status in statuses):
+                break
+            await asyncio.sleep(0.3)
+    jobs = {str(job["id"]): job for job in await _all_jobs(client, include="result")}
+    return [Ended(case=case, job=jobs[job_id]) for case, job_id in zip(wanted, ids, strict=True)]
+
+
+async def _all_jobs(client: httpx.AsyncClient, include: str | None = None) -> list[Json]:
+    jobs: list[Json] = []
+    cursor: str | None = None
+    while True:
+        params = {"limit": "100", **({"include": include} if include else {}), **({"cursor": cursor} if cursor else {})}
+        page = (await client.get("/v1/jobs", params=params)).json()
+        jobs = [*jobs, *page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            return jobs
+
+
+def _show(ended: list[Ended], console: Console) -> None:
+    table = Table(title="How the jobs ended (times are medians)")
+    table.add_column("jobs of", no_wrap=True)
+    for name in ("number", "should be", "are", "attempts", "waited", "ran"):
+        table.add_column(name, justify="left" if name == "should be" else "right", no_wrap=True)
+    for _, members in groupby(ended, key=lambda each: each.case.group):
+        of_group = list(members)
+        good = sum(each.as_expected for each in of_group)
+        attempts = [int(str(each.job["attempt"])) for each in of_group]
+        table.add_row(
+            of_group[0].case.group,
+            str(len(of_group)),
+            of_group[0].case.expect,
+            f"[green]{good}[/green]" if good == len(of_group) else f"[red]{good}[/red]",
+            str(max(attempts)) if max(attempts) == min(attempts) else f"{min(attempts)} to {max(attempts)}",
+            _median([_between(each.job, "queued", "running") for each in of_group]),
+            _median([_between(each.job, "running", each.case.expect) for each in of_group]),
+        )
+    console.print(table)
+
+
+def _between(job: Json, earlier: str, later: str) -> float | None:
+    """Milliseconds from the last `earlier` to the last `later` in the job's history."""
+    history = job["history"]
+    moments = {
+        str(entry["status"]): datetime.fromisoformat(str(entry["at"]))
+        for entry in (history if isinstance(history, list) else [])
+        if isinstance(entry, dict)
+    }
+    if earlier not in moments or later not in moments:
+        return None
+    return (moments[later] - moments[earlier]).total_seconds() * 1000
+
+
+def _median(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{statistics.median(known):.0f} ms" if known else "-"
+
+
+@asynccontextmanager
+async def _receiver() -> AsyncIterator[str]:
+    """A server on this machine that takes deliveries; /flaky answers 503 to the first two."""
+    flaky_calls: list[str] = []
+
+    async def ok(request: web.Request) -> web.Response:
+        return web.json_response({"received": len(await request.read()), "key": request.headers["Idempotency-Key"]})
+
+    async def flaky(_request: web.Request) -> web.Response:
+        flaky_calls.append("call")
+        if len(flaky_calls) <= 2:  # noqa: PLR2004 - "fails twice first"
+            return web.Response(status=503, headers={"Retry-After": "1"})
+        return web.Response(text="third time lucky")
+
+    app = web.Application()
+    app.router.add_post("/ok", ok)
+    app.router.add_post("/flaky", flaky)
+    async with _serving(app) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _serving(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def _until_interrupted(url: str, token: str, console: Console) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    console.print(f"The stack stays at {url} until Ctrl-C; a token for it:\n{token}", soft_wrap=True)
+    await stop.wait()

@@ -1,0 +1,100 @@
+"""The jobs of the demo, and how each of them should end."""
+
+import csv
+import io
+from collections.abc import Callable
+from itertools import groupby
+
+from pydantic import JsonValue
+
+from headrace.authoring.frozen import Frozen
+from headrace.client.api_client import Json
+from headrace.emulator.cloudformation import ROOT
+
+DATA = ROOT / "examples" / "data"
+
+
+class Case(Frozen):
+    """One job, and how it should end."""
+
+    group: str
+    body: dict[str, JsonValue]
+    expect: str = "succeeded"
+    rows: int | None = None
+    """Rows that the profile must count."""
+    code: str | None = None
+    """Error that the job must end with."""
+    attempts: int | None = None
+    """Attempts that the job must have taken."""
+    cancel: bool = False
+    """Whether the demo cancels it."""
+
+
+class Ended(Frozen):
+    """A case and its job as it was at the end."""
+
+    case: Case
+    job: Json
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether status, result, error and attempts are what they should be."""
+        case, job = self.case, self.job
+        result, error = job.get("result"), job.get("error")
+        rows = result.get("rows") if isinstance(result, dict) else None
+        code = error.get("code") if isinstance(error, dict) else None
+        return (
+            job["status"] == case.expect
+            and case.rows in {None, rows}
+            and case.code in {None, code}
+            and case.attempts in {None, job["attempt"]}
+        )
+
+
+def cases(receiver: str) -> tuple[Case, ...]:
+    """All jobs of the demo: whole data sets, parts of them, and the awkward ones."""
+    documents = {path.stem: path.read_text() for path in sorted(DATA.glob("*.csv"))}
+    weather = documents["seattle-weather"]
+    broken = weather.replace("2012-02-01,13.5", '2012-02-01,"13.5', 1)
+    later = _parts(documents["us-employment"], lambda row: row[0][:4])
+    deliver: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": f"{receiver}/ok", "body": "hello"}}
+    flaky: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": f"{receiver}/flaky"}}
+    metadata: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": "http://169.254.169.254/latest/"}}
+    never: dict[str, JsonValue] = {**_profile(weather), "delay_seconds": 3600}
+    return (
+        *(Case(group="whole data sets", body=_profile(text), rows=_rows(text)) for text in documents.values()),
+        *(_part("weather by month", part) for part in _parts(weather, lambda row: row[0][:7])),
+        *(_part("airports by state", part) for part in _parts(documents["airports"], lambda row: row[3])),
+        *(_part("electricity by source", part) for part in _parts(documents["iowa-electricity"], lambda row: row[1])),
+        *(_part("scheduled, 2 to 4 s ahead", part, delay=2 + n % 3) for n, part in enumerate(later)),
+        *(Case(group="HTTP deliveries", body=deliver, attempts=1) for _ in range(25)),
+        Case(group="HTTP, fails twice first", body=flaky, attempts=3),
+        Case(group="HTTP to a private address", body=metadata, expect="failed", code="forbidden_address"),
+        Case(group="malformed CSV", body=_profile(broken), expect="failed", code="malformed_csv", attempts=1),
+        Case(group="cancelled before its time", body=never, expect="cancelled", cancel=True),
+    )
+
+
+def _profile(document: str) -> dict[str, JsonValue]:
+    return {"type": "csv.profile", "payload": {"csv": document}}
+
+
+def _part(group: str, document: str, delay: int = 0) -> Case:
+    body = _profile(document) | ({"delay_seconds": delay} if delay else {})
+    return Case(group=group, body=body, rows=_rows(document), attempts=1)
+
+
+def _rows(document: str) -> int:
+    return sum(1 for row in csv.reader(io.StringIO(document)) if row) - 1
+
+
+def _parts(document: str, key: Callable[[list[str]], str]) -> list[str]:
+    """The document cut into one document for each key of its rows."""
+    header, *rows = [row for row in csv.reader(io.StringIO(document)) if row]
+    return [_written([header, *part]) for _, part in groupby(sorted(rows, key=key), key=key)]
+
+
+def _written(rows: list[list[str]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,71 @@
+"""`headrace doctor`: is everything there that the local stack needs?"""
+
+import importlib.util
+import sys
+
+import httpx
+
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate
+from headrace.emulator.database import PYTHON
+from headrace.emulator.state import Folder
+from headrace.emulator.template import load_stack
+
+_PLACEHOLDERS = {"JwtIssuer": "https://doctor.test", "JwtAudience": "doctor", "CursorKey": "0" * 64}
+
+
+class Finding(Frozen):
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+def checks(folder: Folder) -> tuple[Finding, ...]:
+    """Everything that was looked at, the good and the bad."""
+    return (_python(), _packages(), _database(), _template(), _folder(folder), _stack(folder))
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(what="Python", ok=sys.version_info >= (3, 11), detail=f"{version} (3.11 or newer is needed)")
+
+
+def _packages() -> Finding:
+    wanted = ("aioboto3", "aiohttp", "click", "fastapi", "httpx", "jwt", "mangum", "pydantic", "rich", "samtranslator")
+    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    detail = f"missing {', '.join(missing)}; run `make setup`" if missing else "all there"
+    return Finding(what="packages", ok=not missing, detail=detail)
+
+
+def _database() -> Finding:
+    detail = "MiniStack is installed" if PYTHON.exists() else "MiniStack is not installed; run `make setup`"
+    return Finding(what="embedded database", ok=PYTHON.exists(), detail=detail)
+
+
+def _template() -> Finding:
+    try:
+        stack = load_stack(_PLACEHOLDERS)
+    except (OSError, KeyError, UnsupportedTemplate) as error:
+        return Finding(what="template", ok=False, detail=f"{TEMPLATE.name} cannot be played: {error}")
+    return Finding(what="template", ok=True, detail=f"{len(stack.functions)} functions, {len(stack.tables)} tables")
+
+
+def _folder(folder: Folder) -> Finding:
+    try:
+        folder.create()
+    except OSError as error:
+        return Finding(what="folder", ok=False, detail=f"{folder.path} cannot be written: {error.strerror}")
+    return Finding(what="folder", ok=True, detail=str(folder.path))
+
+
+def _stack(folder: Folder) -> Finding:
+    running = folder.running()
+    if running is None:
+        return Finding(what="stack", ok=True, detail="none runs in this folder; `headrace dev` starts one")
+    try:
+        healthy = httpx.get(f"{running.url}/healthz", timeout=5).is_success
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Finding(what="stack", ok=False, detail=f"{running.url} does not answer: {error}; restart `headrace dev`")
+    return Finding(what="stack", ok=healthy, detail=f"{running.url} {'answers' if healthy else 'is not healthy'}")

@@ -1,0 +1,74 @@
+"""What stands around every command: whatever goes wrong ends in one sentence on stderr and an exit code."""
+
+import io
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from headrace.cli.target import ExitCode, fail
+from headrace.emulator.cloudformation import UnsupportedTemplate
+from headrace.emulator.database import StackError
+
+INTERRUPTED = 130
+"""What shells report of a command that Ctrl-C ended."""
+
+
+class Commands(click.Group):
+    """The root of the command line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for number, argument in enumerate(args, 1):
+            if not _is_text(argument):
+                raise click.UsageError(f"argument {number} is not UTF-8")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        _write_what_can_be_written()
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+        except Exception as error:  # noqa: BLE001 - a person gets a sentence, and a script a code
+            _end(_leaf(error))
+
+
+def _end(error: BaseException) -> NoReturn:
+    match error:
+        case BrokenPipeError():
+            raise error  # click ends quietly: nobody reads on
+        case StackError():
+            fail(str(error), ExitCode.ERROR)
+        case UnsupportedTemplate():
+            fail(f"template.yaml cannot be used: {error}", ExitCode.ERROR)
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            fail(f"{where}{error.strerror or error}", ExitCode.ERROR)
+        case _:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{frame.filename}:{frame.lineno}"
+            fail(f"a bug in Headrace: {type(error).__name__}: {error} ({place})", ExitCode.ERROR)
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """The first error of a group of them."""
+    return _leaf(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _is_text(argument: str) -> bool:
+    """Whether UTF-8 can write it; Python hands over other bytes as lone surrogates."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _write_what_can_be_written() -> None:
+    """Escape what a terminal's encoding lacks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,48 @@
+"""`headrace invoke`: one function, one event, one process; what `sam local invoke` does, without Docker."""
+
+import click
+from pydantic import JsonValue
+
+from functions.settings import ENDPOINT_VARIABLE
+from headrace.cli.target import ExitCode, fail, json_text
+from headrace.emulator.database import StackError
+from headrace.emulator.execution_environment import FunctionFailed, Returned
+from headrace.emulator.function_pool import FunctionPool
+from headrace.emulator.stack import credentials_for, parameters
+from headrace.emulator.state import Folder
+from headrace.emulator.template import LambdaFunction, load_stack
+
+
+async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url: str | None) -> int:
+    """Print what the function answered; 0 when it answered, 1 when it failed. Its log goes to stderr."""
+    running = folder.running()
+    database = endpoint_url or (running.endpoint_url if running else None)
+    if database is None:
+        raise StackError("No stack runs in this folder; start one with `headrace dev`, or give --endpoint-url.")
+    functions = load_stack(parameters(folder)).functions
+    function = _function(name, functions)
+    if function is None:
+        known = ", ".join(sorted(function.handler.split(".")[1] for function in functions.values()))
+        fail(f"there is no function {name!r}; there are {known}", ExitCode.NOT_FOUND)
+    folder.create()
+    log = folder.logs / f"invoke-{function.name}.log"
+    log.write_text("")
+    extra = {**credentials_for(database), ENDPOINT_VARIABLE: database}
+    pool = FunctionPool(function, extra, log, max_concurrency=1)
+    try:
+        result = await pool.invoke(event)
+    finally:
+        await pool.stop()
+    click.echo(log.read_text(errors="backslashreplace"), err=True, nl=False)
+    match result:
+        case Returned(payload=payload):
+            click.echo(json_text(payload))
+            return 0
+        case FunctionFailed():
+            click.echo(json_text({"errorType": result.error_type, "errorMessage": result.message}))
+            return 1
+
+
+def _function(name: str, functions: dict[str, LambdaFunction]) -> LambdaFunction | None:
+    """By its logical id, or by the name of its folder."""
+    return next((each for id, each in functions.items() if name in {id, each.handler.split(".")[1]}), None)

@@ -1,0 +1,189 @@
+"""The command line. Data goes to stdout, everything else to stderr; exit codes are in `ExitCode`."""
+
+import asyncio
+import signal
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from domain.results import StorageUnavailable
+from domain.users.repository import EmailTaken
+from domain.users.user import InvalidEmail, Role, User, normalise_email
+from headrace.cli import jobs as cli_jobs
+from headrace.cli.guard import Commands
+from headrace.cli.target import ExitCode, fail, folder, mint, read_json, read_limited
+from headrace.cli.types import HOST, SERVER, TABLE, URL, FiniteNumber
+
+if TYPE_CHECKING:
+    from headrace.emulator.stack import Options
+
+MAX_NAME = 200
+"""Of a user, as the API has it."""
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="headrace")
+def main() -> None:
+    """Headrace: background jobs in your own AWS account, and on this machine."""
+
+
+@main.command()
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, type=HOST, help="Where to listen.")
+@click.option("--endpoint-url", type=URL, help="Another DynamoDB than the embedded one, for instance http://db:8000.")
+@click.option(
+    "--database",
+    type=SERVER,
+    metavar="HOST:PORT",
+    help="Where the embedded database listens; a free port of 127.0.0.1.",
+)
+@click.option("--fresh", is_flag=True, help="Forget the jobs and users of earlier runs.")
+@click.option("--allow-host", "allowed", multiple=True, help="A private host[:port] that http.request may reach.")
+def dev(
+    port: int,
+    host: str,
+    endpoint_url: str | None,
+    database: tuple[str, int] | None,
+    fresh: bool,
+    allowed: tuple[str, ...],
+) -> None:
+    """Run the local stack until Ctrl-C."""
+    from headrace.emulator.stack import Options
+
+    if endpoint_url and database:
+        fail("--database is where the embedded database listens; with --endpoint-url there is none", ExitCode.USAGE)
+    options = Options(
+        host=host,
+        port=port,
+        endpoint_url=endpoint_url,
+        database=database,
+        fresh=fresh,
+        allowed_hosts=",".join(allowed),
+    )
+    asyncio.run(_dev(options))
+
+
+async def _dev(options: "Options") -> None:
+    from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
+    from headrace.emulator.stack import running_stack
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running_stack(folder(), options) as running:
+        await ensure_local_admin(folder(), running.endpoint_url)
+        click.echo(
+            f"database {running.endpoint_url}\nlogs     {folder().logs}\nuser     {LOCAL_ADMIN} (admin)", err=True
+        )
+        click.echo(f"ready {running.url}")
+        sys.stdout.flush()
+        await stop.wait()
+        click.echo("stopping: what was accepted is worked off first", err=True)
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Leave the stack running afterwards, until Ctrl-C.")
+def demo(keep: bool) -> None:
+    """Run some hundred real jobs on a stack of their own, and show how each of them ended."""
+    from headrace.cli.demo import run_demo
+
+    sys.exit(asyncio.run(run_demo(keep=keep)))
+
+
+@main.command()
+@click.argument("email")
+@click.option("--hours", default=12.0, show_default=True, type=FiniteNumber(0, 24 * 365, min_open=True))
+def token(email: str, hours: float) -> None:
+    """Print a token for EMAIL that the local stack believes."""
+    click.echo(mint(email, timedelta(hours=hours)))
+
+
+for command in (
+    cli_jobs.submit, cli_jobs.get, cli_jobs.watch, cli_jobs.list_jobs, cli_jobs.cancel, cli_jobs.retry,
+):  # fmt: skip
+    main.add_command(command)
+
+
+@main.group()
+def users() -> None:
+    """Users, straight in the tables."""
+
+
+@users.command("create")
+@click.argument("email")
+@click.option("--name", help="By default the address.")
+@click.option("--admin", is_flag=True, help="With the role of an admin.")
+@click.option("--endpoint-url", type=URL, help="By default the database of this folder's stack.")
+@click.option(
+    "--users-table", type=TABLE, help="The table of users, for instance the output UsersTableName of a deployment."
+)
+@click.option(
+    "--emails-table", type=TABLE, help="The table of claimed addresses, for instance the output UserEmailsTableName."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the user as JSON.")
+def add_user(
+    email: str,
+    name: str | None,
+    admin: bool,
+    endpoint_url: str | None,
+    users_table: str | None,
+    emails_table: str | None,
+    as_json: bool,
+) -> None:
+    """Add a user with the address EMAIL."""
+    from functions.api.http.forms import InvalidForm
+    from functions.api.users.models import CreateUser
+    from headrace.emulator.directory import Tables, create_user
+
+    running = folder().running()
+    database = endpoint_url or (running.endpoint_url if running else None)
+    if database is None:
+        fail("no stack runs in this folder; start one with `headrace dev`, or give --endpoint-url", ExitCode.ERROR)
+    role: Role = "admin" if admin else "member"
+    address = normalise_email(email)
+    if isinstance(address, InvalidEmail):
+        fail(f"invalid_email: {address.reason}", ExitCode.INVALID)
+    try:
+        wanted = CreateUser(email=address, name=address[:MAX_NAME] if name is None else name, role=role)
+    except InvalidForm as invalid:
+        flaw = invalid.flaws.first[0]
+        fail(f"invalid_{flaw.path[0]}: {flaw.message}", ExitCode.INVALID)
+    tables = Tables(users=users_table, user_emails=emails_table)
+    created = asyncio.run(create_user(folder(), database, wanted.email, wanted.name, role, tables))
+    match created:
+        case User():
+            text = created.model_dump_json(indent=2) if as_json else f"{created.id}  {created.email}  {created.role}"
+            click.echo(text)
+        case EmailTaken():
+            fail(f"email_taken: a user has the address {created.email} already", ExitCode.CONFLICT)
+        case InvalidEmail():
+            fail(f"invalid_email: {created.reason}", ExitCode.INVALID)
+        case StorageUnavailable():
+            fail(f"the database at {database} did not do it: {created.reason} ({created.detail})", ExitCode.ERROR)
+
+
+@main.command()
+@click.argument("function")
+@click.option("--event", "event", required=True, type=click.File("rb"), help="A file with the event; - is stdin.")
+@click.option("--endpoint-url", type=URL, help="By default the database of this folder's stack.")
+def invoke(function: str, event: BinaryIO, endpoint_url: str | None) -> None:
+    """Invoke FUNCTION (api, worker, sweeper) once with an event, in a process of its own, without Docker."""
+    from headrace.cli.invoke import invoke_once
+
+    document = read_json(read_limited(event, "the event"), "the event")
+    if not isinstance(document, dict):
+        fail("the event is not a JSON object", ExitCode.INVALID)
+    sys.exit(asyncio.run(invoke_once(folder(), function, document, endpoint_url)))
+
+
+@main.command()
+def doctor() -> None:
+    """Check what the local stack needs, and say what is missing."""
+    from headrace.cli.doctor import checks
+
+    findings = checks(folder())
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}")
+    sys.exit(ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.ERROR)

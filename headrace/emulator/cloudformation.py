@@ -1,0 +1,190 @@
+"""template.yaml as CloudFormation gets it.
+
+AWS's own translator (`aws-sam-translator`) turns the SAM template into CloudFormation, as AWS does at
+deployment. Names that CloudFormation would make up are the logical ids here.
+"""
+
+import copy
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import JsonValue
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "template.yaml"
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+
+_NO_VALUE = "AWS::NoValue"
+_PSEUDO: Mapping[str, str] = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::StackName": "headrace",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::NoValue": _NO_VALUE,
+}
+
+
+class UnsupportedTemplate(ValueError):
+    """The template uses something that the local stack does not support; the message names it."""
+
+
+class InvalidParameter(ValueError):
+    """A parameter's value is not one that the template permits; the message names it and says why."""
+
+
+class _NoManagedPolicies:
+    """The template names no managed policies, so nothing has to be asked of IAM."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def translated(path: Path, values: Mapping[str, str], code: str | None = None) -> dict[str, JsonValue]:
+    """The CloudFormation template of a SAM template; `code` is where all functions' code would lie.
+
+    Raises `UnsupportedTemplate` when a parameter has neither a value nor a default, and `InvalidParameter` when it has
+    one that CloudFormation would refuse.
+    """
+    # A second of imports, which only those commands should pay that need the template.
+    from samtranslator.translator.transform import transform
+
+    source = copy.deepcopy(_parsed(path.read_text()))
+    if code is not None:
+        source["Globals"]["Function"]["CodeUri"] = code
+    os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # It warns of metrics that nobody reads.
+    template = transform(source, _values(source.get("Parameters", {}), values), _NoManagedPolicies())
+    return mapping(template)
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str) -> dict[str, dict[str, dict[str, JsonValue]]]:
+    """Reading takes longer than translating, and tests translate one template many times."""
+    from samtranslator.yaml_helper import yaml_parse
+
+    source: dict[str, dict[str, dict[str, JsonValue]]] = yaml_parse(text)
+    return source
+
+
+def resolved(path: Path, values: Mapping[str, str]) -> dict[str, JsonValue]:
+    """The resources, by logical id, with parameters, conditions and references resolved to local names."""
+    # The translator wants code that is uploaded; the local stack runs it where it lies.
+    template = translated(path, values, "s3://local/code")
+    resources = {name: mapping(spec) for name, spec in mapping(template["Resources"]).items()}
+    names = {name: _own_name(name, spec) for name, spec in resources.items()}
+    given = _values(mapping(template.get("Parameters", {})), values)
+    intrinsics = _Intrinsics({**_PSEUDO, **given, **names}, mapping(template.get("Conditions", {})))
+    return {
+        name: intrinsics.resolve(spec) for name, spec in resources.items() if intrinsics.holds(spec.get("Condition"))
+    }
+
+
+def _values(declared: Mapping[str, JsonValue], given: Mapping[str, str]) -> dict[str, str]:
+    defaults = {name: mapping(spec).get("Default") for name, spec in declared.items()}
+    values = {name: str(default) for name, default in defaults.items() if default is not None}
+    values |= {name: value for name, value in given.items() if name in declared}
+    missing = sorted(set(declared) - set(values))
+    if missing:
+        raise UnsupportedTemplate(f"no value for the parameters {', '.join(missing)}")
+    for name, value in values.items():
+        refusal = _refusal(mapping(declared[name]), value)
+        if refusal is not None:
+            raise InvalidParameter(f"{name} {refusal}")
+    return values
+
+
+def _refusal(spec: Mapping[str, JsonValue], value: str) -> str | None:
+    """What a parameter must be and this value is not, by the rules of CloudFormation; None when it is."""
+    allowed = spec.get("AllowedValues")
+    if isinstance(allowed, list) and value not in map(str, allowed):
+        return f"must be one of {', '.join(map(str, allowed))}"
+    if not re.fullmatch(str(spec.get("AllowedPattern", ".*")), value, re.DOTALL):
+        return str(spec.get("ConstraintDescription", f"must match {spec.get('AllowedPattern')}"))
+    if spec.get("Type") == "Number":
+        if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+            return "must be a number"
+        return _outside(spec, float(value), "MinValue", "MaxValue", "")
+    return _outside(spec, len(value), "MinLength", "MaxLength", " characters")
+
+
+def _outside(spec: Mapping[str, JsonValue], size: float, least: str, most: str, unit: str) -> str | None:
+    if least in spec and size < float(str(spec[least])):
+        return f"must have at least {spec[least]}{unit}" if unit else f"must be at least {spec[least]}"
+    if most in spec and size > float(str(spec[most])):
+        return f"must have at most {spec[most]}{unit}" if unit else f"must be at most {spec[most]}"
+    return None
+
+
+def _own_name(name: str, spec: Mapping[str, JsonValue]) -> str:
+    """What a Ref to this resource stands for."""
+    match spec["Type"]:
+        case "AWS::Lambda::Alias":  # Here, a function has one version.
+            return str(mapping(mapping(spec["Properties"])["FunctionName"])["Ref"])
+        case "AWS::SQS::Queue":  # The Ref is its URL, and here it has none: only the mapping writes to it.
+            return ""
+        case _:
+            return name
+
+
+class _Intrinsics:
+    """CloudFormation's intrinsic functions and conditions, as far as the template uses them."""
+
+    def __init__(self, names: Mapping[str, str], conditions: Mapping[str, JsonValue]) -> None:
+        self._names = names
+        self._conditions = conditions
+
+    def holds(self, condition: JsonValue) -> bool:
+        """Whether a condition, given by name or as Equals, Not, And or Or, is true; None always is."""
+        match condition:
+            case None:
+                return True
+            case str(name) | {"Condition": str(name)}:
+                return self.holds(self._conditions[name])
+            case {"Fn::Equals": [left, right]}:
+                return str(self.resolve(left)) == str(self.resolve(right))
+            case {"Fn::Not": [negated]}:
+                return not self.holds(negated)
+            case {"Fn::And": list(members)}:
+                return all(self.holds(member) for member in members)
+            case {"Fn::Or": list(members)}:
+                return any(self.holds(member) for member in members)
+            case _:
+                raise UnsupportedTemplate(f"not a condition that the local stack knows: {json.dumps(condition)}")
+
+    def resolve(self, value: JsonValue) -> JsonValue:
+        """`value` without intrinsic functions."""
+        match value:
+            case {"Ref": str(name)}:
+                return self._names[name]
+            case {"Fn::GetAtt": [str(name), str(attribute)]}:
+                return f"{name}.{attribute}"
+            case {"Fn::If": [str(condition), then, otherwise]}:
+                return self.resolve(then if self.holds(condition) else otherwise)
+            case {"Fn::Split": [str(separator), text]}:
+                return list[JsonValue](str(self.resolve(text)).split(separator))
+            case {"Fn::Sub": str(text)}:
+                for name, replacement in self._names.items():
+                    text = text.replace(f"${{{name}}}", replacement)
+                return text
+            case dict():
+                resolved = {key: self.resolve(member) for key, member in value.items()}
+                return {key: member for key, member in resolved.items() if member != _NO_VALUE}
+            case list():
+                members = [self.resolve(member) for member in value]
+                return [member for member in members if member != _NO_VALUE]
+            case _:
+                return value
+
+
+def mapping(value: JsonValue) -> dict[str, JsonValue]:
+    """`value`, which must be a map."""
+    if not isinstance(value, dict):
+        raise UnsupportedTemplate(f"expected a map, found {type(value).__name__}")
+    return value

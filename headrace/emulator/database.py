@@ -1,0 +1,133 @@
+"""The embedded database: MiniStack in a process and an environment of its own."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from headrace.emulator.cloudformation import REGION, ROOT
+
+PYTHON = ROOT / ".tools" / "ministack" / "bin" / "python"
+CHILD = Path(__file__).with_name("ministack_child.py")
+START_SECONDS = 30
+STOP_SECONDS = 15
+WATCH_SECONDS = 0.5
+Address = tuple[str, int]
+"""Host and port."""
+DATABASE_ONLY: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams"}
+
+
+class StackError(Exception):
+    """The local stack cannot go on; the message says why, in one sentence, and what to do."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def local_credentials() -> dict[str, str]:
+    """Credentials that are none: an emulator asks for some, and real ones must not be sent to it."""
+    return {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+class EmbeddedDatabase:
+    """A running MiniStack."""
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.url = url
+        self._process = process
+        self._log = log
+
+    async def watch(self) -> None:
+        """Raise `StackError` when it ends although nobody asked it to."""
+        while self._process.poll() is None:  # noqa: ASYNC110 - a child process sets no event
+            await asyncio.sleep(WATCH_SECONDS)
+        raise StackError(f"The embedded database ended with code {self._process.returncode}; see {self._log}.")
+
+
+@asynccontextmanager
+async def embedded_database(
+    state: Path | None, log: Path, settings: Mapping[str, str] = DATABASE_ONLY, at: Address | None = None
+) -> AsyncIterator[EmbeddedDatabase]:
+    """Start MiniStack on a free port of 127.0.0.1, or `at` an address, and stop it in the end.
+
+    With `state`, a folder, an orderly stop keeps the tables there, and the next start brings them back.
+    `settings` are MiniStack's own, as environment variables.
+    """
+    if not PYTHON.exists():
+        raise StackError("The embedded database is not installed; run `make setup`.")
+    host, port = at or ("127.0.0.1", free_port())
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        **local_credentials(),
+        "BIND_HOST": host,
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_REGION": REGION,
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+        "TMPDIR": str(log.parent),
+        **settings,
+    }
+    if state is not None:
+        environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(state)}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        process = subprocess.Popen(  # noqa: ASYNC220 - it only forks
+            [str(PYTHON), str(CHILD)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+        )
+    try:
+        await _answering(process, host, port, log)
+        yield EmbeddedDatabase(f"http://{host}:{port}", process, log)
+    finally:
+        await _stop(process)
+
+
+async def _answering(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
+    for _ in range(START_SECONDS * 20):
+        if process.poll() is not None:
+            raise StackError(f"The embedded database ended with code {process.returncode}; see {log}.")
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise StackError(f"The embedded database did not answer within {START_SECONDS} s; see {log}.")
+
+
+async def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, so that it writes its state; after a while, make it."""
+    process.terminate()
+    try:
+        await asyncio.to_thread(process.wait, STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def remove_state(state: Path) -> None:
+    """Forget what an orderly stop kept."""
+    shutil.rmtree(state, ignore_errors=True)

@@ -1,0 +1,51 @@
+"""Users, straight in the tables: the way to the first admin, locally and on AWS."""
+
+import os
+
+from domain.results import StorageUnavailable
+from domain.users.repository import EmailTaken
+from domain.users.service import UserService
+from domain.users.user import InvalidEmail, Role, User
+from functions.runtime import LazyClient, new_id, now, user_repository
+from functions.settings import ApiSettings
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.database import StackError
+from headrace.emulator.stack import api_settings, credentials_for, parameters
+from headrace.emulator.state import Folder
+from headrace.emulator.template import load_stack
+
+LOCAL_ADMIN = "dev@example.com"
+"""Exists on every local stack, so that the commands work at once."""
+
+
+class Tables(Frozen):
+    """The names of the tables of users, where they are not the local ones."""
+
+    users: str | None = None
+    user_emails: str | None = None
+
+
+async def create_user(
+    folder: Folder, endpoint_url: str, email: str, name: str, role: Role, tables: Tables | None = None
+) -> User | InvalidEmail | EmailTaken | StorageUnavailable:
+    """Add a user through the repository, without the API."""
+    os.environ.update(credentials_for(endpoint_url))
+    local = api_settings(load_stack(parameters(folder)))
+    users, user_emails = (tables.users, tables.user_emails) if tables else (None, None)
+    found = ApiSettings.model_validate({
+        **dict(local),
+        "users_table": users or local.users_table,
+        "user_emails_table": user_emails or local.user_emails_table,
+    })  # fmt: skip
+    client = LazyClient(endpoint_url)
+    try:
+        return await UserService(user_repository(found, client), now, new_id).create(email, name, role)
+    finally:
+        await client.close()
+
+
+async def ensure_local_admin(folder: Folder, endpoint_url: str) -> None:
+    """The local admin, made at the first start of a stack."""
+    created = await create_user(folder, endpoint_url, LOCAL_ADMIN, "Local developer", "admin")
+    if not isinstance(created, User | EmailTaken):
+        raise StackError(f"The local admin cannot be stored: {created}.")

@@ -1,0 +1,259 @@
+"""An execution environment as Lambda has it: a process, fed by the Runtime API."""
+
+import asyncio
+import json
+import resource
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import web
+from pydantic import JsonValue
+
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.cloudformation import ACCOUNT, REGION, ROOT
+from headrace.emulator.database import StackError
+from headrace.emulator.template import LambdaFunction
+
+API = "/2018-06-01/runtime"
+INIT_SECONDS = 60
+MEMORY_SECONDS = 0.1
+"""Between two looks at an environment's memory."""
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+"""Lambda's limit for a synchronous request or response, in UTF-8."""
+RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
+UNREADABLE = "Runtime.MarshalError"
+"""As AWS's runtimes call an answer that is no JSON."""
+
+
+class Returned(Frozen):
+    """The handler returned."""
+
+    payload: JsonValue
+
+
+class FunctionFailed(Frozen):
+    """The handler raised, ran out of time, or its process ended."""
+
+    error_type: str
+    message: str
+
+
+Result = Returned | FunctionFailed
+
+
+class _Invocation:
+    """One event on its way through an environment."""
+
+    def __init__(self, event: JsonValue, timeout: float) -> None:
+        self.id = str(uuid.uuid4())
+        self.body = json.dumps(event).encode()  # In ASCII: an event of `headrace invoke` may hold lone surrogates.
+        self.deadline = time.time() + timeout
+        self.result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+    def settle(self, result: Result) -> None:
+        if not self.result.done():
+            self.result.set_result(result)
+
+
+class Environment:
+    """One execution environment: a process, and the Runtime API that only it is given."""
+
+    def __init__(self, function: LambdaFunction, environment: Mapping[str, str], log: Path) -> None:
+        self._function = function
+        self._environment = environment
+        self._log = log
+        self._events: asyncio.Queue[_Invocation] = asyncio.Queue(1)
+        self._current: _Invocation | None = None
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._runner: web.AppRunner | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._limiter: asyncio.Task[None] | None = None
+        self._out_of_memory: str | None = None
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process can take another event."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self, command: tuple[str, ...] = (sys.executable, "-m", "headrace.emulator.bootstrap")) -> None:
+        """Start the process and wait until it asks for its first event; raises `StackError` if it never does."""
+        address = await self._serve()
+        with self._log.open("ab") as sink:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=ROOT,
+                env={**self._environment, "AWS_LAMBDA_RUNTIME_API": address},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+            )
+        self._watcher = asyncio.create_task(self._watch(self._process))
+        self._limiter = asyncio.create_task(self._limit_memory(self._process))
+        try:
+            async with asyncio.timeout(INIT_SECONDS):
+                await self._ready
+        except TimeoutError:
+            await self.stop()
+            raise StackError(f"{self._function.name} did not start in {INIT_SECONDS} s; see {self._log}.") from None
+
+    async def invoke(self, event: JsonValue) -> Result:
+        """Run one event. One that overruns its time costs the environment its life, as on AWS."""
+        invocation = _Invocation(event, self._function.timeout)
+        self._current = invocation
+        if not self.alive:
+            invocation.settle(FunctionFailed(error_type="Runtime.ExitError", message="Runtime exited before the event"))
+        await self._events.put(invocation)
+        try:
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes with the answer (gh-86296),
+            # and whoever invokes in a loop goes on for ever.
+            async with asyncio.timeout(self._function.timeout):
+                return await invocation.result
+        except TimeoutError:
+            await self.stop()
+            late = f"Task timed out after {self._function.timeout:.2f} seconds"
+            return FunctionFailed(error_type="Sandbox.Timedout", message=late)
+        finally:
+            self._current = None
+
+    async def stop(self) -> None:
+        """End the process and its Runtime API."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        if self._limiter is not None:
+            self._limiter.cancel()
+        if self._watcher is not None:
+            await self._watcher
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        if not self._ready.done():
+            self._ready.set_exception(
+                StackError(f"{self._function.name} ended with code {code} before it was ready; see {self._log}.")
+            )
+        if self._current is not None:
+            exited = f"Runtime exited with code {code}" if code >= 0 else f"Runtime exited on signal {-code}"
+            self._current.settle(
+                FunctionFailed(error_type="Runtime.ExitError", message=exited)
+                if self._out_of_memory is None
+                else FunctionFailed(error_type="Runtime.OutOfMemory", message=self._out_of_memory)
+            )
+
+    async def _limit_memory(self, process: asyncio.subprocess.Process) -> None:
+        """End the process when it passes the function's memory, as Lambda does; only where there is a /proc."""
+        limit = self._function.memory_size * 2**20
+        while self.alive and (used := _resident(process.pid)) is not None:
+            if used > limit:
+                self._out_of_memory = f"Memory Size: {self._function.memory_size} MB, used: {used // 2**20} MB"
+                with suppress(ProcessLookupError):
+                    process.kill()
+                return
+            await asyncio.sleep(MEMORY_SECONDS)
+
+    async def _serve(self) -> str:
+        app = web.Application()
+        app.router.add_get(f"{API}/invocation/next", self._next)
+        app.router.add_post(f"{API}/invocation/{{id}}/response", self._response)
+        app.router.add_post(f"{API}/invocation/{{id}}/error", self._error)
+        app.router.add_post(f"{API}/init/error", self._init_error)
+        # A process that was killed waits for no event any more.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        return f"{host}:{port}"
+
+    async def _next(self, _request: web.Request) -> web.Response:
+        if not self._ready.done():
+            self._ready.set_result(None)
+        invocation = await self._events.get()
+        return web.Response(
+            body=invocation.body,
+            content_type="application/json",
+            headers={
+                "Lambda-Runtime-Aws-Request-Id": invocation.id,
+                "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
+                "Lambda-Runtime-Invoked-Function-Arn": function_arn(self._function.name),
+            },
+        )
+
+    async def _response(self, request: web.Request) -> web.Response:
+        return self._settle(request, _result(await _posted(request)))
+
+    async def _error(self, request: web.Request) -> web.Response:
+        return self._settle(request, _failure(await _posted(request)))
+
+    async def _init_error(self, request: web.Request) -> web.Response:
+        failure = _failure(await _posted(request))
+        told = f"{self._function.name} cannot start: {failure.error_type}: {failure.message}; see {self._log}."
+        if not self._ready.done():
+            self._ready.set_exception(StackError(told))
+        return web.json_response({"status": "OK"}, status=202)
+
+    def _settle(self, request: web.Request, result: Result) -> web.Response:
+        if self._current is None or self._current.id != request.match_info["id"]:
+            return web.json_response({"errorType": "InvalidRequestID"}, status=400)
+        self._current.settle(result)
+        if isinstance(result, FunctionFailed) and result.error_type == RESPONSE_TOO_LARGE:
+            return web.json_response({"errorType": "RequestEntityTooLarge"}, status=413)
+        return web.json_response({"status": "OK"}, status=202)
+
+
+async def _posted(request: web.Request) -> bytes:
+    """What a runtime posts, up to one byte beyond what Lambda takes; it is read to its end, as the runtime expects."""
+    kept = bytearray()
+    async for part in request.content.iter_any():
+        kept += part[: MAX_PAYLOAD_BYTES + 1 - len(kept)]
+    return bytes(kept)
+
+
+def _result(posted: bytes) -> Result:
+    """What an invocation came to, whatever the runtime posted."""
+    if len(posted) > MAX_PAYLOAD_BYTES:
+        told = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes)."
+        return FunctionFailed(error_type=RESPONSE_TOO_LARGE, message=told)
+    try:
+        return Returned(payload=json.loads(posted))
+    except (ValueError, RecursionError) as error:
+        return FunctionFailed(
+            error_type=UNREADABLE, message=f"The response is no JSON document: {type(error).__name__}"
+        )
+
+
+def _resident(pid: int) -> int | None:
+    """Bytes of memory that a process holds."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError):
+        return None
+
+
+def function_arn(name: str) -> str:
+    """The ARN of a local function."""
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+
+
+def _failure(posted: bytes) -> FunctionFailed:
+    try:
+        described = json.loads(posted)
+    except (ValueError, RecursionError):
+        described = None
+    described = described if isinstance(described, dict) else {}
+    return FunctionFailed(
+        error_type=_text(described.get("errorType", "Unhandled")), message=_text(described.get("errorMessage", ""))
+    )
+
+
+def _text(value: JsonValue) -> str:
+    """In UTF-8, with what it cannot write replaced."""
+    return str(value).encode(errors="replace").decode()

@@ -1,0 +1,215 @@
+"""The HTTP gateway: API Gateway's HTTP API in front of the functions; routes and authorizer are the template's.
+
+Bodies, headers and paths are passed on as they came: `http_event.py` makes the event, `http_response.py` the response.
+What API Gateway answers itself has its form, `{"message": …}`.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from http import HTTPStatus
+from typing import Protocol
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from pydantic import JsonValue
+
+from headrace.emulator.execution_environment import MAX_PAYLOAD_BYTES, FunctionFailed, Result, Returned
+from headrace.emulator.http_event import GREEDY, RefusedRequest, RequestHead, http_event, request_head
+from headrace.emulator.http_response import MalformedAnswer, http_response
+from headrace.emulator.template import Route
+from headrace.emulator.tokens import InvalidToken, TokenAuthority
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+"""API Gateway's limit."""
+INTEGRATION_SECONDS = 30.0
+"""API Gateway's limit for a function's answer; the function itself goes on."""
+TOO_LARGE = "Request Entity Too Large"
+BODY_SECONDS = 30.0
+"""In which a body has to arrive."""
+_LOOK_SECONDS = 0.2
+_LINGER_SECONDS = 2.0
+"""In which the rest of a refused body is read, so that the client sees the answer."""
+_PARSER_BYTES = 2**20
+"""What the server reads of a request line or a header: more than API Gateway allows, so that the gateway refuses it."""
+_PARSER_HEADERS = 4096
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Function(Protocol):
+    """What stands behind a route."""
+
+    def invoke(self, event: JsonValue) -> Coroutine[None, None, Result]:
+        """Run one event."""
+        ...
+
+
+class Gateway:
+    """One HTTP API in front of its functions."""
+
+    def __init__(
+        self,
+        routes: tuple[Route, ...],
+        functions: Mapping[str, Function],
+        authority: TokenAuthority,
+        integration_seconds: float = INTEGRATION_SECONDS,
+    ) -> None:
+        self._routes = tuple(sorted(routes, key=_specificity, reverse=True))
+        self._functions = functions
+        self._authority = authority
+        self._integration_seconds = integration_seconds
+        self._overdue: set[asyncio.Future[Result]] = set()
+
+    def runner(self) -> web.AppRunner:
+        """The server, not yet set up. What is malformed it answers with 400 and does not log."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_in_api_gateways_words])
+        app.router.add_get("/.well-known/jwks.json", self._jwks)
+        app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
+        return web.AppRunner(
+            app,
+            access_log=None,
+            logger=_logger(),
+            shutdown_timeout=5,
+            max_line_size=_PARSER_BYTES,
+            max_field_size=_PARSER_BYTES,
+            max_headers=_PARSER_HEADERS,
+            lingering_time=_LINGER_SECONDS,
+            auto_decompress=False,
+        )
+
+    async def _jwks(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._authority.jwks())
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        head = request_head(request)
+        if isinstance(head, RefusedRequest):
+            return _message(head.status, head.message)
+        route = next((route for route in self._routes if _fits(route, head.method, head.path)), None)
+        if route is None:
+            return _message(HTTPStatus.NOT_FOUND, "Not Found")
+        claims: Mapping[str, JsonValue] | None = None
+        if route.needs_token:
+            verified = self._verified(head)
+            if isinstance(verified, InvalidToken):
+                return _message(HTTPStatus.UNAUTHORIZED, "Unauthorized", {"www-authenticate": _challenge(verified)})
+            claims = verified
+        event = http_event(request, head, await _body(request), route, claims)
+        if len(json.dumps(event, ensure_ascii=False).encode()) > MAX_PAYLOAD_BYTES:
+            return _message(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+        return self._response(route, await self._invoke(route, event))
+
+    async def _invoke(self, route: Route, event: JsonValue) -> Result | None:
+        """The function's result; None when it takes longer than API Gateway waits."""
+        invocation = asyncio.ensure_future(self._functions[route.function].invoke(event))
+        self._overdue.add(invocation)
+        invocation.add_done_callback(self._overdue.discard)
+        done, _ = await asyncio.wait({invocation}, timeout=self._integration_seconds)
+        return invocation.result() if done else None
+
+    def _response(self, route: Route, result: Result | None) -> web.Response:
+        match result:
+            case None:
+                return _message(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
+            case FunctionFailed():
+                return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+            case Returned(payload=answer):
+                response = http_response(answer)
+        if isinstance(response, MalformedAnswer):
+            print(f"{route.function} gave no HTTP response: {response.reason}", file=sys.stderr)
+            return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+        return response
+
+    def _verified(self, head: RequestHead) -> Mapping[str, JsonValue] | InvalidToken:
+        """The claims of the token, which may stand alone or behind `Bearer`."""
+        authorization = head.headers.get("authorization", "").strip()
+        scheme, _, rest = authorization.partition(" ")
+        token = rest.strip() if scheme.lower() == "bearer" else authorization
+        return self._authority.verify(token) if token else InvalidToken(reason="")
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body as it came; raises `web.HTTPBadRequest` when it is malformed, `HTTPRequestTimeout` when it is late.
+
+    aiohttp (3.14) keeps an error within a body for the request after it, and lets this one wait: so look for it there.
+    """
+    reading = asyncio.ensure_future(request.read())
+    try:
+        ends = time.monotonic() + BODY_SECONDS
+        while not reading.done() and time.monotonic() < ends:
+            await asyncio.wait({reading}, timeout=_LOOK_SECONDS)
+            if not reading.done() and request.protocol._messages:  # noqa: SLF001 - there is no other way to see it
+                raise web.HTTPBadRequest
+        if not reading.done():
+            raise web.HTTPRequestTimeout
+        return reading.result()
+    finally:
+        reading.cancel()
+
+
+@web.middleware
+async def _in_api_gateways_words(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Answer what the server refuses, and what nobody expected, as API Gateway does; never with a traceback."""
+    try:
+        return await handler(request)
+    except web.HTTPRequestEntityTooLarge as refused:
+        return _message(refused.status, TOO_LARGE)
+    except (web.HTTPBadRequest, web.HTTPRequestTimeout) as broken:
+        return _last_message(broken.status)
+    except web.HTTPException as refused:
+        return _message(refused.status, HTTPStatus(refused.status).phrase)
+    except (HttpProcessingError, web.RequestPayloadError, ConnectionError):
+        return _last_message(HTTPStatus.BAD_REQUEST)
+    except Exception as bug:  # noqa: BLE001 - the client gets an answer, the terminal a line
+        print(f"the gateway failed: {type(bug).__name__}: {str(bug)!a}", file=sys.stderr)
+        return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+
+
+class _NotTheClients(logging.Filter):
+    """Drops what clients did wrong: they were told."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionError)
+
+
+def _logger() -> logging.Logger:
+    logger = logging.getLogger("headrace.gateway")
+    logger.addFilter(_NotTheClients())
+    return logger
+
+
+def _specificity(route: Route) -> tuple[bool, int, bool]:
+    """A whole path before a greedy one, a longer prefix before a shorter one, a method before ANY."""
+    return not route.path.endswith(GREEDY), len(route.path), bool(route.methods)
+
+
+def _challenge(refused: InvalidToken) -> str:
+    """As API Gateway's authorizer words it; `reason` is empty when there was no token."""
+    if not refused.reason:
+        return "Bearer"
+    return f'Bearer scope="" error="invalid_token" error_description="{refused.reason}"'
+
+
+def _fits(route: Route, method: str, path: str) -> bool:
+    if route.methods and method not in route.methods:
+        return False
+    if route.path.endswith(GREEDY):
+        prefix = route.path.removesuffix(GREEDY)
+        return path.startswith(prefix) and path != prefix
+    return path == route.path
+
+
+def _message(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """What API Gateway itself answers."""
+    return web.json_response({"message": text}, status=status, headers=headers)
+
+
+def _last_message(status: int) -> web.Response:
+    """An answer after which the connection can't be read any further."""
+    response = _message(status, HTTPStatus(status).phrase)
+    response.force_close()
+    return response

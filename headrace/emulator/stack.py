@@ -1,0 +1,253 @@
+"""The local stack: database, functions, stream, schedule and gateway of template.yaml on one machine."""
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
+
+import aioboto3
+from aiohttp import web
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.runtime import LazyClient
+from functions.settings import ENDPOINT_VARIABLE, ApiSettings, Settings, read_api_settings, read_settings
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.cloudformation import InvalidParameter
+from headrace.emulator.database import StackError, embedded_database, local_credentials, remove_state
+from headrace.emulator.event_source_mapping import StreamPump
+from headrace.emulator.function_pool import FunctionPool
+from headrace.emulator.gateway import Gateway
+from headrace.emulator.schedule import run_schedule
+from headrace.emulator.state import Folder, Running
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import EventSourceMapping, Stack, load_stack
+from headrace.emulator.tokens import AUDIENCE, ISSUER, local_authority
+
+SWEEP_SECONDS = 1.0
+"""Locally the sweeper runs each second, so that nobody waits a minute for a retry."""
+MAX_API_CONCURRENCY = 8
+MAX_STREAM_CONCURRENCY = max(4, os.cpu_count() or 1)
+"""Worker processes at most, however many lanes the stream has: more than CPUs make a laptop slow, not its jobs fast."""
+DRAIN_SECONDS = 10.0
+EMBEDDED_POLL_SECONDS = 0.05
+REMOTE_POLL_SECONDS = 0.5
+
+Watch = Callable[[], Coroutine[None, None, None]]
+"""Ends only by raising `StackError`, when something died that the stack cannot do without."""
+
+
+class Options(Frozen):
+    """What may differ from run to run."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    """0 takes a free one."""
+    endpoint_url: str | None = None
+    """Another database than the embedded one."""
+    database: tuple[str, int] | None = None
+    """Where the embedded one listens: host and port. None takes a free port of 127.0.0.1."""
+    fresh: bool = False
+    """Forget what the embedded database kept."""
+    allowed_hosts: str = ""
+    """For http.request: private hosts that it may reach."""
+    log_level: str = "INFO"
+
+
+def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO") -> dict[str, str]:
+    """The template's parameters on this machine."""
+    return {
+        "JwtIssuer": ISSUER,
+        "JwtAudience": AUDIENCE,
+        "CursorKey": folder.secret("cursor-key"),
+        "HttpRequestAllowedHosts": allowed_hosts,
+        "LogLevel": log_level,
+    }
+
+
+def settings(stack: Stack, endpoint_url: str) -> Settings:
+    """The functions' settings, for commands that go straight to the tables."""
+    return read_settings({**stack.functions["ApiFunction"].environment, ENDPOINT_VARIABLE: endpoint_url})
+
+
+def api_settings(stack: Stack) -> ApiSettings:
+    """The API's own settings, for commands that go straight to the tables of users."""
+    return read_api_settings(stack.functions["ApiFunction"].environment)
+
+
+def credentials_for(endpoint_url: str) -> dict[str, str]:
+    """This shell's AWS credentials for AWS; made-up ones for anything else."""
+    host = urlsplit(endpoint_url).hostname or ""
+    if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
+        # dynamodb.REGION.amazonaws.com
+        region = {"AWS_DEFAULT_REGION": host.split(".")[1], "AWS_REGION": host.split(".")[1]}
+        return {name: value for name, value in os.environ.items() if name.startswith("AWS_")} | region
+    return local_credentials()
+
+
+@asynccontextmanager
+async def running_stack(
+    folder: Folder, options: Options, adapt: Callable[[Stack], Stack] = lambda stack: stack
+) -> AsyncIterator[Running]:
+    """Start everything, yield where it answers, and end it in order: what was accepted is worked off first.
+
+    `adapt` may change what the template declares: other handlers, other limits.
+    """
+    folder.create()
+    other = folder.running()
+    if other is not None:
+        raise StackError(f"A stack runs in this folder already, at {other.url} (process {other.pid}); stop it first.")
+    stack = adapt(_declared(folder, options))
+    async with AsyncExitStack() as running:
+        _check_port(options)
+        endpoint_url, watches = await running.enter_async_context(_database(folder, options))
+        credentials = credentials_for(endpoint_url)
+        os.environ.update(credentials)
+        await _prepare_tables(stack, endpoint_url)
+        pools = await running.enter_async_context(_functions(stack, folder, credentials, endpoint_url))
+        poll_seconds = EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS
+        await running.enter_async_context(_background(stack, folder, pools, endpoint_url, poll_seconds, watches))
+        gateway = Gateway(stack.routes, pools, local_authority(folder))
+        url = await _serve(running, gateway.runner(), options)
+        noted = Running(url=url, endpoint_url=endpoint_url, pid=os.getpid())
+        folder.note(noted)
+        running.callback(folder.forget)
+        yield noted
+
+
+def _declared(folder: Folder, options: Options) -> Stack:
+    try:
+        return load_stack(parameters(folder, options.allowed_hosts, options.log_level))
+    except InvalidParameter as error:
+        raise StackError(f"The template does not permit this: {error}.") from error
+
+
+async def _serve(running: AsyncExitStack, runner: web.AppRunner, options: Options) -> str:
+    await runner.setup()
+    running.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, options.host, options.port).start()
+    except OSError as error:
+        raise _cannot_listen(options, error) from error
+    port: int = runner.addresses[0][1]
+    shown = f"[{options.host}]" if ":" in options.host else options.host
+    return f"http://{shown}:{port}"
+
+
+def _check_port(options: Options) -> None:
+    """Before anything slow is started: is the port free?"""
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((options.host, options.port))
+        except (OSError, UnicodeError) as error:
+            raise _cannot_listen(options, error) from error
+
+
+def _cannot_listen(options: Options, error: OSError | UnicodeError) -> StackError:
+    where = f"port {options.port} of {options.host}"
+    if isinstance(error, UnicodeError):
+        return StackError(f"Cannot listen on {where} (not a host name); choose another with --host.")
+    if error.errno == errno.EADDRINUSE:
+        return StackError(f"Something listens on {where} already; stop it, or choose another port with --port.")
+    return StackError(f"Cannot listen on {where} ({error.strerror or error}); choose another with --port or --host.")
+
+
+@asynccontextmanager
+async def _database(folder: Folder, options: Options) -> AsyncIterator[tuple[str, tuple[Watch, ...]]]:
+    """The URL of the database (the given one, or the embedded one, started for this run), and what watches it."""
+    if options.endpoint_url is not None:
+        yield options.endpoint_url, ()
+        return
+    if options.fresh:
+        remove_state(folder.database)
+    async with embedded_database(folder.database, folder.logs / "database.log", at=options.database) as database:
+        yield database.url, (database.watch,)
+
+
+async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
+    client = LazyClient(endpoint_url)
+    try:
+        await ensure_tables(await client(), tuple(stack.tables.values()))
+    except (ClientError, BotoCoreError) as error:
+        told = f"The database at {endpoint_url} does not answer as DynamoDB does ({type(error).__name__})"
+        raise StackError(f"{told}; check --endpoint-url, or leave it out to use the embedded database.") from error
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def _functions(
+    stack: Stack, folder: Folder, credentials: Mapping[str, str], endpoint_url: str
+) -> AsyncIterator[dict[str, FunctionPool]]:
+    """A pool for each function, with one environment of each warm."""
+    extra = {**credentials, ENDPOINT_VARIABLE: endpoint_url}
+    pools = {
+        name: FunctionPool(function, extra, folder.logs / f"{name}.log", _concurrency(stack, name))
+        for name, function in stack.functions.items()
+    }
+    try:
+        await asyncio.gather(*(pool.warm_up() for pool in pools.values()))
+        yield pools
+    finally:
+        await asyncio.gather(*(pool.stop() for pool in pools.values()))
+
+
+def _concurrency(stack: Stack, function: str) -> int:
+    """As many environments as can be busy at once: one for each lane of a stream (within a limit), or one."""
+    lanes = [mapping.parallelization_factor for mapping in stack.mappings if mapping.function == function]
+    if lanes:
+        return min(max(lanes), MAX_STREAM_CONCURRENCY)
+    return MAX_API_CONCURRENCY if _is_routed(stack, function) else 1
+
+
+def _is_routed(stack: Stack, function: str) -> bool:
+    return any(route.function == function for route in stack.routes)
+
+
+@asynccontextmanager
+async def _background(
+    stack: Stack,
+    folder: Folder,
+    pools: Mapping[str, FunctionPool],
+    endpoint_url: str,
+    poll_seconds: float,
+    watches: tuple[Watch, ...],
+) -> AsyncIterator[None]:
+    """Streams and schedules. At the end the streams are drained, so that no doorbell is lost."""
+    async with AsyncExitStack() as clients:
+        pumps = [await _pump(clients, folder, mapping, pools, endpoint_url, poll_seconds) for mapping in stack.mappings]
+        work = [
+            *(watch() for watch in watches),
+            *(pump.run() for pump in pumps),
+            *(run_schedule(schedule, pools[schedule.function], SWEEP_SECONDS) for schedule in stack.schedules),
+        ]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in work]
+            try:
+                yield
+                await asyncio.gather(*(pump.drain(DRAIN_SECONDS) for pump in pumps))
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+
+async def _pump(
+    clients: AsyncExitStack,
+    folder: Folder,
+    mapping: EventSourceMapping,
+    pools: Mapping[str, FunctionPool],
+    endpoint_url: str,
+    poll_seconds: float,
+) -> StreamPump:
+    session = aioboto3.Session()
+    tables = await clients.enter_async_context(session.client("dynamodb", endpoint_url=endpoint_url))
+    described = await tables.describe_table(TableName=mapping.table)
+    arn = described["Table"]["LatestStreamArn"]
+    streams_url = endpoint_url.replace("://dynamodb.", "://streams.dynamodb.")
+    streams = await clients.enter_async_context(session.client("dynamodbstreams", endpoint_url=streams_url))
+    on_failure = folder.queue(mapping.on_failure or "discarded")
+    return StreamPump(streams, arn, mapping, pools[mapping.function].invoke, on_failure, poll_seconds)

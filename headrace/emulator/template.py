@@ -1,0 +1,191 @@
+"""What template.yaml declares, as the local stack needs it.
+
+AWS's own translator (`aws-sam-translator`) turns the SAM template into CloudFormation, as AWS does at
+deployment; what is read here is its output. Names that CloudFormation would make up are the logical ids.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.alias_generators import to_pascal
+
+from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate, mapping, resolved
+
+
+class _Declared(BaseModel):
+    """Properties under their CloudFormation names; what the local stack does not use is left out."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_pascal, populate_by_name=True)
+
+
+class LambdaFunction(_Declared):
+    """A function: where its code enters, how long it may take, what it finds in its environment."""
+
+    name: str
+    handler: str
+    timeout: int
+    """Seconds."""
+    memory_size: int
+    environment: dict[str, str]
+
+
+class Table(_Declared):
+    """A table, as `CreateTable` takes it, and its TTL attribute."""
+
+    name: str
+    create: dict[str, JsonValue]
+    ttl_attribute: str | None
+
+
+class EventSourceMapping(_Declared):
+    """From a table's stream to a function; the names and defaults are those of AWS Lambda."""
+
+    table: str
+    function: str
+    patterns: tuple[dict[str, JsonValue], ...] = ()
+    batch_size: int = 100
+    maximum_batching_window_in_seconds: float = 0
+    parallelization_factor: int = 1
+    maximum_retry_attempts: int = -1
+    maximum_record_age_in_seconds: float = -1
+    bisect_batch_on_function_error: bool = False
+    report_batch_item_failures: bool = False
+    on_failure: str | None = None
+    """The queue that gets the metadata of discarded records."""
+
+
+class Schedule(_Declared):
+    """A function started at a rate."""
+
+    function: str
+    expression: str
+    input: JsonValue
+
+
+class Route(_Declared):
+    """A path of the HTTP API; `methods` is empty for ANY. `/x/{proxy+}` stands for all below /x/."""
+
+    path: str
+    methods: frozenset[str]
+    function: str
+    needs_token: bool
+
+
+class Stack(_Declared):
+    """Everything that the local stack plays."""
+
+    functions: dict[str, LambdaFunction]
+    tables: dict[str, Table]
+    mappings: tuple[EventSourceMapping, ...]
+    schedules: tuple[Schedule, ...]
+    routes: tuple[Route, ...]
+    issuer: str = Field(description="Of the JWT authorizer")
+    audience: tuple[str, ...]
+
+
+def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:
+    """The stack that deploying `path` with `parameters` would make."""
+    resources = resolved(path, parameters)
+    by_type = _by_type(resources)
+    api = next(iter(by_type.get("AWS::ApiGatewayV2::Api", {}).values()), {})
+    body = mapping(api.get("Body", {}))
+    jwt = _jwt(body)
+    return Stack(
+        functions={name: _function(name, spec) for name, spec in by_type["AWS::Lambda::Function"].items()},
+        tables={name: _table(name, spec) for name, spec in by_type["AWS::DynamoDB::Table"].items()},
+        mappings=tuple(_mapping_of(spec) for spec in by_type["AWS::Lambda::EventSourceMapping"].values()),
+        schedules=tuple(_schedule(spec) for spec in by_type["AWS::Scheduler::Schedule"].values()),
+        routes=tuple(_routes(body)),
+        issuer=str(jwt["issuer"]),
+        audience=tuple(str(audience) for audience in _list(jwt["audience"])),
+    )
+
+
+def _by_type(resources: Mapping[str, JsonValue]) -> dict[str, dict[str, dict[str, JsonValue]]]:
+    found: dict[str, dict[str, dict[str, JsonValue]]] = {}
+    for name, resource in resources.items():
+        spec = mapping(resource)
+        found.setdefault(str(spec["Type"]), {})[name] = mapping(spec.get("Properties", {}))
+    return found
+
+
+def _function(name: str, spec: Mapping[str, JsonValue]) -> LambdaFunction:
+    environment = mapping(mapping(spec.get("Environment", {})).get("Variables", {}))
+    return LambdaFunction(
+        name=name,
+        handler=str(spec["Handler"]),
+        timeout=int(str(spec["Timeout"])),
+        memory_size=int(str(spec["MemorySize"])),
+        environment={key: str(value) for key, value in environment.items()},
+    )
+
+
+def _table(name: str, spec: Mapping[str, JsonValue]) -> Table:
+    wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+    create: dict[str, JsonValue] = {"TableName": name, **{key: spec[key] for key in wanted if key in spec}}
+    if "StreamSpecification" in spec:
+        # CloudFormation leaves out the switch that the API asks for.
+        create["StreamSpecification"] = {"StreamEnabled": True, **mapping(spec["StreamSpecification"])}
+    ttl = mapping(spec.get("TimeToLiveSpecification", {}))
+    attribute = ttl.get("AttributeName") if ttl.get("Enabled") else None
+    return Table(name=name, create=create, ttl_attribute=str(attribute) if attribute else None)
+
+
+def _mapping_of(spec: Mapping[str, JsonValue]) -> EventSourceMapping:
+    filters = _list(mapping(spec.get("FilterCriteria", {})).get("Filters", []))
+    destination = mapping(mapping(spec.get("DestinationConfig", {})).get("OnFailure", {})).get("Destination")
+    if spec.get("StartingPosition") != "TRIM_HORIZON":
+        raise UnsupportedTemplate("a stream mapping must start at TRIM_HORIZON: LATEST loses records")
+    return EventSourceMapping.model_validate({
+        **{key: value for key, value in spec.items() if key not in {"FilterCriteria", "FunctionName"}},
+        "table": str(spec["EventSourceArn"]).removesuffix(".StreamArn"),
+        "function": spec["FunctionName"],
+        "patterns": [json.loads(str(mapping(entry)["Pattern"])) for entry in filters],
+        "report_batch_item_failures": "ReportBatchItemFailures" in _list(spec.get("FunctionResponseTypes", [])),
+        "on_failure": str(destination).removesuffix(".Arn") if destination else None,
+    })  # fmt: skip
+
+
+def _schedule(spec: Mapping[str, JsonValue]) -> Schedule:
+    target = mapping(spec["Target"])
+    return Schedule(
+        function=str(target["Arn"]).removesuffix(".Arn"),
+        expression=str(spec["ScheduleExpression"]),
+        input=json.loads(str(target.get("Input", "{}"))),
+    )
+
+
+def _routes(body: Mapping[str, JsonValue]) -> list[Route]:
+    return [
+        Route(
+            path=path,
+            methods=frozenset() if method == "x-amazon-apigateway-any-method" else frozenset({method.upper()}),
+            function=_integrated_function(mapping(operation)),
+            needs_token=any("NONE" not in mapping(entry) for entry in _list(mapping(operation).get("security", []))),
+        )
+        for path, operations in mapping(body.get("paths", {})).items()
+        for method, operation in mapping(operations).items()
+    ]  # fmt: skip
+
+
+def _integrated_function(operation: Mapping[str, JsonValue]) -> str:
+    """The function's name in `…:functions/Name/invocations`, where Name is an alias's function or `${Name.Arn}`."""
+    uri = str(mapping(operation["x-amazon-apigateway-integration"])["uri"])
+    return uri.split("/functions/")[1].removesuffix("/invocations").removeprefix("${").split(".Arn")[0]
+
+
+def _jwt(body: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    schemes = mapping(mapping(body.get("components", {})).get("securitySchemes", {}))
+    for scheme in schemes.values():
+        authorizer = mapping(scheme).get("x-amazon-apigateway-authorizer")
+        if isinstance(authorizer, dict) and authorizer.get("type") == "jwt":
+            return mapping(authorizer["jwtConfiguration"])
+    raise UnsupportedTemplate("the HTTP API has no JWT authorizer")
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    if not isinstance(value, list):
+        raise UnsupportedTemplate(f"expected a list, found {type(value).__name__}")
+    return value

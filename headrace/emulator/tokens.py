@@ -1,0 +1,88 @@
+"""Tokens of the local stack: RS256, signed with a key that exists on this machine only."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+from pydantic import JsonValue
+
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.state import Folder
+
+ISSUER = "https://headrace.localhost"
+AUDIENCE = "headrace-local"
+KEY_ID = "local"
+_KEY_FILE = "token-key.pem"
+_REQUIRED = ["exp", "iat", "iss", "aud"]
+
+
+class InvalidToken(Frozen):
+    """The token is not one to be believed."""
+
+    reason: str
+
+
+class TokenAuthority:
+    """Signs tokens, and verifies them as API Gateway's JWT authorizer does."""
+
+    def __init__(self, key: rsa.RSAPrivateKey, issuer: str, audience: tuple[str, ...]) -> None:
+        self._key = key
+        self._issuer = issuer
+        self._audience = audience
+
+    def mint(self, email: str, now: datetime, lifetime: timedelta) -> str:
+        """A token for `email`, whoever that is: the API decides whether it knows the address."""
+        claims = {
+            "sub": email,
+            "email": email,
+            "email_verified": True,
+            "iss": self._issuer,
+            "aud": self._audience[0],
+            "iat": int(now.timestamp()),
+            "exp": int((now + lifetime).timestamp()),
+        }
+        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": KEY_ID})
+
+    def verify(self, token: str) -> Mapping[str, JsonValue] | InvalidToken:
+        """The claims, if signature, algorithm, issuer, audience and times are right."""
+        try:
+            claims: dict[str, JsonValue] = jwt.decode(
+                token,
+                self._key.public_key(),
+                algorithms=["RS256"],
+                issuer=self._issuer,
+                audience=list(self._audience),
+                options={"require": _REQUIRED},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError) as error:
+            # Beside its own errors, the library lets through those of the parsers that it uses.
+            return InvalidToken(reason=type(error).__name__)
+        return claims
+
+    def jwks(self) -> dict[str, JsonValue]:
+        """The public key, as an identity provider publishes it (RFC 7517)."""
+        public = json.loads(RSAAlgorithm.to_jwk(self._key.public_key()))
+        return {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
+
+
+def local_authority(folder: Folder) -> TokenAuthority:
+    """The authority of this folder; its key is made at the first use."""
+    pem = folder.private(_KEY_FILE, _new_key)
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise folder.unusable(_KEY_FILE) from None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise folder.unusable(_KEY_FILE)
+    return TokenAuthority(key, ISSUER, (AUDIENCE,))
+
+
+def _new_key() -> str:
+    fresh = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = serialization.PrivateFormat.PKCS8
+    return fresh.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()

@@ -1,0 +1,78 @@
+"""Tokens of the local stack."""
+
+import base64
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import jwt
+import pytest
+
+from headrace.emulator.state import Folder
+from headrace.emulator.tokens import AUDIENCE, ISSUER, InvalidToken, TokenAuthority, local_authority
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / ".headrace")
+
+
+@pytest.fixture
+def authority(folder: Folder) -> TokenAuthority:
+    return local_authority(folder)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_a_minted_token_is_believed_after_a_restart(folder: Folder, authority: TokenAuthority) -> None:
+    token = authority.mint("ada@example.com", now(), HOUR)
+    claims = local_authority(folder).verify(token)
+    assert not isinstance(claims, InvalidToken)
+    assert (claims["email"], claims["iss"], claims["aud"]) == ("ada@example.com", ISSUER, AUDIENCE)
+
+
+def test_the_key_is_its_owners_alone(folder: Folder) -> None:
+    local_authority(folder)
+    assert stat.S_IMODE((folder.path / "token-key.pem").stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+
+
+def test_an_expired_token_is_refused(authority: TokenAuthority) -> None:
+    assert authority.verify(authority.mint("a@b.c", now() - 2 * HOUR, HOUR)) == InvalidToken(
+        reason="ExpiredSignatureError"
+    )
+
+
+def test_a_token_of_another_machine_is_refused(authority: TokenAuthority, tmp_path: Path) -> None:
+    other = local_authority(Folder(tmp_path / "other"))
+    assert isinstance(authority.verify(other.mint("a@b.c", now(), HOUR)), InvalidToken)
+
+
+def test_the_algorithm_is_not_the_tokens_choice(authority: TokenAuthority) -> None:
+    claims = {"email": "a@b.c", "iss": ISSUER, "aud": AUDIENCE, "iat": 1, "exp": 99999999999}
+    unsigned = jwt.encode(claims, "", algorithm="none")
+    public = json.dumps(authority.jwks()).encode()
+    forged = jwt.encode(claims, base64.b64encode(public).decode(), algorithm="HS256")
+    assert isinstance(authority.verify(unsigned), InvalidToken)
+    assert isinstance(authority.verify(forged), InvalidToken)
+
+
+@pytest.mark.parametrize("text", ["", "x", "a.b.c", "é.é.é"])
+def test_what_is_no_token_is_refused(authority: TokenAuthority, text: str) -> None:
+    assert isinstance(authority.verify(text), InvalidToken)
+
+
+def test_the_published_key_verifies_tokens(authority: TokenAuthority) -> None:
+    keys = authority.jwks()["keys"]
+    assert isinstance(keys, list)
+    published = keys[0]
+    assert isinstance(published, dict)
+    assert "d" not in published, "the private exponent"
+    key = jwt.PyJWK(published)
+    token = authority.mint("a@b.c", now(), HOUR)
+    assert jwt.decode(token, key, algorithms=["RS256"], audience=AUDIENCE)["email"] == "a@b.c"

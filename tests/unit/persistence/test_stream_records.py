@@ -1,0 +1,121 @@
+"""What a stream record tells."""
+
+import json
+from typing import cast
+
+import pytest
+from pydantic import JsonValue
+
+from persistence.converters.dynamo_to_domain import job_to_item
+from persistence.dynamodb.stream_records import (
+    JobChanged,
+    JobOfNewerVersion,
+    JobQueued,
+    JobRemoved,
+    Undecodable,
+    decode,
+)
+from tests.factories import cancelled, in_every_state, queued
+
+
+def a_record(name: str = "INSERT", **change: JsonValue) -> dict[str, JsonValue]:
+    job = queued(id="job-1")
+    image = cast("dict[str, JsonValue]", job_to_item(job, "w"))
+    body: dict[str, JsonValue] = {"Keys": {"id": {"S": "job-1"}}, "NewImage": image, "SequenceNumber": "111", **change}
+    return {"eventID": "e1", "eventName": name, "dynamodb": body}
+
+
+def test_an_inserted_or_redriven_job_is_queued() -> None:
+    for name in ("INSERT", "MODIFY"):
+        event = decode(a_record(name))
+        assert isinstance(event, JobQueued)
+        assert (event.sequence_number, event.job) == (
+            "111",
+            queued(id="job-1", owner_id=event.job.owner_id, tags=event.job.tags),
+        )
+
+
+@pytest.mark.parametrize("job", in_every_state(), ids=lambda job: job.status)
+def test_a_job_is_decoded_in_whatever_state_it_is(job: object) -> None:
+    from domain.jobs.job import Job
+
+    assert isinstance(job, Job)
+    image = json.loads(json.dumps(job_to_item(job, "w")))
+    event = decode(a_record("MODIFY", NewImage=image))
+    assert isinstance(event, JobQueued if job.status == "queued" else JobChanged)
+    assert event.job == job
+
+
+@pytest.mark.parametrize(
+    ("identity", "by_ttl"),
+    [
+        ({"type": "Service", "principalId": "dynamodb.amazonaws.com"}, True),
+        ({"type": "User", "principalId": "somebody"}, False),
+        (None, False),
+    ],
+)
+def test_a_removal_tells_whether_the_ttl_did_it(identity: JsonValue, by_ttl: bool) -> None:
+    record = a_record("REMOVE") | ({"userIdentity": identity} if identity else {})
+    assert decode(record) == JobRemoved(sequence_number="111", job_id="job-1", by_ttl=by_ttl)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        "text",
+        [],
+        {},
+        {"dynamodb": 7},
+        {"dynamodb": {}},
+        a_record(SequenceNumber=7),
+        a_record("EXPLODE"),
+        a_record(NewImage=None),
+        a_record(NewImage={"id": {"S": "job-1"}, "status": {"S": "queued"}}),
+        a_record(NewImage={"id": "job-1"}),
+        a_record(NewImage={"id": {"B": "AAAA"}, "expires_at": {"N": "1"}}),
+        a_record("REMOVE", Keys={}),
+        a_record("REMOVE", Keys=None),
+    ],
+)
+def test_what_is_not_one_of_ours_is_undecodable_and_never_raises(record: JsonValue) -> None:
+    assert isinstance(decode(record), Undecodable)
+
+
+def test_an_undecodable_record_is_named_without_its_values() -> None:
+    image = cast("dict[str, JsonValue]", job_to_item(cancelled(), "w")) | {"version": {"S": "secret"}}
+    event = decode(a_record(NewImage=image))
+    assert isinstance(event, Undecodable)
+    assert (event.sequence_number, event.event_id, event.job_id) == ("111", "e1", "job-1")
+    assert "version" in event.detail
+    assert "secret" not in event.detail
+
+
+def test_an_attribute_of_a_newer_version_is_no_poison() -> None:
+    image = cast("dict[str, JsonValue]", job_to_item(queued(), "w")) | {"lane": {"S": "of a newer version"}}
+    assert isinstance(decode(a_record(NewImage=image)), JobQueued)
+
+
+def test_a_job_in_a_form_of_a_newer_version_is_left_to_its_workers() -> None:
+    newer: dict[str, JsonValue] = {"schema": {"N": "2"}, "queued_at": {"M": {}}}
+    image = cast("dict[str, JsonValue]", job_to_item(queued(type="new.type"), "w")) | newer
+    event = decode(a_record(NewImage=image))
+    assert isinstance(event, JobOfNewerVersion)
+    assert (event.job_id, event.type) == ("job-1", "new.type")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": {"S": "one"}},
+        {"version": {"N": "1.5"}},
+        {"expires_at": {"S": "soon"}},
+        {"expires_at": {"N": "1" * 40}},
+        {"payload": {"M": {}}},
+        {"history": {"L": [{"S": "x"}]}},
+        {"attempt": {"N": "many"}},
+    ],
+)
+def test_an_image_with_one_wrong_attribute_is_undecodable(change: dict[str, JsonValue]) -> None:
+    image = cast("dict[str, JsonValue]", job_to_item(queued(), "w")) | change
+    assert isinstance(decode(a_record(NewImage=image)), Undecodable)

@@ -1,8 +1,9 @@
 """The registered job types, by name."""
 
 from collections.abc import Iterable
+from typing import cast
 
-from headrace.authoring.job_type import AnyHandler, AnyJobType, Policy
+from headrace.authoring.job_type import AnyHandler, AnyJobType, Handler, Policy
 
 
 class DuplicateJobType(ValueError):
@@ -12,8 +13,9 @@ class DuplicateJobType(ValueError):
 class Catalogue:
     """The registered job types, by name."""
 
-    def __init__(self, handlers: Iterable[AnyHandler]) -> None:
-        registered = tuple(handlers)
+    def __init__(self, handlers: Iterable[Handler]) -> None:
+        # A handler takes only its own payload; the guard gives it just that.
+        registered = tuple(cast("AnyHandler", handler) for handler in handlers)
         names = [handler.definition.name for handler in registered]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:

@@ -1,6 +1,6 @@
 """Job types: what a user of Headrace writes."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Generic, Protocol, TypeVar
 
@@ -12,7 +12,8 @@ from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
 
 Payload = TypeVar("Payload", bound=BaseModel)
-Result = TypeVar("Result", bound=BaseModel)
+Payload_co = TypeVar("Payload_co", bound=BaseModel, covariant=True)
+Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
 
 
 class Policy(Frozen):
@@ -31,13 +32,13 @@ class Policy(Frozen):
     plain ones as many as the function has CPUs (all types that say nothing share them)."""
 
 
-class JobType(Frozen, Generic[Payload, Result]):
+class JobType(Frozen, Generic[Payload_co, Result_co]):
     """The definition of a job type, known to the API (validation, JSON Schema) and to the worker."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=64)
     summary: str
-    payload: type[Payload]
-    result: type[Result]
+    payload: type[Payload_co]
+    result: type[Result_co]
     policy: Policy = Policy()
     version: int = Field(default=1, ge=1)
     """Raise it when payloads change so that older code cannot run them: a worker of an older version leaves such jobs
@@ -46,27 +47,41 @@ class JobType(Frozen, Generic[Payload, Result]):
     """The environment variables that the handler may read, as `context.settings`."""
 
 
-class JobHandler(Protocol[Payload, Result]):
+class JobHandler(Protocol[Payload, Result_co]):
     """One job type's code."""
 
     @property
-    def definition(self) -> JobType[Payload, Result]: ...
+    def definition(self) -> JobType[Payload, Result_co]: ...
 
-    async def run(self, payload: Payload, context: JobContext, /) -> Result | Retry | Fail | Stopped:
+    async def run(self, payload: Payload, context: JobContext, /) -> Result_co | Retry | Fail | Stopped:
         """Do the work of one attempt, on the event loop. An exception counts as `Retry` with its type and message."""
 
 
-class SyncJobHandler(Protocol[Payload, Result]):
+class SyncJobHandler(Protocol[Payload, Result_co]):
     """One job type's code as a plain function, which runs in a thread of its own."""
 
     @property
-    def definition(self) -> JobType[Payload, Result]: ...
+    def definition(self) -> JobType[Payload, Result_co]: ...
 
     def run(
         self, payload: Payload, context: SyncJobContext, /
-    ) -> Result | Retry | Fail | Stopped | Awaitable[Result | Retry | Fail | Stopped]:
+    ) -> Result_co | Retry | Fail | Stopped | Awaitable[Result_co | Retry | Fail | Stopped]:
         """Do the work of one attempt; likewise. What it returns is awaited, if it can be, on the event loop."""
 
 
 AnyHandler = JobHandler[BaseModel, BaseModel] | SyncJobHandler[BaseModel, BaseModel]
 AnyJobType = JobType[BaseModel, BaseModel]
+
+
+class Handler(Protocol):
+    """A member of `JOB_TYPES`: what `@job_type` makes, or an object of a class of one's own.
+
+    Each takes only its own payload; the executor gives it just what its definition names.
+    """
+
+    @property
+    def definition(self) -> AnyJobType: ...
+
+    @property
+    def run(self) -> Callable[..., object]:
+        """As in `JobHandler` or `SyncJobHandler`."""

@@ -48,3 +48,8 @@ def storable(text: str, limit: int) -> str:
     nor DynamoDB can hold them.
     """
     return text[:limit].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def json_size(value: JsonValue) -> int:
+    """Bytes that `value` takes as the JSON in which a payload or a result is stored; raises `NotJson`."""
+    return byte_length(to_json_text(value))

@@ -74,12 +74,12 @@ async def test_the_job_type_of_the_readme_works(tmp_path: Path) -> None:
     module.write_text(block("job type"))
     sys.path.insert(0, str(tmp_path))
     try:
-        from word_count_of_readme import CountWords  # type: ignore[import-not-found]
+        from word_count_of_readme import count_words  # type: ignore[import-not-found]
     finally:
         sys.path.remove(str(tmp_path))
     jobs, job = FakeJobRepository(), queued(now=now(), type="text.word_count", payload=JsonText('{"text":"a b c"}'))
     await jobs.add(job, now())
-    executor = JobExecutor(jobs, Catalogue([CountWords()]), now, new_id, new_random, {})
+    executor = JobExecutor(jobs, Catalogue([count_words]), now, new_id, new_random, {})
     executed = await executor.execute(job, now() + timedelta(minutes=1))
     assert isinstance(executed, Executed)
     assert isinstance(executed.job.state, Succeeded)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.build import CONTENTS, ROOT, build
+from scripts.build import ROOT, build, contents_of
 
 ARCHIVE = """
 import asyncio
@@ -55,7 +55,8 @@ except Exception as error:
 
 
 def project_with(folder: Path, files: dict[str, str]) -> Path:
-    for source in CONTENTS["WorkerFunction"].code:
+    contents = contents_of("WorkerFunction", "job_types")
+    for source in (*contents.code, contents.lock):
         (folder / source).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
         copy(ROOT / source, folder / source)

@@ -26,6 +26,23 @@ def test_a_function_starts_with_its_own_environment_and_nothing_else(stack: Stac
     assert started.returncode == 0, started.stderr
 
 
+@pytest.mark.parametrize("name", ["WorkerFunction", "SweeperFunction"])
+def test_a_cold_start_imports_nothing_that_only_the_api_needs(stack: Stack, name: str) -> None:
+    function = stack.functions[name]
+    of_the_api = ("fastapi", "mangum", "persistence.cursors", "job_listing", "user_repository")
+    code = f"import sys, {function.handler.rpartition('.')[0]}\nprint([name for name in sys.modules])"
+    ours = {"PATH": os.environ["PATH"], **local_credentials(), **function.environment}
+    ran = subprocess.run([sys.executable, "-c", code], env=ours, capture_output=True, text=True, check=True)
+    assert "persistence.dynamodb.repositories.job_repository" in ran.stdout
+    assert [name for name in of_the_api if name in ran.stdout] == []
+
+
+def test_a_function_with_a_package_of_job_types_that_is_not_there_says_so(stack: Stack) -> None:
+    function = stack.functions["WorkerFunction"]
+    told = start(function.handler, {**function.environment, "JOB_TYPES": "no_such_shop"}).stderr.splitlines()[-1]
+    assert told.startswith("functions.job_types.InvalidJobTypes: JOB_TYPES=no_such_shop: there is no package")
+
+
 @pytest.mark.parametrize(
     ("name", "missing"),
     [("ApiFunction", "CURSOR_KEY"), ("WorkerFunction", "JOBS_TABLE"), ("SweeperFunction", "STREAM_POSITIONS_TABLE")],

@@ -24,13 +24,13 @@ from domain.users.user import Email, User
 from functions.api.app import create_app
 from functions.api.http.event import readable
 from functions.api.jobs.models import JobView, SubmitJob, job_view
+from functions.job_types import load_job_types
 from functions.runtime import new_id, now
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import to_json_text
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.template import load_stack
-from job_types import catalogue
 from scripts.generate import SAMPLE_OWNER_ID, sample_user
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.job_repository import FakeJobRepository
@@ -94,7 +94,7 @@ def _headrace() -> Callable[[dict[str, JsonValue]], object]:
 
     store = FakeJobRepository()
     logger = Logger("benchmark", level="WARNING")
-    app = create_app(_Answering(), FakeJobListing(store), _Known(), catalogue(), now, new_id, logger)
+    app = create_app(_Answering(), FakeJobListing(store), _Known(), load_job_types("job_types"), now, new_id, logger)
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
     return lambda event: mangum(readable(event), _Context())  # type: ignore[arg-type]
 

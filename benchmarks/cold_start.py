@@ -22,7 +22,8 @@ from pydantic import JsonValue
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
-from functions.runtime import LazyClient, job_repository, user_repository
+from functions.compose import job_repository, user_repository
+from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText

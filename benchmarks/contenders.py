@@ -15,7 +15,8 @@ from pydantic import JsonValue
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
-from functions.runtime import LazyClient, job_repository
+from functions.compose import job_repository
+from functions.runtime import LazyClient
 from headrace.authoring.json_text import JsonText, to_json_text
 from headrace.emulator.database import local_credentials
 from headrace.emulator.event_source_mapping import StreamPump

@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.cold_start import PARAMETERS, an_event
-from functions.runtime import LazyClient, user_repository
+from functions.compose import user_repository
+from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.stack import api_settings

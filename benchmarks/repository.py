@@ -17,7 +17,8 @@ from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
-from functions.runtime import LazyClient, job_repository
+from functions.compose import job_repository
+from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText

@@ -16,7 +16,9 @@ from domain.jobs.outcomes import Done
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.paging import PageRequest
-from functions.runtime import LazyClient, job_listing, job_repository, stream_positions
+from functions.compose import job_listing, job_repository, stream_positions
+from functions.job_types import load_job_types
+from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
@@ -24,7 +26,6 @@ from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.stack import settings
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import load_stack
-from job_types import catalogue
 from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
@@ -91,7 +92,7 @@ async def costs(
         later = transitions.submit(_new(OWNER, run_at=now + timedelta(milliseconds=1)), policy, now)
         await repository.add(later, now)
     soon = now + timedelta(seconds=1)
-    sweeper = Sweeper(repository, positions, catalogue(), lambda: soon, lambda: 0.5)
+    sweeper = Sweeper(repository, positions, load_job_types("job_types"), lambda: soon, lambda: 0.5)
     sweep = await meter.cost_of(sweeper.sweep(soon + timedelta(seconds=55)))
     return {
         "submit": submitted,

@@ -29,7 +29,8 @@ from benchmarks.contenders import (
 )
 from benchmarks.meter import Meter
 from benchmarks.scale import costs
-from functions.runtime import LazyClient, job_listing, job_repository, stream_positions, user_repository
+from functions.compose import job_listing, job_repository, stream_positions, user_repository
+from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import embedded_database, local_credentials

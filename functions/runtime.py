@@ -8,10 +8,8 @@ SDK's own retry.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
-import time
 import uuid
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -19,19 +17,11 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from persistence.cursors import CursorCodec
 from persistence.dynamodb.client import CONFIG, open_client
-from persistence.dynamodb.repositories.job_listing import DynamoJobListing
-from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
-from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
-from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
-    from aws_lambda_powertools import Logger
     from types_aiobotocore_dynamodb.client import DynamoDBClient
-
-    from functions.settings import ApiSettings, Settings
 
 T = TypeVar("T")
 
@@ -102,13 +92,12 @@ class LazyClient:
 
 
 class Runtime:
-    """The loop, the client and the jobs of one execution environment."""
+    """The loop and the client of one execution environment."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, endpoint_url: str | None) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)  # Mangum asks asyncio for the loop.
-        self.client = LazyClient(settings.endpoint_url)
-        self.jobs = job_repository(settings, self.client)
+        self.client = LazyClient(endpoint_url)
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         """Run `work` to its end on the environment's one loop.
@@ -136,34 +125,3 @@ class Runtime:
         self.run(self.client.close())
         self.run(self._loop.shutdown_default_executor())
         self._loop.close()
-
-
-def job_repository(settings: Settings, client: LazyClient) -> DynamoJobRepository:
-    """The job repository of these settings."""
-    return DynamoJobRepository(client, settings.jobs_table, new_id)
-
-
-def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> DynamoJobListing:
-    """The lists of jobs; for the API alone, which has the key for cursors."""
-    cursors = CursorCodec(cursor_key.encode())
-    return DynamoJobListing(client, settings.jobs_table, cursors, new_random, asyncio.sleep, time.monotonic)
-
-
-def stream_positions(table: str, client: LazyClient) -> DynamoStreamPositions:
-    """The workers' positions in the stream."""
-    return DynamoStreamPositions(client, table)
-
-
-def user_repository(settings: ApiSettings, client: LazyClient) -> DynamoUserRepository:
-    """The user repository of these settings."""
-    return DynamoUserRepository(client, settings.users_table, settings.user_emails_table, new_id)
-
-
-def held_to(logger: Logger, level: str) -> Logger:
-    """The same logger, which logs from `level` on: DEBUG, INFO, WARNING or ERROR.
-
-    Powertools prefers the level of Lambda's own filter to its variable. The filter may not be set above INFO: it would
-    drop the metrics, which are lines without a level (template.yaml, LoggingConfig).
-    """
-    logging.getLogger(logger.name).setLevel(level)
-    return logger

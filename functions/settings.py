@@ -8,6 +8,8 @@ from headrace.authoring.frozen import Frozen
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 """The name that AWS's SDKs agreed on for another endpoint of one service."""
 
+JOB_TYPES_VARIABLE = "JOB_TYPES"
+
 _DAY = 86_400
 
 
@@ -21,6 +23,8 @@ class Settings(Frozen):
     jobs_table: str
     endpoint_url: str | None
     """Of another DynamoDB than AWS's; None on AWS."""
+    job_types: str = "job_types"
+    """The package of this deployment's job types."""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
 
@@ -58,6 +62,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         jobs_table=_text(environment, "JOBS_TABLE"),
         endpoint_url=_text(environment, ENDPOINT_VARIABLE) or None,
+        job_types=_text(environment, JOB_TYPES_VARIABLE),
         log_level=_text(environment, "POWERTOOLS_LOG_LEVEL"),
     )
 

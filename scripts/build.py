@@ -2,7 +2,8 @@
 
 `sam build` calls it through the Makefile (`BuildMethod: makefile`): `python -m scripts.build WorkerFunction DIR`.
 The variable TARGET says for which machine: `3.13-arm64` (the default, as in template.yaml), `3.13-x86_64`, any other
-version of Python with one of these architectures, or `here` for this machine and its Python.
+version of Python with one of these architectures, or `here` for this machine and its Python. The variable JOB_TYPES
+names the package of job types, where it is not the one that template.yaml names.
 
 Packages are slimmed: of AWS's services only those stay that the code uses, and modules that nothing imports go
 (`needs.py` finds both). The result is imported and its clients are made, by an interpreter that sees nothing else
@@ -20,6 +21,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from headrace.emulator.cloudformation import function_folders
+from headrace.emulator.template import declared_job_types
+from scripts.collisions import collisions
 from scripts.needs import EXAMINED, Needs, find_needs
 from scripts.proof import Machine, declared_function, prove
 
@@ -30,17 +34,10 @@ PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28
 ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 """This machine's, as AWS calls it."""
 WHERE_LAMBDA_UNPACKS = "/var/task"
+EVERY_FUNCTIONS_LOCK = "requirements/function.txt"
 
-SHARED = (
-    "domain",
-    "persistence",
-    "job_types",
-    "headrace/__init__.py",
-    "headrace/authoring",
-    "functions/__init__.py",
-    "functions/runtime.py",
-    "functions/settings.py",
-)
+SHARED = ("domain", "persistence", "headrace/__init__.py", "headrace/authoring")
+"""Of every artifact, beside the modules of `functions/`, the function's own folder there, and the job types."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,14 +45,28 @@ class Contents:
     """What one artifact is made of: our code, below the project's folder, and a lock of packages."""
 
     code: tuple[str, ...]
+    own: frozenset[str]
+    """The top-level names that are read as our own code: those of `code`, and the job types wherever they come from."""
     lock: str
 
 
-CONTENTS = {
-    "ApiFunction": Contents((*SHARED, "functions/api"), "requirements/function-api.txt"),
-    "WorkerFunction": Contents((*SHARED, "functions/worker"), "requirements/function.txt"),
-    "SweeperFunction": Contents((*SHARED, "functions/sweeper"), "requirements/function.txt"),
-}
+def contents_of(function: str, job_types: str, project: Path = ROOT) -> Contents:
+    """What the artifact of a function of template.yaml holds.
+
+    Its folder is the one that its handler names. The packages are those of `requirements/function-FOLDER.txt`, where
+    there is such a lock, else those that every function has. The job types lie in the project, or are a requirement.
+    """
+    folder = function_folders()[function]
+    shared = sorted(path.relative_to(project).as_posix() for path in (project / "functions").glob("*.py"))
+    types = (job_types,) if (project / job_types).is_dir() else ()
+    code = (*SHARED, *shared, f"functions/{folder}", *types)
+    lock = f"requirements/function-{folder}.txt"
+    return Contents(
+        code,
+        frozenset({job_types, *(source.split("/")[0] for source in code)}),
+        lock if (project / lock).is_file() else EVERY_FUNCTIONS_LOCK,
+    )
+
 
 # Removed when nothing reaches it. botocore's model of a service, and boto3's of its resources, go unless it is used.
 NEVER_IMPORTED = (
@@ -85,23 +96,24 @@ NO_PART_OF_A_PACKAGE = ("tests", "samples", ".pyi", ".pyx", ".pxd", ".c", ".h", 
 
 def build(function: str, artifact: Path, target: str, project: Path = ROOT) -> None:
     """Fill the folder `artifact` with the code of `project`; exits with a sentence when that cannot be done."""
-    contents = CONTENTS[function]
+    contents = contents_of(function, declared_job_types(os.environ), project)
     artifact.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(1) as beside:  # The template is read while the disk is busy.
         declared = beside.submit(declared_function, function)
-        _install(ROOT / contents.lock, artifact, target)
-    needs = fill(artifact, contents.code, project)
+        _install(project / contents.lock, artifact, target)
+        _stop_on(collisions(artifact, frozenset(source.split("/")[0] for source in contents.code), contents.lock))
+    needs = fill(artifact, contents, project)
     _compile(artifact, target)
     _stop_on(prove(declared.result(), artifact, needs, _machine(target)))
     _settle(artifact)
 
 
-def fill(artifact: Path, code: Iterable[str], project: Path) -> Needs:
+def fill(artifact: Path, contents: Contents, project: Path) -> Needs:
     """Add our code to the installed packages, and remove of them what it does not need."""
-    for source in code:
+    for source in contents.code:
         _copy(project / source, artifact / source)
     removable = frozenset(_files(artifact, NEVER_IMPORTED))
-    needs = find_needs(artifact, frozenset(source.split("/")[0] for source in code), removable)
+    needs = find_needs(artifact, contents.own, removable)
     _stop_on(needs.problems)
     _slim(artifact, needs)
     return needs

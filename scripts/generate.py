@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,12 +19,14 @@ from domain.jobs.lifecycle import MOVES
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.users.user import Role, User
 from functions.api.app import create_app
-from functions.runtime import LazyClient, job_listing, job_repository, new_id, now, user_repository
+from functions.compose import job_listing, job_repository, user_repository
+from functions.job_types import load_job_types
+from functions.runtime import LazyClient, new_id, now
 from functions.settings import ApiSettings, Settings
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
-from job_types import catalogue
+from headrace.emulator.template import declared_job_types
 from persistence.converters.dynamo_to_domain import job_to_item
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,7 +62,7 @@ def openapi() -> dict[str, JsonValue]:
         job_repository(settings, client),
         job_listing(settings, ours.cursor_key, client),
         user_repository(ours, client),
-        catalogue(),
+        load_job_types(declared_job_types(os.environ)),
         now,
         new_id,
         Logger("docs"),

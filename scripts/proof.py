@@ -12,13 +12,15 @@ target's own compiled modules load.
 import dataclasses
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
+from functions.settings import JOB_TYPES_VARIABLE
 from headrace.emulator.database import local_credentials
-from headrace.emulator.template import LambdaFunction, load_stack
+from headrace.emulator.template import LambdaFunction, declared_job_types, load_stack
 from scripts.needs import Needs
 from scripts.reading import module_of
 
@@ -40,7 +42,7 @@ class Machine:
 
 def declared_function(name: str) -> LambdaFunction:
     """What template.yaml says of a function: handler and environment."""
-    return load_stack(PARAMETERS).functions[name]
+    return load_stack({**PARAMETERS, "JobTypes": declared_job_types(os.environ)}).functions[name]
 
 
 def prove(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machine) -> tuple[str, ...]:
@@ -86,7 +88,7 @@ def _order(function: LambdaFunction, artifact: Path, needs: Needs, machine: Mach
         "handler": function.handler,
         "own": [
             {"module": module_of(file)[0], "where": file.as_posix()}
-            for file in _job_types_first(needs.own, entry_point)
+            for file in _job_types_first(needs.own, entry_point, function.environment[JOB_TYPES_VARIABLE])
         ],
         "later": [
             {"module": each.module, "names": each.names, "where": str(each.where)}
@@ -97,10 +99,10 @@ def _order(function: LambdaFunction, artifact: Path, needs: Needs, machine: Mach
     }
 
 
-def _job_types_first(files: tuple[Path, ...], entry_point: str) -> list[Path]:
+def _job_types_first(files: tuple[Path, ...], entry_point: str, job_types: str) -> list[Path]:
     """A job type that cannot be imported is to be named, and not what imports it. The entry point has its own turn."""
     imported = (file for file in files if module_of(file)[0] != entry_point)
-    return sorted(imported, key=lambda file: (file.parts[0] != "job_types", file.name == "__init__.py", file))
+    return sorted(imported, key=lambda file: (file.parts[0] != job_types, file.name == "__init__.py", file))
 
 
 def _sentence(function: str, failure: dict[str, str]) -> str:

@@ -24,8 +24,9 @@ from pydantic import JsonValue
 
 from domain.jobs.job import Job
 from domain.users.user import User
-from functions.runtime import LazyClient, job_repository, user_repository
-from headrace.emulator.cloudformation import ROOT
+from functions.compose import job_repository, user_repository
+from functions.runtime import LazyClient
+from headrace.emulator.cloudformation import ROOT, function_folders
 from headrace.emulator.database import DATABASE_ONLY, embedded_database, local_credentials
 from headrace.emulator.stack import api_settings, settings
 from headrace.emulator.tables import ensure_tables
@@ -152,7 +153,8 @@ def _bridge() -> str:
 
 async def _try_sample(sample: str, options: list[str], tables: _Tables) -> int:
     """`sam local invoke` with one sample; 1 when the answer or the job is not as it must be."""
-    function = f"{sample.split('_', maxsplit=1)[0].capitalize()}Function"
+    folder = sample.split("_", maxsplit=1)[0]
+    function = next(name for name, its_folder in function_folders().items() if its_folder == folder)
     await tables.put_sample()
     command = [str(SAM), "local", "invoke", function, "--event", str(SAMPLES / f"{sample}.json"), *options]
     done = await asyncio.to_thread(

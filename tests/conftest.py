@@ -5,12 +5,15 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from aws_lambda_powertools import Logger
 
-from functions.runtime import LazyClient
+from domain.jobs.catalogue import Catalogue
+from functions.compose import Parts, job_repository
+from functions.runtime import LazyClient, Runtime
 from functions.settings import Settings
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.tables import ensure_tables
@@ -24,9 +27,14 @@ from tests.fakes.job_listing import CURSOR_KEY
 
 PARAMETERS = {"JwtIssuer": "https://issuer.test", "JwtAudience": "headrace", "CursorKey": CURSOR_KEY.decode()}
 
+STACK = load_stack(PARAMETERS)
+"""The template, with the parameters of a test."""
+FUNCTIONS = tuple(STACK.functions)
+"""Every function of the template, by its logical id."""
+
 # The entry points of the functions read their environment when they are imported, as on Lambda.
 os.environ.update(local_credentials())
-for _function in load_stack(PARAMETERS).functions.values():
+for _function in STACK.functions.values():
     os.environ.update(_function.environment)
 
 
@@ -37,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def stack() -> Stack:
     """The template, with the parameters of a test."""
-    return load_stack(PARAMETERS)
+    return STACK
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +73,13 @@ async def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 def a_settings(url: str) -> Settings:
     """Settings for the tables of the template, under their local names."""
     return Settings(jobs_table="JobsTable", endpoint_url=url)
+
+
+def parts_on(runtime: Runtime, job_types: Catalogue, environment: Mapping[str, str] = os.environ) -> Parts:
+    """The parts of any function, on the tables of the template; `environment` holds the function's own settings."""
+    settings = a_settings("")
+    jobs = job_repository(settings, runtime.client)
+    return Parts(environment, settings, Logger("tests"), runtime, jobs, job_types)
 
 
 async def tables_on(url: str, stack: Stack) -> AsyncIterator[LazyClient]:

@@ -8,56 +8,45 @@ gc.disable()
 import os
 from collections.abc import Callable
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
-from domain.jobs.catalogue import Catalogue
-from domain.jobs.listing import JobListing
 from functions.api.app import create_app
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.jobs.waiting import LONGEST_WAIT
-from functions.runtime import Runtime, held_to, job_listing, new_id, now, user_repository
-from functions.settings import ApiSettings, read_api_settings, read_settings
-from job_types import catalogue
+from functions.compose import Parts, compose, job_listing, user_repository
+from functions.runtime import new_id, now
+from functions.settings import read_api_settings
 
 TEXT = ["text/", "application/json", "application/problem+json", "application/javascript"]
 
 
-def build(
-    runtime: Runtime, listing: JobListing, logger: Logger, job_types: Catalogue, settings: ApiSettings
-) -> Callable[[Event, LambdaContext], Event]:
-    """The handler on this environment's loop and repositories."""
+def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
+    """The handler, made of these parts."""
+    settings, client = read_api_settings(parts.environment), parts.runtime.client
     app = create_app(
-        runtime.jobs,
-        listing,
-        user_repository(settings, runtime.client),
-        job_types,
+        parts.jobs,
+        job_listing(parts.settings, settings.cursor_key, client),
+        user_repository(settings, client),
+        parts.job_types,
         now,
         new_id,
-        logger,
-        sam_local_email(os.environ),
+        parts.logger,
+        sam_local_email(parts.environment),
         trust_unverified_email=settings.trust_unverified_email,
         longest_wait=min(settings.longest_wait, LONGEST_WAIT),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 
     def handle(event: Event, context: LambdaContext) -> Event:
-        logger.append_keys(function_request_id=context.aws_request_id)
+        parts.logger.append_keys(function_request_id=context.aws_request_id)
         return mangum(readable(event), context)  # type: ignore[arg-type]  # Mangum's name for the same thing
 
     return handle
 
 
-def _start() -> Callable[[Event, LambdaContext], Event]:
-    settings, ours = read_settings(os.environ), read_api_settings(os.environ)
-    runtime = Runtime(settings)
-    listing = job_listing(settings, ours.cursor_key, runtime.client)
-    return build(runtime, listing, held_to(Logger(), settings.log_level), catalogue(), ours)
-
-
-handler = _start()
+handler = build(compose(os.environ))
 
 # And it stays: later collections need not look at it.
 gc.freeze()

@@ -14,22 +14,20 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.jobs.catalogue import Catalogue
 from domain.jobs.sweeping import Sweeper, SweepReport
-from functions.runtime import Runtime, held_to, new_random, now, stream_positions
-from functions.settings import SweeperSettings, read_settings, read_sweeper_settings
-from job_types import catalogue
+from functions.compose import Parts, compose, stream_positions
+from functions.runtime import new_random, now
+from functions.settings import read_sweeper_settings
 
 Event = dict[str, object]
 Response = dict[str, int | bool]
 
 
-def build(
-    runtime: Runtime, logger: Logger, job_types: Catalogue, settings: SweeperSettings
-) -> Callable[[Event, LambdaContext], Response]:
-    """The handler on this environment's loop and repositories."""
+def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
+    """The handler, made of these parts."""
+    settings, logger, runtime = read_sweeper_settings(parts.environment), parts.logger, parts.runtime
     positions = stream_positions(settings.stream_positions_table, runtime.client)
-    sweeper = Sweeper(runtime.jobs, positions, job_types, now, new_random)
+    sweeper = Sweeper(parts.jobs, positions, parts.job_types, now, new_random)
 
     def handle(_event: Event, context: LambdaContext) -> Response:
         """What the sweep did: `moved`, `idle`, `waiting` and `problems` are numbers of jobs."""
@@ -70,13 +68,7 @@ def _report(logger: Logger, report: SweepReport) -> None:
     overdue.flush_metrics()
 
 
-def _start() -> Callable[[Event, LambdaContext], Response]:
-    settings = read_settings(os.environ)
-    logger = held_to(Logger(), settings.log_level)
-    return build(Runtime(settings), logger, catalogue(), read_sweeper_settings(os.environ))
-
-
-handler = _start()
+handler = build(compose(os.environ))
 
 # And it stays: later collections need not look at it.
 gc.freeze()

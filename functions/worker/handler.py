@@ -10,28 +10,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import JobExecutor, refuse_unrunnable
-from functions.runtime import (
-    Runtime,
-    cpus,
-    environment_id,
-    held_to,
-    new_id,
-    new_random,
-    now,
-    stream_positions,
-)
-from functions.settings import WorkerSettings, read_settings, read_worker_settings
+from functions.compose import Parts, compose, stream_positions
+from functions.runtime import cpus, environment_id, new_id, new_random, now
+from functions.settings import read_worker_settings
 from functions.worker.batch import run_batch
 from functions.worker.dead_letters import dead_letter
 from functions.worker.loop_watch import watched
 from functions.worker.position import PositionKeeper
 from functions.worker.telemetry import report_blocked, report_executions, report_undecodable
-from job_types import catalogue
 
 Event = dict[str, object]
 Response = dict[str, list[dict[str, str]]]
@@ -40,15 +29,15 @@ RESERVE = timedelta(seconds=2)
 """What an invocation leaves of its time, to log and to answer."""
 
 
-def build(
-    runtime: Runtime, logger: Logger, job_types: Catalogue, settings: WorkerSettings
-) -> Callable[[Event, LambdaContext], Response]:
-    """The handler on this environment's loop and repositories.
+def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
+    """The handler, made of these parts.
 
     Raises `UnrunnableJobType` when a job type could never run in this function.
     """
-    refuse_unrunnable(job_types, settings.function_timeout - RESERVE)
-    executor = JobExecutor(runtime.jobs, job_types, now, new_id, new_random, os.environ, cpus(os.environ))
+    settings, logger, runtime = read_worker_settings(parts.environment), parts.logger, parts.runtime
+    refuse_unrunnable(parts.job_types, settings.function_timeout - RESERVE)
+    environment = parts.environment
+    executor = JobExecutor(parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment))
     positions = stream_positions(settings.stream_positions_table, runtime.client)
     position = PositionKeeper(positions, environment_id, now)
 
@@ -70,13 +59,7 @@ def build(
     return handle
 
 
-def _start() -> Callable[[Event, LambdaContext], Response]:
-    settings = read_settings(os.environ)
-    logger = held_to(Logger(), settings.log_level)
-    return build(Runtime(settings), logger, catalogue(), read_worker_settings(os.environ))
-
-
-handler = _start()
+handler = build(compose(os.environ))
 
 # And it stays: later collections need not look at it.
 gc.freeze()

@@ -1,15 +1,17 @@
 """`headrace doctor`: is everything there that the local stack needs?"""
 
 import importlib.util
+import os
 import sys
 
 import httpx
 
+from functions.job_types import InvalidJobTypes, load_job_types
 from headrace.authoring.frozen import Frozen
-from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate
+from headrace.emulator.cloudformation import ROOT, TEMPLATE, UnsupportedTemplate
 from headrace.emulator.database import PYTHON
 from headrace.emulator.state import Folder
-from headrace.emulator.template import load_stack
+from headrace.emulator.template import declared_job_types, load_stack
 
 _PLACEHOLDERS = {"JwtIssuer": "https://doctor.test", "JwtAudience": "doctor", "CursorKey": "0" * 64}
 
@@ -24,7 +26,7 @@ class Finding(Frozen):
 
 def checks(folder: Folder) -> tuple[Finding, ...]:
     """Everything that was looked at, the good and the bad."""
-    return (_python(), _packages(), _database(), _template(), _folder(folder), _stack(folder))
+    return (_python(), _packages(), _database(), _template(), _job_types(), _folder(folder), _stack(folder))
 
 
 def _python() -> Finding:
@@ -50,6 +52,15 @@ def _template() -> Finding:
     except (OSError, KeyError, UnsupportedTemplate) as error:
         return Finding(what="template", ok=False, detail=f"{TEMPLATE.name} cannot be played: {error}")
     return Finding(what="template", ok=True, detail=f"{len(stack.functions)} functions, {len(stack.tables)} tables")
+
+
+def _job_types() -> Finding:
+    sys.path.insert(0, str(ROOT))  # As in a function's process, which starts there.
+    try:
+        found = load_job_types(declared_job_types(os.environ))
+    except InvalidJobTypes as error:
+        return Finding(what="job types", ok=False, detail=str(error))
+    return Finding(what="job types", ok=True, detail=", ".join(found.names()))
 
 
 def _folder(folder: Folder) -> Finding:

@@ -22,7 +22,7 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
     functions = load_stack(parameters(folder)).functions
     function = _function(name, functions)
     if function is None:
-        known = ", ".join(sorted(function.handler.split(".")[1] for function in functions.values()))
+        known = ", ".join(sorted(function.folder for function in functions.values()))
         fail(f"there is no function {name!r}; there are {known}", ExitCode.NOT_FOUND)
     folder.create()
     log = folder.logs / f"invoke-{function.name}.log"
@@ -45,4 +45,4 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
 
 def _function(name: str, functions: dict[str, LambdaFunction]) -> LambdaFunction | None:
     """By its logical id, or by the name of its folder."""
-    return next((each for id, each in functions.items() if name in {id, each.handler.split(".")[1]}), None)
+    return next((each for id, each in functions.items() if name in {id, each.folder}), None)

@@ -169,7 +169,7 @@ def add_user(
 @click.option("--event", "event", required=True, type=click.File("rb"), help="A file with the event; - is stdin.")
 @click.option("--endpoint-url", type=URL, help="By default the database of this folder's stack.")
 def invoke(function: str, event: BinaryIO, endpoint_url: str | None) -> None:
-    """Invoke FUNCTION (api, worker, sweeper) once with an event, in a process of its own, without Docker."""
+    """Invoke FUNCTION (its folder, such as worker) once with an event, in a process of its own, without Docker."""
     from headrace.cli.invoke import invoke_once
 
     document = read_json(read_limited(event, "the event"), "the event")

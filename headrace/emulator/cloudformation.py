@@ -55,7 +55,7 @@ def translated(path: Path, values: Mapping[str, str], code: str | None = None) -
     # A second of imports, which only those commands should pay that need the template.
     from samtranslator.translator.transform import transform
 
-    source = copy.deepcopy(_parsed(path.read_text()))
+    source = copy.deepcopy(_written(path))
     if code is not None:
         source["Globals"]["Function"]["CodeUri"] = code
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
@@ -71,6 +71,27 @@ def _parsed(text: str) -> dict[str, dict[str, dict[str, JsonValue]]]:
 
     source: dict[str, dict[str, dict[str, JsonValue]]] = yaml_parse(text)
     return source
+
+
+def _written(path: Path) -> dict[str, dict[str, dict[str, JsonValue]]]:
+    return _parsed(path.read_text())
+
+
+def function_folders(path: Path = TEMPLATE) -> dict[str, str]:
+    """Of every function, by its logical id, its folder below `functions/`."""
+    resources = _written(path)["Resources"]
+    functions = {name: spec for name, spec in resources.items() if spec["Type"] == "AWS::Serverless::Function"}
+    return {name: folder_of(str(mapping(spec["Properties"])["Handler"])) for name, spec in functions.items()}
+
+
+def folder_of(handler: str) -> str:
+    """The folder below `functions/` of a handler: `functions.worker.handler.handler` is in `worker`."""
+    return handler.split(".")[1]
+
+
+def default_of(parameter: str, path: Path = TEMPLATE) -> str:
+    """What the template says for a parameter that is not given."""
+    return str(_written(path)["Parameters"][parameter]["Default"])
 
 
 def resolved(path: Path, values: Mapping[str, str]) -> dict[str, JsonValue]:
@@ -169,6 +190,9 @@ class _Intrinsics:
                 return self.resolve(then if self.holds(condition) else otherwise)
             case {"Fn::Split": [str(separator), text]}:
                 return list[JsonValue](str(self.resolve(text)).split(separator))
+            case {"Fn::Join": [str(separator), parts]}:
+                joined = self.resolve(parts)
+                return separator.join(map(str, joined)) if isinstance(joined, list) else joined
             case {"Fn::Sub": str(text)}:
                 for name, replacement in self._names.items():
                     text = text.replace(f"${{{name}}}", replacement)

@@ -23,7 +23,7 @@ from headrace.emulator.gateway import Gateway
 from headrace.emulator.schedule import run_schedule
 from headrace.emulator.state import Folder, Running
 from headrace.emulator.tables import ensure_tables
-from headrace.emulator.template import EventSourceMapping, Stack, load_stack
+from headrace.emulator.template import EventSourceMapping, Stack, declared_job_types, load_stack
 from headrace.emulator.tokens import AUDIENCE, ISSUER, local_authority
 
 SWEEP_SECONDS = 1.0
@@ -64,6 +64,7 @@ def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO")
         "CursorKey": folder.secret("cursor-key"),
         "HttpRequestAllowedHosts": allowed_hosts,
         "LogLevel": log_level,
+        "JobTypes": declared_job_types(os.environ),
     }
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_pascal
 
-from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate, mapping, resolved
+from functions.settings import JOB_TYPES_VARIABLE
+from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate, default_of, folder_of, mapping, resolved
 
 
 class _Declared(BaseModel):
@@ -29,6 +30,11 @@ class LambdaFunction(_Declared):
     """Seconds."""
     memory_size: int
     environment: dict[str, str]
+
+    @property
+    def folder(self) -> str:
+        """Its folder below `functions/`, as its handler says."""
+        return folder_of(self.handler)
 
 
 class Table(_Declared):
@@ -84,6 +90,12 @@ class Stack(_Declared):
     issuer: str = Field(description="Of the JWT authorizer")
     audience: tuple[str, ...]
 
+    @property
+    def invoked(self) -> frozenset[str]:
+        """The functions that a stream, a schedule or the HTTP API invokes."""
+        sources: tuple[EventSourceMapping | Schedule | Route, ...] = (*self.mappings, *self.schedules, *self.routes)
+        return frozenset(source.function for source in sources)
+
 
 def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:
     """The stack that deploying `path` with `parameters` would make."""
@@ -101,6 +113,14 @@ def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:
         issuer=str(jwt["issuer"]),
         audience=tuple(str(audience) for audience in _list(jwt["audience"])),
     )
+
+
+def declared_job_types(environment: Mapping[str, str]) -> str:
+    """The package of job types: the one that the environment variable `JOB_TYPES` names, else the template's default.
+
+    It is a value for the template's parameter `JobTypes`, which a deployment gives by itself.
+    """
+    return environment.get(JOB_TYPES_VARIABLE) or default_of("JobTypes")
 
 
 def _by_type(resources: Mapping[str, JsonValue]) -> dict[str, dict[str, dict[str, JsonValue]]]:

@@ -5,6 +5,7 @@ The interpreter has no package but the client: what a function needs must be in 
 """
 
 import asyncio
+import dataclasses
 import itertools
 import json
 import os
@@ -40,12 +41,23 @@ BUILD = ROOT / ".aws-sam" / "here"
 SAMPLES = ROOT / "events" / "samples"
 INVOCATIONS = 100
 WARM_UP = 20
-TIMEOUTS = {"ApiFunction": 5, "WorkerFunction": 40, "SweeperFunction": 12}
-"""Seconds: as short as the function's own care for its deadline permits, for we wait for each to run out."""
+TIMEOUT = 12
+"""Seconds that a function gets, for we wait for each to run out."""
 GROWTH_LIMIT = 1.02
 """Of resident memory, over the hundred invocations."""
 
 Event = Callable[[], Awaitable[JsonValue]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What invokes a function, time and again."""
+
+    event: Event
+    expected: str
+    """What its answer holds."""
+    seconds: int = TIMEOUT
+    """Seconds: as short as the function's own care for its deadline permits."""
 
 
 class Emulated:
@@ -100,7 +112,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def emulated(function: LambdaFunction, endpoint_url: str, folder: Path) -> AsyncIterator[Emulated]:
+async def emulated(function: LambdaFunction, endpoint_url: str, folder: Path, seconds: int) -> AsyncIterator[Emulated]:
     """Start the emulator with the artifact of `function`; the base interpreter sees no other packages."""
     url, runtime_api = (f"127.0.0.1:{free_port()}" for _ in range(2))
     (emulator,) = (ROOT / ".tools" / "sam").glob(
@@ -114,7 +126,7 @@ async def emulated(function: LambdaFunction, endpoint_url: str, folder: Path) ->
             env={
                 "PATH": os.environ["PATH"], **local_credentials(), **function.environment,
                 "PYTHONPATH": str(folder / "client"), "LAMBDA_TASK_ROOT": str(BUILD / function.name),
-                "AWS_ENDPOINT_URL_DYNAMODB": endpoint_url, "AWS_LAMBDA_FUNCTION_TIMEOUT": str(TIMEOUTS[function.name]),
+                "AWS_ENDPOINT_URL_DYNAMODB": endpoint_url, "AWS_LAMBDA_FUNCTION_TIMEOUT": str(seconds),
                 "AWS_LAMBDA_FUNCTION_NAME": function.name, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
             },
             stdout=log, stderr=log, start_new_session=True,
@@ -152,13 +164,15 @@ async def main(folder: Path) -> int:
         client = LazyClient(database.url)
         await ensure_tables(await client(), tuple(stack.tables.values()))
         await user_repository_on(client).add(UserFactory.build(id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, role="admin"))
-        for name, (event, expected) in _events(client).items():
+        trials = _trials(client)
+        for name, declared in stack.functions.items():
+            trial = trials.get(declared.folder, Trial(_nothing, ""))
             proxy = CountingProxy(int(database.url.rpartition(":")[2]))
             server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
             endpoint_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with emulated(stack.functions[name], endpoint_url, folder) as function:
+            async with emulated(declared, endpoint_url, folder, trial.seconds) as function:
                 try:
-                    told = await _endure(function, event, expected, proxy)
+                    told = await _endure(function, trial, proxy)
                     print(f"ok     {name}: {told}", flush=True)
                 except (AssertionError, ValueError) as error:
                     failures += 1
@@ -168,8 +182,13 @@ async def main(folder: Path) -> int:
     return min(failures, 1)
 
 
-def _events(client: LazyClient) -> dict[str, tuple[Event, str]]:
-    """For each function what invokes it, time and again, and what its answer holds."""
+async def _nothing() -> JsonValue:
+    """For a function that has no trial of its own."""
+    return {}
+
+
+def _trials(client: LazyClient) -> dict[str, Trial]:
+    """By the function's folder."""
 
     async def submit() -> JsonValue:
         return _sample("api_submit")
@@ -185,9 +204,9 @@ def _events(client: LazyClient) -> dict[str, tuple[Event, str]]:
         return _sample("sweeper_schedule_tick")
 
     return {
-        "ApiFunction": (submit, '"statusCode": 202'),
-        "WorkerFunction": (doorbell, '{"batchItemFailures": []}'),
-        "SweeperFunction": (tick, '"complete": true'),
+        "api": Trial(submit, '"statusCode": 202', seconds=5),
+        "worker": Trial(doorbell, '{"batchItemFailures": []}', seconds=40),
+        "sweeper": Trial(tick, '"complete": true'),
     }
 
 
@@ -196,10 +215,10 @@ def _sample(name: str) -> dict[str, JsonValue]:
     return document
 
 
-async def _endure(function: Emulated, event: Event, expected: str, proxy: CountingProxy) -> str:
+async def _endure(function: Emulated, trial: Trial, proxy: CountingProxy) -> str:
     async def once() -> None:
-        answer = await function.invoke(await event())
-        assert expected in answer, answer[:500]
+        answer = await function.invoke(await trial.event())
+        assert trial.expected in answer, answer[:500]
 
     for _ in range(WARM_UP):
         await once()
@@ -213,9 +232,9 @@ async def _endure(function: Emulated, event: Event, expected: str, proxy: Counti
     assert after[0] == descriptors, f"{descriptors} descriptors before, {after[0]} after"
     assert after[1] <= resident * GROWTH_LIMIT, f"{resident} KB before, {after[1]} KB after"
     assert proxy.accepted == connections, f"{connections} connections before, {proxy.accepted} after"
-    crashed = await _interrupted(function, event, signal.SIGKILL)
+    crashed = await _interrupted(function, trial.event, signal.SIGKILL)
     await once()
-    timed_out = await _interrupted(function, event, signal.SIGSTOP)
+    timed_out = await _interrupted(function, trial.event, signal.SIGSTOP)
     await once()
     return (
         f"{INVOCATIONS} warm invocations in one process, {milliseconds:.0f} ms each; {connections} connections, "

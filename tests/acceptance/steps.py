@@ -13,6 +13,8 @@ import aioboto3
 from botocore.exceptions import ClientError
 
 from headrace.emulator.cloudformation import REGION, ROOT
+from headrace.emulator.template import load_stack
+from scripts.proof import PARAMETERS
 from tests.acceptance.api import FINAL, Api, Json
 from tests.acceptance.deployment import Deployed
 from tests.acceptance.outside import IdentityProvider, Receiver
@@ -279,8 +281,8 @@ class Steps:
     async def logs(self) -> str:
         lines: dict[str, list[str]] = {}
         async with aioboto3.Session().client("logs") as client:
-            for name in ("Api", "Worker", "Sweeper"):
-                group = self.deployed.resources[f"{name}LogGroup"]
+            for name in sorted(load_stack(PARAMETERS).invoked):
+                group = self.deployed.resources[f"{name.removesuffix('Function')}LogGroup"]
                 pages = client.get_paginator("filter_log_events").paginate(logGroupName=group)
                 lines[name] = [event["message"] async for page in pages for event in page["events"]]
                 assert lines[name], f"{group} is empty"

@@ -13,6 +13,7 @@ import pytest
 
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import free_port
+from tests.conftest import FUNCTIONS
 from tests.e2e.conftest import HEADRACE, Cli, Stack, clean_environment
 
 GOOD = '{"csv": "a\\n1\\n"}'
@@ -216,8 +217,8 @@ def test_a_database_that_dies_ends_the_stack_with_one_sentence(tmp_path: Path) -
 
 def test_nothing_is_left_running_when_the_stack_is_killed(tmp_path: Path) -> None:
     stack = Stack(tmp_path)
-    pids = [pid for name in ("ApiFunction", "WorkerFunction", "SweeperFunction") for pid in stack.environments(name)]
-    assert len(pids) >= 3
+    pids = [pid for name in FUNCTIONS for pid in stack.environments(name)]
+    assert len(pids) >= len(FUNCTIONS)
     stack.stop(signal.SIGKILL)
     ends = time.monotonic() + 10
     while [pid for pid in pids if runs(pid)] and time.monotonic() < ends:

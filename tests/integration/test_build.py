@@ -1,13 +1,15 @@
 """The build, from the locked packages to the proof, with job types that use more of AWS than the built-in ones."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from scripts.build import CONTENTS, ROOT, build
+from scripts.build import ROOT, build, contents_of
 
 ARCHIVE = """
 import asyncio
@@ -55,7 +57,8 @@ except Exception as error:
 
 
 def project_with(folder: Path, files: dict[str, str]) -> Path:
-    for source in CONTENTS["WorkerFunction"].code:
+    contents = contents_of("WorkerFunction", "job_types")
+    for source in (*contents.code, contents.lock):
         (folder / source).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
         copy(ROOT / source, folder / source)
@@ -79,3 +82,63 @@ def test_a_build_with_a_service_that_cannot_be_read_ends_with_a_sentence(tmp_pat
     project = project_with(tmp_path / "project", {"any_service.py": VARIABLE})
     with pytest.raises(SystemExit, match=r"^job_types/any_service.py:6: the AWS service of `boto3.client\(service\)`"):
         build("WorkerFunction", tmp_path / "artifact", "here", project)
+
+
+OF_A_SHOP = """
+from pydantic import BaseModel
+
+from headrace import JobContext, JobType
+
+
+class Nothing(BaseModel):
+    pass
+
+
+class Pack:
+    definition = JobType[Nothing, Nothing](name="shop.pack", summary="Pack", payload=Nothing, result=Nothing)
+
+    async def run(self, _payload: Nothing, _context: JobContext) -> Nothing:
+        return Nothing()
+
+
+JOB_TYPES = (Pack(),)
+"""
+
+
+def test_the_package_of_job_types_that_is_named_is_in_the_artifact_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, artifact = project_with(tmp_path / "project", {}), tmp_path / "artifact"
+    (project / "shop").mkdir()
+    (project / "shop" / "__init__.py").write_text(OF_A_SHOP)
+    monkeypatch.setenv("JOB_TYPES", "shop")
+    build("WorkerFunction", artifact, "here", project)
+    assert (artifact / "shop" / "__init__.py").exists()
+    assert not (artifact / "job_types").exists()
+
+
+def test_a_requirement_that_would_overwrite_our_functions_is_refused(tmp_path: Path) -> None:
+    project = project_with(tmp_path / "project", {})
+    lock_only(project, a_wheel(tmp_path, "cloud_kit", "functions/__init__.py"))
+    with pytest.raises(SystemExit, match=r"the requirement cloud_kit 1\.0 .* brings a module `functions`, which would"):
+        build("WorkerFunction", tmp_path / "artifact", "here", project)
+
+
+def a_wheel(folder: Path, name: str, *modules: str) -> Path:
+    """A wheel with empty modules."""
+    wheel, info = folder / f"{name}-1.0-py3-none-any.whl", f"{name}-1.0.dist-info"
+    files = {
+        **dict.fromkeys(modules, ""),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in files)
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    return wheel
+
+
+def lock_only(project: Path, wheel: Path) -> None:
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (project / "requirements" / "function.txt").write_text(f"{wheel} --hash=sha256:{digest}\n")

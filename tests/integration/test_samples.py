@@ -1,28 +1,22 @@
 """Every sample event through its handler, on a database, as `sam local invoke` does it."""
 
 import asyncio
+import importlib
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
-from aws_lambda_powertools import Logger
 from pydantic import JsonValue
 
-import functions.api.handler
-import functions.sweeper.handler
-import functions.worker.handler
-from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job
 from domain.users.user import Email, User
+from functions.job_types import load_job_types
 from functions.runtime import LazyClient, Runtime
-from functions.settings import read_api_settings, read_sweeper_settings, read_worker_settings
 from headrace.emulator.cloudformation import ROOT
-from job_types import catalogue
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
-from tests.conftest import a_settings, job_listing_on, job_repository_on, user_repository_on
+from tests.conftest import job_repository_on, parts_on, user_repository_on
 from tests.factories import NOW, UserFactory
 from tests.fakes.lambda_context import FakeLambdaContext
 
@@ -30,35 +24,18 @@ T = TypeVar("T")
 SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/samples").glob("*.json")}
 
 
-def build_api(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:
-    listing = job_listing_on(runtime.client)
-    return functions.api.handler.build(runtime, listing, logger, job_types, read_api_settings(os.environ))
-
-
-def build_worker(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:
-    return functions.worker.handler.build(runtime, logger, job_types, read_worker_settings(os.environ))
-
-
-def build_sweeper(runtime: Runtime, logger: Logger, job_types: Catalogue) -> Callable[..., object]:
-    return functions.sweeper.handler.build(runtime, logger, job_types, read_sweeper_settings(os.environ))
-
-
-BUILD: Mapping[str, Callable[[Runtime, Logger, Catalogue], Callable[..., object]]] = {
-    "api": build_api,
-    "worker": build_worker,
-    "sweeper": build_sweeper,
-}
-
-
 class Lambda:
-    """The three functions, in a thread with a loop of its own, as in an execution environment."""
+    """The functions, in a thread with a loop of its own, as in an execution environment."""
 
     def __init__(self, url: str) -> None:
         self._thread = ThreadPoolExecutor(1)
-        self._runtime = self._thread.submit(Runtime, a_settings(url)).result()
+        self._runtime = self._thread.submit(Runtime, url).result()
 
     def invoke(self, sample: str) -> dict[str, JsonValue]:
-        handler = BUILD[sample.split("_", maxsplit=1)[0]](self._runtime, Logger("samples"), catalogue())
+        """A sample is named for the folder of its function."""
+        folder = sample.split("_", maxsplit=1)[0]
+        module = importlib.import_module(f"functions.{folder}.handler")
+        handler = module.build(parts_on(self._runtime, load_job_types("job_types")))
         answer = self._thread.submit(handler, SAMPLES[sample], FakeLambdaContext(120)).result()
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
 

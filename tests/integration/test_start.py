@@ -8,13 +8,7 @@ import pytest
 
 from headrace.emulator.database import local_credentials
 from headrace.emulator.template import Stack
-
-STARTS = {
-    "ApiFunction": "CURSOR_KEY",
-    "WorkerFunction": "FUNCTION_TIMEOUT_SECONDS",
-    "SweeperFunction": "STREAM_POSITIONS_TABLE",
-}
-"""Of each function, a variable that it cannot do without."""
+from tests.conftest import FUNCTIONS
 
 
 def start(handler: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -25,16 +19,37 @@ def start(handler: str, environment: dict[str, str]) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("name", STARTS)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_starts_with_its_own_environment_and_nothing_else(stack: Stack, name: str) -> None:
     function = stack.functions[name]
     started = start(function.handler, function.environment)
     assert started.returncode == 0, started.stderr
 
 
-@pytest.mark.parametrize("name", STARTS)
-def test_a_function_without_one_of_its_variables_names_it(stack: Stack, name: str) -> None:
-    function, missing = stack.functions[name], STARTS[name]
+@pytest.mark.parametrize("name", ["WorkerFunction", "SweeperFunction"])
+def test_a_cold_start_imports_nothing_that_only_the_api_needs(stack: Stack, name: str) -> None:
+    function = stack.functions[name]
+    of_the_api = ("fastapi", "mangum", "persistence.cursors", "job_listing", "user_repository")
+    code = f"import sys, {function.handler.rpartition('.')[0]}\nprint([name for name in sys.modules])"
+    ours = {"PATH": os.environ["PATH"], **local_credentials(), **function.environment}
+    ran = subprocess.run([sys.executable, "-c", code], env=ours, capture_output=True, text=True, check=True)
+    assert "persistence.dynamodb.repositories.job_repository" in ran.stdout
+    assert [name for name in of_the_api if name in ran.stdout] == []
+
+
+def test_a_function_with_a_package_of_job_types_that_is_not_there_says_so(stack: Stack) -> None:
+    function = stack.functions["WorkerFunction"]
+    told = start(function.handler, {**function.environment, "JOB_TYPES": "no_such_shop"}).stderr.splitlines()[-1]
+    assert told.startswith("functions.job_types.InvalidJobTypes: JOB_TYPES=no_such_shop: there is no package")
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [("ApiFunction", "CURSOR_KEY"), ("WorkerFunction", "JOBS_TABLE"), ("SweeperFunction", "STREAM_POSITIONS_TABLE")],
+)
+def test_a_function_without_one_of_its_variables_names_it(stack: Stack, name: str, missing: str) -> None:
+    """Which variables are needed is tried in tests/unit/test_settings.py."""
+    function = stack.functions[name]
     less = {key: value for key, value in function.environment.items() if key != missing}
     assert (
         f"MissingSetting: The environment variable {missing} is missing"
@@ -46,7 +61,7 @@ def test_a_function_without_one_of_its_variables_names_it(stack: Stack, name: st
 def test_the_logger_holds_to_its_level_whatever_lambdas_filter_says(level: str, written: str) -> None:
     """Powertools takes the filter's level for its own, and the filter cannot stand above INFO."""
     code = (
-        "import io, json; from aws_lambda_powertools import Logger; from functions.runtime import held_to\n"
+        "import io, json; from aws_lambda_powertools import Logger; from functions.compose import held_to\n"
         f"out = io.StringIO(); logger = held_to(Logger(stream=out), {level!r})\n"
         "logger.debug('d'); logger.info('i'); logger.warning('w')\n"
         "print([json.loads(line)['message'] for line in out.getvalue().splitlines()])"

@@ -24,11 +24,11 @@ from headrace.emulator.database import free_port, local_credentials
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
 from headrace.emulator.stack import Options, running_stack
 from headrace.emulator.state import Folder
-from headrace.emulator.template import Stack
+from headrace.emulator.template import LambdaFunction, Stack
 from headrace.emulator.tokens import local_authority
 from tests.reliability.failing import RULES, Database, Proxy, failing_proxy
 from tests.reliability.history import Violation
-from tests.reliability.ledger import LEDGER, Ledger, Point
+from tests.reliability.ledger import HANDLER_MODULE, LEDGER, Ledger, Point
 from tests.reliability.witnesses import Clients, Observer, observing, table_of, until
 
 FUNCTION_TIMEOUT = 20
@@ -109,20 +109,19 @@ async def withstand(size: Size, seed: int = 1) -> Report:
 
 def with_faults(stack: Stack, ledger: Path) -> Stack:
     """The template's stack, with the job types and faults of `functions.py`."""
-    handlers = {"ApiFunction": "api", "WorkerFunction": "worker", "SweeperFunction": "sweeper"}
-    # Each process of `functions.py` builds all three.
-    every = {name: value for function in stack.functions.values() for name, value in function.environment.items()}
-    functions = {
-        name: function.model_copy(
+
+    def faulty(function: LambdaFunction) -> LambdaFunction:
+        module = function.handler.rpartition(".")[0]
+        environment = {**function.environment, LEDGER: str(ledger), HANDLER_MODULE: module}
+        return function.model_copy(
             update={
-                "handler": f"tests.reliability.functions.{handlers[name]}",
+                "handler": "tests.reliability.functions.handler",
                 "timeout": FUNCTION_TIMEOUT,
-                "environment": {**every, LEDGER: str(ledger)},
+                "environment": environment,
             }
         )
-        for name, function in stack.functions.items()
-    }
-    return stack.model_copy(update={"functions": functions})
+
+    return stack.model_copy(update={"functions": {name: faulty(each) for name, each in stack.functions.items()}})
 
 
 def _plans(size: Size, chance: random.Random) -> tuple[dict[str, str], ...]:

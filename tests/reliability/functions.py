@@ -4,6 +4,8 @@ The local stack starts them in place of the deployed ones; all but the job types
 """
 
 import asyncio
+import dataclasses
+import importlib
 import os
 import signal
 import subprocess
@@ -12,23 +14,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ValidationError
 
-import functions.api.handler
-import functions.sweeper.handler
-import functions.worker.handler
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job, Running
 from domain.jobs.repository import JobUnreadable, VersionConflict
 from domain.results import ItemTooLarge, StorageUnavailable
-from functions.runtime import Runtime, job_listing, new_id
-from functions.settings import read_api_settings, read_settings, read_sweeper_settings, read_worker_settings
+from functions.compose import Parts, compose
+from functions.runtime import new_id
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.job_type import JobType, Policy
 from headrace.authoring.retry import Backoff
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
-from tests.reliability.ledger import LEDGER, Fault, Ledger, Point
+from tests.reliability.ledger import HANDLER_MODULE, LEDGER, Fault, Ledger, Point
 
 PAUSE_SECONDS = 12
 """How long a stopped process sleeps, if it wakes again: beyond its lease (2 s + 5 s of grace) and a sweep."""
@@ -276,12 +274,16 @@ POISON = (
 JOB_TYPES = Catalogue((Note(), *POISON))
 
 _LEDGER = Ledger(Path(os.environ.get(LEDGER, "ledger.sqlite")))
-_SETTINGS, _API = read_settings(os.environ), read_api_settings(os.environ)
-_RUNTIME = Runtime(_SETTINGS)
-if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") == "WorkerFunction":
-    _RUNTIME.jobs = FaultyJobs(_RUNTIME.client, _SETTINGS.jobs_table, new_id)
-_LISTING = job_listing(_SETTINGS, _API.cursor_key, _RUNTIME.client)
 
-worker = functions.worker.handler.build(_RUNTIME, Logger(), JOB_TYPES, read_worker_settings(os.environ))
-api = functions.api.handler.build(_RUNTIME, _LISTING, Logger(), JOB_TYPES, _API)
-sweeper = functions.sweeper.handler.build(_RUNTIME, Logger(), JOB_TYPES, read_sweeper_settings(os.environ))
+
+def _parts() -> Parts:
+    """Those of the function that this process stands for."""
+    parts = dataclasses.replace(compose(os.environ), job_types=JOB_TYPES)
+    if os.environ["AWS_LAMBDA_FUNCTION_NAME"] != "WorkerFunction":
+        return parts
+    return dataclasses.replace(parts, jobs=FaultyJobs(parts.runtime.client, parts.settings.jobs_table, new_id))
+
+
+# A function that is not made of parts stays as it is.
+_MODULE = importlib.import_module(os.environ[HANDLER_MODULE])
+handler = _MODULE.build(_parts()) if hasattr(_MODULE, "build") else _MODULE.handler

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 LEDGER = "RELIABILITY_LEDGER"
+HANDLER_MODULE = "RELIABILITY_HANDLER"
+"""Which function a process stands for: the module of its handler."""
 """The variable that names the ledger's file."""
 Fault = Literal["none", "kill", "stop", "pause"]
 Point = Literal["before_claim", "after_claim", "after_effect", "after_outcome"]

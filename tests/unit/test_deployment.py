@@ -10,14 +10,13 @@ import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from domain.jobs.transitions import LEASE_GRACE, MAX_REDRIVE_DOUBLINGS, TRIGGER_PATIENCE
+from functions.job_types import load_job_types
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
 from headrace.emulator.template import Stack
-from job_types import catalogue
-from tests.conftest import PARAMETERS
+from tests.conftest import FUNCTIONS, PARAMETERS
 
 Resources = Mapping[str, JsonValue]
 Properties = dict[str, JsonValue]
-FUNCTIONS = ("Api", "Worker", "Sweeper")
 JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
 POSITIONS = "StreamPositionsTable.Arn"
 VPC = {"WorkerSubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d", "WorkerSecurityGroupIds": "sg-0a1b2c3d"}
@@ -179,21 +178,22 @@ def test_the_positions_of_the_stream_are_found_by_stream_and_environment(resourc
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_function_has_a_role_a_log_group_an_alias_and_a_rollback_alarm(resources: Resources, name: str) -> None:
-    function = of_type(resources, "AWS::Lambda::Function")[f"{name}Function"]
+def test_every_function_has_a_role_a_log_group_and_an_alias(resources: Resources, name: str) -> None:
+    function, name = of_type(resources, "AWS::Lambda::Function")[name], name.removesuffix("Function")
     assert at(function, "Role") == f"{name}Role.Arn"
     assert at(function, "LoggingConfig", "LogFormat") == "JSON"
     assert at(function, "LoggingConfig", "LogGroup") == f"{name}LogGroup"
     assert at(resources[f"{name}LogGroup"], "Properties", "RetentionInDays") == "30"
     assert at(resources[f"{name}FunctionAliaslive"], "Properties", "Name") == "live"
-    watched = at(resources[f"{name}FunctionDeploymentGroup"], "Properties", "AlarmConfiguration", "Alarms")
-    assert isinstance(watched, list)
-    assert {"Name": f"{name}ErrorsAlarm"} in watched
     assert (at(function, "Runtime"), at(function, "Architectures")) == ("python3.13", ["arm64"])
 
 
-def test_there_are_no_other_functions(resources: Resources) -> None:
-    assert set(of_type(resources, "AWS::Lambda::Function")) == {f"{name}Function" for name in FUNCTIONS}
+def test_what_is_invoked_is_watched_while_it_is_deployed(resources: Resources, stack: Stack) -> None:
+    assert stack.invoked >= {"ApiFunction", "WorkerFunction", "SweeperFunction"}
+    for name in stack.invoked:
+        watched = at(resources[f"{name}DeploymentGroup"], "Properties", "AlarmConfiguration", "Alarms")
+        assert isinstance(watched, list)
+        assert {"Name": f"{name.removesuffix('Function')}ErrorsAlarm"} in watched
 
 
 def test_every_alarm_is_published_when_it_starts_and_when_it_ends(resources: Resources) -> None:
@@ -306,7 +306,8 @@ def test_a_deployment_is_watched_by_the_alarms_of_its_function_unless_they_are_t
         ],
     }  # fmt: skip
     silent = deployed(DeploymentAlarms="off")
-    assert [watching(silent, name) for name in FUNCTIONS] == [{}, {}, {}]
+    groups = of_type(silent, "AWS::CodeDeploy::DeploymentGroup").values()
+    assert [at(group, "AlarmConfiguration") for group in groups] == [{} for _ in groups]
 
 
 @pytest.mark.parametrize(
@@ -339,7 +340,8 @@ def test_each_deployment_turns_the_alarm_to_the_version_that_it_publishes(resour
 
 def test_the_alarm_on_waiting_jobs_sees_each_examination_of_one(resources: Resources) -> None:
     """A job whose triggers are lost is examined at intervals that grow, by a sweep each minute."""
-    longest = max(catalogue().policy(name).timeout for name in catalogue().names())
+    job_types = load_job_types("job_types")
+    longest = max(job_types.policy(name).timeout for name in job_types.names())
     between = TRIGGER_PATIENCE * 2**MAX_REDRIVE_DOUBLINGS + longest + LEASE_GRACE + timedelta(minutes=1)
     alarm = at(resources["OldestQueuedJobAlarm"], "Properties")
     period = int(str(at(alarm, "Period")))

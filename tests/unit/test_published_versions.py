@@ -12,10 +12,10 @@ import pytest
 from pydantic import JsonValue
 
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
-from tests.conftest import PARAMETERS
+from tests.conftest import FUNCTIONS, PARAMETERS
 
-API, WORKER, SWEEPER = "ApiFunction", "WorkerFunction", "SweeperFunction"
-EVERY = frozenset({API, WORKER, SWEEPER})
+API, WORKER = "ApiFunction", "WorkerFunction"
+EVERY = frozenset(FUNCTIONS)
 SUBNETS = ",".join(f"subnet-{number:017x}" for number in (1, 2, 3))
 GROUPS = ",".join(f"sg-{number:017x}" for number in (1, 2))
 STREAM = "arn:aws:dynamodb:eu-central-1:123456789012:table/jobs/stream/2026-11-26T00:00:00.000"
@@ -27,6 +27,7 @@ OTHER = {
     "TrustUnverifiedEmail": "on",
     "HttpRequestAllowedHosts": "db.internal:8080",
     "LongestWaitSeconds": "5",
+    "JobTypes": "other_types",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "90",
     "Architecture": "x86_64",
@@ -50,6 +51,7 @@ OTHER = {
 """Of each parameter, a value that is not its default."""
 CONCERNED = {
     "ConfigRevision": EVERY,
+    "JobTypes": EVERY,
     "LogLevel": EVERY,
     "Architecture": EVERY,
     "SnapStart": EVERY,
@@ -69,6 +71,7 @@ LONGEST = {
     "TrustUnverifiedEmail": "off",
     "HttpRequestAllowedHosts": "h" * 100,
     "LongestWaitSeconds": "20",
+    "JobTypes": "j" * 28,
     "LogLevel": "WARNING",
     "Architecture": "x86_64",
     "SnapStart": "off",
@@ -179,4 +182,4 @@ def test_a_property_that_is_changed_in_the_template_publishes_a_version_as_well(
         resources = mapping(translated(TEMPLATE, PARAMETERS, code)["Resources"])
         return {name for name, spec in resources.items() if mapping(spec)["Type"] == "AWS::Lambda::Version"}
 
-    assert len(hashes("s3://bucket/one") | hashes("s3://bucket/two")) == 6
+    assert len(hashes("s3://bucket/one") | hashes("s3://bucket/two")) == 2 * len(EVERY)

@@ -1,29 +1,28 @@
 """Each function gets what it reads, and no more; what is missing is named."""
 
-from collections.abc import Callable, Iterator, Mapping
+import importlib
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import pytest
 
-from functions.api.http.identity import sam_local_email
-from functions.settings import (
-    MissingSetting,
-    read_api_settings,
-    read_settings,
-    read_sweeper_settings,
-    read_worker_settings,
-)
-from headrace.emulator.template import Stack
-from job_types.http_request import ALLOWED_HOSTS
+from functions.job_types import load_job_types
+from functions.runtime import Runtime
+from functions.settings import MissingSetting, read_api_settings, read_settings, read_worker_settings
+from headrace.emulator.template import LambdaFunction, Stack
+from tests.conftest import FUNCTIONS, STACK, parts_on
 
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 """What the library reads by itself."""
-READERS: Mapping[str, tuple[Callable[[Mapping[str, str]], object], ...]] = {
-    "ApiFunction": (read_settings, read_api_settings, sam_local_email),
-    "WorkerFunction": (read_settings, read_worker_settings),
-    "SweeperFunction": (read_settings, read_sweeper_settings),
+OF_EVERY_FUNCTION = set.intersection(*(set(each.environment) for each in STACK.functions.values()))
+"""What the template's Globals give, whether a function needs it or not."""
+OF_LAMBDA = {"AWS_SAM_LOCAL", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"}
+"""What the template does not give."""
+JOB_TYPES = load_job_types("job_types")
+OF_JOB_TYPES = {
+    name for each in JOB_TYPES.names() if (job_type := JOB_TYPES.definition(each)) for name in job_type.settings
 }
-OF_JOB_TYPES = {"WorkerFunction": {ALLOWED_HOSTS}}
+"""What the worker passes on to job types that declare it."""
 
 
 class Recorded(Mapping[str, str]):
@@ -44,13 +43,41 @@ class Recorded(Mapping[str, str]):
         raise AssertionError("read as a whole")
 
 
-@pytest.mark.parametrize("function", READERS)
-def test_a_function_gets_the_variables_that_it_reads_and_no_others(stack: Stack, function: str) -> None:
-    given = stack.functions[function].environment
-    environment = Recorded({**given, "AWS_SAM_LOCAL": "true"})
-    for read in READERS[function]:
-        read(environment)
-    assert set(given) - POWERTOOLS == (environment.names - {"AWS_SAM_LOCAL"}) | OF_JOB_TYPES.get(function, set())
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[Runtime]:
+    runtime = Runtime("http://127.0.0.1:1")
+    yield runtime
+    runtime.close()
+
+
+def start(function: LambdaFunction, environment: Mapping[str, str], runtime: Runtime) -> None:
+    """Read what the function reads at start; one that is not made of parts reads nothing."""
+    module = importlib.import_module(function.handler.rpartition(".")[0])
+    if hasattr(module, "build"):
+        read_settings(environment)
+        module.build(parts_on(runtime, JOB_TYPES, environment))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_gets_the_variables_that_it_reads_and_no_others(stack: Stack, runtime: Runtime, name: str) -> None:
+    function = stack.functions[name]
+    environment = Recorded({**function.environment, "AWS_SAM_LOCAL": "true"})
+    start(function, environment, runtime)
+    assert environment.names - OF_LAMBDA <= set(function.environment)
+    assert set(function.environment) - environment.names <= POWERTOOLS | OF_JOB_TYPES | OF_EVERY_FUNCTION
+
+
+def test_what_every_function_gets_is_read_by_one(stack: Stack, runtime: Runtime) -> None:
+    environment = Recorded(stack.functions["WorkerFunction"].environment)
+    start(stack.functions["WorkerFunction"], environment, runtime)
+    assert OF_EVERY_FUNCTION - environment.names == POWERTOOLS
+
+
+def test_the_worker_has_what_the_job_types_declare(stack: Stack) -> None:
+    assert [name for name, each in stack.functions.items() if OF_JOB_TYPES & set(each.environment)] == [
+        "WorkerFunction"
+    ]
+    assert set(stack.functions["WorkerFunction"].environment) >= OF_JOB_TYPES
 
 
 def test_only_the_api_has_the_key_of_cursors_and_the_tables_of_users(stack: Stack) -> None:
@@ -58,15 +85,16 @@ def test_only_the_api_has_the_key_of_cursors_and_the_tables_of_users(stack: Stac
         assert [key for key, function in stack.functions.items() if name in function.environment] == ["ApiFunction"]
 
 
-@pytest.mark.parametrize("function", READERS)
-def test_a_missing_variable_is_named_in_one_sentence(stack: Stack, function: str) -> None:
-    given = stack.functions[function].environment
-    needed = set(given) - POWERTOOLS - OF_JOB_TYPES.get(function, set()) - {"SAM_LOCAL_EMAIL"}
-    for name in needed:
-        less = {key: value for key, value in given.items() if key != name}
-        with pytest.raises(MissingSetting) as missing:
-            [read(less) for read in READERS[function]]
-        assert str(missing.value) == f"The environment variable {name} is missing; template.yaml says what it holds."
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_missing_variable_is_named_in_one_sentence(stack: Stack, runtime: Runtime, name: str) -> None:
+    function = stack.functions[name]
+    read = Recorded(function.environment)
+    start(function, read, runtime)
+    for missing in read.names & set(function.environment) - {"SAM_LOCAL_EMAIL"}:
+        less = Recorded({key: value for key, value in function.environment.items() if key != missing})
+        with pytest.raises(MissingSetting) as failed:
+            start(function, less, runtime)
+        assert str(failed.value) == f"The environment variable {missing} is missing; template.yaml says what it holds."
 
 
 def test_the_workers_time_limit_is_the_functions_own(stack: Stack) -> None:

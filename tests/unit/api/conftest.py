@@ -24,7 +24,7 @@ from functions.api.app import create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.jobs.waiting import LONGEST_WAIT
-from job_types import catalogue
+from functions.job_types import load_job_types
 from tests.factories import UserFactory
 from tests.fakes.clock import FakeClock, numbered_ids
 from tests.fakes.job_listing import FakeJobListing
@@ -86,8 +86,9 @@ class Api:
         self.clock = FakeClock()
         self.log = io.StringIO()
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
+        catalogue = types or load_job_types("job_types")
         app = create_app(
-            self.jobs, self.listing, self.users, types or catalogue(), self.clock, numbered_ids(), logger, local_email,
+            self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
             trust_unverified_email, longest_wait,
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)

@@ -3,12 +3,12 @@
 import pytest
 
 from domain.jobs.transitions import LEASE_GRACE
+from functions.job_types import load_job_types
 from functions.worker.batch import CONCURRENCY
 from functions.worker.handler import RESERVE
 from headrace.emulator.cloudformation import UnsupportedTemplate
 from headrace.emulator.schedule import interval_seconds
 from headrace.emulator.template import Stack, load_stack
-from job_types import catalogue
 
 
 def test_every_function_enters_where_the_code_is(stack: Stack) -> None:
@@ -29,7 +29,8 @@ def test_the_stream_mapping_is_finite_filtered_and_has_a_destination(stack: Stac
 
 
 def test_a_whole_attempt_of_every_job_type_fits_into_the_worker_twice(stack: Stack) -> None:
-    longest = max(catalogue().policy(name).timeout for name in catalogue().names())
+    job_types = load_job_types("job_types")
+    longest = max(job_types.policy(name).timeout for name in job_types.names())
     seconds = (longest + LEASE_GRACE + RESERVE).total_seconds()
     assert stack.functions["WorkerFunction"].timeout >= 2 * seconds
 

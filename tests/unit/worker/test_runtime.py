@@ -6,7 +6,6 @@ import os
 import pytest
 
 from functions.runtime import Runtime, cpus, environment_id
-from tests.conftest import a_settings
 
 
 @pytest.mark.parametrize(("memory", "share"), [("128", 1), ("1024", 1), ("1769", 1), ("3538", 2), ("10240", 6)])
@@ -46,7 +45,7 @@ def test_what_a_task_of_a_handlers_own_raises_does_not_end_the_loop_under_the_ot
         one, other = await asyncio.gather(handler(), neighbour())
         return one, other
 
-    runtime = Runtime(a_settings("http://127.0.0.1:1"))
+    runtime = Runtime("http://127.0.0.1:1")
     try:
         assert runtime.run(batch()) == (error.__name__, "well")
     finally:
@@ -62,7 +61,7 @@ def test_what_ends_the_loop_when_the_batch_is_done_does_not_take_its_result() ->
         return "done"
 
     kept: list[object] = []
-    runtime = Runtime(a_settings("http://127.0.0.1:1"))
+    runtime = Runtime("http://127.0.0.1:1")
     try:
         assert runtime.run(batch()) == "done"
     finally:

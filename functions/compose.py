@@ -1,0 +1,93 @@
+"""Gives a function its parts: settings, logger, loop and client, repositories, job types.
+
+A handler is thin: `handler = build(compose(os.environ))`, where its own `build` takes what it needs of the parts. What
+only one function needs is made by a function of its own below, which imports it then: the worker's cold start does not
+pay for the API's repositories.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools import Logger
+
+from functions.job_types import load_job_types
+from functions.runtime import LazyClient, Runtime, new_id, new_random
+from functions.settings import read_settings
+from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from domain.jobs.catalogue import Catalogue
+    from functions.settings import ApiSettings, Settings
+    from persistence.dynamodb.repositories.job_listing import DynamoJobListing
+    from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
+    from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What every function is made of, for the life of one execution environment."""
+
+    environment: Mapping[str, str]
+    """Where a function reads its own settings."""
+    settings: Settings
+    logger: Logger
+    runtime: Runtime
+    jobs: DynamoJobRepository
+    job_types: Catalogue
+
+
+def compose(environment: Mapping[str, str]) -> Parts:
+    """The parts of the function that has this environment.
+
+    Raises `MissingSetting` or `InvalidJobTypes`, whose messages say in one sentence why the function cannot start.
+    """
+    settings = read_settings(environment)
+    job_types = load_job_types(settings.job_types)
+    runtime = Runtime(settings.endpoint_url)
+    jobs = job_repository(settings, runtime.client)
+    return Parts(environment, settings, held_to(Logger(), settings.log_level), runtime, jobs, job_types)
+
+
+def job_repository(settings: Settings, client: LazyClient) -> DynamoJobRepository:
+    """The job repository of these settings."""
+    return DynamoJobRepository(client, settings.jobs_table, new_id)
+
+
+def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> DynamoJobListing:
+    """The lists of jobs; for the API alone, which has the key for cursors."""
+    from persistence.cursors import CursorCodec
+    from persistence.dynamodb.repositories.job_listing import DynamoJobListing
+
+    cursors = CursorCodec(cursor_key.encode())
+    return DynamoJobListing(client, settings.jobs_table, cursors, new_random, asyncio.sleep, time.monotonic)
+
+
+def stream_positions(table: str, client: LazyClient) -> DynamoStreamPositions:
+    """The workers' positions in the stream."""
+    from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
+
+    return DynamoStreamPositions(client, table)
+
+
+def user_repository(settings: ApiSettings, client: LazyClient) -> DynamoUserRepository:
+    """The user repository of these settings; for the API alone."""
+    from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+
+    return DynamoUserRepository(client, settings.users_table, settings.user_emails_table, new_id)
+
+
+def held_to(logger: Logger, level: str) -> Logger:
+    """The same logger, which logs from `level` on: DEBUG, INFO, WARNING or ERROR.
+
+    Powertools prefers the level of Lambda's own filter to its variable. The filter may not be set above INFO: it would
+    drop the metrics, which are lines without a level (template.yaml, LoggingConfig).
+    """
+    logging.getLogger(logger.name).setLevel(level)
+    return logger

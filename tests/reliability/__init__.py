@@ -1,1 +1,1 @@
-"""What Headrace withstands. `make reliability` runs all of it; pytest runs what takes seconds."""
+"""Fault tests at two sizes: `make reliability` runs them in full; pytest runs the parts that take seconds."""

@@ -1,4 +1,4 @@
-"""`make reliability`: explores, simulates, mutates, and writes docs/reliability.md; 1 when something does not hold."""
+"""`make reliability`: runs all reliability tests and writes docs/reliability.md; exits 1 if an invariant breaks."""
 
 import asyncio
 import os
@@ -20,33 +20,33 @@ from tests.reliability.witnesses import CLIENTS
 REPORT = ROOT / "docs" / "reliability.md"
 SEEDS = 1000
 BOUNDS = (
-    Bounds(workers=2, sweepers=1, rings=2, ticks=3, manual_retries=0),
-    Bounds(workers=2, sweepers=1, rings=3, ticks=3, manual_retries=0),
-    Bounds(workers=1, sweepers=2, rings=3, ticks=4, cancels=0, manual_retries=0),
-    Bounds(workers=1, sweepers=1, rings=2, ticks=3),
+    Bounds(workers=2, sweepers=1, deliveries=2, ticks=3, manual_retries=0),
+    Bounds(workers=2, sweepers=1, deliveries=3, ticks=3, manual_retries=0),
+    Bounds(workers=1, sweepers=2, deliveries=3, ticks=4, cancels=0, manual_retries=0),
+    Bounds(workers=1, sweepers=1, deliveries=2, ticks=3),
 )
 
 
 def model() -> str:
-    """A table of what was explored."""
+    """Explore the model within all bounds; return the results as a table."""
     rows = []
     for bounds in BOUNDS:
         began = time.monotonic()
         found = explore(bounds)
         print(f"model {bounds}: {found.worlds} worlds, {time.monotonic() - began:.0f} s", flush=True)
         rows.append(
-            f"| {bounds.workers} | {bounds.sweepers} | {bounds.rings} | {bounds.crashes} | {bounds.lost} "
+            f"| {bounds.workers} | {bounds.sweepers} | {bounds.deliveries} | {bounds.crashes} | {bounds.lost} "
             f"| {bounds.cancels} | {bounds.manual_retries} | {bounds.ticks} | {found.worlds:,} | {found.steps:,} |"
         )
     return "\n".join((
-        "| workers | sweepers | doorbells | crashes | lost acks | cancels | retries | clock moves | worlds | steps |",
+        "| workers | sweepers | deliveries | crashes | lost acks | cancels | retries | clock moves | worlds | steps |",
         "|---|---|---|---|---|---|---|---|---|---|",
         *rows,
     ))  # fmt: skip
 
 
 def seeds() -> str:
-    """What a thousand runs came to."""
+    """Run all seeds of the simulation; return the results as a table."""
     began = time.monotonic()
     faults: Counter[str] = Counter()
     ended: Counter[str] = Counter()
@@ -69,57 +69,57 @@ def seeds() -> str:
         "| accepted and lost | 0 |",
         "| committed twice | 0 |",
         f"| ended | {', '.join(f'{count:,} {status}' for status, count in sorted(ended.items()))} |",
-        f"| effects made, without a key | {effects:,}, of which {effects - keyed:,} again |",
-        f"| effects made, keyed by `idempotency_key` | {keyed:,}, none again |",
+        f"| effects without a key | {effects:,}, of which {effects - keyed:,} repeated |",
+        f"| effects keyed by `idempotency_key` | {keyed:,}, none repeated |",
     ))  # fmt: skip
 
 
 def real_faults() -> str:
-    """What real processes, a real proxy and a real database came to."""
+    """Run the real faults at full size; return the results as a table."""
     report = asyncio.run(withstand(FULL))
     print(f"real faults in {report.seconds:.0f} s", flush=True)
     return "\n".join((
         "| | |",
         "|---|---|",
         *(f"| injected: {fault} | {count:,} |" for fault, count in sorted(report.faults.items())),
-        f"| answers of 5xx, or none, after which a client asked again | {report.refused:,} |",
-        f"| outcomes refused, for their lease had been taken over | {report.leases_lost:,} |",
+        f"| 5xx responses, or none, after which a client repeated the request | {report.refused:,} |",
+        f"| outcomes refused because their lease had been taken over | {report.leases_lost:,} |",
         f"| jobs accepted | {report.accepted:,} |",
         "| accepted and lost | 0 |",
         "| committed twice | 0 |",
         f"| ended | {', '.join(f'{count:,} {status}' for status, count in sorted(report.ended.items()))} |",
         f"| attempts | {report.attempts:,} |",
         f"| committed changes checked in the stream | {report.changes:,} |",
-        f"| effects made, without a key | {report.effects:,}, of which {report.effects - report.accepted:,} again |",
-        f"| effects made, keyed by `idempotency_key` | {report.effects_keyed:,}, none again |",
+        f"| effects without a key | {report.effects:,}, of which {report.effects - report.accepted:,} repeated |",
+        f"| effects keyed by `idempotency_key` | {report.effects_keyed:,}, none repeated |",
     ))  # fmt: skip
 
 
 def poison() -> str:
-    """How each culprit ended."""
+    """Run the poison jobs; return how each of them ended as a table."""
     survived = asyncio.run(survive())
     print(f"poison in {survived.seconds:.0f} s", flush=True)
-    told = {
+    descriptions = {
         "poison.raises": "raises an exception",
-        "poison.cancels": "awaits what was cancelled",
+        "poison.cancels": "awaits a cancelled task",
         "poison.sys_exit": "calls `sys.exit`",
         "poison.exits": "ends its process, as a crash in native code does",
-        "poison.memory": "takes memory until its environment is ended",
+        "poison.memory": "takes memory until its execution environment is ended",
         "poison.blocks": "blocks the event loop of its process for ever",
         "poison.waits": "waits for ever",
         "poison.thread": "blocks a thread for ever",
-        "poison.rubbish": "returns what is not its result model",
-        "test.note": "has a payload that its type does not take, written past the API",
+        "poison.rubbish": "returns a value that is not of its result model",
+        "test.note": "has a payload that is invalid for its type, written past the API",
     }
     return "\n".join((
         "| A job that | ends `failed` with the reason | and the error |",
         "|---|---|---|",
-        *(f"| {told[name]} | {reason} | {code} |" for name, (reason, code) in survived.ended.items()),
+        *(f"| {descriptions[name]} | {reason} | {code} |" for name, (reason, code) in survived.ended.items()),
     ))  # fmt: skip
 
 
 def main() -> int:
-    """Write the report, when everything holds; a violation ends the run with its way."""
+    """Run everything and write the report; a violation ends the run and shows the steps that led to it."""
     os.environ.update(local_credentials())
     struck, poisoned, explored, simulated = real_faults(), poison(), model(), seeds()
     tried, survivors = survivors_of_all()
@@ -129,79 +129,80 @@ def main() -> int:
         return 1
     REPORT.write_text(f"""# Reliability
 
-The promise: **at-least-once execution, exactly-once commit of the outcome, fenced.** What is tried to break it, and
-what came of it. Written by `make reliability` on {datetime.now(UTC):%Y-%m-%d}; when an invariant breaks, it ends
-without a report.
+The promise: **at-least-once execution, exactly-once commit of the outcome, fenced.** This report lists the attempts to
+break it, and their results. Written by `make reliability` on {datetime.now(UTC):%Y-%m-%d}; if an invariant
+breaks, no report is written.
 
-| | Invariant | Tried by |
+| | Invariant | Tested by |
 |---|---|---|
-| I1 | every accepted job ends in a final state, or stays findable and goes on | model, simulation, real faults |
+| I1 | every accepted job ends in a final state, or stays findable and continues | model, simulation, real faults |
 | I2 | a final state never changes, except by a person's retry | model, simulation, real faults, mutants |
-| I3 | one committed change for each version | model, simulation, real faults, state machine, mutants |
+| I3 | one committed change per version | model, simulation, real faults, state machine, mutants |
 | I4 | only the holder of the current lease commits an outcome | model, simulation, real faults, mutants |
 | I5 | attempts are counted at the claim and bounded | model, simulation, poison, mutants |
-| I6 | effects keyed by `context.idempotency_key` can be made once | simulation, real faults |
+| I6 | effects keyed by `context.idempotency_key` can be made exactly once | simulation, real faults |
 | I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
 
 ## The model
 
-One job among workers, sweepers and clients: every order of claims, crashes, late and repeated doorbells, lost
-acknowledgements, cancels, retries and sweeps within the bounds. The moves are the functions of
-`domain/jobs/transitions.py` themselves (`tests/reliability/model.py`). From every world, a sweeper and a healthy
-worker bring the job to its end.
+One job, used by workers, sweepers and clients: every order of claims, crashes, late and repeated deliveries, lost
+acknowledgements, cancels, retries and sweeps within the bounds. The transitions are those of
+`domain/jobs/transitions.py` itself (`tests/reliability/model.py`). From every state (world), a sweeper and a healthy
+worker bring the job to a final state.
 
 {explored}
 
 ## The simulation
 
 `JobService`, the worker's `run_batch` and `Sweeper` in virtual time (`tests/reliability/simulation.py`): processes are
-killed and stopped at any of their calls, calls are throttled, answers are lost after the write was applied, triggers
-are lost, doubled, late, batches replayed, two sweepers overlap, a third of the processes have clocks up to
-{SKEW.total_seconds() / 60:.0f} minutes off. The checker looks at every change. `pytest tests/reliability --seed N`
+killed and stopped at any of their calls, calls are throttled, responses are lost after the write was applied, triggers
+are lost, duplicated and delayed, batches are replayed, two sweepers overlap, a third of the processes have clocks up to
+{SKEW.total_seconds() / 60:.0f} minutes off. The checker examines every change. `pytest tests/reliability --seed N`
 repeats a run.
 
 {simulated}
 
 ## Real faults
 
-The local stack with its functions in processes of their own (`tests/reliability/faults.py`): {FULL.jobs:,} jobs,
-submitted over HTTP by {CLIENTS} clients, each with an idempotency key until it is accepted. A job's handler writes an
-effect to a ledger outside of Headrace. Workers are killed (SIGKILL) and stopped (SIGSTOP) before the claim, after it,
-after the effect and after the outcome; those stopped beyond their lease wake up when another worker has the job.
-Between the functions and the database stands [microburst](https://github.com/pingedbrain/microburst), which
-throttles, delays, resets, and swallows the answers of writes that were applied. Halfway the database is gone for
-{OUTAGE_SECONDS} s and comes back without its stream, so that every waiting job has lost its trigger. The checker
-follows every change in the stream of the table; in the end it compares the table with what clients were told and with
-the ledger.
+The local stack with each function in its own processes (`tests/reliability/faults.py`):
+{FULL.jobs:,} jobs,
+submitted over HTTP by {CLIENTS} clients, each repeated with an idempotency key until it is accepted. A job's
+handler writes an effect to a ledger outside Headrace. Workers are killed (SIGKILL) and stopped (SIGSTOP) before the claim,
+after it, after the effect and after the outcome; those stopped beyond their lease resume when another worker has the job.
+Between the functions and the database runs [microburst](https://github.com/pingedbrain/microburst), which
+throttles, delays and resets calls, and drops the responses of writes that were applied. Halfway the database is down
+for {OUTAGE_SECONDS} s and restarts without its stream, so that every waiting job has lost its trigger. The checker
+follows every change in the stream of the table; at the end it compares the table with the responses that clients got
+and with the ledger.
 
 {struck}
 
 ## Poison
 
-On the same stack, two to six attempts for each, {HEALTHY} jobs beside them, all of which succeeded
-(`tests/reliability/poison.py`).
+Jobs that harm their worker, on the same stack, with two to six attempts each and {HEALTHY} other jobs beside
+them, all of which succeeded (`tests/reliability/poison.py`).
 
 {poisoned}
 
-{len(UNDECODABLE)} items that are no jobs (attributes missing, of other types, beyond their range) were written to the
-table: their records were set aside on the on-failure queue, and nothing waited for them.
+{len(UNDECODABLE)} items that are not jobs (attributes missing, of wrong types, out of range) were written to the
+table: their records were sent to the on-failure queue, and no other job waited for them.
 
 ## The state machine
 
-Hypothesis drives the repository port in any order of calls and compares it with a dictionary: the fake, moto's server
+Hypothesis calls the repository in any order and compares it with a dictionary: the fake, moto's server
 and MiniStack pass the same rules (`tests/reliability/test_repository_machine.py`, part of `make test`).
 
 ## Mutants
 
-Each condition that `transitions.py` branches on set to true, to false, without each of its operands and of the states
-it asks for, and off by one at its boundary; each clause of each conditional write made idle (`scripts/mutate.py`):
-{tried} mutants, {len(survivors)} survive.
+Each condition in `transitions.py` is replaced by true and by false, stripped of each operand and of each state that
+it checks for, and shifted by one at its boundary; each clause of each conditional write is disabled
+(`scripts/mutate.py`): {tried} mutants, {len(survivors)} survive.
 
 ## What this does not show
 
-Nothing of this ran on AWS. The database of the real faults is an emulator, which loses nothing that it acknowledged
-because it is stopped in order; DynamoDB's own failures are for AWS to prove. Who committed a change is known in the
-simulation; with real processes the checker knows what each worker was told.
+None of this ran on AWS. The database of the real faults is an emulator that is shut down cleanly, so it loses nothing
+that it acknowledged; DynamoDB's own failures are not tested. Only the simulation knows which process committed a
+change; with real processes the checker knows only which acknowledgements each worker got.
 """)
     return 0
 

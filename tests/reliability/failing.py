@@ -1,4 +1,4 @@
-"""What fails in `faults.py`: a database that stops and starts again, and microburst between it and the functions."""
+"""The failing parts of `faults.py`: a database that restarts, and microburst between it and the functions."""
 
 import asyncio
 import subprocess
@@ -18,15 +18,15 @@ RULES: Mapping[str, dict[str, object]] = {
     "throttled": {"probability": 0.03, "error": {"code": "ProvisionedThroughputExceededException"}},
     "server error": {"probability": 0.01, "error": {"code": "InternalServerError", "status": 500}},
     "connection reset": {"probability": 0.01, "reset": True},
-    "answer lost after the write": {"operation": "PutItem", "probability": 0.03, "response": {"abort_bytes": 0}},
-    "write applied after its time-out": {"operation": "PutItem", "probability": 0.002, "latency": 3500},
-    "late": {"probability": 0.03, "latency": {"min": 50, "max": 400}},
+    "response lost after the write": {"operation": "PutItem", "probability": 0.03, "response": {"abort_bytes": 0}},
+    "write applied after its timeout": {"operation": "PutItem", "probability": 0.002, "latency": 3500},
+    "delayed": {"probability": 0.03, "latency": {"min": 50, "max": 400}},
 }
-"""What the proxy does to calls of the functions, each rule with its probability; microburst's own format."""
+"""Faults that the proxy injects into calls of the functions, in microburst's own format."""
 
 
 class Database:
-    """MiniStack with its state on disk, on one port whatever happens to it."""
+    """MiniStack with its state on disk, on the same port across restarts."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,18 +35,18 @@ class Database:
         self.url = f"http://127.0.0.1:{self._port}"
 
     async def start(self) -> EmbeddedDatabase:
-        """Start it on what it kept."""
+        """Start it with the state that it kept."""
         return await self._running.enter_async_context(
             embedded_database(self._folder / "state", self._folder / "database.log", at=("127.0.0.1", self._port))
         )
 
     async def stop(self) -> None:
-        """Stop it in order: like DynamoDB, it loses nothing that it acknowledged."""
+        """Stop it cleanly: like DynamoDB, it loses nothing that it acknowledged."""
         await self._running.aclose()
 
 
 class Proxy:
-    """microburst, between the functions and the database."""
+    """Controls microburst, the proxy between the functions and the database."""
 
     def __init__(self, url: str, client: httpx.AsyncClient) -> None:
         self.url = url
@@ -55,33 +55,33 @@ class Proxy:
         self._fired: Counter[str] = Counter()
 
     async def fail(self, rules: Mapping[str, dict[str, object]]) -> None:
-        """Fail as `rules` say, from now on, and not otherwise."""
+        """Inject the faults of `rules` from now on, and no others."""
         await self._count()
-        # What the event source mapping reads of the stream comes through here too, and is left alone.
+        # The event source mapping reads the stream through this proxy too; its calls are not failed.
         each = [
             (name, {"service": "dynamodb", "operation": operation, **rule})
             for name, rule in rules.items()
             for operation in (CALLS if "operation" not in rule else (rule["operation"],))
         ]
-        answer = await self._client.post("/_microburst/rules", json=[rule for _, rule in each])
-        answer.raise_for_status()
+        response = await self._client.post("/_microburst/rules", json=[rule for _, rule in each])
+        response.raise_for_status()
         self._names = tuple(name for name, _ in each)
 
     async def fired(self) -> dict[str, int]:
-        """How often a call was failed, by the rules' names."""
+        """How many calls were failed, by the rules' names."""
         await self._count()
         return dict(self._fired)
 
     async def _count(self) -> None:
-        """microburst counts for each rule as long as it stands."""
-        standing = (await self._client.get("/_microburst/rules")).json()
-        for name, rule in zip(self._names, standing, strict=True):
+        """Add microburst's counts, which it drops when the rules are replaced."""
+        rules_in_force = (await self._client.get("/_microburst/rules")).json()
+        for name, rule in zip(self._names, rules_in_force, strict=True):
             self._fired[name] += int(rule["fired_count"])
 
 
 @asynccontextmanager
 async def failing_proxy(upstream: str, folder: Path) -> AsyncIterator[Proxy]:
-    """A proxy in front of `upstream` that fails nothing yet."""
+    """Start a proxy in front of `upstream` that injects no faults yet."""
     port = free_port()
     with (folder / "proxy.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - it only forks

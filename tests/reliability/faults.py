@@ -1,8 +1,8 @@
 """Real faults: the local stack with real processes, a proxy that fails between the functions and the database.
 
-Worker processes are killed and stopped at four points of a job's way (`functions.py`); microburst throttles, delays,
-resets and swallows answers; the database is restarted. The checker follows the table's stream, and in the end compares
-what clients were told, what the table holds and what the handlers wrote to a ledger of their own.
+Worker processes are killed and stopped at four points of a job's run (`functions.py`); microburst throttles, delays
+and resets calls and drops responses; the database is restarted. The checker follows the table's stream, and at the end
+compares the responses to clients, the contents of the table, and the handlers' own ledger.
 """
 
 import asyncio
@@ -32,20 +32,20 @@ from tests.reliability.ledger import HANDLER_MODULE, LEDGER, Ledger, Point
 from tests.reliability.witnesses import Clients, Observer, observing, table_of, until
 
 FUNCTION_TIMEOUT = 20
-"""Seconds; a stopped worker is found out so much sooner than in production."""
+"""Seconds; short, so that a stopped worker is ended much sooner than in production."""
 OUTAGE_SECONDS = 3
 
 
 class Size(Frozen):
-    """How much of it."""
+    """How many jobs run, and how many of them suffer a fault."""
 
     jobs: int
     kills: int
     """Jobs whose worker is killed, at each of the four points."""
     stops: int
-    """Jobs whose worker is stopped for good, at each point; its function's time-out ends it."""
+    """Jobs whose worker is stopped for good, at each point; its function's timeout ends it."""
     pauses: int
-    """Jobs whose worker is stopped, and goes on when its lease has been taken over, at each point."""
+    """Jobs whose worker is stopped, and resumes after its lease was taken over, at each point."""
 
 
 FULL = Size(jobs=2000, kills=15, stops=2, pauses=5)
@@ -53,27 +53,27 @@ SMALL = Size(jobs=80, kills=2, stops=0, pauses=1)
 
 
 class Report(Frozen):
-    """What was done, and what came of it."""
+    """The injected faults and their results."""
 
     faults: dict[str, int]
     """Injected, by kind."""
     refused: int
-    """Answers of 5xx and none at all, after which clients asked again."""
+    """5xx responses, or none at all, after which clients repeated the request."""
     leases_lost: int
-    """Outcomes that came after their lease had been taken over, and were refused."""
+    """Outcomes that were refused because their lease had been taken over."""
     accepted: int
     ended: dict[str, int]
     attempts: int
     effects: int
-    """Without a key; the jobs' number is the least."""
+    """Counted without a key: at least one per job."""
     effects_keyed: int
     changes: int
-    """Committed changes that the stream showed."""
+    """Committed changes that were seen in the stream."""
     seconds: float
 
 
 async def withstand(size: Size, seed: int = 1) -> Report:
-    """Raises `Violation` when anything accepted is lost, or anything is committed twice."""
+    """Run the jobs under faults; raise `Violation` if an accepted job is lost or a change is committed twice."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="headrace-faults-") as temporary:
         folder = Path(temporary)
@@ -108,7 +108,7 @@ async def withstand(size: Size, seed: int = 1) -> Report:
 
 
 def with_faults(stack: Stack, ledger: Path) -> Stack:
-    """The template's stack, with the job types and faults of `functions.py`."""
+    """Return the template's stack with the job types and faults of `functions.py`."""
 
     def faulty(function: LambdaFunction) -> LambdaFunction:
         module = function.handler.rpartition(".")[0]
@@ -125,7 +125,7 @@ def with_faults(stack: Stack, ledger: Path) -> Stack:
 
 
 def _plans(size: Size, chance: random.Random) -> tuple[dict[str, str], ...]:
-    """The payloads: most of them without a fault, in random order."""
+    """Return the payloads in random order; most of them plan no fault."""
     faulty = [
         {"fault": fault, "at": point}
         for point in get_args(Point)
@@ -138,13 +138,13 @@ def _plans(size: Size, chance: random.Random) -> tuple[dict[str, str], ...]:
 
 
 async def _restart(database: Database, proxy: Proxy, observer: Observer) -> None:
-    """Nothing reaches the database for a while; then it is gone; then it is back, with an empty stream."""
+    """Block all calls to the database for a while, stop it, and start it again with an empty stream."""
     await proxy.fail({"outage": {"error": {"code": "ServiceUnavailable", "status": 503}}})
     await observer.caught_up()
     await database.stop()
     await asyncio.sleep(OUTAGE_SECONDS)
     await database.start()
-    await observer.follow_anew()
+    await observer.follow_from_start()
     await proxy.fail(RULES)
 
 
@@ -164,14 +164,16 @@ def _checked(
     if observer.history.violation is not None:
         raise observer.history.violation
     ids = list(clients.accepted.values())
-    _require(len(set(ids)) == len(plans), "I3", "two idempotency keys were given one job")
+    _require(len(set(ids)) == len(plans), "I3", "two idempotency keys got the same job")
     _require(set(ids) == set(table), "I1", f"{len(set(ids) ^ set(table))} jobs are not both accepted and in the table")
     for job in table.values():
         _require(is_final(job), "I1", f"{job.id} has not ended: {job.status}")
         _require(job.attempt <= job.max_attempts, "I5", f"{job.id} was tried {job.attempt} times")
-        _require(clients.told.get(job.id, {job.status}) == {job.status}, "I2", f"{job.id} was shown in another end")
+        _require(
+            clients.shown.get(job.id, {job.status}) == {job.status}, "I2", f"{job.id} was shown in another final state"
+        )
     commits = Counter((key, version) for key, version in ledger.rows("SELECT key, version FROM commits"))
-    _require(max(commits.values(), default=0) <= 1, "I3", "two workers were told that they committed one version")
+    _require(max(commits.values(), default=0) <= 1, "I3", "two workers got an acknowledgement for the same version")
     finals = Counter(key for (key,) in ledger.rows("SELECT key FROM commits WHERE status = 'succeeded'"))
     _require(max(finals.values(), default=0) <= 1, "I2", "an outcome was committed twice")
     effects = Counter(str(key) for (key,) in ledger.rows("SELECT key FROM effects"))
@@ -182,9 +184,9 @@ def _checked(
         f"worker {NAMES[str(fault)]} {str(point).replace('_', ' the ')}"
         for fault, point in ledger.rows("SELECT fault, point FROM faults")
     )
-    # A process may be gone by another job's fault, after this job's outcome and before its own fault.
+    # Another job's fault may end the process after this job's outcome and before its own fault.
     planned = sum(plan["fault"] != "none" for plan in plans)
-    _require(struck.total() >= 0.8 * planned, "faults", f"{struck.total()} of {planned} planned ones were injected")
+    _require(struck.total() >= 0.8 * planned, "faults", f"{struck.total()} of {planned} planned faults were injected")
     return Report(
         faults={**struck, **injected, "database restarted": 1},
         refused=clients.refused,
@@ -202,9 +204,9 @@ def _checked(
 NAMES = {"kill": "killed", "stop": "stopped for good", "pause": "stopped beyond its lease"}
 
 
-def _require(holds: bool, invariant: str, told: str) -> None:
+def _require(holds: bool, invariant: str, problem: str) -> None:
     if not holds:
-        raise Violation(f"{invariant}: {told}")
+        raise Violation(f"{invariant}: {problem}")
 
 
 if __name__ == "__main__":

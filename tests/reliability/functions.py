@@ -1,6 +1,6 @@
-"""Entry points of functions with job types that break what they can, in real processes: see `faults.py`, `poison.py`.
+"""Lambda entry points with faulty job types, for real processes: see `faults.py`, `poison.py`.
 
-The local stack starts them in place of the deployed ones; all but the job types and the faults is the same code.
+The local stack starts them instead of the deployed ones; except for the job types and the faults, the code is the same.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from tests.reliability.ledger import HANDLER_MODULE, LEDGER, Fault, Ledger, Point
 
 PAUSE_SECONDS = 12
-"""How long a stopped process sleeps, if it wakes again: beyond its lease (2 s + 5 s of grace) and a sweep."""
+"""How long a paused process sleeps: longer than its lease (2 s + 5 s of grace) and a sweep."""
 
 POLICY = Policy(
     max_attempts=20,
@@ -39,7 +39,7 @@ POLICY = Policy(
 
 
 class Plan(BaseModel):
-    """A job's payload: what happens to the process that runs it, once, and where."""
+    """A job's payload: the fault of the process that runs it, injected once, and at which point."""
 
     fault: Fault = "none"
     at: Point = "before_claim"
@@ -65,7 +65,7 @@ class Note:
 
 
 class FaultyJobs(DynamoJobRepository):
-    """The repository of a worker; at a job's planned point its process is killed or stopped."""
+    """A worker's repository that kills or stops its process at the point that the job plans."""
 
     async def replace(
         self, job: Job, expected_version: int
@@ -107,12 +107,12 @@ class Nothing(BaseModel):
 
 
 HARMLESS = POLICY.model_copy(update={"max_attempts": 6})
-"""For poison that leaves its process alone: a neighbour may end that process, which costs an attempt."""
+"""For poison that does not end its process: another job may end that process, which costs an attempt."""
 DEADLY = POLICY.model_copy(update={"max_attempts": 2})
 
 
 class Raises:
-    """Raises what is not even an Exception."""
+    """Raises a `RecursionError`."""
 
     definition = JobType[Nothing, Noted](
         name="poison.raises", summary="Raise", payload=Nothing, result=Noted, policy=HARMLESS
@@ -134,7 +134,7 @@ class Exits:
 
 
 class Cancels:
-    """Awaits what was cancelled."""
+    """Raises `CancelledError`, as awaiting a cancelled task does."""
 
     definition = JobType[Nothing, Noted](
         name="poison.cancels", summary="Be cancelled", payload=Nothing, result=Noted, policy=HARMLESS
@@ -156,7 +156,7 @@ class LeavesQuietly:
 
 
 class Waits:
-    """Never ends, and lets others run."""
+    """Waits for ever, and lets other jobs run."""
 
     definition = JobType[Nothing, Noted](
         name="poison.waits", summary="Wait forever", payload=Nothing, result=Noted, policy=HARMLESS
@@ -168,7 +168,7 @@ class Waits:
 
 
 class Blocks:
-    """Never ends and never yields: the event loop of its process stands still."""
+    """Never ends and never yields: it blocks the event loop of its process."""
 
     definition = JobType[Nothing, Noted](
         name="poison.blocks", summary="Block forever", payload=Nothing, result=Noted, policy=DEADLY
@@ -176,11 +176,11 @@ class Blocks:
 
     async def run(self, _payload: Nothing, _context: JobContext) -> Noted:
         while True:
-            time.sleep(1)  # noqa: ASYNC251 - this is what it is for
+            time.sleep(1)  # noqa: ASYNC251 - it blocks on purpose
 
 
 class BlocksAThread:
-    """A plain function that never ends; no thread can be stopped from outside."""
+    """Never ends, as a plain function: its thread cannot be stopped from outside."""
 
     definition = JobType[Nothing, Noted](
         name="poison.thread", summary="Block a thread", payload=Nothing, result=Noted, policy=HARMLESS
@@ -191,8 +191,8 @@ class BlocksAThread:
             time.sleep(1)
 
 
-class Devours:
-    """Takes memory until there is none."""
+class ExhaustsMemory:
+    """Allocates memory until none is left."""
 
     definition = JobType[Nothing, Noted](
         name="poison.memory", summary="Take all memory", payload=Nothing, result=Noted, policy=DEADLY
@@ -202,11 +202,11 @@ class Devours:
         taken: list[bytes] = []
         while True:
             taken.append(b"x" * 2**24)
-            time.sleep(0.001)  # noqa: ASYNC251 - it never yields either
+            time.sleep(0.001)  # noqa: ASYNC251 - it blocks the loop on purpose, too
 
 
 class ReturnsRubbish:
-    """Returns what is not its result model."""
+    """Returns a value that is not of its result model."""
 
     definition = JobType[Nothing, Noted](
         name="poison.rubbish", summary="Return rubbish", payload=Nothing, result=Noted, policy=HARMLESS
@@ -217,7 +217,7 @@ class ReturnsRubbish:
 
 
 class Throws:
-    """Raises what the event loop itself would rather end with."""
+    """Raises an exception that would end the event loop, or that cannot be stored as text."""
 
     def __init__(self, name: str, error: BaseException) -> None:
         self.definition = JobType[Nothing, Noted](
@@ -230,7 +230,7 @@ class Throws:
 
 
 class ThrowsInATask:
-    """Raises `KeyboardInterrupt` in a task of its own, past its own frames."""
+    """Raises `KeyboardInterrupt` in a new task, so that it does not pass through the handler's frames."""
 
     definition = JobType[Nothing, Noted](
         name="poison.task", summary="Raise in a task", payload=Nothing, result=Noted, policy=HARMLESS
@@ -245,7 +245,7 @@ class ThrowsInATask:
 
 
 class StopsIterating:
-    """A plain function that raises what no future takes."""
+    """Raises `StopIteration` in a plain function, which a future does not accept."""
 
     definition = JobType[Nothing, Noted](
         name="poison.stop_iteration", summary="Stop iterating", payload=Nothing, result=Noted, policy=HARMLESS
@@ -268,7 +268,7 @@ POISON = (
     Waits(),
     Blocks(),
     BlocksAThread(),
-    Devours(),
+    ExhaustsMemory(),
     ReturnsRubbish(),
 )
 JOB_TYPES = Catalogue((Note(), *POISON))

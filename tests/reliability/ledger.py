@@ -1,19 +1,19 @@
-"""Where the handlers of `functions.py` write their effects, and where a process notes that it is about to die."""
+"""A file to which the handlers of `functions.py` write their effects, and processes record their planned faults."""
 
 import sqlite3
 from pathlib import Path
 from typing import Literal
 
 LEDGER = "RELIABILITY_LEDGER"
+"""The environment variable with the path of the ledger."""
 HANDLER_MODULE = "RELIABILITY_HANDLER"
-"""Which function a process stands for: the module of its handler."""
-"""The variable that names the ledger's file."""
+"""The environment variable with the module of the handler of the function that a process runs."""
 Fault = Literal["none", "kill", "stop", "pause"]
 Point = Literal["before_claim", "after_claim", "after_effect", "after_outcome"]
 
 
 class Ledger:
-    """Where handlers write their effects, outside of Headrace: a file that survives its writers."""
+    """Records effects outside Headrace, in a SQLite file that survives its writers."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,19 +33,19 @@ class Ledger:
         return self._connections[0]
 
     def effect(self, key: str) -> None:
-        """One effect without a key, and one that is made once for each key."""
+        """Record one effect without a key, and one that is made only once per key."""
         self._connection().execute("INSERT INTO effects VALUES (?)", (key,))
         self._connection().execute("INSERT OR IGNORE INTO keyed VALUES (?)", (key,))
 
     def first_fault(self, key: str, fault: Fault, point: Point) -> bool:
-        """Whether this job's fault was not injected yet; notes it."""
+        """Record this job's fault; return False if it was injected before."""
         cursor = self._connection().execute("INSERT OR IGNORE INTO faults VALUES (?, ?, ?)", (key, fault, point))
         return cursor.rowcount == 1
 
     def committed(self, key: str, version: int, token: str, status: str) -> None:
-        """A worker was told that it committed an attempt's outcome."""
+        """Record that a worker got the acknowledgement of an attempt's outcome."""
         self._connection().execute("INSERT INTO commits VALUES (?, ?, ?, ?)", (key, version, token, status))
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """What is in it."""
+        """Return the rows of an SQL query."""
         return self._connection().execute(query).fetchall()

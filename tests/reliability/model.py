@@ -1,8 +1,8 @@
 """A model of one job among workers, sweepers and clients, explored exhaustively within small bounds.
 
 The moves are the domain's own functions (`domain/jobs/transitions.py`), not a copy. Around them the model has what the
-platform does: doorbells that ring again and late, workers and sweepers that act on what they read before, that crash
-between any two steps, and whose acknowledgements are lost.
+platform does: triggers that are delivered late and repeatedly, workers and sweepers that act on outdated reads,
+that crash between any two steps, and whose acknowledgements are lost.
 """
 
 from collections import deque
@@ -26,29 +26,29 @@ FAILING = Retry(code="boom", reason="as asked")
 
 
 class Violation(AssertionError):
-    """An invariant does not hold; the message has the way there."""
+    """An invariant does not hold; the message lists the steps that led there."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much may happen on one way through the model."""
+    """How much may happen on one path through the model."""
 
     workers: int = 2
     sweepers: int = 2
-    rings: int = 3
-    """Doorbells that are answered, repeated ones included."""
+    deliveries: int = 3
+    """Triggers that are delivered to a worker, repeated ones included."""
     crashes: int = 1
     lost: int = 1
     """Acknowledgements that are lost after the write was applied."""
     cancels: int = 1
     manual_retries: int = 1
     ticks: int = 4
-    """Times that the clock moves to the job's next moment."""
+    """Times that the clock advances to the job's `wake_at`."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """What a worker holds: nothing, the image that rang, or the job as it claimed it."""
+    """What a worker holds: nothing, the image that was delivered, or the job as it claimed it."""
 
     image: Job | None = None
     claimed: Job | None = None
@@ -58,7 +58,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class World:
-    """Everything, at one moment."""
+    """The complete state at one moment."""
 
     job: Job
     now: datetime
@@ -68,7 +68,7 @@ class World:
     cancelling: Job | None
     retrying: Job | None
     images: tuple[Job, ...]
-    """Queued images that the stream brought; each may come again."""
+    """Queued images in the stream; each may be delivered again."""
     left: Bounds
     tokens: int = 0
     way: tuple[str, ...] = ()
@@ -87,8 +87,8 @@ class World:
         )
 
     @property
-    def standing(self) -> tuple[object, ...] | None:
-        """The job alone, without who holds what of it."""
+    def job_state(self) -> tuple[object, ...] | None:
+        """Only the job, without what workers, sweepers and clients hold."""
         return self._of(self.job)
 
     def _of(self, job: Job | None) -> tuple[object, ...] | None:
@@ -106,7 +106,7 @@ class World:
 
 
 def start(bounds: Bounds) -> World:
-    """A job that was just submitted; its doorbell rings."""
+    """A job that was just submitted; its trigger is in the stream."""
     new = NewJob(id="1", owner_id="o", type="t", payload=JsonText("{}"), max_attempts=POLICY.max_attempts)
     job = transitions.submit(new, POLICY, START)
     return World(
@@ -137,10 +137,10 @@ def _worker_steps(world: World, number: int, worker: Worker) -> Iterator[World]:
         return replace(then, workers=workers, way=(*then.way, f"worker {number} {name}"))
 
     if worker.image is None and worker.claimed is None:
-        if world.left.rings:
-            rung = replace(world, left=replace(world.left, rings=world.left.rings - 1))
+        if world.left.deliveries:
+            delivered = replace(world, left=replace(world.left, deliveries=world.left.deliveries - 1))
             for image in world.images:
-                yield put(Worker(image=image), rung, f"is rung with version {image.version}")
+                yield put(Worker(image=image), delivered, f"receives version {image.version}")
         return
     if world.left.crashes:
         crashed = replace(world, left=replace(world.left, crashes=world.left.crashes - 1))
@@ -151,9 +151,10 @@ def _worker_steps(world: World, number: int, worker: Worker) -> Iterator[World]:
         if isinstance(claimed, IllegalTransition):
             yield put(Worker(), name="has nothing to claim")
             return
-        for written, told in _write(world, claimed, worker.image.version, "claim", token):
+        for written, acknowledged in _write(world, claimed, worker.image.version, "claim", token):
             counted = replace(written, tokens=world.tokens + 1)
-            yield put(Worker(claimed=claimed) if told else Worker(), counted, "claims" if told else "gives up")
+            then = Worker(claimed=claimed) if acknowledged else Worker()
+            yield put(then, counted, "claims" if acknowledged else "gives up")
         return
     claimed_job = worker.claimed
     if claimed_job is None:
@@ -224,10 +225,10 @@ def _clock_steps(world: World) -> Iterator[World]:
 
 
 def _write(world: World, job: Job, expected: int, action: str, token: str | None) -> Iterator[tuple[World, bool]]:
-    """The conditional write, and whether its author is told that it was applied.
+    """The conditional write, and whether its author gets an acknowledgement.
 
-    It is refused; or applied; or applied and nobody is told: each try of the SDK ran out of time, and not even the
-    repository's look at its own `write_id` could tell.
+    It is refused; or applied; or applied without an acknowledgement: every try of the SDK timed out, and the
+    repository could not recognise its own `write_id` either.
     """
     if world.job.version != expected:
         yield world, False
@@ -236,7 +237,7 @@ def _write(world: World, job: Job, expected: int, action: str, token: str | None
     yield applied, True
     if world.left.lost:
         lost = replace(applied.left, lost=applied.left.lost - 1)
-        yield replace(applied, left=lost, way=(*applied.way, "(nobody is told)")), False
+        yield replace(applied, left=lost, way=(*applied.way, "(acknowledgement lost)")), False
 
 
 def _checked(world: World, job: Job, action: str, token: str | None) -> World:
@@ -252,7 +253,7 @@ def _checked(world: World, job: Job, action: str, token: str | None) -> World:
     if job.attempt > job.max_attempts:
         raise Violation(f"I5, attempt {job.attempt} of {job.max_attempts}\n  {way}")
     if not is_final(job) and job.wake_at is None:
-        raise Violation(f"I1, nobody would find the job: {job.status}\n  {way}")
+        raise Violation(f"I1, no query would find the job: {job.status}\n  {way}")
     if job.expires_at <= world.now:
         raise Violation(f"I1, the job expires before it has ended\n  {way}")
     images = (*world.images, job) if isinstance(job.state, Queued) else world.images
@@ -261,7 +262,7 @@ def _checked(world: World, job: Job, action: str, token: str | None) -> World:
 
 @dataclass(frozen=True)
 class Explored:
-    """What the search saw."""
+    """What the search found."""
 
     worlds: int
     steps: int
@@ -270,18 +271,18 @@ class Explored:
 
 
 def explore(bounds: Bounds) -> Explored:
-    """Every reachable world, breadth first, so that the way to a violation is a shortest one."""
+    """Visit every reachable world, breadth first, so that a violation is reported with a shortest path."""
     first = start(bounds)
-    seen, hopeful = {first.key}, set[object]()
+    seen, checked = {first.key}, set[object]()
     waiting, steps, ended = deque([first]), 0, dict[str, int]()
     while waiting:
         world = waiting.popleft()
         ended[world.job.status] = ended.get(world.job.status, 0) + 1
-        standing = world.standing
-        if standing not in hopeful:
-            if not ends_when_left_alone(world.job, world.now):
+        job_state = world.job_state
+        if job_state not in checked:
+            if not ends_without_faults(world.job, world.now):
                 raise Violation("I1, the job would never end\n  " + "\n  ".join(world.way))
-            hopeful.add(standing)
+            checked.add(job_state)
         for after in following(world):
             steps += 1
             if after.key not in seen:
@@ -290,8 +291,8 @@ def explore(bounds: Bounds) -> Explored:
     return Explored(worlds=len(seen), steps=steps, ended=ended)
 
 
-def ends_when_left_alone(job: Job, now: datetime) -> bool:
-    """Whether a sweeper and a healthy worker bring the job to its end."""
+def ends_without_faults(job: Job, now: datetime) -> bool:
+    """Whether a sweeper and a healthy worker bring the job to a final state."""
     for _ in range(4 * POLICY.max_attempts + 4):
         if is_final(job):
             return True

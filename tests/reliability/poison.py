@@ -1,6 +1,6 @@
-"""Poison on the running local stack: jobs that crash, block or devour their process, and items that are no jobs.
+"""Poison on the running local stack: jobs that crash, block or exhaust their process, and items that are no jobs.
 
-Others go on; each culprit ends `failed` and says why; what is no job is set aside.
+Other jobs succeed; each poison job ends `failed` with a reason; items that are no jobs become dead letters.
 """
 
 import asyncio
@@ -54,22 +54,22 @@ EXPECTED: Mapping[str, tuple[str, str]] = {
     "poison.rubbish": ("permanent", "invalid_result"),
     "test.note": ("permanent", "invalid_payload"),
 }
-"""How each ends: the job's reason and its error's code. The note's payload is not what its type takes."""
+"""How each ends: the reason and the code of the error. The payload of `test.note` is invalid for its type."""
 UNDECODABLE: Mapping[str, "dict[str, Attribute]"] = {
-    "no attributes but a status": {"status": {"S": "queued"}},
-    "numbers for words": {"status": {"S": "queued"}, "type": {"N": "1"}, "version": {"S": "one"}},
+    "only a status": {"status": {"S": "queued"}},
+    "numbers instead of strings": {"status": {"S": "queued"}, "type": {"N": "1"}, "version": {"S": "one"}},
     "a payload that is a map": {"payload": {"M": {"fault": {"S": "none"}}}},
-    "no such moment": {"expires_at": {"N": "99999999999999999999999999999999999999"}},
+    "a time out of range": {"expires_at": {"N": "99999999999999999999999999999999999999"}},
     "a list of lists of lists": {"history": {"L": [{"L": [{"L": [{"NULL": True}]}]}]}},
 }
-"""Items that are no jobs: a job's attributes are replaced by these; the first has nothing else."""
+"""Items that are no jobs: these attributes replace those of a job; the first item has no others."""
 
 
 class Survived(Frozen):
-    """What became of the poison, and of its neighbours."""
+    """How the poison jobs and the healthy jobs beside them ended."""
 
     ended: dict[str, tuple[str, str]]
-    """The reason and the error's code, by job type."""
+    """The reason and code of the error, by job type."""
     dead_letter: int
     """Messages on the on-failure queue, for undecodable records."""
     undecodable: int
@@ -79,7 +79,7 @@ class Survived(Frozen):
 
 
 async def survive() -> Survived:
-    """Raises `Violation` when a neighbour does not succeed, or a culprit does not end as it should."""
+    """Run the poison jobs; raise `Violation` if any job does not end as expected."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="headrace-poison-") as temporary:
         folder = Path(temporary)
@@ -91,7 +91,7 @@ async def survive() -> Survived:
             token = local_authority(state).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
             headers = {"authorization": f"Bearer {token}"}
             async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=35) as client:
-                await _store_what_no_client_could(stack.endpoint_url)
+                await _store_invalid_items(stack.endpoint_url)
                 bodies: list[dict[str, object]] = [{"type": "test.note", "payload": {}} for _ in range(HEALTHY)]
                 for number, poison in enumerate(name for name in EXPECTED if name.startswith("poison.")):
                     bodies.insert(number * 6, {"type": poison, "payload": {}})
@@ -102,11 +102,11 @@ async def survive() -> Survived:
     healthy = [job for job in jobs if job.type == "test.note" and job.id != BAD_PAYLOAD]
     for job in healthy:
         if job.status != "succeeded":
-            raise Violation(f"I1: a neighbour of poison ended otherwise: {job}")
+            raise Violation(f"I1: a healthy job did not succeed: {job}")
     ended = {job.type: (str(job.error.reason), job.error.code) for job in jobs if job.error is not None}
     if ended != EXPECTED:
         wrong = {name: ended.get(name) for name, end in EXPECTED.items() if ended.get(name) != end}
-        raise Violation(f"I5: poison ended otherwise: {wrong}")
+        raise Violation(f"I5: poison jobs did not end as expected: {wrong}")
     return Survived(
         ended=ended,
         dead_letter=dead_letter,
@@ -119,8 +119,8 @@ async def survive() -> Survived:
 BAD_PAYLOAD = str(uuid.UUID(int=7))
 
 
-async def _store_what_no_client_could(endpoint_url: str) -> None:
-    """Items that are no jobs, and a job whose payload the API would have refused."""
+async def _store_invalid_items(endpoint_url: str) -> None:
+    """Store items that are no jobs, and a job whose payload the API would have refused."""
     now = datetime.now(UTC)
     async with aioboto3.Session().client("dynamodb", endpoint_url=endpoint_url) as client:
         for number, (_, attributes) in enumerate(UNDECODABLE.items()):
@@ -136,16 +136,16 @@ def _item(job_id: str, payload: str, now: datetime) -> "dict[str, Attribute]":
 
 
 async def _submit(client: httpx.AsyncClient, body: dict[str, object]) -> str:
-    answer = await client.post("/v1/jobs", json=body)
-    answer.raise_for_status()
-    return str(answer.json()["id"])
+    response = await client.post("/v1/jobs", json=body)
+    response.raise_for_status()
+    return str(response.json()["id"])
 
 
 async def _final(client: httpx.AsyncClient, job_id: str) -> JobView:
     ends = time.monotonic() + PATIENCE_SECONDS
     while True:
-        answer = await client.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=5"})
-        job = JobView.model_validate(answer.json())
+        response = await client.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=5"})
+        job = JobView.model_validate(response.json())
         if job.status in {"succeeded", "failed", "cancelled"}:
             return job
         if time.monotonic() > ends:
@@ -153,7 +153,7 @@ async def _final(client: httpx.AsyncClient, job_id: str) -> JobView:
 
 
 async def _messages(queue: Path, enough: int) -> int:
-    """How many records the event source mapping has set aside, when there are `enough`, or after half a minute."""
+    """Count the records on the on-failure queue, once there are `enough`, or after half a minute."""
     found = 0
     for _ in range(60):
         lines = queue.read_text().splitlines() if queue.exists() else []  # noqa: ASYNC240 - a small file, in a test

@@ -1,6 +1,6 @@
-"""The world in which `simulation.py` runs: processes that die, a store that fails, a stream that loses and repeats.
+"""The world of `simulation.py`: processes that die, a store that fails, a stream that loses and repeats records.
 
-All of it is seeded, and in virtual time.
+Everything is seeded and runs in virtual time.
 """
 
 import asyncio
@@ -27,18 +27,18 @@ from tests.reliability.history import History
 SKEW = timedelta(minutes=10)
 """How far the clock of a process may be off."""
 STORM_SECONDS = 600
-"""Faults are injected for so long; then everything heals, and has to come to its end."""
+"""How long faults are injected; after that every job must reach a final state."""
 
 THROTTLED = StorageUnavailable(reason="throttled", detail="ThrottlingException")
 TIMED_OUT = StorageUnavailable(reason="timeout", detail="ReadTimeoutError")
 
 
 class Killed(BaseException):
-    """The process ended here, as SIGKILL ends one."""
+    """The process ends here, as by SIGKILL."""
 
 
 class Process:
-    """Whoever calls the repository: a worker's invocation, a sweep, a client."""
+    """A caller of the repository: a worker's invocation, a sweep or a client."""
 
     def __init__(self, world: "World", name: str) -> None:
         self._world = world
@@ -48,16 +48,16 @@ class Process:
         self._ids = 0
 
     def clock(self) -> datetime:
-        """This process's idea of the time."""
+        """Return the time as this process sees it."""
         return self._world.now + self._skew
 
     def new_id(self) -> str:
-        """Tokens that name their process, so that the checker knows whose a lease is."""
+        """Return a token that names its process, so that the checker knows the holder of a lease."""
         self._ids += 1
         return f"{self.name}:{self._ids}"
 
     def check(self) -> None:
-        """A dead process does nothing more."""
+        """Raise `Killed` if this process is dead."""
         if self.dead:
             raise Killed
 
@@ -66,14 +66,14 @@ PROCESS: ContextVar[Process] = ContextVar("process")
 
 
 class World:
-    """Everything that the processes share."""
+    """The state that all processes share."""
 
     def __init__(self, seed: int, store: FakeJobRepository) -> None:
         self.random = random.Random(seed)
         self.store = store
         self.positions = FakeStreamPositions()
         self.newer: dict[str, dict[str, str]] = {}
-        """By job: attributes that a newer version wrote, and that nobody may drop."""
+        """By job: attributes that a newer version wrote, and that every writer must keep."""
         self.history = History()
         self.faults: Counter[str] = Counter()
         self.queue: asyncio.Queue[Job] = asyncio.Queue()
@@ -84,7 +84,7 @@ class World:
 
     @property
     def now(self) -> datetime:
-        """The true time."""
+        """The true time, without skew."""
         return NOW + timedelta(seconds=asyncio.get_running_loop().time())
 
     @property
@@ -93,19 +93,19 @@ class World:
         return asyncio.get_running_loop().time() < STORM_SECONDS
 
     def strikes(self, fault: str, probability: float) -> bool:
-        """Whether this fault is injected here; counted."""
+        """Decide whether this fault is injected here, and count it."""
         if not self.stormy or self.random.random() >= probability:
             return False
         self.faults[fault] += 1
         return True
 
     def process(self, kind: str) -> Process:
-        """A new process of this kind."""
+        """Start a new process of this kind."""
         self.names += 1
         return Process(self, f"{kind}-{self.names}")
 
     def start(self, work: Coroutine[object, object, None]) -> None:
-        """Run something beside everything else."""
+        """Run `work` concurrently with everything else."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._ended)
@@ -115,18 +115,18 @@ class World:
         if not task.cancelled() and (bug := task.exception()) is not None:
             self.bugs.append(bug)
 
-    def ring(self, job: Job) -> None:
-        """The stream: a record for each write of `queued`, at least once unless it is lost."""
+    def trigger(self, job: Job) -> None:
+        """Deliver a stream record for a write of `queued`, at least once unless it is lost."""
         if self.strikes("trigger lost", 0.05):
             return
-        copies = 2 if self.strikes("trigger doubled", 0.1) else 1
+        copies = 2 if self.strikes("trigger duplicated", 0.1) else 1
         for _ in range(copies):
-            late = self.random.uniform(60, 400) if self.strikes("trigger late", 0.05) else self.random.uniform(0, 2)
-            asyncio.get_running_loop().call_later(late, self.queue.put_nowait, job)
+            delay = self.random.uniform(60, 400) if self.strikes("trigger delayed", 0.05) else self.random.uniform(0, 2)
+            asyncio.get_running_loop().call_later(delay, self.queue.put_nowait, job)
 
 
 class SimulatedRepository:
-    """The store as one process meets it."""
+    """The store as one process sees it, with faults."""
 
     def __init__(self, world: World, process: Process) -> None:
         self._world = world
@@ -172,24 +172,24 @@ class SimulatedRepository:
     def _applied(self, before: Job | None, after: Job) -> None:
         self._world.history.committed(self._process.name, before, after, self._world.now)
         if after.status == "queued":
-            self._world.ring(after)
+            self._world.trigger(after)
 
     async def _before(self) -> StorageUnavailable | None:
         await self._pause()
         return THROTTLED if self._world.strikes("throttled", 0.05) else None
 
     async def _after(self) -> StorageUnavailable | None:
-        """Between the write and its answer."""
+        """Inject faults between the write and its response."""
         await self._pause()
-        return TIMED_OUT if self._world.strikes("answer lost", 0.05) else None
+        return TIMED_OUT if self._world.strikes("response lost", 0.05) else None
 
     async def _pause(self) -> None:
-        """A network takes its time; and here processes die, or stand still."""
+        """Simulate network latency; processes may die or stop here."""
         self._process.check()
         world = self._world
         if world.strikes("process killed", 0.03):
             self._process.dead = True
             raise Killed
-        stands_still = world.strikes("process stopped", 0.02)
-        await asyncio.sleep(world.random.uniform(60, 300) if stands_still else world.random.uniform(0.001, 0.05))
+        stopped = world.strikes("process stopped", 0.02)
+        await asyncio.sleep(world.random.uniform(60, 300) if stopped else world.random.uniform(0.001, 0.05))
         self._process.check()

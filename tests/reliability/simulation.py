@@ -1,8 +1,9 @@
 """API, stream, workers and sweepers in one process, in virtual time, with seeded faults.
 
-What runs is the product's own code: `JobService`, `run_batch` with `JobExecutor`, `Sweeper`. Around it: a repository
-that throttles, is slow, loses answers after the write was applied, and is where processes die or stand still; a stream
-that loses, repeats, delays and reorders; clocks that are ten minutes apart. The same seed gives the same run.
+The code under test is the product's own: `JobService`, `run_batch` with `JobExecutor`, `Sweeper`. Around it: a
+repository that throttles, is slow, loses responses after the write was applied, and at whose calls processes die or
+stop; a stream that loses, repeats, delays and reorders records; clocks that differ by ten minutes. The same seed gives
+the same run.
 """
 
 import asyncio
@@ -50,11 +51,11 @@ RESERVE = timedelta(seconds=2)
 HEALED_SECONDS = 6 * 3600
 JOBS = 6
 OLDER = Catalogue(())
-"""What a worker of an older version knows, which runs beside the others during a gradual deployment."""
+"""The job types of an older worker, which runs beside the others during a gradual deployment."""
 
 
 class Report(Frozen):
-    """What one seed came to."""
+    """The result of one seed."""
 
     seed: int
     accepted: int
@@ -62,13 +63,13 @@ class Report(Frozen):
     faults: dict[str, int]
     attempts: int
     effects: int
-    """Executions that made their effect; less `accepted` are doubled unless keyed."""
+    """Executions that made their effect; those beyond `accepted` are duplicates, unless the effect is keyed."""
     effects_keyed: int
-    """What is left of them where the effect is keyed by `idempotency_key`."""
+    """Effects that remain when they are keyed by `idempotency_key`."""
 
 
 def simulate(seed: int, store: FakeJobRepository | None = None) -> Report:
-    """One run; raises `Violation` when an invariant does not hold."""
+    """Run one seed; raise `Violation` if an invariant does not hold."""
     return run_in_virtual_time(_simulate(seed, store or FakeJobRepository()))
 
 
@@ -126,7 +127,7 @@ def _handler(world: World) -> Run:
         PROCESS.get().check()
         outcome = world.random.random() if world.stormy else 1.0
         if outcome < 0.1:
-            raise ValueError("as the seed wants it")
+            raise ValueError("as the seed decides")
         if outcome < 0.2:
             return Retry(reason="later")
         if outcome < 0.25:
@@ -137,7 +138,7 @@ def _handler(world: World) -> Run:
 
 
 async def _pump(world: World, catalogue: Catalogue) -> None:
-    """The event source mapping: batches to invocations, and old batches once more."""
+    """Act as the event source mapping: deliver batches to invocations, and sometimes repeat an old batch."""
     while True:
         batch = [await world.queue.get()]
         await asyncio.sleep(world.random.uniform(0, 0.5))
@@ -150,7 +151,7 @@ async def _pump(world: World, catalogue: Catalogue) -> None:
 
 
 async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: int) -> None:
-    """Invoke the worker until it takes the batch, or the tries run out (then only the wake index is left)."""
+    """Invoke the worker until the batch succeeds or the tries are exhausted (then the sweeper recovers the jobs)."""
     left = list(enumerate(batch))
     for _ in range(tries):
         process = world.process("worker")
@@ -183,7 +184,7 @@ def _record(number: int, job: Job) -> dict[str, JsonValue]:
 
 
 async def _schedule(world: World, catalogue: Catalogue, offset: float) -> None:
-    """Two schedules, so that sweeps overlap."""
+    """Start a sweep every minute; two schedules run, so that sweeps overlap."""
     await asyncio.sleep(offset)
     while True:
         world.start(_sweep(world, catalogue))
@@ -199,16 +200,16 @@ async def _sweep(world: World, catalogue: Catalogue) -> None:
 
 
 async def _client(world: World, catalogue: Catalogue, number: int) -> None:
-    """Submits one job, asks again while the answer is unknown, and sometimes changes its mind."""
+    """Submit one job, repeat the request until there is a response, and sometimes cancel or retry the job."""
     await asyncio.sleep(world.random.uniform(0, STORM_SECONDS / 2))
-    wish = Submission(
+    submission = Submission(
         type=TYPE, payload={"text": "x"}, delay_seconds=world.random.uniform(1, 120) if number % 3 == 0 else None
     )
     submitted = None
     for _ in range(8):
-        answer = await _ask(world, lambda api: api.submissions.submit(wish, OWNER, f"key-{number}"), catalogue)
-        if isinstance(answer, Submitted):
-            submitted = answer.job
+        response = await _call(world, lambda api: api.submissions.submit(submission, OWNER, f"key-{number}"), catalogue)
+        if isinstance(response, Submitted):
+            submitted = response.job
             world.history.accepted.add(submitted.id)
             break
         await asyncio.sleep(world.random.uniform(1, 20))
@@ -217,24 +218,24 @@ async def _client(world: World, catalogue: Catalogue, number: int) -> None:
     job_id = submitted.id
     if world.random.random() < 0.3:
         await asyncio.sleep(world.random.uniform(0, 60))
-        await _ask(world, lambda api: api.jobs.cancel(job_id, OWNER), catalogue)
+        await _call(world, lambda api: api.jobs.cancel(job_id, OWNER), catalogue)
     if world.random.random() < 0.5:
         await asyncio.sleep(world.random.uniform(60, 300))
         found = await world.store.get(job_id, NOW)
         if isinstance(found, Job) and isinstance(found.state, Failed | Cancelled):
-            await _ask(world, lambda api: api.jobs.retry(job_id, OWNER), catalogue)
+            await _call(world, lambda api: api.jobs.retry(job_id, OWNER), catalogue)
 
 
 @dataclasses.dataclass(frozen=True)
 class Api:
-    """What a process of the API offers."""
+    """The services of one API process."""
 
     submissions: SubmissionService
     jobs: JobService
 
 
-async def _ask(world: World, call: Callable[[Api], Awaitable[T]], catalogue: Catalogue) -> T | None:
-    """One call of a client's, by a process of the API; None when that died on the way."""
+async def _call(world: World, call: Callable[[Api], Awaitable[T]], catalogue: Catalogue) -> T | None:
+    """Make one call through a new API process; None if that process died during the call."""
     process = world.process("client")
     jobs = SimulatedRepository(world, process)
     service = Api(

@@ -1,10 +1,10 @@
-"""Real processes, a real proxy, a real database: a small run of what `make reliability` does at full size."""
+"""Runs real processes, a real proxy and a real database; `make reliability` does the same at full size."""
 
 from tests.reliability.failing import RULES
 from tests.reliability.faults import SMALL, withstand
 
 
-async def test_nothing_accepted_is_lost_and_nothing_is_committed_twice() -> None:
+async def test_no_accepted_job_is_lost_and_no_change_is_committed_twice() -> None:
     report = await withstand(SMALL)
     assert report.accepted == SMALL.jobs
     assert report.ended == {"succeeded": SMALL.jobs}

@@ -1,4 +1,4 @@
-"""The model of one job, within bounds that take seconds; `make reliability` explores wider ones."""
+"""Explores the model of one job within small bounds; `make reliability` explores larger ones."""
 
 import pytest
 
@@ -6,24 +6,24 @@ from domain.jobs import transitions
 from domain.jobs.job import Job, Running
 from tests.reliability.model import Bounds, Violation, explore
 
-SMALL = Bounds(workers=1, sweepers=1, rings=2, ticks=3, manual_retries=1, cancels=0)
+SMALL = Bounds(workers=1, sweepers=1, deliveries=2, ticks=3, manual_retries=1, cancels=0)
 
 
 @pytest.mark.parametrize(
     "bounds",
     [
         SMALL,
-        Bounds(workers=2, sweepers=1, rings=2, ticks=2, manual_retries=0),
-        Bounds(workers=1, sweepers=2, rings=2, ticks=3, cancels=0, manual_retries=0),
+        Bounds(workers=2, sweepers=1, deliveries=2, ticks=2, manual_retries=0),
+        Bounds(workers=1, sweepers=2, deliveries=2, ticks=3, cancels=0, manual_retries=0),
     ],
 )
-def test_no_way_through_the_model_breaks_an_invariant(bounds: Bounds) -> None:
+def test_no_path_through_the_model_breaks_an_invariant(bounds: Bounds) -> None:
     explored = explore(bounds)
     assert explored.worlds > 1000
     assert {"queued", "running", "retrying", "succeeded", "failed"} <= set(explored.ended)
 
 
-def test_the_model_finds_an_outcome_that_is_not_fenced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_detects_an_outcome_that_is_not_fenced(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = transitions.finish
 
     def unfenced(job: Job, *rest: object) -> object:
@@ -33,10 +33,10 @@ def test_the_model_finds_an_outcome_that_is_not_fenced(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(transitions, "finish", unfenced)
     with pytest.raises(Violation, match="I4"):
-        explore(Bounds(workers=2, sweepers=1, rings=2, ticks=2, cancels=0, manual_retries=0))
+        explore(Bounds(workers=2, sweepers=1, deliveries=2, ticks=2, cancels=0, manual_retries=0))
 
 
-def test_the_model_finds_a_job_that_nobody_would_find(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_detects_a_job_that_no_query_would_find(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = transitions.claim
 
     def forgetful(job: Job, *rest: object) -> object:

@@ -1,4 +1,4 @@
-"""One state machine over the repository port: fake, moto and MiniStack answer alike, in any order of calls."""
+"""One state machine over the repository port: fake, moto and MiniStack return the same, in any order of calls."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ EXAMPLES = {"fake": 60, "moto": 8, "ministack": 12}
 
 
 class Machine(RuleBasedStateMachine):
-    """What the repository must hold is a dictionary; every rule compares the two."""
+    """A dictionary holds what the repository must contain; every rule compares the two."""
 
     jobs = Bundle("jobs")
 
@@ -49,7 +49,7 @@ class Machine(RuleBasedStateMachine):
         self.repository = repository
         self.listing = listing
         self.loop = loop
-        # Every machine's jobs are its own, on a table that others use too.
+        # Each machine has its own owner and job type, because all machines share one table.
         self.owner = str(uuid.uuid4())
         self.type = f"type-{self.owner}"
         self.now = NOW
@@ -85,13 +85,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(job_id=jobs, behind=st.integers(min_value=1, max_value=3))
     def write_on_a_stale_version(self, job_id: str, behind: int) -> None:
-        standing = self.held[job_id]
-        stale = standing.model_copy(update={"version": standing.version + 1})
-        refused = self.run(self.repository.replace(stale, standing.version - behind))
-        assert refused == VersionConflict(job_id=job_id, current=standing)
+        current = self.held[job_id]
+        stale = current.model_copy(update={"version": current.version + 1})
+        refused = self.run(self.repository.replace(stale, current.version - behind))
+        assert refused == VersionConflict(job_id=job_id, current=current)
 
     @rule(job_id=jobs)
-    def write_what_is_not_there(self, job_id: str) -> None:
+    def replace_a_missing_job(self, job_id: str) -> None:
         missing = self.held[job_id].model_copy(update={"id": str(uuid.uuid4())})
         refused = self.run(self.repository.replace(missing, missing.version))
         assert refused == VersionConflict(job_id=missing.id, current=None)
@@ -114,7 +114,7 @@ class Machine(RuleBasedStateMachine):
         assert listed == [summary_of(job) for _, _, job in sorted(failed, key=lambda entry: entry[:2], reverse=True)]
 
     @rule()
-    def look_what_is_due(self) -> None:
+    def list_the_due(self) -> None:
         found: dict[str, object] = {}
         for shard in self.repository.wake_shards:
             after, more = None, True
@@ -137,7 +137,7 @@ class Machine(RuleBasedStateMachine):
         limit: int,
         ask: Callable[[PageRequest], Coroutine[object, object, Page[JobSummary] | BadCursor | Unavailable]],
     ) -> list[JobSummary]:
-        """All that the pages of `limit` jobs hold."""
+        """Read all pages of `limit` jobs."""
         listed: list[JobSummary] = []
         cursor = None
         while True:
@@ -166,7 +166,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def _order(job: Job, status: Status | None) -> tuple[datetime, str]:
-    """The last created first; of failed or cancelled ones, the last to end."""
+    """Sort key: creation time, or the end time when listing failed or cancelled jobs."""
     ended = job.state.finished_at if isinstance(job.state, Failed | Cancelled) and status else job.created_at
     return ended, job.id
 
@@ -178,7 +178,7 @@ def _on_a_fake(loop: asyncio.AbstractEventLoop) -> Machine:
 
 @pytest.fixture(params=sorted(EXAMPLES))
 def held_in(request: pytest.FixtureRequest) -> Iterator[tuple[str, Callable[[], Machine]]]:
-    """Makes machines on one kind of repository, with a loop and a client of their own."""
+    """Return a factory of machines on one kind of repository, with their own event loop and client."""
     kind = str(request.param)
     loop = asyncio.new_event_loop()
     if kind == "fake":
@@ -191,10 +191,10 @@ def held_in(request: pytest.FixtureRequest) -> Iterator[tuple[str, Callable[[], 
     loop.close()
 
 
-def test_every_repository_answers_as_the_model_does(held_in: tuple[str, Callable[[], Machine]]) -> None:
+def test_every_repository_behaves_like_the_model(held_in: tuple[str, Callable[[], Machine]]) -> None:
     kind, make = held_in
     run_state_machine_as_test(
-        make,  # type: ignore[arg-type]  # a factory will do, says its documentation
+        make,  # type: ignore[arg-type]  # its documentation allows a factory
         settings=settings(
             max_examples=EXAMPLES[kind],
             stateful_step_count=30,

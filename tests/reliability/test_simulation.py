@@ -1,4 +1,4 @@
-"""A thousand seeded runs of the whole machine; `pytest tests/reliability --seed N` repeats one."""
+"""Runs a thousand seeds of the simulation; `pytest tests/reliability --seed N` repeats one."""
 
 from collections import Counter
 
@@ -14,8 +14,8 @@ from tests.reliability.simulation import simulate
 SEEDS = 1000
 PARTS = 4
 FAULTS = {
-    "answer lost", "batch replayed", "newer writer", "older worker", "process killed", "process stopped", "throttled",
-    "trigger doubled", "trigger late", "trigger lost",
+    "batch replayed", "newer writer", "older worker", "process killed", "process stopped", "response lost", "throttled",
+    "trigger delayed", "trigger duplicated", "trigger lost",
 }  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_the_same_seed_gives_the_same_run(seed: int) -> None:
 
 
 class Careless(FakeJobRepository):
-    """Writes without looking at the version."""
+    """Writes without checking the version."""
 
     async def replace(self, job: Job, expected_version: int) -> Job | VersionConflict | ItemTooLarge:
         del expected_version
@@ -48,6 +48,6 @@ class Careless(FakeJobRepository):
         return job
 
 
-def test_the_checker_finds_writes_without_a_condition() -> None:
+def test_the_checker_detects_writes_without_a_condition() -> None:
     with pytest.raises(Violation, match="I3"):
         _ = [simulate(seed, Careless()) for seed in range(50)]

@@ -1,4 +1,4 @@
-"""An event loop whose time jumps: what waits an hour waits no time, and the same program runs the same way again."""
+"""An event loop in virtual time: waiting an hour takes no time, and the same program always runs the same way."""
 
 import asyncio
 import selectors
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting, it moves the clock."""
+    """Advances the clock instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise RuntimeError("everything waits, and nothing will ever happen")
+            raise RuntimeError("all tasks wait, and no timer is pending")
         self.now += max(timeout, 0.0)
         return []
 
@@ -35,7 +35,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_in_virtual_time(work: Coroutine[object, object, T]) -> T:
-    """Run `work` to its end."""
+    """Run `work` to completion in virtual time."""
     loop = VirtualLoop()
     try:
         return loop.run_until_complete(work)

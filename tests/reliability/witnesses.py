@@ -1,6 +1,6 @@
-"""Those who look on while `faults.py` breaks things: clients, who remember what they were told, and an observer.
+"""The observers of `faults.py`: clients, which remember their responses, and a reader of the stream.
 
-The observer follows the table's stream, straight from the database, and checks each change.
+The reader takes the table's stream directly from the database and checks each change.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ PATIENCE_SECONDS = 300
 
 
 class Clients:
-    """They submit each job with an idempotency key until it is accepted, and look at jobs in between."""
+    """Submit each job with an idempotency key until it is accepted, and read jobs in between."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url
         self._headers = {"authorization": f"Bearer {token}"}
         self.accepted: dict[str, str] = {}
-        """The job that each idempotency key stands for."""
-        self.told: dict[str, set[str]] = {}
-        """Final states that a client was shown, by job."""
+        """The job of each idempotency key."""
+        self.shown: dict[str, set[str]] = {}
+        """Final states in responses to clients, by job."""
         self.refused = 0
 
     async def submit_all(self, plans: tuple[dict[str, str], ...]) -> None:
@@ -51,36 +51,36 @@ class Clients:
     async def _submit(self, client: httpx.AsyncClient, key: str, plan: dict[str, str]) -> None:
         body = {"type": "test.note", "payload": plan}
         while key not in self.accepted:
-            answer = await self._ask(client, "POST", "/v1/jobs", {"idempotency-key": key}, body)
-            if answer is not None:
-                if answer.status_code not in {200, 202}:
-                    raise Violation(f"I8: a submission was answered {answer.status_code}: {answer.text}")
-                self.accepted[key] = str(answer.json()["id"])
+            response = await self._request(client, "POST", "/v1/jobs", {"idempotency-key": key}, body)
+            if response is not None:
+                if response.status_code not in {200, 202}:
+                    raise Violation(f"I8: a submission got the response {response.status_code}: {response.text}")
+                self.accepted[key] = str(response.json()["id"])
         earlier = list(self.accepted.values())[len(self.accepted) // 2]
-        seen = await self._ask(client, "GET", f"/v1/jobs/{earlier}", {}, None)
+        seen = await self._request(client, "GET", f"/v1/jobs/{earlier}", {}, None)
         if seen is not None:
             if seen.status_code != httpx.codes.OK:
-                raise Violation(f"I1: an accepted job was answered {seen.status_code}: {seen.text}")
+                raise Violation(f"I1: a request for an accepted job got the response {seen.status_code}: {seen.text}")
             if seen.json()["status"] in {"succeeded", "failed", "cancelled"}:
-                self.told.setdefault(earlier, set()).add(str(seen.json()["status"]))
+                self.shown.setdefault(earlier, set()).add(str(seen.json()["status"]))
 
-    async def _ask(
+    async def _request(
         self, client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str], body: object
     ) -> httpx.Response | None:
-        """The answer; None after a refusal, when it is time to ask again."""
+        """Return the response; None after a 5xx or no response, when the request should be repeated."""
         try:
-            answer = await client.request(method, path, headers=headers, json=body)
+            response = await client.request(method, path, headers=headers, json=body)
         except httpx.TransportError:
-            answer = None
-        if answer is not None and answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
-            return answer
+            response = None
+        if response is not None and response.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
+            return response
         self.refused += 1
         await asyncio.sleep(0.2)
         return None
 
 
 class Observer:
-    """Follows the table's stream, straight from the database, and checks each change."""
+    """Follows the table's stream, directly from the database, and checks each change."""
 
     def __init__(self, client: "DynamoDBClient", streams: "DynamoDBStreamsClient") -> None:
         self.client = client
@@ -91,14 +91,14 @@ class Observer:
         self._iterator: str | None = None
         self._empty_polls = 0
 
-    async def follow_anew(self) -> None:
-        """From the beginning of the stream, as it is now."""
+    async def follow_from_start(self) -> None:
+        """Follow the table's current stream from its beginning."""
         arn = (await self.client.describe_table(TableName="JobsTable"))["Table"]["LatestStreamArn"]
         shards = (await self._streams.describe_stream(StreamArn=arn))["StreamDescription"]["Shards"]
-        answer = await self._streams.get_shard_iterator(
+        response = await self._streams.get_shard_iterator(
             StreamArn=arn, ShardId=shards[0]["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )
-        self._iterator = answer["ShardIterator"]
+        self._iterator = response["ShardIterator"]
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -107,19 +107,19 @@ class Observer:
             if iterator is None:
                 await asyncio.sleep(0.1)
                 continue
-            answer = await self._streams.get_records(ShardIterator=iterator)
-            records = cast("list[dict[str, dict[str, object]]]", answer["Records"])
+            response = await self._streams.get_records(ShardIterator=iterator)
+            records = cast("list[dict[str, dict[str, object]]]", response["Records"])
             for record in records:
                 self._check(record["dynamodb"])
             self._empty_polls = 0 if records else self._empty_polls + 1
             if self._iterator == iterator:
-                self._iterator = answer["NextShardIterator"]
+                self._iterator = response["NextShardIterator"]
             if not records:
                 await asyncio.sleep(0.2)
 
     async def caught_up(self) -> None:
-        """Everything that was written has been read; then the database may go."""
-        # The slowest of the calls under way is written after its time-out.
+        """Wait until every write has been read from the stream, then stop reading."""
+        # The slowest call in progress is written after its timeout.
         await asyncio.sleep(4)
         self._empty_polls = 0
         await until(lambda: self._empty_polls > 1)
@@ -130,7 +130,7 @@ class Observer:
         return all(job_id in self.jobs and is_final(self.jobs[job_id]) for job_id in ids)
 
     def unfinished(self) -> str:
-        """Which jobs have not, for a person."""
+        """Describe the jobs that have not ended, for the failure message."""
         return str([(job.id, job.status, job.attempt) for job in self.jobs.values() if not is_final(job)][:10])
 
     def _check(self, change: Mapping[str, object]) -> None:
@@ -159,7 +159,7 @@ async def observing(url: str) -> AsyncIterator[Observer]:
         session.client("dynamodbstreams", endpoint_url=url) as streams,
     ):
         observer = Observer(client, streams)
-        await observer.follow_anew()
+        await observer.follow_from_start()
         running = asyncio.create_task(observer.run())
         try:
             yield observer
@@ -171,7 +171,7 @@ async def observing(url: str) -> AsyncIterator[Observer]:
 
 
 async def table_of(client: "DynamoDBClient") -> dict[str, Job]:
-    """What is in the table in the end; only a test may scan it."""
+    """Read the whole table; only tests scan it."""
     jobs: dict[str, Job] = {}
     async for page in client.get_paginator("scan").paginate(TableName="JobsTable", ConsistentRead=True):
         for item in page["Items"]:
@@ -181,9 +181,9 @@ async def table_of(client: "DynamoDBClient") -> dict[str, Job]:
     return jobs
 
 
-async def until(condition: Callable[[], bool], told: Callable[[], str] = lambda: "") -> None:
+async def until(condition: Callable[[], bool], details: Callable[[], str] = lambda: "") -> None:
     ends = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > ends:
-            raise Violation(f"I1: not ended after {PATIENCE_SECONDS} s: {told()}")
+            raise Violation(f"I1: not ended after {PATIENCE_SECONDS} s: {details()}")
         await asyncio.sleep(0.2)

@@ -2,7 +2,7 @@
 
 import gc
 
-# What importing makes is not garbage: to look for some on the way costs a fifth of a cold start.
+# Importing creates no garbage, and looking for some costs a fifth of a cold start.
 gc.disable()
 
 import os
@@ -28,7 +28,7 @@ TEXT = ["text/", "application/json", "application/problem+json", "application/ja
 def build(
     runtime: Runtime, listing: JobListing, logger: Logger, job_types: Catalogue, settings: ApiSettings
 ) -> Callable[[Event, LambdaContext], Event]:
-    """The handler on this environment's loop and repositories."""
+    """Build the Lambda handler on this environment's event loop and repositories."""
     app = create_app(
         runtime.jobs,
         listing,
@@ -59,6 +59,6 @@ def _start() -> Callable[[Event, LambdaContext], Event]:
 
 handler = _start()
 
-# And it stays: later collections need not look at it.
+# Imported objects live for the whole process, so later collections skip them.
 gc.freeze()
 gc.enable()

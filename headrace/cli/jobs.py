@@ -39,7 +39,7 @@ def submit(
     if (payload is None) == (source is None):
         raise click.UsageError("give either --payload or --file")
     if key is not None and not _KEY.fullmatch(key):
-        fail("invalid_idempotency_key: a key has 1 to 255 printable ASCII characters", ExitCode.INVALID)
+        fail("invalid_idempotency_key: a key must be 1 to 255 printable ASCII characters", ExitCode.INVALID)
     text = payload.encode() if payload is not None else read_limited(source, "the payload") if source else b""
     read_json(text, "the payload")
     # The document is sent as written; parsing and serializing it would change numbers.

@@ -93,5 +93,5 @@ def _cost(operation: str, response: MeteredResponse) -> Cost:
 
 
 def _read_units(item: "Mapping[str, Attribute]") -> float:
-    """Units of an eventually consistent read (Developer Guide, "Read consistency"); MiniStack omits them for batches."""
+    """Units of an eventually consistent read (Developer Guide, "Read consistency"); MiniStack omits for batches."""
     return math.ceil(item_size(item) / READ_UNIT_BYTES) / 2

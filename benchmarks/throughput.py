@@ -44,7 +44,7 @@ DOCUMENTS = {"iowa-electricity.csv": 1500, "us-employment.csv": 500}
 """The document of each job, and the number of jobs: 1.5 KB with 0.2 ms of work, 18 KB with 3 ms."""
 SUBMISSIONS = 600
 WORKERS = 4
-"""Worker processes. The template permits ten, but the benchmark has two CPUs, and the published results are for four."""
+"""Worker processes. The template permits ten, but the benchmark has two CPUs, and published results use four."""
 PROCESSES = ("database", "functions", "this")
 """`this` runs the bare loop or the event source mapping."""
 EFFICIENCY_TARGET = 0.8

@@ -1,1 +1,1 @@
-"""Programs that measure; `make bench` runs them and writes RESULTS.md."""
+"""Benchmarks; `make bench` runs them and writes RESULTS.md."""

@@ -1,4 +1,4 @@
-"""`make bench`: measures everything and writes RESULTS.md."""
+"""`make bench`: runs all benchmarks and writes RESULTS.md."""
 
 import asyncio
 import os
@@ -15,9 +15,9 @@ PACKAGES = ("aioboto3", "aiobotocore", "aiohttp", "aws-lambda-powertools", "fast
 
 
 def main() -> None:
-    """Measure, and write what was found."""
+    """Run all benchmarks and write their results."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
-    # What counts comes first, what takes the time after it: a machine that still settles disturbs only the latter.
+    # Counts are measured before times, because a machine that is still settling disturbs only times.
     artifacts = bundle.table(bundle.measure())
     kept = memory.table(asyncio.run(memory.measure()))
     scales = asyncio.run(scale.measure())
@@ -34,56 +34,57 @@ Written by `make bench`. Read the ratios: absolute times on a shared machine mea
 
 ## Cold start
 
-CPU time from the start of the interpreter to the first answer; medians of {cold_start.STARTS}, interleaved. Headrace as
-`sam build` makes it; the naive handlers ([naive/](naive)) on the same versions of the packages, as installed.
+CPU time from the start of the interpreter to the first response; medians of {cold_start.STARTS}, interleaved. Headrace
+as built by `sam build`; the naive handlers ([naive/](naive)) on the same versions of the packages, as installed.
 
 {starts}
 
 ## Bundle
 
-Each function as `make build` makes it for python3.13 on arm64.
+Each function as built by `make build` for python3.13 on arm64.
 
 {artifacts}
 
 ## Write units
 
-Where the units of a job of 1 KB go, as MiniStack charges them, which charges as DynamoDB does
-(`ReturnConsumedCapacity=INDEXES`). Claim and finish are all that the worker asks of the database.
+The units that a job of 1 KB consumes, as charged by MiniStack, which follows DynamoDB's rules
+(`ReturnConsumedCapacity=INDEXES`). Claim and finish are the worker's only calls to the database.
 
 {units}
 
 ## Repository
 
 A job of 1 KB is created, claimed and finished on MiniStack: through the repository, transitions included, and by the
-same three conditional writes on a bare client; {repository.CONCURRENCY} at a time, {repository.ROUNDS} rounds.
+same three conditional writes on a bare client; {repository.CONCURRENCY} concurrently, {repository.ROUNDS} rounds.
 
 {overhead}
 
 ## Throughput
 
-Jobs a second on one MiniStack, the contenders in turn, {throughput.ROUNDS} rounds; a ratio is the median of the
-rounds', with their range. *Drained*: from the stream to the stored result, `csv.profile` of a document of
+Jobs per second on one MiniStack, the contenders in turn, {throughput.ROUNDS} rounds; a ratio is the median of the
+rounds' ratios, with their range. *Drained*: from the stream to the stored result, `csv.profile` of a document of
 `examples/data`. Headrace is the local stack's event source mapping and its four worker processes; the bare loop is one
-process that reads the stream with aiobotocore, claims, runs and finishes, {contenders.LANES} at a time, no more; the
-tutorial's worker is a sequential stream handler on boto3's resource with Lambda's defaults. *Submitted*: API Gateway
-events to eight warm environments, {contenders.SUBMITTERS} at a time. *CPU*: of the processes, for one drained job.
+process that does no more than read the stream with aiobotocore, claim, run and finish, {contenders.LANES} jobs
+concurrently; the tutorial's worker is a sequential stream handler on boto3's resource with Lambda's defaults.
+*Submitted*: API Gateway events to eight warm environments, {contenders.SUBMITTERS} concurrently. *CPU*: of the
+processes, per drained job.
 
 {rates}
 
-Where the time of a drained job goes, and what was tried: [decision 011](../docs/decisions/011-worker-efficiency.md).
+How the time of a drained job is spent, and what was tried: [decision 011](../docs/decisions/011-worker-efficiency.md).
 
 ## API
 
-A warm submission through the Lambda handler, event in and answer out; the database answers at once. The bare route is
-FastAPI on Mangum, validates the same body and answers with the same view.
+A warm submission through the Lambda handler, from event to response; the database is a fake that returns at once. The
+bare route is FastAPI on Mangum, which validates the same body and returns the same view.
 
 {call}
 
 ## Scale
 
-Calls and capacity units of the operations, with more and more jobs in one table on MiniStack. Half of the jobs belong
-to the owner who asks, half have ended, half are scheduled. A page is a query of the index and one batch read; MiniStack
-reports no units for the latter, so they are counted by DynamoDB's rule.
+Calls and capacity units of the operations, with a growing number of jobs in one table on MiniStack. Half of the jobs
+belong to the calling owner; half have ended, half are scheduled. A page is a query of the index and one batch read;
+MiniStack reports no units for the latter, so they are computed by DynamoDB's rule.
 
 {sizes}
 
@@ -95,7 +96,7 @@ reports no units for the latter, so they are counted by DynamoDB's rule.
 
 ## Cost
 
-From these units and CPU times and the public prices, with the formula, beside others: [docs/cost.md](../docs/cost.md).
+Computed from these units, CPU times and public prices; formula and comparisons are in [docs/cost.md](../docs/cost.md).
 """
     RESULTS.write_text(text)
     print(text)

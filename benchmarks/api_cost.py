@@ -1,6 +1,6 @@
-"""What a warm `POST /v1/jobs` costs in the function, beside a bare route; the database answers at once.
+"""CPU time of a warm `POST /v1/jobs` in the function, compared with a bare route; the database is a fake.
 
-The bare route is FastAPI on Mangum: it validates the same body and answers with the same view of a job.
+The bare route is FastAPI on Mangum: it validates the same body and returns the same view of a job.
 """
 
 import json
@@ -42,26 +42,26 @@ TARGET = 2.0
 
 
 class ApiCost(Frozen):
-    """CPU microseconds of one call: medians of the rounds."""
+    """CPU microseconds per call: medians of the rounds."""
 
     bare: float
     headrace: float
 
     @property
     def ratio(self) -> float:
-        """Of Headrace to the bare route."""
+        """Headrace's time divided by that of the bare route."""
         return self.headrace / self.bare
 
 
-class _Answering(FakeJobRepository):
-    """Takes every job, and keeps none."""
+class _AcceptingAll(FakeJobRepository):
+    """Accepts every job and stores none."""
 
     async def add(self, job: Job, now: datetime) -> Job:
         del now
         return job
 
 
-class _Known(FakeUserRepository):
+class _OneUser(FakeUserRepository):
     """Knows one user."""
 
     _user = sample_user("member")
@@ -75,7 +75,7 @@ class _Context:
 
 
 def measure() -> ApiCost:
-    """Both in turns, on one event, in one process."""
+    """Measure both in turns, with one event, in one process."""
     parameters = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
     os.environ.update(load_stack(parameters).functions["ApiFunction"].environment)
     event: dict[str, JsonValue] = json.loads((ROOT / "events" / "samples" / "api_submit.json").read_text())
@@ -89,12 +89,14 @@ def measure() -> ApiCost:
 
 
 def _headrace() -> Callable[[dict[str, JsonValue]], object]:
-    # Built at import, from the environment.
+    # Imported late, because the module builds its handler from the environment at import.
     from functions.api.handler import TEXT
 
     store = FakeJobRepository()
     logger = Logger("benchmark", level="WARNING")
-    app = create_app(_Answering(), FakeJobListing(store), _Known(), load_job_types("job_types"), now, new_id, logger)
+    app = create_app(
+        _AcceptingAll(), FakeJobListing(store), _OneUser(), load_job_types("job_types"), now, new_id, logger
+    )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
     return lambda event: mangum(readable(event), _Context())  # type: ignore[arg-type]
 
@@ -115,9 +117,9 @@ def _bare() -> Callable[[dict[str, JsonValue]], object]:
 
 
 def _cpu_of(call: Callable[[dict[str, JsonValue]], object], event: dict[str, JsonValue]) -> float:
-    answer = call(event)
-    if not isinstance(answer, dict) or answer.get("statusCode") != HTTPStatus.ACCEPTED:
-        raise ValueError(f"answered {answer}")
+    response = call(event)
+    if not isinstance(response, dict) or response.get("statusCode") != HTTPStatus.ACCEPTED:
+        raise ValueError(f"returned {response}")
     began = time.process_time()
     for _ in range(CALLS):
         call(event)
@@ -125,9 +127,9 @@ def _cpu_of(call: Callable[[dict[str, JsonValue]], object], event: dict[str, Jso
 
 
 def table(found: ApiCost) -> str:
-    """As Markdown."""
+    """Format the results as a Markdown table."""
     return "\n".join((
-        "| CPU µs of one call | bare route | Headrace | ratio | target |",
+        "| CPU µs per call | bare route | Headrace | ratio | target |",
         "|---|---|---|---|---|",
         f"| warm `POST /v1/jobs` | {found.bare:.0f} | {found.headrace:.0f} | {found.ratio:.2f} | {TARGET} |",
     ))  # fmt: skip

@@ -1,4 +1,4 @@
-"""How large each function is as it is deployed, unzipped."""
+"""Measures the unzipped size of each function's artifact."""
 
 import tempfile
 from pathlib import Path
@@ -8,7 +8,7 @@ from scripts.sizes import MEGABYTE, own_limits
 
 
 def measure() -> dict[str, float]:
-    """Megabytes of each artifact, by function."""
+    """Build the artifacts and return their megabytes by function."""
     with tempfile.TemporaryDirectory() as folder:
         for function in own_limits():
             build(function, Path(folder) / function, DEFAULT_TARGET)
@@ -20,7 +20,7 @@ def measure() -> dict[str, float]:
 
 
 def table(found: dict[str, float]) -> str:
-    """As Markdown."""
+    """Format the results as a Markdown table."""
     return "\n".join((
         "| MB unzipped | measured | limit |",
         "|---|---|---|",

@@ -1,7 +1,7 @@
-"""Cold starts: CPU time from the start of the interpreter to a function's first answer, imports and clients included.
+"""Cold starts: CPU time from interpreter start to a function's first response, including imports and clients.
 
-The artifact that `sam build` makes, beside the naive handler: the same versions of the same packages as they are
-installed, not byte-compiled. Each start is a process of its own without any other package; the database is MiniStack.
+Compares the artifact of `sam build` with the naive handler, which runs on the same versions of the packages as
+installed, not byte-compiled. Each start is a separate process without any other package; the database is MiniStack.
 """
 
 import asyncio
@@ -47,35 +47,35 @@ class Context:
     def get_remaining_time_in_millis(self): return 60000
 sys.path.insert(0, sys.argv[1])
 event = json.load(sys.stdin)
-answer = importlib.import_module(sys.argv[2]).handler(event, Context())
+response = importlib.import_module(sys.argv[2]).handler(event, Context())
 cpu = time.process_time()
 sys.stdout.flush()
-os.write(2, json.dumps([cpu * 1000, answer], default=str).encode())
+os.write(2, json.dumps([cpu * 1000, response], default=str).encode())
 os._exit(0)
 """
 
 
 class ColdStart(Frozen):
-    """CPU milliseconds of one function: medians."""
+    """Median CPU milliseconds of the cold starts of one function."""
 
     function: str
     naive: float
-    """The naive handler on the packages that Headrace has, as installed."""
+    """The naive handler on Headrace's packages, as installed."""
     naive_compiled: float
     naive_boto3: float
     """The naive handler on boto3, as installed: no aiohttp, no aiobotocore."""
     headrace: float
     target: float
-    """Headrace may take this part of the naive handler's time."""
+    """The largest acceptable `ratio`."""
 
     @property
     def ratio(self) -> float:
-        """Of Headrace to the naive handler as installed."""
+        """Headrace's time divided by that of the naive handler as installed."""
         return self.headrace / self.naive
 
 
 async def measure() -> tuple[ColdStart, ...]:
-    """Every function, interleaved, so that a busy minute of the machine meets all alike."""
+    """Measure every function, interleaved, so that load on the machine affects all of them alike."""
     os.environ.update(local_credentials())
     stack = load_stack(PARAMETERS)
     with tempfile.TemporaryDirectory() as temporary:
@@ -107,7 +107,7 @@ async def measure() -> tuple[ColdStart, ...]:
 
 
 def _places(folder: Path) -> dict[tuple[str, str], tuple[Path, str]]:
-    """Where the code of each function of each kind lies, and the module of its handler."""
+    """Build each kind of each function; returns the folder of its code and the module of its handler."""
     naive, compiled = folder / "naive", folder / "naive-compiled"
     subprocess.run(
         [str(ROOT / ".venv/bin/uv"), "pip", "install", "--quiet", "--require-hashes", "--link-mode", "copy",
@@ -130,7 +130,7 @@ def _places(folder: Path) -> dict[tuple[str, str], tuple[Path, str]]:
 
 
 async def an_event(function: str, kind: str, client: LazyClient, stack: Stack, url: str) -> JsonValue:
-    """What invokes this function; for the worker, the doorbell of a job that is stored first."""
+    """Create an event for this function; for the worker, store a job first and return its stream record."""
     match function:
         case "api":
             return sample("api_submit")
@@ -152,13 +152,13 @@ async def an_event(function: str, kind: str, client: LazyClient, stack: Stack, u
 
 
 def sample(name: str) -> JsonValue:
-    """An event of `events/samples`."""
+    """Read an event of `events/samples`."""
     document: JsonValue = json.loads((ROOT / "events" / "samples" / f"{name}.json").read_text())
     return document
 
 
 def _start(place: Path, module: str, event: JsonValue, stack: Stack, url: str) -> float:
-    """CPU milliseconds of one process; raises when the function does not answer as it should."""
+    """Measure the CPU milliseconds of one process; raises when the function's response is wrong."""
     environment = {
         **{name: value for function in stack.functions.values() for name, value in function.environment.items()},
         **local_credentials(),
@@ -171,20 +171,20 @@ def _start(place: Path, module: str, event: JsonValue, stack: Stack, url: str) -
         [base, "-S", "-c", CHILD, str(place), module],
         input=json.dumps(event), capture_output=True, text=True, check=True, env=environment, cwd=place,
     )  # fmt: skip
-    milliseconds, answer = json.loads(done.stderr.splitlines()[-1])
+    milliseconds, response = json.loads(done.stderr.splitlines()[-1])
     if (
-        answer.get("statusCode") != HTTPStatus.ACCEPTED
-        and answer.get("batchItemFailures") != []
-        and "moved" not in answer
+        response.get("statusCode") != HTTPStatus.ACCEPTED
+        and response.get("batchItemFailures") != []
+        and "moved" not in response
     ):
-        raise ValueError(f"{module} answered {answer}")
+        raise ValueError(f"{module} returned {response}")
     return float(milliseconds)
 
 
 def table(found: tuple[ColdStart, ...]) -> str:
-    """As Markdown."""
+    """Format the results as a Markdown table."""
     lines = [
-        "| CPU ms to the first answer | Headrace | naive | of it | target | naive, byte-compiled | naive on boto3 |",
+        "| CPU ms to the first response | Headrace | naive | ratio | target | naive, byte-compiled | naive on boto3 |",
         "|---|---|---|---|---|---|---|",
         *(
             f"| {each.function} | {each.headrace:.0f} | {each.naive:.0f} | {each.ratio:.2f} | {each.target} "

@@ -1,4 +1,4 @@
-"""Who takes part in `throughput.py`: Headrace's functions, a bare loop on a client, the tutorial's; on one server."""
+"""The contenders of `throughput.py`: Headrace's functions, a bare client loop, and the tutorial's functions."""
 
 import asyncio
 import uuid
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SUBMITTERS = 16
 LANES = 32
-"""Jobs that the bare loop has under way at once."""
+"""How many jobs the bare loop runs concurrently."""
 BARE_CONFIG = AioConfig(max_pool_connections=LANES)
 
 TUTORIAL_TABLE = Table(
@@ -61,7 +61,7 @@ TUTORIAL_TABLE = Table(
     },
     ttl_attribute=None,
 )
-"""Jobs by id and by owner, as tutorials declare it: indexes with all attributes."""
+"""A table of jobs by id and by owner, as tutorials declare it: its index projects all attributes."""
 
 
 TUTORIAL_MAPPING = EventSourceMapping(
@@ -70,11 +70,11 @@ TUTORIAL_MAPPING = EventSourceMapping(
     patterns=({"eventName": ["INSERT"]},),
     report_batch_item_failures=True,
 )
-"""Lambda's defaults: batches of 100, one at a time for each shard."""
+"""Lambda's defaults: batches of 100, one at a time per shard."""
 
 
 class Bench:
-    """One server, its clients, and the functions that run on it."""
+    """A database server, its clients, and the functions that run on it."""
 
     def __init__(
         self,
@@ -91,15 +91,15 @@ class Bench:
         self.client = client
         self.streams = streams
         self.pumped = pumped
-        """The event source mapping's own client of the streams: it changes how answers are read."""
+        """A separate client for the event source mapping, which changes how this client parses responses."""
         self.environment = {**stack.functions["ApiFunction"].environment, **local_credentials(),
                             "AWS_ENDPOINT_URL_DYNAMODB": url}  # fmt: skip
 
     async def fresh(self, *tables: Table) -> None:
-        """Empty tables with empty streams, and nothing else on the server.
+        """Reset the server to these tables, empty, with empty streams.
 
-        MiniStack keeps the streams of deleted tables: with each round its garbage collections took longer, up to
-        a second, and met one contender more often than another.
+        MiniStack keeps the streams of deleted tables; without a reset its garbage collections grew to a second over
+        the rounds, and hit some contenders more often than others.
         """
         async with httpx.AsyncClient() as http:
             (await http.post(f"{self.url}/_ministack/reset")).raise_for_status()
@@ -111,7 +111,7 @@ class Bench:
 
     @asynccontextmanager
     async def pool(self, function: LambdaFunction, size: int) -> AsyncIterator[FunctionPool]:
-        """Warm environments of a function."""
+        """Yield a pool of `size` warm environments of a function."""
         pool = FunctionPool(function, self.environment, self.folder / f"{function.name}.log", size)
         await asyncio.gather(*(pool.warm_up() for _ in range(size)))
         try:
@@ -121,13 +121,13 @@ class Bench:
 
 
 def tutorial_function(bench: Bench, name: str, handler: str) -> LambdaFunction:
-    """A function of the tutorial's, with the memory and time-out of ours."""
+    """A function of the tutorial, with the memory and timeout of Headrace's worker."""
     worker = bench.stack.functions["WorkerFunction"]
     return worker.model_copy(update={"name": f"Tutorial-{name}", "handler": handler})
 
 
 async def fill(bench: Bench, document: str, jobs: int) -> None:
-    """A fresh table with queued jobs, and their doorbells in its stream."""
+    """Fill a fresh table with queued jobs, whose stream records are the worker's triggers."""
     await bench.fresh(bench.stack.tables["JobsTable"])
     lazy = LazyClient(bench.url)
     repository = job_repository(settings(bench.stack, bench.url), lazy)
@@ -144,7 +144,7 @@ async def fill(bench: Bench, document: str, jobs: int) -> None:
 
 
 async def fill_tutorial(bench: Bench, document: str, jobs: int) -> None:
-    """The same for the tutorial's table."""
+    """Fill the tutorial's table, freshly created, with queued jobs."""
     await bench.fresh(TUTORIAL_TABLE)
 
     async def add() -> None:
@@ -162,7 +162,7 @@ async def fill_tutorial(bench: Bench, document: str, jobs: int) -> None:
 
 
 async def bare_loop(bench: Bench, jobs: int) -> None:
-    """A loop on a client, as its author would write it: read the shard; claim, run, finish, 32 at a time."""
+    """The least code on a client that does the work: read the shard; claim, run and finish, 32 jobs concurrently."""
     client, streams, stream = bench.client, bench.streams, await bench.stream()
     queue: asyncio.Queue[Mapping[str, Attribute]] = asyncio.Queue()
 
@@ -191,9 +191,9 @@ async def bare_loop(bench: Bench, jobs: int) -> None:
     start = await streams.get_shard_iterator(StreamArn=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
     iterator, seen = start["ShardIterator"], 0
     while seen < jobs:
-        answer = await streams.get_records(ShardIterator=iterator)
-        iterator = answer["NextShardIterator"]
-        for record in answer["Records"]:
+        page = await streams.get_records(ShardIterator=iterator)
+        iterator = page["NextShardIterator"]
+        for record in page["Records"]:
             image = record["dynamodb"]["NewImage"]
             if image["status"] == {"S": "queued"}:
                 seen += 1
@@ -206,7 +206,7 @@ async def bare_loop(bench: Bench, jobs: int) -> None:
 
 
 async def through(bench: Bench, mapping: EventSourceMapping, pool: FunctionPool, jobs: int) -> None:
-    """Bring all that is in the stream to a function, by the local stack's event source mapping."""
+    """Deliver all records of the stream to a function, with the local stack's event source mapping."""
     left = jobs
     done = asyncio.Event()
 
@@ -232,7 +232,7 @@ async def through(bench: Bench, mapping: EventSourceMapping, pool: FunctionPool,
 
 
 async def many(work: Callable[[], Awaitable[None]], times: int) -> None:
-    """Do it so many times, 16 at a time."""
+    """Run `work` so many times, 16 concurrently."""
     left = iter(range(times))
 
     async def lane() -> None:

@@ -1,4 +1,4 @@
-"""Whether a function's memory stays as it is: ten thousand warm invocations of each artifact, on MiniStack."""
+"""Checks for memory growth: ten thousand warm invocations of each artifact, on MiniStack."""
 
 import asyncio
 import json
@@ -33,9 +33,9 @@ sys.path.insert(0, sys.argv[1])
 handler = importlib.import_module(sys.argv[2]).handler
 marks = []
 for number, line in enumerate(sys.stdin, start=1):
-    answer = handler(json.loads(line), Context())
-    if answer.get("statusCode", 202) != 202 or answer.get("batchItemFailures"):
-        raise SystemExit(f"answered {answer}")
+    response = handler(json.loads(line), Context())
+    if response.get("statusCode", 202) != 202 or response.get("batchItemFailures"):
+        raise SystemExit(f"returned {response}")
     if number in (int(sys.argv[3]), int(sys.argv[4])):
         marks.append((resident(), len(os.listdir("/proc/self/fd"))))
 os.write(2, json.dumps(marks).encode())
@@ -56,7 +56,7 @@ class Memory(Frozen):
 
 
 async def measure() -> tuple[Memory, ...]:
-    """One function after the other; Linux only."""
+    """Measure the functions one after the other; Linux only."""
     os.environ.update(local_credentials())
     stack = load_stack(PARAMETERS)
     with tempfile.TemporaryDirectory() as temporary:
@@ -66,7 +66,7 @@ async def measure() -> tuple[Memory, ...]:
             await ensure_tables(await client(), tuple(stack.tables.values()))
             await user_repository(api_settings(stack), client).add(sample_user())
             found = []
-            # The API last: its jobs are never run here, and would keep the sweeper busy.
+            # The API comes last: its jobs are never run here, and would keep the sweeper busy.
             for function in ("sweeper", "worker", "api"):
                 build(f"{function.capitalize()}Function", folder / function, "here")
                 found.append(await _endured(function, folder / function, client, stack, database.url))
@@ -92,9 +92,9 @@ async def _endured(function: str, artifact: Path, client: LazyClient, stack: Sta
         process.stdin.write(json.dumps(event).encode() + b"\n")
         await process.stdin.drain()
     process.stdin.close()
-    told = (await process.stderr.read()).decode()
+    output = (await process.stderr.read()).decode()
     await process.wait()
-    (warm, descriptors_warm), (after, descriptors_after) = json.loads(told.splitlines()[-1])
+    (warm, descriptors_warm), (after, descriptors_after) = json.loads(output.splitlines()[-1])
     return Memory(
         function=function,
         warm=warm,
@@ -105,7 +105,7 @@ async def _endured(function: str, artifact: Path, client: LazyClient, stack: Sta
 
 
 def table(found: tuple[Memory, ...]) -> str:
-    """As Markdown."""
+    """Format the results as a Markdown table."""
     return "\n".join((
         f"| | MB after {WARM_UP:,} | MB after {INVOCATIONS:,} | growth | descriptors |",
         "|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""What operations cost in calls and capacity units, as the database itself tells (`ReturnConsumedCapacity=INDEXES`)."""
+"""Measures calls and capacity units of operations, as reported by the database (`ReturnConsumedCapacity=INDEXES`)."""
 
 import math
 from collections.abc import Awaitable, Iterable, Mapping
@@ -23,7 +23,7 @@ class Cost(Frozen):
     calls: int = 0
     reads: float = 0
     writes_by_place: dict[str, float] = Field(default_factory=dict)
-    """The table, and each of its indexes."""
+    """Write units by the place where they were consumed: `table`, or the name of an index."""
 
     @property
     def writes(self) -> float:
@@ -32,7 +32,7 @@ class Cost(Frozen):
 
 
 def together(costs: Iterable[Cost]) -> Cost:
-    """What several operations cost in all."""
+    """The sum of several costs."""
     each = tuple(costs)
     places = {place for cost in each for place in cost.writes_by_place}
     return Cost(
@@ -43,55 +43,55 @@ def together(costs: Iterable[Cost]) -> Cost:
 
 
 class Capacity(TypedDict):
-    """`ConsumedCapacity` of an answer, or a part of it."""
+    """`ConsumedCapacity` of a response, or a part of it."""
 
     CapacityUnits: float
     Table: "Capacity"
     GlobalSecondaryIndexes: NotRequired[dict[str, "Capacity"]]
 
 
-class Answer(TypedDict):
-    """The members of an answer that are read here."""
+class MeteredResponse(TypedDict):
+    """The members of a response that the meter reads."""
 
     ConsumedCapacity: NotRequired[Capacity]
     Responses: dict[str, list["Mapping[str, Attribute]"]]
 
 
 class Meter:
-    """Counts a client's calls and what they consume."""
+    """Counts a client's calls and their capacity units."""
 
     def __init__(self, client: "DynamoDBClient") -> None:
         self._costs: list[Cost] = []
-        client.meta.events.register("provide-client-params.dynamodb.*", self._ask)
+        client.meta.events.register("provide-client-params.dynamodb.*", self._request_capacity)
         client.meta.events.register("after-call.dynamodb.*", self._count)
 
-    def _ask(self, params: dict[str, object], **_: object) -> None:
+    def _request_capacity(self, params: dict[str, object], **_: object) -> None:
         params["ReturnConsumedCapacity"] = "INDEXES"
 
-    def _count(self, parsed: Answer, model: OperationModel, **_: object) -> None:
+    def _count(self, parsed: MeteredResponse, model: OperationModel, **_: object) -> None:
         self._costs.append(_cost(model.name, parsed))
 
     async def cost_of(self, work: Awaitable[object]) -> Cost:
-        """What awaiting `work` costs; nothing else may run meanwhile."""
+        """Measure the cost of awaiting `work`; nothing else may use the client meanwhile."""
         self._costs = []
         await work
         return together(self._costs)
 
 
-def _cost(operation: str, answer: Answer) -> Cost:
+def _cost(operation: str, response: MeteredResponse) -> Cost:
     match operation:
         case "BatchGetItem":
-            items = (item for found in answer["Responses"].values() for item in found)
+            items = (item for found in response["Responses"].values() for item in found)
             return Cost(calls=1, reads=sum(_read_units(item) for item in items))
         case "Query" | "GetItem":
-            return Cost(calls=1, reads=answer["ConsumedCapacity"]["CapacityUnits"])
+            return Cost(calls=1, reads=response["ConsumedCapacity"]["CapacityUnits"])
         case _:
-            consumed = answer["ConsumedCapacity"]
+            consumed = response["ConsumedCapacity"]
             indexes = consumed.get("GlobalSecondaryIndexes", {})
             units = {name: index["CapacityUnits"] for name, index in {"table": consumed["Table"], **indexes}.items()}
             return Cost(calls=1, writes_by_place={name: number for name, number in units.items() if number})
 
 
 def _read_units(item: "Mapping[str, Attribute]") -> float:
-    """Of an eventually consistent read (Developer Guide, "Read consistency"): MiniStack tells none for a batch."""
+    """Units of an eventually consistent read (Developer Guide, "Read consistency"); MiniStack omits for batches."""
     return math.ceil(item_size(item) / READ_UNIT_BYTES) / 2

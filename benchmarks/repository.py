@@ -1,4 +1,4 @@
-"""What the repository adds to the calls that it makes: create, claim, finish, beside the same three calls by hand."""
+"""The repository's overhead: create, claim and finish, compared with the same three calls on a bare client."""
 
 import asyncio
 import itertools
@@ -39,19 +39,19 @@ RESULT = JsonText('{"rows":1}')
 
 
 class Overhead(Frozen):
-    """CPU microseconds of the client for one job, its three writes together: medians of the rounds."""
+    """CPU microseconds of the client per job, for its three writes together: medians of the rounds."""
 
     bare: float
     repository: float
 
     @property
     def ratio(self) -> float:
-        """Of the repository to the calls by hand."""
+        """The repository's time divided by that of the calls by hand."""
         return self.repository / self.bare
 
 
 async def measure() -> Overhead:
-    """Both on one server, turn and turn about."""
+    """Measure both on one server, alternating."""
     os.environ.update(local_credentials())
     stack = load_stack(PARAMETERS)
     bare: list[float] = []
@@ -95,7 +95,7 @@ async def measure() -> Overhead:
 
 
 async def _cpu_of(work: Callable[[], Awaitable[None]], jobs: int) -> float:
-    """CPU microseconds of this process for each of `jobs`, 16 at a time."""
+    """CPU microseconds of this process per job, with 16 jobs concurrently."""
     numbers = itertools.count()
 
     async def lane() -> None:
@@ -112,7 +112,7 @@ def _new(job_id: str) -> NewJob:
 
 
 def _attributes(job_id: str) -> dict[str, dict[str, str]]:
-    """An item of the same size as Headrace's, in the few attributes that a table of jobs needs."""
+    """An item of the same size as Headrace's, with the few attributes that a jobs table needs."""
     moment = datetime.now(UTC).isoformat()
     return {
         "id": {"S": job_id},
@@ -124,7 +124,7 @@ def _attributes(job_id: str) -> dict[str, dict[str, str]]:
     }
 
 
-# Of a submitted job's item, less what the attributes above take.
+# The size of a submitted job's item; PADDING makes the item above as large.
 _SIZE = item_size(job_to_item(transitions.submit(_new("0" * 36), POLICY, datetime.now(UTC)), "w" * 36))
 PADDING = "x" * (_SIZE - len(PAYLOAD) - 200)
 
@@ -140,9 +140,9 @@ def _legal(moved: Job | IllegalTransition) -> Job:
 
 
 def table(found: Overhead) -> str:
-    """As Markdown."""
+    """Format the results as a Markdown table."""
     return "\n".join((
-        "| CPU µs of the client, for one job | by hand | repository | ratio | target |",
+        "| CPU µs of the client per job | by hand | repository | ratio | target |",
         "|---|---|---|---|---|",
         f"| create, claim, finish | {found.bare:.0f} | {found.repository:.0f} | {found.ratio:.2f} | {TARGET} |",
     ))  # fmt: skip

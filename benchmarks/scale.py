@@ -1,4 +1,4 @@
-"""What submit, claim, a page of the list and a sweep cost with more and more jobs in the table: calls and units."""
+"""Measures calls and capacity units of submit, claim, finish, list and sweep as the number of jobs grows."""
 
 import asyncio
 import os
@@ -45,14 +45,14 @@ OWNER = "the-owner-of-half-of-them"
 
 
 class Scale(Frozen):
-    """The costs of the operations with so many jobs in the table."""
+    """The costs of the operations with `jobs` jobs in the table."""
 
     jobs: int
     costs: dict[str, Cost]
 
 
 async def measure() -> tuple[Scale, ...]:
-    """One table that grows; each time with clients of its own, so that the meter counts nothing else."""
+    """Measure at each size of one growing table, with a new client each time, so that the meter counts nothing else."""
     os.environ.update(local_credentials())
     stack = load_stack(PARAMETERS)
     found: list[Scale] = []
@@ -78,7 +78,7 @@ async def measure() -> tuple[Scale, ...]:
 async def costs(
     meter: Meter, repository: DynamoJobRepository, lists: JobListing, positions: DynamoStreamPositions
 ) -> dict[str, Cost]:
-    """What each operation costs on the table as it is."""
+    """Measure each operation on the table as it is."""
     now = datetime.now(UTC)
     policy = Policy()
     job = transitions.submit(_new(OWNER), policy, now)
@@ -104,7 +104,7 @@ async def costs(
 
 
 async def _fill(client: "DynamoDBClient", jobs: int) -> None:
-    """Half of the jobs belong to one owner; half have ended, half are scheduled for next year."""
+    """Add jobs: half of them belong to one owner; half have ended, half are scheduled for next year."""
     now = datetime.now(UTC)
     numbers = iter(range(0, jobs, BATCH))
 
@@ -112,9 +112,9 @@ async def _fill(client: "DynamoDBClient", jobs: int) -> None:
         for start in numbers:
             items = [_item(number, now) for number in range(start, min(start + BATCH, jobs))]
             requests = [{"PutRequest": {"Item": item}} for item in items]
-            answer = await client.batch_write_item(RequestItems={"JobsTable": requests})  # type: ignore[dict-item]
-            if answer["UnprocessedItems"]:
-                raise RuntimeError("the database leaves items unprocessed")
+            written = await client.batch_write_item(RequestItems={"JobsTable": requests})  # type: ignore[dict-item]
+            if written["UnprocessedItems"]:
+                raise RuntimeError("the database left items unprocessed")
 
     await asyncio.gather(*(lane() for _ in range(WRITERS)))
 
@@ -141,10 +141,10 @@ def _legal(moved: Job | IllegalTransition) -> Job:
 
 
 def units_table(found: tuple[Scale, ...]) -> str:
-    """As Markdown: where the write units of a happy job go."""
+    """Format the write units of a successful job, by table and index, as a Markdown table."""
     moves = {name: found[0].costs[name] for name in ("submit", "claim", "finish")}
-    rows = {**moves, "a happy job": together(moves.values())}
-    places = sorted(rows["a happy job"].writes_by_place, key=lambda place: (place != "table", place))
+    rows = {**moves, "a successful job": together(moves.values())}
+    places = sorted(rows["a successful job"].writes_by_place, key=lambda place: (place != "table", place))
     return "\n".join((
         f"| units | {' | '.join(f'write: {place}' for place in places)} | write | target | read |",
         f"|---|{'---|' * len(places)}---|---|---|",
@@ -157,7 +157,7 @@ def units_table(found: tuple[Scale, ...]) -> str:
 
 
 def table(found: tuple[Scale, ...]) -> str:
-    """As Markdown: calls, read units and write units."""
+    """Format calls, read units and write units as a Markdown table."""
     operations = list(found[0].costs)
     return "\n".join((
         f"| calls / read / write units | {' | '.join(f'{each.jobs:,} jobs' for each in found)} |",

@@ -1,4 +1,4 @@
-"""Jobs a second through the local stack's worker, a bare client loop and the tutorial's functions, on one server."""
+"""Measures jobs per second of Headrace's worker, a bare client loop and the tutorial's functions, on one server."""
 
 import asyncio
 import os
@@ -42,30 +42,30 @@ from scripts.generate import sample_user, stream_record
 
 ROUNDS = 9
 DOCUMENTS = {"iowa-electricity.csv": 1500, "us-employment.csv": 500}
-"""A document of each job, and how many jobs: 1.5 KB with 0.2 ms of work, 18 KB with 3 ms."""
+"""The document of each job, and the number of jobs: 1.5 KB with 0.2 ms of work, 18 KB with 3 ms."""
 SUBMISSIONS = 600
 WORKERS = 4
-"""Of the ten that the template permits: the benchmark has two CPUs, and its results are told of four."""
+"""Worker processes. The template permits ten, but the benchmark has two CPUs, and published results use four."""
 PROCESSES = ("database", "functions", "this")
-"""This one is the bare loop, or the event source mapping."""
+"""`this` runs the bare loop or the event source mapping."""
 EFFICIENCY_TARGET = 0.8
 TUTORIAL_TARGET = 2.0
 
 
 class Drained(Frozen):
-    """Jobs a second from the stream to the outcome, a figure for each round; the contenders took turns."""
+    """Jobs per second from the stream to the outcome, per round; the contenders took turns."""
 
     document: str
     rates: dict[str, tuple[float, ...]]
     cpu: dict[str, float]
-    """Milliseconds of CPU for a job, by contender and process: the medians."""
+    """Median CPU milliseconds per job, by contender and process."""
 
     def median(self, contender: str) -> float:
-        """Jobs a second of the median round."""
+        """Jobs per second of the median round."""
         return statistics.median(self.rates[contender])
 
     def against(self, other: str) -> str:
-        """Headrace's jobs a second as a multiple of another's: the median of the rounds' ratios, and their range."""
+        """Headrace's rate divided by another contender's: the median of the rounds' ratios, and their range."""
         pairs = zip(self.rates["headrace"], self.rates[other], strict=True)
         ratios = [ours / theirs for ours, theirs in pairs]
         return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
@@ -75,17 +75,17 @@ class Run(Frozen):
     """One round of one contender."""
 
     rate: float
-    """Jobs a second."""
+    """Jobs per second."""
     cpu: dict[str, float]
-    """Milliseconds for a job, by process."""
+    """CPU milliseconds per job, by process."""
 
 
 class Throughput(Frozen):
-    """Everything that was measured."""
+    """The results of all measurements."""
 
     drained: tuple[Drained, ...]
     submitted: float
-    """Submissions a second."""
+    """Submissions per second."""
     submitted_tutorial: float
     units: float
     """Write units of one job from submission to result, indexes included."""
@@ -93,12 +93,12 @@ class Throughput(Frozen):
 
     @property
     def multiple(self) -> float:
-        """Headrace's submissions a second as a multiple of the tutorial's."""
+        """Headrace's submissions per second divided by the tutorial's."""
         return self.submitted / self.submitted_tutorial
 
 
 async def measure() -> Throughput:
-    """All on one MiniStack; the contenders take turns, so that a busy minute of the machine meets all alike."""
+    """Measure all on one MiniStack; the contenders take turns, so that load on the machine affects all alike."""
     os.environ.update(local_credentials())
     stack = load_stack(PARAMETERS)
     async with AsyncExitStack() as running:
@@ -145,8 +145,8 @@ async def _drains(bench: Bench, document: str, jobs: int) -> Drained:
             runs["headrace"].append(await _timed(through(bench, mapping, pool, jobs), jobs))
             await fill_tutorial(bench, text, jobs)
             runs["tutorial"].append(await _timed(through(bench, TUTORIAL_MAPPING, tutorial, jobs), jobs))
-            told = ", ".join(f"{name} {found[number].rate:.0f}" for name, found in runs.items())
-            print(f"{document}: {told} jobs/s", flush=True)
+            rates = ", ".join(f"{name} {found[number].rate:.0f}" for name, found in runs.items())
+            print(f"{document}: {rates} jobs/s", flush=True)
     return Drained(
         document=document,
         rates={name: tuple(run.rate for run in found[1:]) for name, found in runs.items()},
@@ -166,7 +166,7 @@ async def _timed(draining: Awaitable[None], jobs: int) -> Run:
 
 
 def _cpu_seconds() -> dict[str, float]:
-    """CPU time so far of this process, of the database and of the functions; the latter two where there is a /proc."""
+    """CPU seconds so far of this process, the database and the functions; the latter two need `/proc`."""
     found = {"this": time.process_time(), "database": 0.0, "functions": 0.0}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -181,7 +181,7 @@ def _cpu_seconds() -> dict[str, float]:
 
 
 async def _submissions(bench: Bench) -> tuple[float, float]:
-    """Submissions a second, 16 at a time, through as many warm environments as the local stack keeps; both APIs."""
+    """Submissions per second to both APIs, 16 concurrently, with as many environments as the local stack has."""
     await bench.fresh(*bench.stack.tables.values())
     lazy = LazyClient(bench.url)
     await user_repository(api_settings(bench.stack), lazy).add(sample_user())
@@ -222,7 +222,7 @@ async def _units(bench: Bench) -> tuple[float, float]:
     await lazy.close()
     await bench.fresh(TUTORIAL_TABLE)
     os.environ.update(bench.environment)
-    # They make their clients when they are imported, as tutorials do.
+    # These modules create their clients at import, as tutorials do.
     from benchmarks.naive import api, worker
 
     request = api.JobRequest(type="csv.profile", payload=api.CsvPayload(csv="city,people\nBergen,291940\n"))
@@ -234,9 +234,9 @@ async def _units(bench: Bench) -> tuple[float, float]:
 
 
 def table(found: Throughput) -> str:
-    """As Markdown."""
+    """Format the results as Markdown tables."""
     return "\n".join((
-        "| jobs a second, medians | Headrace | bare loop | of it | target | tutorial | multiple | target |",
+        "| jobs per second, medians | Headrace | bare loop | ratio | target | tutorial | multiple | target |",
         "|---|---|---|---|---|---|---|---|",
         *(
             f"| drained, `{each.document}` | {each.median('headrace'):.0f} | {each.median('bare'):.0f} "
@@ -247,7 +247,7 @@ def table(found: Throughput) -> str:
         f"| submitted | {found.submitted:.0f} | | | | {found.submitted_tutorial:.0f} | {found.multiple:.1f} | |",
         f"| write units of a job | {found.units:g} | | | 6 | {found.units_tutorial:g} | | |",
         "",
-        "| CPU ms for a drained job | database | client or mapping | functions | together |",
+        "| CPU ms per drained job | database | client or mapping | functions | together |",
         "|---|---|---|---|---|",
         *(
             f"| {name}, `{each.document}` | {each.cpu[f'{key} database']:.1f} | {each.cpu[f'{key} this']:.1f} "

@@ -1,9 +1,9 @@
-"""Which addresses belong to the public internet.
+"""Decides whether an IP address belongs to the public internet.
 
-The rule is a table of our own, for the one in Python's `ipaddress` differs between its versions. It holds IANA's
-special-purpose address registries (RFC 6890, updated by RFC 8190) as of 2025-10-09, less the entries inside another
-one, and multicast. It is stricter than they are where an address leads into a network that only its translator knows:
-tunnels and translators (6to4, Teredo, NAT64) are refused with all they hold.
+The rule is a table of our own, because the one in Python's `ipaddress` differs between versions. It holds IANA's
+special-purpose address registries (RFC 6890, updated by RFC 8190) as of 2025-10-09, without entries contained in
+others, and multicast. It is stricter than the registries for tunnels and translators (6to4, Teredo, NAT64), whose
+addresses lead into networks that only the translator knows: all of them are refused.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
@@ -31,7 +31,7 @@ _NOT_PUBLIC_V4 = tuple(
     )
 )
 _GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
-"""RFC 4291, section 2.4, and IANA's IPv6 address space: all that is assigned as global unicast. Outside of it lie ::1,
+"""All addresses assigned as global unicast (RFC 4291, section 2.4; IANA's IPv6 address space). Outside of it are ::1,
 IPv4-mapped, NAT64 (64:ff9b::/96, 64:ff9b:1::/48), discard (100::/64), SRv6 SIDs (5f00::/16), unique local (fc00::/7),
 link-local (fe80::/10), site-local (fec0::/10) and multicast (ff00::/8) addresses."""
 _NOT_PUBLIC_V6 = tuple(
@@ -48,7 +48,7 @@ _NOT_PUBLIC_V6 = tuple(
 
 
 def is_public(address: str) -> bool:
-    """Whether `address` is a unicast address of the public internet; False for what is no address or has a zone."""
+    """Whether `address` is a public unicast address; False for anything that is not an address or has a zone."""
     try:
         ip = ip_address(address)
     except ValueError:

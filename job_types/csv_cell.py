@@ -1,8 +1,8 @@
-"""Reads one CSV cell: its kind and its value are decided together, so that they cannot disagree.
+"""Reads one CSV cell: determines its kind and value together, so that they cannot disagree.
 
-What a cell costs is linear in its length: a cell that is longer than any number or time is text before a pattern sees
-it, no pattern can match one text in two ways, and no digits beyond `MAX_TYPED` reach `int` or `float` (CPython's `int`
-takes quadratic time and refuses 4,300 digits).
+The cost is linear in the cell's length: a cell longer than any number or time is text before any pattern is tried, no
+pattern can match a text in two ways, and `int` and `float` get at most `MAX_TYPED` digits (CPython's `int` takes
+quadratic time and refuses more than 4,300 digits).
 """
 
 import re
@@ -11,18 +11,18 @@ from typing import Literal
 
 Kind = Literal["boolean", "integer", "number", "date", "datetime", "text"]
 Key = float | tuple[int, str] | str
-"""The value of a cell: a number, a moment (seconds since 1970, digits of the fraction), or the text as written.
+"""The value of a cell: a number, a time (seconds since 1970, digits of the fraction), or the text as written.
 
-Cells of one kind are equal, and in order, as their keys are.
+Cells of the same kind compare as their keys do.
 """
 Cell = tuple[Kind, Key]
 
 MAX_TYPED = 310
-"""Characters of the longest number or time; a longer cell is text."""
+"""The most characters of a number or time; a longer cell is text."""
 LARGEST = 10.0**300
 """The largest number; a larger one is text. The sum of a document's numbers stays finite."""
 
-# A number that begins with a needless zero is an identifier: a ZIP code, an account, a telephone number.
+# A number with a leading zero is an identifier: a ZIP code, an account, a telephone number.
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(\.[0-9]*)?|(\.[0-9]+))([eE][+-]?[0-9]+)?")
 _TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
@@ -36,15 +36,15 @@ _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
 
 def read_cell(text: str) -> Cell | None:
-    """The narrowest reading of a cell; text is the reading that every cell has. None for a blank cell.
+    """Read a cell as the narrowest kind that fits, else as text. None for a blank cell.
 
-    White space around a cell, as Unicode has it, means nothing but in text.
+    White space around a cell (as Unicode defines it) is ignored, except in text.
     """
-    meaning = text.strip()
-    if not meaning:
+    stripped = text.strip()
+    if not stripped:
         return None
-    if len(meaning) <= MAX_TYPED:
-        typed = _number(meaning) or _moment(meaning) or _truth(meaning)
+    if len(stripped) <= MAX_TYPED:
+        typed = _number(stripped) or _moment(stripped) or _truth(stripped)
         if typed is not None:
             return typed
     return "text", text
@@ -67,7 +67,7 @@ def _truth(text: str) -> Cell | None:
 
 
 def _moment(text: str) -> Cell | None:
-    """A date is its midnight, and a time without an offset is in UTC, so that all times of a column have an order."""
+    """Read a date as its midnight, and a time without offset as UTC, so that all times in a column can be compared."""
     match = _TIME.fullmatch(text)
     if match is None:
         return None

@@ -18,7 +18,7 @@ CELLS_A_STEP = 2048
 
 ColumnType = Kind | Literal["empty"]
 Counted = tuple[str, int]
-"""A value as it is first written, and how often it occurs."""
+"""A value as written where it first occurs, and how often it occurs."""
 
 
 class Quantiles(BaseModel):
@@ -32,17 +32,17 @@ class Quantiles(BaseModel):
 class ValueCount(BaseModel):
     """How often a value occurs."""
 
-    value: str = Field(description="As it is first written; cut where the profile says so")
+    value: str = Field(description="As written at its first occurrence; cut if the profile is marked as truncated")
     count: int
 
 
 class ColumnProfile(BaseModel):
-    """One column. A blank cell is a null; the other figures are over the cells that are not.
+    """The profile of one column. Blank cells count as nulls; all other figures cover the cells that are not blank.
 
-    Values are compared by what they mean and shown as they are first written: `true` and `TRUE` are one value, and so
-    are `1`, `+1` and `1.0`, and the same moment with two offsets. A time without an offset counts as UTC, a date
-    beside times as its midnight. A number with needless leading zeros (`01234`), of more than 310 characters, or
-    beyond 1e300 is text; one with a point or an exponent is read as a double (IEEE 754).
+    Values are compared by meaning and shown as first written: `true` and `TRUE` are the same value, and so are `1`,
+    `+1` and `1.0`, and one moment written with two offsets. A time without an offset counts as UTC, a date among times
+    as its midnight. A number with leading zeros (`01234`), with more than 310 characters, or beyond 1e300 is text; one
+    with a decimal point or an exponent is read as a double (IEEE 754).
     """
 
     name: str
@@ -57,7 +57,7 @@ class ColumnProfile(BaseModel):
 
 
 def profile_column(name: str, cells: Sequence[str]) -> Steps[ColumnProfile]:
-    """The column's profile, with its texts in full length."""
+    """Compute a column's profile, with its texts in full length."""
     written = Counter(cells)
     yield
     kinds: set[Kind] = set()
@@ -76,7 +76,7 @@ def profile_column(name: str, cells: Sequence[str]) -> Steps[ColumnProfile]:
         case "empty":
             return ColumnProfile(name=name, type=kind, nulls=nulls, distinct=0)
         case "text":
-            # Text means what is written, also where a cell alone could be read as a number.
+            # In a text column every cell is text, even one that could be read as a number.
             bounds = min(keys), max(keys)
             yield
             return (yield from _of_words(name, kind, nulls, [(text, written[text]) for text in keys], bounds))
@@ -91,7 +91,7 @@ def profile_column(name: str, cells: Sequence[str]) -> Steps[ColumnProfile]:
 
 
 def _column_type(kinds: set[Kind]) -> ColumnType:
-    """The narrowest type that every value has."""
+    """The narrowest type that covers every value."""
     if not kinds:
         return "empty"
     if kinds == {"integer", "number"}:
@@ -102,9 +102,9 @@ def _column_type(kinds: set[Kind]) -> ColumnType:
 
 
 def _distinct(keys: Mapping[str, Key], written: Mapping[str, int]) -> Steps[list[Counted]]:
-    """The values in order, equal ones as one.
+    """The values in order, with equal ones merged.
 
-    By sorting and not by hashing, for a document can hold any quantity of numbers that have one hash.
+    Merged by sorting, not hashing, because a document may hold any quantity of numbers with the same hash.
     """
     ordered = sorted(keys, key=keys.__getitem__)
     yield
@@ -162,6 +162,6 @@ def _of_words(
 
 
 def _most_frequent(values: Sequence[Counted]) -> list[ValueCount]:
-    """By count, then by value, so that equal documents have equal profiles."""
+    """The most frequent values, by count and then by value, so that equal documents have equal profiles."""
     ranked = heapq.nsmallest(MOST_FREQUENT, [(-occurs, written) for written, occurs in values])
     return [ValueCount(value=written, count=-negative) for negative, written in ranked]

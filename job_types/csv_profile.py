@@ -17,11 +17,11 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_COLUMNS = 500
-"""The first columns of a document, which are profiled."""
+"""How many columns, from the first, are profiled."""
 MAX_PROFILE_BYTES = 112 * 1024
-"""Of a profile's JSON; a job's result may have 128 KiB."""
+"""The limit of a profile's JSON; a job's result may have 128 KiB."""
 TEXT_LIMITS = (200, 60, 15)
-"""Characters of a name or value that are shown: the first limit with which the profile keeps within its bytes."""
+"""Characters of a name or value that are shown: the first of these limits with which the profile fits its bytes."""
 
 
 class CsvDocument(BaseModel):
@@ -34,14 +34,14 @@ class CsvDocument(BaseModel):
 
 
 class CsvProfile(BaseModel):
-    """What a CSV document holds."""
+    """The profile of a CSV document: its number of rows, and a summary of every column."""
 
     rows: int
     columns: list[ColumnProfile] = Field(description=f"In the document's order, at most {MAX_COLUMNS}")
     columns_omitted: int = Field(
         default=0,
-        description=f"How many columns at the end are left out: those beyond {MAX_COLUMNS}, and those for which"
-        f" {MAX_PROFILE_BYTES // 1024} KiB of JSON have no room",
+        description=f"How many columns at the end are left out: those beyond {MAX_COLUMNS}, and those that do not fit"
+        f" into {MAX_PROFILE_BYTES // 1024} KiB of JSON",
     )
     truncated: bool = Field(
         default=False,
@@ -60,17 +60,17 @@ CSV_PROFILE = JobType[CsvDocument, CsvProfile](
 
 
 class ProfileCsv:
-    """The handler. It computes on the event loop and gives it up every few milliseconds (docs/decisions/011)."""
+    """The handler. It computes on the event loop and yields to it every few milliseconds (docs/decisions/011)."""
 
     definition = CSV_PROFILE
 
     async def run(self, document: CsvDocument, _context: JobContext) -> CsvProfile | Fail:
-        """The profile, or a permanent failure that names the line and what is wrong with it."""
+        """Profile the document; a malformed one is a permanent failure that names the line and the problem."""
         return await in_slices(_profiling(document))
 
 
 def profile(document: CsvDocument) -> CsvProfile | Fail:
-    """The profile, or a permanent failure, in time that is linear in the document: up to 0.4 s for 256 KB."""
+    """Profile a document without pausing, in time linear in its size: up to 0.4 s for 256 KB."""
     return at_once(_profiling(document))
 
 
@@ -86,7 +86,7 @@ def _profiling(document: CsvDocument) -> Steps[CsvProfile | Fail]:
 
 
 def _within_budget(table: Table, columns: list[ColumnProfile]) -> Steps[CsvProfile]:
-    """The profile with texts as long, and then with as many columns, as its bytes allow."""
+    """Fit the profile into its bytes: cut texts to the longest limit that fits, then drop columns at the end."""
     shown, kept = columns, len(columns)
     for limit in TEXT_LIMITS:
         shown = [_shortened(column, limit) for column in columns]
@@ -105,7 +105,7 @@ def _within_budget(table: Table, columns: list[ColumnProfile]) -> Steps[CsvProfi
 
 
 def _shortened(column: ColumnProfile, limit: int) -> ColumnProfile:
-    """The column with its texts cut; the column itself where all are short enough."""
+    """The column with its texts cut to `limit`, or the same object if all are short enough."""
     frequent = column.most_frequent or []
     texts = (column.name, column.min, column.max, *[each.value for each in frequent])
     if all(not isinstance(text, str) or len(text) <= limit for text in texts):

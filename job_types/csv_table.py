@@ -1,4 +1,4 @@
-"""Reads a CSV document into rows, with CPython's reader and without a change to what others share."""
+"""Parses a CSV document into cells with CPython's reader, without changing the state that other readers share."""
 
 import importlib.util
 import io
@@ -13,22 +13,22 @@ from job_types.slices import Steps
 
 CELLS_A_STEP = 4096
 _SHOWN = 50
-"""Characters of a name that a failure shows."""
+"""Characters of a column's name shown in a failure."""
 
 
 class Table(NamedTuple):
-    """The header, and the cells of the rows below it, which are all as wide as the header."""
+    """A parsed document: the header, and the cells of the rows below it, all as wide as the header."""
 
     header: list[str]
     cells: list[str]
-    """Row after row in one list: a list for each row would cost more than all the rest."""
+    """All rows in one flat list: a list per row would cost more than all the rest."""
 
     def rows(self) -> int:
-        """How many there are, without the header."""
+        """The number of rows, without the header."""
         return len(self.cells) // len(self.header)
 
     def column(self, place: int) -> list[str]:
-        """The cells of one column, from the top; places count from 0."""
+        """The cells of one column, from the top; columns count from 0."""
         return self.cells[place :: len(self.header)]
 
 
@@ -38,7 +38,7 @@ class _Reader(Iterator[list[str]], Protocol):
 
 
 class _Csv(Protocol):
-    """The part of CPython's `_csv` that is used here."""
+    """The members of CPython's `_csv` that this module uses."""
 
     Error: type[Exception]
 
@@ -49,11 +49,10 @@ class _Csv(Protocol):
 
 @cache
 def _own_csv() -> _Csv:
-    """A copy of the extension module behind `csv`, with a field limit of its own.
+    """Load a second copy of the extension module behind `csv`, with its own field size limit.
 
-    `csv.field_size_limit` is state of the module object (PEP 489), which every reader of the process shares. A second
-    object of the same module takes fields of any length here and leaves the limit of the others alone, also while the
-    event loop runs them or another thread reads.
+    `csv.field_size_limit` is state of the module object (PEP 489), shared by every reader in the process. The second
+    copy accepts fields of any length and leaves the shared limit unchanged, even while other jobs or threads read.
     """
     spec = importlib.util.find_spec("_csv")
     if spec is None or spec.loader is None:
@@ -66,7 +65,7 @@ def _own_csv() -> _Csv:
 
 
 def read_table(document: str, delimiter: str) -> Steps[Table | Fail]:
-    """The table, or a permanent failure that names the line; blank lines and a byte order mark are no data."""
+    """Parse a document, skipping blank lines and a BOM; a malformed one is a permanent failure that names the line."""
     own = _own_csv()
     reader = own.reader(io.StringIO(document.removeprefix("\ufeff"), newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []

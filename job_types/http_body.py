@@ -1,4 +1,4 @@
-"""Reads the body of an HTTP/1.1 answer as RFC 9112, section 6, frames it, up to a limit."""
+"""Reads the body of an HTTP/1.1 response, up to a limit, by the framing rules of RFC 9112, section 6."""
 
 import asyncio
 import re
@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 
 More = Callable[[], Awaitable[bytes | None]]
-"""The next bytes of the connection; empty when the server closed it, None when it broke or the time is over."""
+"""Reads the next bytes of the connection: empty when the server closed it, None when it broke or timed out."""
 Body = tuple[bytes, bool]
-"""What came of a body, and whether that is all of it."""
+"""The bytes read of a body, and whether they are all of it."""
 
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?", re.DOTALL)
 _MAX_CHUNK_LINE = 4096
 _CHUNKS_A_TURN = 500
-"""Tiny chunks come by tens of thousands; others on the event loop have their turn after so many."""
+"""Tiny chunks may come in tens of thousands; after this many, other tasks of the event loop run."""
 _MAX_LENGTH_DIGITS = 18
 _GZIP, _ZLIB, _RAW_DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 _WINDOWS = {
@@ -22,11 +22,11 @@ _WINDOWS = {
     b"x-gzip": ((_GZIP, True),),
     b"deflate": ((_ZLIB, True), (_RAW_DEFLATE, False)),
 }
-"""The window bits that read a coding, and whether its first bytes say for sure that the body has it."""
+"""The window bits to try for each coding, and whether a successful start proves that the body has this coding."""
 
 
 async def read_body(headers: Sequence[tuple[bytes, bytes]], more: More, raw: bytearray, limit: int) -> Body:
-    """At most `limit` bytes of the body, without a content coding of gzip or deflate; `raw` has come already."""
+    """Read at most `limit` bytes of the body, decompressing gzip and deflate; `raw` holds the bytes already read."""
     coding = b",".join(value for name, value in headers if name == b"transfer-encoding").lower()
     lengths = {value for name, value in headers if name == b"content-length"}
     if coding:
@@ -57,7 +57,7 @@ async def _read_length(more: More, raw: bytearray, length: int, limit: int) -> B
 
 
 async def _read_chunks(more: More, raw: bytearray, limit: int) -> Body:
-    """The data of the chunks; trailers are not read. A chunk that breaks the rules ends the body."""
+    """Read the data of the chunks, not the trailers. A malformed chunk ends the body."""
     body = bytearray()
     for number in count(1):
         if number % _CHUNKS_A_TURN == 0:
@@ -82,7 +82,7 @@ async def _read_chunks(more: More, raw: bytearray, limit: int) -> Body:
 
 
 async def _take_line(more: More, raw: bytearray) -> bytes | None:
-    """Take a line off `raw`, without its end; None when it does not end or is too long."""
+    """Remove a line from `raw` and return it without its ending; None when it is incomplete or too long."""
     while (end := raw.find(b"\n", 0, _MAX_CHUNK_LINE)) < 0:
         if len(raw) >= _MAX_CHUNK_LINE or not await _fill(more, raw):
             return None
@@ -98,7 +98,7 @@ async def _fill(more: More, raw: bytearray) -> bool:
 
 
 def _decompressed(body: Body, headers: Sequence[tuple[bytes, bytes]], limit: int) -> Body:
-    """The body without its coding, or as it came when the header names another one, several, or the wrong one."""
+    """The decompressed body; unchanged if the header names another coding, several, or one that the body lacks."""
     codings = [value.lower() for name, value in headers if name == b"content-encoding"]
     for window, is_sure in _WINDOWS.get(codings[0] if len(codings) == 1 else b"", ()):
         inflater = zlib.decompressobj(window)

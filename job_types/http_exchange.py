@@ -1,9 +1,9 @@
-"""Sends one HTTP/1.1 request as it is given and reads the answer as far as it comes.
+"""Sends one HTTP/1.1 request exactly as given, and reads as much of the response as arrives.
 
-An HTTP library refuses a whole answer for a flaw in it, repeats a request on its own when a connection breaks, and
-writes a URL anew. A delivery needs the opposite: the bytes of the URL are the caller's, a request is sent once, and the
-status line decides. After it nothing here raises: a header that is no header is left out, and a body ends where the
-rules of RFC 9112, the limit, the time or the server end it.
+An HTTP library refuses a whole response for one flaw, repeats a request when a connection breaks, and rewrites the URL.
+A delivery needs the opposite: the URL's bytes are the caller's, the request is sent once, and the status line decides.
+After the status line nothing here raises: malformed headers are left out, and the body ends where the rules of
+RFC 9112, the limit, the time or the server end it.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from job_types.http_body import More, read_body
 from job_types.http_url import HttpUrl
 
 MAX_HEAD_BYTES = 256 * 1024
-"""Of a status line with its headers; an answer with more has no body here."""
+"""Limit of the status line and headers together; the body of a response that exceeds it is not read."""
 _MAX_LINES = 2000
-"""Of them; what is below is left out."""
+"""Limit of their lines; further lines are left out."""
 _READ_BYTES = 16 * 1024
 _SWITCHING_PROTOCOLS = 101
 _OK, _NO_CONTENT, _NOT_MODIFIED = 200, 204, 304
@@ -34,7 +34,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Outgoing(NamedTuple):
-    """A request, ready to be sent."""
+    """A request to send."""
 
     method: str
     url: HttpUrl
@@ -43,19 +43,19 @@ class Outgoing(NamedTuple):
 
 
 class Incoming(NamedTuple):
-    """An answer, as far as it came."""
+    """A response, as far as it arrived."""
 
     status: int
     headers: Headers
-    """In their order; names in lower case."""
+    """In the order received; names in lower case."""
     headers_complete: bool
     body: bytes
     body_complete: bool
-    """False when the body is longer than asked for, or broke off."""
+    """False when the body is longer than the limit, or broke off."""
 
 
 class NoAnswer(NamedTuple):
-    """No status line came."""
+    """No status line was received."""
 
     timed_out: bool
     reason: str
@@ -69,7 +69,7 @@ async def exchange(request: Outgoing, addresses: Sequence[str], limit: timedelta
         return connection
     reader, writer = connection
     try:
-        # Written at once and not awaited: a server may answer before it has read, or without reading, the request.
+        # Written without waiting for it to be sent: a server may respond before it has read the request, or unread.
         writer.write(_request_bytes(request))
         return await _receive(request.method, _reading(reader, ends), ends, max_body)
     finally:
@@ -79,7 +79,7 @@ async def exchange(request: Outgoing, addresses: Sequence[str], limit: timedelta
 async def _connect(
     url: HttpUrl, addresses: Sequence[str], ends: float
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | NoAnswer:
-    """Each address gets an equal part of the time that is left."""
+    """Connect to the first address that accepts; each gets an equal share of the time that is left."""
     loop = asyncio.get_running_loop()
     failure = NoAnswer(timed_out=False, reason="no address")
     for place, address in enumerate(addresses):
@@ -99,14 +99,14 @@ async def _connect(
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One for all: loading the authorities takes longer than a delivery."""
+    """The TLS context, created once: loading the CA certificates takes longer than a delivery."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 def _request_bytes(request: Outgoing) -> bytes:
-    """The caller's headers, and of ours only those that the message needs; a header's value is sent as UTF-8."""
+    """Serialize the request: the caller's headers as UTF-8, and only those of ours that the message needs."""
     length = len(request.body or b"")
     needed = [("Content-Length", str(length))] if request.body is not None or request.method in _BODY_METHODS else []
     headers = [("Host", request.url.netloc), *request.headers, *needed, ("Connection", "close")]
@@ -147,7 +147,7 @@ async def _receive(method: str, more: More, ends: float, max_body: int) -> Incom
 
 
 async def _read_head(more: More, raw: bytearray) -> tuple[bytes, bool]:
-    """Take the status line and headers off `raw`, which is filled as needed; False when they have no end."""
+    """Remove the status line and headers from `raw`, reading as needed; False when they are incomplete."""
     searched = 0
     while (end := _HEAD_END.search(raw, searched)) is None:
         searched = max(0, len(raw) - 3)

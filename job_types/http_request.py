@@ -50,9 +50,9 @@ HeaderValue = Annotated[str, StringConstraints(max_length=8192)]
 class HttpRequest(BaseModel):
     """The request to deliver.
 
-    The URL is sent as it is written here, without its fragment; the body and the values of headers are sent as UTF-8.
-    Added are `Host`, `Idempotency-Key`, `Connection: close` and, with a body or a method that has one,
-    `Content-Length`: no `User-Agent`, `Accept` or `Content-Type` unless it is given.
+    The URL is sent exactly as given, without its fragment; the body and the values of headers are sent as UTF-8. The
+    delivery adds `Host`, `Idempotency-Key`, `Connection: close` and, with a body or a method that has one,
+    `Content-Length`; it adds no `User-Agent`, `Accept` or `Content-Type`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -64,24 +64,30 @@ class HttpRequest(BaseModel):
     )
     body: str | None = None
     expect_status: list[Status] | None = Field(
-        default=None, min_length=1, max_length=100, description="What counts as delivered; any 2xx unless given"
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="The statuses that count as delivered; by default any 2xx",
     )
     timeout_seconds: float = Field(
-        default=10, gt=0, le=MAX_TIMEOUT_SECONDS, description="Of the exchange; the name is resolved before it"
+        default=10,
+        gt=0,
+        le=MAX_TIMEOUT_SECONDS,
+        description="Limit of the exchange, without the resolution of the host name",
     )
 
 
 class HttpResponse(BaseModel):
-    """The response that counted as delivered: its status says so, whatever else of it came.
+    """The response of a successful delivery. The status alone decides success, even if headers or body broke off.
 
-    Bytes that are no text are replaced by U+FFFD. A body of gzip or deflate is shown without that coding.
+    Bytes that are not text are replaced by U+FFFD. A gzip or deflate body is shown decompressed.
     """
 
     status: int
     headers: dict[str, str] = Field(description="Names in lower case; the first 50, in 16 KiB of JSON, 4 KiB each")
     body: str
     truncated: bool = Field(
-        description=f"Whether the body is not all here: over {MAX_BODY_BYTES} bytes, as sent or as stored in JSON"
+        description=f"Whether the body is incomplete: over {MAX_BODY_BYTES} bytes, as sent or as stored in JSON"
         " (where a control character takes six), or broken off"
     )
     headers_truncated: bool = Field(default=False, description="Whether headers are left out or cut")
@@ -98,7 +104,7 @@ HTTP_REQUEST = JobType[HttpRequest, HttpResponse](
 
 
 class DeliverHttpRequest:
-    """The handler. Redirects are not followed: they are answers like any other."""
+    """The handler. Redirects are not followed, but treated like any other response."""
 
     definition = HTTP_REQUEST
 
@@ -106,7 +112,7 @@ class DeliverHttpRequest:
         self._resolver = resolver or SystemResolver()
 
     async def run(self, request: HttpRequest, context: JobContext) -> HttpResponse | Retry | Fail:
-        """The response, `Retry` when another attempt may succeed, `Fail` when none can."""
+        """Deliver the request; returns `Retry` when another attempt may succeed, `Fail` when none can."""
         url = split_url(request.url)
         addresses = await self._addresses(url, context.settings.get(ALLOWED_HOSTS, ""))
         if not isinstance(addresses, tuple):
@@ -117,19 +123,19 @@ class DeliverHttpRequest:
             headers=(*request.headers.items(), ("Idempotency-Key", context.idempotency_key)),
             body=None if request.body is None else request.body.encode(),
         )
-        answer = await exchange(outgoing, addresses, timedelta(seconds=request.timeout_seconds), MAX_BODY_BYTES)
-        match answer:
+        response = await exchange(outgoing, addresses, timedelta(seconds=request.timeout_seconds), MAX_BODY_BYTES)
+        match response:
             case NoAnswer(timed_out=True):
                 return Retry(code="timeout", reason=f"no answer within {request.timeout_seconds:g} s")
             case NoAnswer(reason=reason):
                 return Retry(code="connection", reason=reason)
             case Incoming():
-                return _judged(request, answer)
+                return _judged(request, response)
 
     async def _addresses(self, url: HttpUrl, allowed: str) -> tuple[str, ...] | Retry | Fail:
-        """The addresses that the delivery may connect to; all of them public, unless the host is permitted.
+        """Resolve the addresses to connect to; all must be public, unless the setting permits the host.
 
-        The connection is made to these and not to the name, so that a second answer of DNS changes nothing.
+        The connection is made to these addresses and not to the name, so that a second DNS lookup cannot change them.
         """
         found = await self._resolver.resolve(url.host.host, url.port)
         if isinstance(found, Unresolved):
@@ -141,20 +147,20 @@ class DeliverHttpRequest:
         return found
 
 
-def _judged(request: HttpRequest, answer: Incoming) -> HttpResponse | Retry | Fail:
-    """The status decides."""
-    status, wanted = answer.status, request.expect_status
-    if status in wanted if wanted is not None else 200 <= status < 300:  # noqa: PLR2004 - RFC 9110: 2xx
-        body, whole = text_of(answer.body, answer.headers, complete=answer.body_complete)
-        headers, all_headers = text_headers(answer.headers)
+def _judged(request: HttpRequest, response: Incoming) -> HttpResponse | Retry | Fail:
+    """Decide by the response's status: success, retry or failure."""
+    status, expected = response.status, request.expect_status
+    if status in expected if expected is not None else 200 <= status < 300:  # noqa: PLR2004 - RFC 9110: 2xx
+        body, whole = text_of(response.body, response.headers, complete=response.body_complete)
+        headers, all_headers = text_headers(response.headers)
         return HttpResponse(
             status=status,
             headers=headers,
             body=body,
             truncated=not whole,
-            headers_truncated=not (all_headers and answer.headers_complete),
+            headers_truncated=not (all_headers and response.headers_complete),
         )
     if status in _RETRYABLE or status >= _SERVER_ERROR:
-        after = retry_after(first_header(answer.headers, b"retry-after"), datetime.now(UTC))
+        after = retry_after(first_header(response.headers, b"retry-after"), datetime.now(UTC))
         return Retry(code=f"http_{status}", reason=f"the server answered {status}", after=after)
     return Fail(code=f"http_{status}", reason=f"the server answered {status}, which is not expected")

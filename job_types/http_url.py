@@ -1,4 +1,4 @@
-"""Takes an http URL apart without changing it, and compares its host with the hosts that a setting permits."""
+"""Splits an http URL without changing it, and compares its host with the hosts that a setting permits."""
 
 import re
 from ipaddress import IPv6Address
@@ -12,14 +12,14 @@ _MAX_URL_HOST = 255
 
 
 class Authority(NamedTuple):
-    """A host and, where one is given, a port."""
+    """A host and an optional port."""
 
     host: str
-    """Without brackets, as it is spelled."""
+    """As written, without brackets."""
     port: int | None
 
     def canonical(self) -> str:
-        """The host as it is compared: a name in lower case without its final dot, an IPv6 address in one spelling."""
+        """The host's form for comparison: a lower-case name without its final dot, or a normalized IPv6 address."""
         if ":" in self.host:
             return str(IPv6Address(self.host))
         return self.host.lower().removesuffix(".")
@@ -32,13 +32,13 @@ class HttpUrl(NamedTuple):
     netloc: str
     """The value of the Host header."""
     target: str
-    """The request target (RFC 9112, section 3.2.1): the path, `/` where there is none, and the query."""
+    """The request target (RFC 9112, section 3.2.1): the path (`/` if empty) and the query."""
     host: Authority
     port: int
 
 
 def split_url(url: str) -> HttpUrl:
-    """The parts of an absolute http or https URL; raises `ValueError` with a sentence for whoever wrote it."""
+    """Split an absolute http or https URL; raises `ValueError` with a message for the submitter."""
     if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
         raise ValueError("a URL is ASCII without spaces; encode the rest as %XX")
     match = _URL.fullmatch(url)
@@ -74,11 +74,10 @@ def parse_authority(text: str) -> Authority | None:
 
 
 def permits(setting: str, url: HttpUrl) -> bool:
-    """Whether `setting` names the host of `url`, or the host with its port.
+    """Whether `setting` lists the host of `url`, alone or with its port.
 
-    The setting has entries as `parse_authority` reads them, separated by commas; an IPv6 address alone needs no
-    brackets. An entry that cannot be read permits nothing. Hosts are compared as they are spelled, never by the
-    address that they lead to.
+    The setting has entries in the form of `parse_authority`, separated by commas; an IPv6 address without port needs no
+    brackets. A malformed entry permits nothing. Hosts are compared by name, never by the address they resolve to.
     """
     host = url.host.canonical()
     return any(

@@ -1,4 +1,4 @@
-"""Resolves host names apart from everything else that the process resolves."""
+"""Resolves host names in separate threads, so that slow lookups cannot block the database's own."""
 
 import asyncio
 import socket
@@ -9,16 +9,16 @@ from datetime import timedelta
 from typing import Protocol
 
 LOOKUP_LIMIT = timedelta(seconds=4)
-"""How long a lookup may take, the wait for a thread included."""
+"""How long a lookup may take, including the wait for a thread."""
 MAX_LOOKUPS = 32
-"""At once, each in a thread: three batches' worth, since one that hangs keeps its thread until the system gives up."""
+"""Concurrent lookups, one thread each: enough for three batches, as a hanging one keeps its thread until it fails."""
 
 Lookup = Callable[[str, int], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Unresolved:
-    """The name led to no address in time."""
+    """The name could not be resolved in time."""
 
     reason: str
 
@@ -27,21 +27,20 @@ class Resolver(Protocol):
     """Finds the addresses of a host."""
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...] | Unresolved:
-        """The addresses in the order in which to try them. Literal addresses are resolved like names."""
+        """Return the addresses in the order in which to try them. Literal addresses are resolved like names."""
 
 
 def system_lookup(host: str, port: int) -> tuple[str, ...]:
-    """The system's answer; an IPv6 address keeps its zone. Raises OSError, or ValueError for what is no name."""
+    """Ask the system's resolver; an IPv6 address keeps its zone. Raises OSError, or ValueError for an invalid name."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class SystemResolver:
-    """Looks names up in threads of its own.
+    """Looks names up in its own threads.
 
-    The event loop's default executor resolves for the database as well, and nine names that hang would fill it. Here
-    they fill at most `threads`; while all are taken, a lookup waits for one, and is given up after `limit` like any
-    other.
+    The event loop's default executor also resolves for the database, and nine hanging lookups would fill it. Here they
+    fill at most `threads`; while all are busy, a lookup waits for one, and fails after `limit` like any other.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class SystemResolver:
             async with asyncio.timeout(self._limit.total_seconds()):
                 return await asyncio.wrap_future(lookup)
         except TimeoutError:
-            # A lookup that still waited for its thread is cancelled with the wait, and never runs.
+            # A lookup that is still waiting for a thread is cancelled here, and never runs.
             return Unresolved(reason=f"the host name was not resolved within {self._limit.total_seconds():g} s")
         except (OSError, ValueError):
             return Unresolved(reason="the host name could not be resolved")

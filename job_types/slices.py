@@ -1,4 +1,4 @@
-"""Lets a computation share the event loop with the other jobs of its batch, without a thread (docs/decisions/011)."""
+"""Runs a computation on the event loop in short slices, between other jobs, without a thread (docs/decisions/011)."""
 
 import asyncio
 from collections.abc import Generator
@@ -8,14 +8,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 Steps = Generator[None, None, T]
-"""A computation that yields wherever it may be paused and returns its value; a step takes milliseconds."""
+"""A computation that yields wherever it may be paused, every few milliseconds, and returns its value."""
 
 SLICE_SECONDS = 0.01
-"""How long a computation keeps the event loop before others get their turn."""
+"""How long a computation may hold the event loop before other tasks run."""
 
 
 async def in_slices(steps: Steps[T]) -> T:
-    """The value of `steps`. Work of less than a slice never gives the loop up, so it costs no more than a call."""
+    """Run `steps` and return its value. Work shorter than a slice never pauses, so it costs no more than a call."""
     ends = perf_counter() + SLICE_SECONDS
     while True:
         try:
@@ -29,7 +29,7 @@ async def in_slices(steps: Steps[T]) -> T:
 
 
 def at_once(steps: Steps[T]) -> T:
-    """The value of `steps`, computed without a pause."""
+    """Run `steps` without pausing and return its value."""
     while True:
         try:
             next(steps)

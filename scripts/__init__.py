@@ -1,1 +1,1 @@
-"""Tools for those who work on Headrace."""
+"""Tools for developing Headrace."""

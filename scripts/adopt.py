@@ -1,8 +1,8 @@
-"""What CloudFormation needs to import tables that exist into a new stack (docs/operations.md, "Adopt tables").
+"""Writes what CloudFormation needs to import existing tables into a new stack (docs/operations.md, "Adopt tables").
 
-`python -m scripts.adopt JOBS_TABLE USERS_TABLE USER_EMAILS_TABLE` writes, below `.aws-sam/adopt`, a template of these
-tables alone, as template.yaml declares them, and the list of resources to import. Deploying template.yaml on that stack
-adds the rest.
+`python -m scripts.adopt JOBS_TABLE USERS_TABLE USER_EMAILS_TABLE` writes to `.aws-sam/adopt` a template of only these
+tables, as template.yaml declares them, and the list of resources to import. Deploying template.yaml to that stack
+then adds the rest.
 """
 
 import json
@@ -16,17 +16,17 @@ from headrace.emulator.cloudformation import ROOT, TEMPLATE, resolved
 FOLDER = ROOT / ".aws-sam" / "adopt"
 TABLES = ("JobsTable", "UsersTable", "UserEmailsTable")
 _ANY = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 32}
-"""The tables depend on none of these; the others keep their defaults, so deletion protection is on."""
+"""Required parameters that the tables do not use; all others keep their defaults, so deletion protection is on."""
 
 
 def template() -> dict[str, JsonValue]:
-    """Of the tables alone, under the names that template.yaml gives them."""
+    """The template of the tables alone, under their logical ids of template.yaml."""
     resources = resolved(TEMPLATE, _ANY)
     return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {name: resources[name] for name in TABLES}}
 
 
 def resources_to_import(names: Mapping[str, str]) -> list[JsonValue]:
-    """As `create-change-set` takes them; `names` are the tables' own, by logical id."""
+    """The resources to import, in the form of `create-change-set`; `names` are the existing tables by logical id."""
     return [
         {
             "ResourceType": "AWS::DynamoDB::Table",
@@ -38,7 +38,7 @@ def resources_to_import(names: Mapping[str, str]) -> list[JsonValue]:
 
 
 def main(arguments: list[str]) -> int:
-    """0 when both files are written, 2 when there are not three names."""
+    """Write both files; returns 0, or 2 when the number of table names is wrong."""
     if len(arguments) != len(TABLES):
         print(f"usage: python -m scripts.adopt {' '.join(name.upper() for name in TABLES)}", file=sys.stderr)
         return 2

@@ -1,7 +1,7 @@
-"""Imports the code of an artifact and makes its AWS clients; run by `proof.py` as `python -I -S -B artifact_check.py`.
+"""Imports the code of an artifact and creates its AWS clients; `proof.py` runs it as `python -I -S -B`.
 
-The standard library and the artifact are all that it sees. It takes its order as JSON from stdin, and its last line on
-stdout is a JSON list of what failed: stage (`own`, `later`, `client`, `start`), what, where and error.
+Only the standard library and the artifact can be imported. It reads its order as JSON from stdin, and its last line on
+stdout is a JSON list of failures: stage (`own`, `later`, `client`, `start`), what, where and error.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TypedDict
 
 REGION = "us-east-1"
-"""Every service of AWS can be asked for a client there; none is called."""
+"""A client of every AWS service can be created for it; no service is called."""
 
 
 class Failure(TypedDict):
@@ -38,7 +38,7 @@ class Own(TypedDict):
 
 
 class Later(TypedDict):
-    """An import inside a function, and where it stands."""
+    """An import inside a function, and its location."""
 
     module: str
     names: list[str]
@@ -46,7 +46,7 @@ class Later(TypedDict):
 
 
 class Client(TypedDict):
-    """A client that the code makes."""
+    """An AWS client that the code creates."""
 
     service: str
     kind: str
@@ -55,7 +55,7 @@ class Client(TypedDict):
 
 
 class Order(TypedDict):
-    """What is to be tried."""
+    """What to check."""
 
     artifact: str
     compiled: str | None
@@ -67,7 +67,7 @@ class Order(TypedDict):
 
 
 class CompiledModules:
-    """Finds compiled modules, and nothing else, in a folder beside the artifact, whose own are for another machine."""
+    """Finds compiled modules only, in another folder than the artifact, whose own are for another machine."""
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
@@ -75,7 +75,7 @@ class CompiledModules:
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The module's place; None when it has none there."""
+        """The spec of a compiled module; None if the folder does not have it."""
         finder = FileFinder(
             str(self._folder.joinpath(*name.split(".")[:-1])), (ExtensionFileLoader, EXTENSION_SUFFIXES)
         )
@@ -84,7 +84,7 @@ class CompiledModules:
 
 
 def main(order: Order) -> list[Failure]:
-    """Try everything; what our own modules cannot do is told before anything that needs them is tried."""
+    """Run all checks; if our own modules fail to import, report this before checking what needs them."""
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["artifact"])
@@ -107,10 +107,10 @@ def main(order: Order) -> list[Failure]:
 def _try(failures: list[Failure], stage: str, what: str, where: str, attempt: Callable[[], object]) -> None:
     try:
         attempt()
-    except BaseException as error:  # noqa: BLE001 - code of others is run; whatever it does is to be told
+    except BaseException as error:  # noqa: BLE001 - this runs code of others; any failure is reported
         text = " ".join(str(error).split())
-        told = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        failures.append(Failure(stage=stage, what=what, where=where, error=told))
+        reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        failures.append(Failure(stage=stage, what=what, where=where, error=reason))
 
 
 def _entry_point(handler: str) -> None:
@@ -144,7 +144,7 @@ async def _opened(made: object) -> None:
 
 
 if __name__ == "__main__":
-    gc.disable()  # A process of seconds, which only imports.
-    answer, sys.stdout = sys.stdout, sys.stderr  # What the imported code prints is not our answer.
-    answer.write(f"{json.dumps(main(json.load(sys.stdin)))}\n")
-    answer.flush()
+    gc.disable()  # The process runs for seconds and only imports.
+    output, sys.stdout = sys.stdout, sys.stderr  # Keep what the imported code prints out of our output.
+    output.write(f"{json.dumps(main(json.load(sys.stdin)))}\n")
+    output.flush()

@@ -1,7 +1,6 @@
-"""Known vulnerabilities in what is deployed, by pip-audit. `make audit` runs it.
+"""Checks the deployed packages for known vulnerabilities with pip-audit. `make audit` runs it.
 
-Fails for a vulnerability, and not because the vulnerability database is out of reach: that is said, and it
-would be no fact about this code.
+It fails for a vulnerability, but not when the vulnerability database cannot be reached, which it only reports.
 """
 
 import json
@@ -15,7 +14,7 @@ LOCK = ROOT / "requirements" / "function-api.txt"
 
 
 def main() -> int:
-    """0 when no vulnerability is known."""
+    """Audit the packages; returns 0 when no vulnerability is known."""
     done = subprocess.run(
         [str(PIP_AUDIT), "--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json",
          "--requirement", str(LOCK)],
@@ -24,8 +23,8 @@ def main() -> int:
     try:
         audited = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
-        reason = done.stderr.strip().splitlines()[-1:] or ["no answer"]
-        print(f"pip-audit: NOT AUDITED, the vulnerability database is out of reach ({reason[0][:200]})")
+        reason = done.stderr.strip().splitlines()[-1:] or ["no response"]
+        print(f"pip-audit: NOT AUDITED, the vulnerability database cannot be reached ({reason[0][:200]})")
         return 0
     vulnerable = [package for package in audited if package.get("vulns")]
     skipped = [package["name"] for package in audited if "skip_reason" in package]

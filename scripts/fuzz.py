@@ -1,9 +1,8 @@
-"""Schemathesis against the local stack, as a member and as an admin. `make fuzz` runs it.
+"""Runs Schemathesis against the local stack, as a member and as an admin; called by `make fuzz`.
 
-Every call is made from the OpenAPI document. Left out are two checks that do not apply:
-`positive_data_acceptance` (what is valid by schema may be refused for what it means: an unknown job type, a
-cursor that nobody gave) and `unsupported_method` (like API Gateway, the gateway answers 404, and not 405, to a
-method that no route has).
+Every request is generated from the OpenAPI document. Two checks are excluded because they do not apply:
+`positive_data_acceptance` (a request valid by schema may be refused for its meaning: an unknown job type, an invented
+cursor) and `unsupported_method` (like API Gateway, the gateway responds with 404, not 405, to a method without route).
 """
 
 import asyncio
@@ -29,7 +28,7 @@ CONFIG = f"""
 [checks]
 negative_data_rejection.expected-statuses = {REFUSALS}
 
-# A batch is answered 207, with a problem document for each entry that is wrong.
+# The response to a batch is 207, with a problem document for each invalid entry.
 [[operations]]
 include-path = "/v1/jobs/batch"
 checks.negative_data_rejection.expected-statuses = {["207", *REFUSALS]}
@@ -37,7 +36,7 @@ checks.negative_data_rejection.expected-statuses = {["207", *REFUSALS]}
 
 
 async def main() -> int:
-    """0 when no check failed and enough calls were made."""
+    """Fuzz the API; returns 0 when no check failed and enough requests were made."""
     with tempfile.TemporaryDirectory(prefix="headrace-fuzz-") as temporary:
         folder = Folder(Path(temporary) / ".headrace")
         async with running_stack(folder, Options(port=0, log_level="WARNING")) as running:
@@ -53,7 +52,7 @@ async def main() -> int:
 
 
 def _run(url: str, token: str, folder: Path) -> tuple[int, int]:
-    """Schemathesis' exit code, and how many calls it made."""
+    """Run Schemathesis; returns its exit code and the number of requests it made."""
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG)
     done = subprocess.run(

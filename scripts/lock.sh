@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Resolves every set of dependencies anew, with hashes, for all platforms and Python 3.11 and newer.
-# No address of a package registry is written.
+# Resolves and locks every set of dependencies, with hashes, for all platforms and Python 3.11 and newer.
+# The lock files contain no address of a package registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 compile() {
@@ -8,7 +8,7 @@ compile() {
     --no-emit-index-url --no-annotate --no-header --custom-compile-command "make lock" "$@"
 }
 compile --extra dev --output-file requirements/dev.txt --no-emit-package headrace --emit-build-options pyproject.toml requirements/uv.in
-# What is deployed is what was tested: the same versions.
+# Deploy the same versions that are tested.
 compile --constraint requirements/dev.txt --output-file requirements/function.txt pyproject.toml
 compile --constraint requirements/dev.txt --extra api --output-file requirements/function-api.txt pyproject.toml
 compile --constraint requirements/dev.txt --output-file requirements/lambda-image.txt requirements/lambda-image.in

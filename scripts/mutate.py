@@ -1,7 +1,7 @@
-"""Breaks, one at a time, every guard of the transitions and every clause of the conditional writes; a test must fail.
+"""Mutation tests: breaks each guard of the transitions and each clause of the conditional writes; a test must fail.
 
-`make reliability` runs it: each mutant is a copy of the tree with one thing missing, on which the tests that claim it
-run.
+Run by `make reliability`. Each mutant is a copy of the tree with one change, on which the tests responsible for the
+changed file run.
 """
 
 import ast
@@ -24,13 +24,13 @@ REPOSITORIES = (
     "persistence/dynamodb/repositories/job_repository.py",
     "persistence/dynamodb/repositories/user_repository.py",
 )
-# The first are likeliest to find a mutant, and are run alone first.
+# The tests responsible for each file, those most likely to fail first; the rest run only if they pass.
 CLAIMS = {
     TRANSITIONS: ("tests/unit/jobs/test_transitions.py", "tests/unit/jobs", "tests/reliability/test_model.py"),
     REPOSITORIES[0]: ("tests/contract/test_job_repository.py", "tests/integration/test_lost_acknowledgements.py"),
     REPOSITORIES[1]: ("tests/contract/test_user_repository.py", "tests/integration/test_lost_acknowledgements.py"),
 }
-# A key condition of a query is not among them: it selects, it guards no write.
+# A query's key condition is not mutated: it selects items and guards no write.
 CONDITION = re.compile(r'"((?:attribute_not_exists\(\w+\)|\w+ (?:=|<=) :\w+)(?: (?:AND|OR) [^"]+)?)"')
 ALWAYS = "attribute_exists(id) OR attribute_not_exists(id)"
 NEVER = "attribute_exists(id) AND attribute_not_exists(id)"
@@ -40,7 +40,7 @@ BOUNDARIES: dict[type[ast.cmpop], str] = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">
 
 @dataclass(frozen=True)
 class Mutant:
-    """One file with one thing missing."""
+    """A file with one change."""
 
     path: str
     line: int
@@ -49,7 +49,7 @@ class Mutant:
 
 
 def guards(path: str, source: str) -> Iterator[Mutant]:
-    """Every condition that the code branches on, or returns: idle, without a part of it, off by one at its boundary."""
+    """Mutate every condition that is branched on or returned: never or always true, without a part, off by one."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.If(test=test) | ast.IfExp(test=test) | ast.match_case(guard=ast.expr() as test):
@@ -59,12 +59,12 @@ def guards(path: str, source: str) -> Iterator[Mutant]:
             case _:
                 continue
         wholes = ((test, "False", "never"), (test, "True", "always"))
-        for part, text, told in (*wholes, *parts):
-            yield Mutant(path, part.lineno, f"{told}: {ast.unparse(test)}", _replaced(source, part, f"({text})"))
+        for part, text, change in (*wholes, *parts):
+            yield Mutant(path, part.lineno, f"{change}: {ast.unparse(test)}", _replaced(source, part, f"({text})"))
 
 
 def _parts(test: ast.expr) -> Iterator[tuple[ast.expr, str, str]]:
-    """What can be missing or wrong within a condition: the part, what stands there instead, and in words."""
+    """The possible changes within a condition: the part, its replacement, and a description."""
     for node in ast.walk(test):
         match node:
             case ast.BoolOp(op=op, values=values):
@@ -84,7 +84,7 @@ def _parts(test: ast.expr) -> Iterator[tuple[ast.expr, str, str]]:
 
 
 def conditions(path: str, source: str) -> Iterator[Mutant]:
-    """Every clause of every condition expression."""
+    """Mutate every clause of every condition expression."""
     for found in CONDITION.finditer(source):
         before = source[: found.start()]
         if "KeyConditionExpression" in before[-40:]:
@@ -94,7 +94,7 @@ def conditions(path: str, source: str) -> Iterator[Mutant]:
         clauses = expression.split(joint)
         line = before.count("\n") + 1
         for gone, clause in enumerate(clauses):
-            # The clause stays, without effect: DynamoDB refuses values that no expression names.
+            # The clause stays but has no effect, because DynamoDB refuses values that no expression uses.
             idle = f"({NEVER} AND {clause})" if joint == " OR " and len(clauses) > 1 else f"({ALWAYS} OR {clause})"
             text = joint.join(idle if place == gone else each for place, each in enumerate(clauses))
             mutated = f'{before}"{text}"{source[found.end() :]}'
@@ -129,7 +129,7 @@ def _passes(tests: str, tree: Path) -> bool:
 
 
 def survivors_of_all() -> tuple[int, list[Mutant]]:
-    """How many mutants were tried, and those that no test found; as many at once as there are processors."""
+    """Try all mutants, as many concurrently as there are CPUs; returns their number and those that no test detected."""
     mutants = [*guards(TRANSITIONS, (ROOT / TRANSITIONS).read_text())]
     for path in REPOSITORIES:
         mutants += conditions(path, (ROOT / path).read_text())
@@ -152,7 +152,7 @@ def survivors_of_all() -> tuple[int, list[Mutant]]:
 
 
 def _copy(folder: Path) -> Path:
-    """What git tracks, with the tools where they are."""
+    """Copy the files that git tracks, and link the tools."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
     for name in listed.stdout.splitlines():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""What a function's code needs of an artifact: the modules that it reaches, and the AWS services of its clients.
+"""Finds what a function's artifact must keep: the modules that its code reaches, and the AWS services of its clients.
 
-Our own code is read whole, imports inside functions included, and so are packages that a deployment added. Of the
-packages that Headrace brings (`EXAMINED`) only what an import does by itself is followed: what they import later and
-`build.NEVER_IMPORTED` names was found to serve other uses. A module of theirs that is removed by default and is reached
-nevertheless has not been examined, so it is read whole too.
+Our own code and packages added by a deployment are read completely, including imports inside functions. In the
+packages that Headrace brings (`EXAMINED`) only imports at module level are followed: later imports of what
+`build.NEVER_IMPORTED` lists were found to serve other uses. If a module that is removed by default is reached
+nevertheless, it has not been examined, so it is read completely too.
 """
 
 import dataclasses
@@ -19,24 +19,24 @@ EXAMINED = frozenset({
     "frozenlist", "idna", "jmespath", "mangum", "multidict", "opentelemetry", "propcache", "pydantic", "pydantic_core",
     "s3transfer", "six", "starlette", "typing_extensions", "typing_inspection", "urllib3", "wrapt", "yarl",
 })  # fmt: skip
-"""The packages that Headrace's own requirements bring. Those of a deployment are not slimmed."""
+"""The packages installed by Headrace's own requirements. Packages added by a deployment are not slimmed."""
 _AWS = frozenset({*SDKS, "s3transfer"})
-"""They make clients of their own, of services for credentials that no function uses."""
+"""Packages whose own clients are ignored: they are of services for credentials, which no function uses."""
 _LATE = {"s3": {"boto3": "boto3.s3.inject", "aioboto3": "aioboto3.s3.inject"}}
-"""What an SDK imports when it makes a client of a service."""
+"""The module that an SDK imports when it creates a client of a service."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Needs:
-    """What must be kept, and what stands in the way. `problems` are sentences, best shown one a line."""
+    """What an artifact must keep, and the problems found. `problems` are sentences, to be shown one per line."""
 
     files: frozenset[Path]
-    """Of reached modules, relative to the artifact."""
+    """The files of all reached modules, relative to the artifact."""
     own: tuple[Path, ...]
-    """Those of them that are our own code."""
+    """Those files that are our own code."""
     clients: tuple[Client, ...]
     imports: tuple[Import, ...]
-    """What our own code imports and cannot go on without."""
+    """The imports of our own code that it requires."""
     problems: tuple[str, ...]
 
     @property
@@ -46,14 +46,14 @@ class Needs:
 
     @property
     def resources(self) -> frozenset[str]:
-        """The services that are used as boto3 resources, too."""
+        """The services that are also used as boto3 resources."""
         return frozenset(client.service for client in self.clients if client.kind == "resource")
 
 
 def find_needs(artifact: Path, own: frozenset[str], removable: frozenset[Path]) -> Needs:
-    """Read everything that the packages `own` in the folder `artifact` reach.
+    """Find everything that the packages `own` in the folder `artifact` reach.
 
-    `removable` are the files, relative to the artifact, that go when nothing reaches them.
+    `removable` are the files, relative to the artifact, that are removed when nothing reaches them.
     """
     walk = _Walk(artifact, own, removable)
     walk.read_own()
@@ -145,7 +145,7 @@ class _Walk:
         return there
 
     def _reach(self, module: str) -> bool:
-        """Note the module and the packages around it; whether it is in the artifact."""
+        """Record a module and its parent packages as reached; returns whether the module is in the artifact."""
         parts = module.split(".")
         return all(self._reach_one(Path(*parts[:length])) for length in range(1, len(parts) + 1))
 
@@ -160,7 +160,7 @@ class _Walk:
         return f"{path.name}.so" in beside
 
     def _beside(self, folder: Path) -> frozenset[str]:
-        """What lies in a folder of the artifact; compiled modules without their tags: `_x.so` for `_x.abi3.so`."""
+        """The names in a folder of the artifact; compiled modules also without tags: `_x.so` for `_x.abi3.so`."""
         if folder not in self._listed:
             there = self._artifact / folder
             names = {path.name for path in there.iterdir()} if there.is_dir() else set()

@@ -1,7 +1,7 @@
-"""Reads one Python file for what it needs of its surroundings: modules that it imports, AWS services that it uses.
+"""Reads one Python file for its dependencies: the modules that it imports and the AWS services that it uses.
 
-Nothing is run. What cannot be read (a service's name in a variable) is a finding of its own, so that the build can say
-where it stands instead of guessing.
+No code is run. Something that cannot be determined (a service's name in a variable) is reported as a problem with its
+location, instead of guessing.
 """
 
 import ast
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 DECLARATION = "AWS_SERVICES"
-"""A tuple of that name in a file lists the services of those clients whose service cannot be read there."""
+"""A tuple of this name in a file lists the services of clients whose service cannot be determined from the code."""
 SDKS: dict[str, "Sdk"] = {"boto3": "boto3", "botocore": "boto3", "aioboto3": "aioboto3", "aiobotocore": "aioboto3"}
 _STUBS: dict[str, "Sdk"] = {"mypy_boto3_": "boto3", "types_boto3_": "boto3", "types_aiobotocore_": "aioboto3"}
 _MAKERS: dict[str, "Kind"] = {"client": "client", "create_client": "client", "resource": "resource"}
@@ -24,7 +24,7 @@ Kind = Literal["client", "resource"]
 
 @dataclasses.dataclass(frozen=True)
 class Where:
-    """A place in the sources: the file, relative to the project or the artifact, and the line."""
+    """A location in the sources: the file, relative to the project or the artifact, and the line."""
 
     file: str
     line: int
@@ -35,32 +35,32 @@ class Where:
 
 @dataclasses.dataclass(frozen=True)
 class Import:
-    """An import of `module`, and of `names` from it, each of which may be a module too."""
+    """An import of `module`, and of `names` from it, which may be modules too."""
 
     module: str
     names: tuple[str, ...]
     where: Where
     lazy: bool
-    """Whether it stands in a function, and so is not done when the file is imported."""
+    """Whether it is inside a function, so that importing the file does not execute it."""
     optional: bool
-    """Whether the file goes on without it: below `try … except ImportError`, or only on some platforms."""
+    """Whether the file works without it: inside `try … except ImportError`, or only on some platforms."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Client:
-    """A client (or boto3 resource) of an AWS service that the file makes, or declares."""
+    """A client (or boto3 resource) of an AWS service that the file creates or declares."""
 
     service: str
     kind: Kind
     sdk: Sdk
     where: Where
     certain: bool
-    """False when the file knows no AWS SDK, so that `.client("x")` may be anything."""
+    """False when the file imports no AWS SDK, so that `.client("x")` may be anything."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """All that one file says. `problems` are sentences that begin with file and line."""
+    """The findings in one file. `problems` are sentences that begin with file and line."""
 
     imports: tuple[Import, ...]
     clients: tuple[Client, ...]
@@ -68,9 +68,9 @@ class Reading:
 
 
 def read(source: bytes, file: str, module: str, *, is_package: bool, whole: bool = True) -> Reading:
-    """Read `source`; unless `whole`, only what importing it does at once, and no clients.
+    """Read `source`; unless `whole`, only its imports at module level, and no clients.
 
-    A file that is not Python of this version yields one problem and nothing else.
+    A file that this version of Python cannot parse yields one problem and nothing else.
     """
     try:
         tree = ast.parse(source)
@@ -85,7 +85,7 @@ def read(source: bytes, file: str, module: str, *, is_package: bool, whole: bool
 
 @dataclasses.dataclass(frozen=True)
 class _Names:
-    """What a file calls the AWS SDKs: the ones it imports, the names of their modules, the names of their makers."""
+    """The AWS SDKs that a file imports, and its names for their modules and for their functions that create clients."""
 
     sdks: frozenset[Sdk]
     modules: frozenset[str]
@@ -208,7 +208,7 @@ class _Reader(ast.NodeVisitor):
                 self._import(node, name, ())
         for maker, following in _pairs(node.args):
             handed_on = self._maker(maker)
-            # Handed to what calls it: asyncio.to_thread(boto3.client, "s3"), partial(boto3.client, "s3").
+            # Passed to a function that calls it: asyncio.to_thread(boto3.client, "s3"), partial(boto3.client, "s3").
             if handed_on is not None and (self._of_sdk(maker) or _text(following)):
                 self._understood.add(maker)
                 self._client(node, handed_on, following)
@@ -229,7 +229,7 @@ class _Reader(ast.NodeVisitor):
         return self._names.makers.get(node.id) if isinstance(node, ast.Name) else None
 
     def _of_sdk(self, maker: ast.expr) -> bool:
-        """Whether this is `boto3.client` itself, under whatever name, and not some object's `client`."""
+        """Whether this is `boto3.client` itself, under any name, and not the `client` of another object."""
         if isinstance(maker, ast.Attribute):
             return isinstance(maker.value, ast.Name) and maker.value.id in self._names.modules
         return isinstance(maker, ast.Name) and maker.id in self._names.makers
@@ -281,7 +281,7 @@ class _Reader(ast.NodeVisitor):
 
 
 class _AtOnce(_Reader):
-    """Skips expressions and what stands in functions."""
+    """Reads imports at module level only: skips expressions and function bodies."""
 
     def visit(self, node: ast.AST) -> None:
         if not isinstance(node, ast.expr | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -289,7 +289,7 @@ class _AtOnce(_Reader):
 
 
 def _caught(handler: ast.ExceptHandler) -> set[str] | None:
-    """The names of what a handler catches; None for a bare `except`."""
+    """The names of the exceptions that a handler catches; None for a bare `except`."""
     return None if handler.type is None else _names_in(handler.type)
 
 
@@ -299,7 +299,7 @@ def _names_in(node: ast.AST) -> set[str]:
 
 
 def _called(function: ast.expr) -> str:
-    """The name under which something is called, without what stands before the dot."""
+    """The last part of a dotted name: `client` of `boto3.client`."""
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else ""
@@ -324,7 +324,7 @@ def _shown(node: ast.expr) -> str:
 
 
 def module_of(file: Path) -> tuple[str, bool]:
-    """The dotted name of a file below a folder of packages, and whether it is a package's own (`__init__.py`)."""
+    """The dotted module name of a file in a folder of packages, and whether the module is a package."""
     is_package = file.stem == "__init__"
     parts = file.parent.parts if is_package else (*file.parent.parts, file.stem)
     return ".".join(parts), is_package

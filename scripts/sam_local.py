@@ -1,7 +1,7 @@
-"""`make sam-local`: AWS's SAM CLI runs every function with every sample event, and serves the HTTP API.
+"""`make sam-local`: tests every function with every sample event, and the HTTP API, under AWS's SAM CLI.
 
-With the Docker engine of this machine, on AWS's images. Where there is none, with a stand-in (scripts/stand_in.py),
-in a network namespace of its own: nothing there can be reached from outside, and nothing there reaches out.
+It uses this machine's Docker engine and AWS's images. Without an engine it uses a stand-in (scripts/stand_in.py) in a
+separate network namespace, which has no connection to the outside in either direction.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ INSIDE = "--inside"
 STOP_SECONDS = 30
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
 POISON: JsonValue = [{"itemIdentifier": "100000000000000000005"}]
-# What a sample's answer must hold, and how its job must stand afterwards.
+# What each sample's result must contain, and the expected status of the sample job afterwards.
 EXPECTED: dict[str, tuple[dict[str, JsonValue], str]] = {
     "api_submit": ({"statusCode": 202}, "queued"),
     "api_read": ({"statusCode": 200}, "queued"),
@@ -58,15 +58,15 @@ EXPECTED: dict[str, tuple[dict[str, JsonValue], str]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """0 when every call was answered as it must be."""
+    """Run all checks; returns 0 when every result was as expected."""
     if INSIDE in arguments:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         with stand_in.engine(_image_name()):
             return asyncio.run(_try_everything(stands_in=True))
-    if stand_in.engine_answers():
+    if stand_in.engine_runs():
         _build(f"3.13-{ARCHITECTURE}")
         return asyncio.run(_try_everything(stands_in=False))
-    print("no Docker engine runs here: one is started, with a stand-in for AWS's image", flush=True)
+    print("no Docker engine is running: starting one, with a stand-in for AWS's image", flush=True)
     stand_in.prepare()
     _build(f"{stand_in.PYTHON}-{ARCHITECTURE}")
     inside = [sys.executable, "-m", "scripts.sam_local", INSIDE]
@@ -80,7 +80,7 @@ def _build(target: str) -> None:
 
 
 def _image_name() -> str:
-    """What SAM looks for, by its own code."""
+    """The name of the image that SAM looks for, computed by SAM's own code."""
     code = (
         "from samcli.local.docker.lambda_image import LambdaImage, Runtime\n"
         f"print(LambdaImage._INVOKE_REPO_PREFIX + '/' + Runtime.get_image_name_tag('python3.13', '{ARCHITECTURE}'))"
@@ -105,7 +105,7 @@ async def _try_everything(*, stands_in: bool) -> int:
 
 
 class _Tables:
-    """The sample's user and job, in the tables that env.json leads to."""
+    """The sample user and job, in the tables that env.json names."""
 
     def __init__(self, url: str) -> None:
         stack = load_stack(PARAMETERS)
@@ -135,7 +135,7 @@ class _Tables:
 
 @asynccontextmanager
 async def _database(folder: Path) -> AsyncIterator[_Tables]:
-    """The embedded database where containers reach it: on the bridge of a Linux engine, on the host of a Mac's."""
+    """Run the embedded database where containers reach it: on the bridge under Linux, on the host on a Mac."""
     os.environ.update(local_credentials())
     host = _bridge() if sys.platform == "linux" else "127.0.0.1"
     async with embedded_database(None, folder / "database.log", DATABASE_ONLY, (host, DATABASE_PORT)) as database:
@@ -152,7 +152,7 @@ def _bridge() -> str:
 
 
 async def _try_sample(sample: str, options: list[str], tables: _Tables) -> int:
-    """`sam local invoke` with one sample; 1 when the answer or the job is not as it must be."""
+    """Run `sam local invoke` with one sample; returns 1 when the result or the job is not as expected."""
     folder = sample.split("_", maxsplit=1)[0]
     function = next(name for name, its_folder in function_folders().items() if its_folder == folder)
     await tables.put_sample()
@@ -162,41 +162,41 @@ async def _try_sample(sample: str, options: list[str], tables: _Tables) -> int:
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     try:
-        answer = json.loads(lines[-1])
+        result = json.loads(lines[-1])
     except (IndexError, ValueError):
-        answer = {}
+        result = {}
     expected, status_expected = EXPECTED[sample]
     status = await tables.sample_status()
-    fine = all(answer.get(name) == value for name, value in expected.items()) and status == status_expected
+    fine = all(result.get(name) == value for name, value in expected.items()) and status == status_expected
     print(f"{'ok' if fine else 'FAILED':<6} sam local invoke {function} -e {sample}.json: "
-          f"{json.dumps({name: answer.get(name) for name in expected})}, the job is {status}", flush=True)  # fmt: skip
+          f"{json.dumps({name: result.get(name) for name in expected})}, the job is {status}", flush=True)  # fmt: skip
     if not fine:
         print(f"{done.stdout}\n{done.stderr}", flush=True)
     return int(not fine)
 
 
 async def _try_readme(options: list[str]) -> int:
-    """README's lines about the SAM CLI; what they would build is built, and `options` say where and how."""
+    """Run README's commands for the SAM CLI on the existing build, with `options` added."""
     found = re.search(r"<!-- test: sam local -->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     if found is None:
-        raise SystemExit("README has no lines about the SAM CLI")
+        raise SystemExit("README has no commands for the SAM CLI")
     functions = f'make() {{ :; }}\nsam() {{ command sam "$@" {shlex.join(options)}; }}\n'
     command = ["bash", "-euo", "pipefail", "-c", functions + found.group(1)]
     done = await asyncio.to_thread(
         subprocess.run, command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False
     )
-    answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    told = ('"statusCode": 202', '"batchItemFailures": []', '"complete": true')
-    fine = done.returncode == 0 and all(any(part in answer for answer in answers) for part in told)
-    print(f"{'ok' if fine else 'FAILED':<6} the lines of README, as printed", flush=True)
+    results = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    expected = ('"statusCode": 202', '"batchItemFailures": []', '"complete": true')
+    fine = done.returncode == 0 and all(any(part in result for result in results) for part in expected)
+    print(f"{'ok' if fine else 'FAILED':<6} the commands of README, as printed", flush=True)
     if not fine:
         print(f"{done.stdout}\n{done.stderr}", flush=True)
     return int(not fine)
 
 
 async def _try_start_api(options: list[str], folder: Path) -> int:
-    """`sam local start-api`, and real HTTP calls; 1 when one is not answered as it must be."""
-    answers: Counter[str] = Counter()
+    """Send HTTP requests to `sam local start-api`; returns 1 when a response is not as expected."""
+    outcomes: Counter[bool] = Counter()
     with serving([str(SAM), "local", "start-api", *options], folder / "start-api.log"):
         async with httpx.AsyncClient(base_url=API_URL, timeout=60) as client:
             body: dict[str, JsonValue] = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}}
@@ -213,21 +213,21 @@ async def _try_start_api(options: list[str], folder: Path) -> int:
             }
     for call, (response, expected) in calls.items():
         fine = response.status_code == expected and "errorMessage" not in response.text
-        answers[str(fine)] += 1
+        outcomes[fine] += 1
         print(f"{'ok' if fine else 'FAILED':<6} sam local start-api, {call}: {response.status_code}", flush=True)
         if not fine:
             print(f"{response.text}\n{(folder / 'start-api.log').read_text()[-3000:]}", flush=True)
-    return int(answers["False"] > 0)
+    return int(outcomes[False] > 0)
 
 
 @contextmanager
 def serving(command: list[str], log: Path) -> Iterator[None]:
-    """SAM's HTTP server while it answers; raises `TimeoutExpired` if it does not end when it is told to."""
+    """Run SAM's HTTP server; raises `TimeoutExpired` if it does not end when it is terminated."""
     with ExitStack() as ending, log.open("wb") as sink:
         server = subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=sink, stderr=sink)
         ending.callback(server.kill)
         ending.callback(server.wait, STOP_SECONDS)
-        # Not SIGINT: what a shell starts in the background ignores it, and so do its children; SAM would never end.
+        # Not SIGINT: background processes of a shell, and their children, ignore it, so SAM might never end.
         ending.callback(server.terminate)
         for _ in range(300):
             if re.search(r"Running on http", log.read_text()):

@@ -1,8 +1,8 @@
-"""A Docker engine, and a stand-in for AWS's Lambda image, where none can be had: no engine runs, nothing can be pulled.
+"""Starts a Docker engine with a stand-in for AWS's Lambda image, where no engine runs and no image can be pulled.
 
 The image is Debian 12 with its Python 3.11 and, under /var/runtime, AWS's own Runtime Interface Client with a
-bootstrap that honours `_HANDLER`. It has no package besides: what a function needs must be in its artifact.
-Needs root, and Debian's packages.
+bootstrap that honours `_HANDLER`. It has no other packages, so a function's artifact must have all that it needs.
+Requires root, and Debian's packages.
 """
 
 import os
@@ -34,17 +34,17 @@ PYTHONPATH=/var/runtime exec python3 -m awslambdaric "$_HANDLER"
 """
 
 
-def engine_answers() -> bool:
-    """Whether a Docker engine runs that this shell may use."""
+def engine_runs() -> bool:
+    """Whether a Docker engine is running that this shell may use."""
     if shutil.which("docker") is None:
         return False
     return subprocess.run(["docker", "info"], check=False, capture_output=True).returncode == 0
 
 
 def prepare() -> None:
-    """Install what is missing, and make the image; everything that needs a network."""
+    """Install the missing packages and create the image: everything that needs a network."""
     if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("apt-get") is None:
-        sys.exit("No Docker engine runs here: start one. (The stand-in for it needs Debian, and root.)")
+        sys.exit("No Docker engine is running; start one. (The stand-in requires Debian and root.)")
     if not all(shutil.which(command) for command in COMMANDS):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         install = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *PACKAGES]
@@ -81,7 +81,7 @@ def _make_image(root: Path) -> None:
 
 @contextmanager
 def engine(name: str) -> Iterator[None]:
-    """Run a Docker engine of our own with the image under `name`, and end it with all that it holds."""
+    """Run a separate Docker engine that has the image as `name`; stop it and delete its data afterwards."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["DOCKER_HOST"] = f"unix://{folder}/docker.sock"
@@ -93,7 +93,7 @@ def engine(name: str) -> Iterator[None]:
             )  # fmt: skip
         try:
             for _ in range(START_SECONDS * 5):
-                if engine_answers():
+                if engine_runs():
                     break
                 if daemon.poll() is not None:
                     raise SystemExit(f"dockerd ended: {(folder / 'log').read_text()[-2000:]}")

@@ -1,1 +1,1 @@
-"""The same work, written as tutorials for these packages write it: what Headrace is measured against."""
+"""Headrace's work, written as tutorials for these packages write it: the baseline of the benchmarks."""

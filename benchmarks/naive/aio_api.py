@@ -1,4 +1,4 @@
-"""The same API on the packages that Headrace has: aioboto3's resource, opened for each request."""
+"""The tutorial's API on Headrace's packages: aioboto3's resource, opened for each request."""
 
 import os
 import uuid

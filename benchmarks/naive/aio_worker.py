@@ -1,4 +1,4 @@
-"""The same worker on the packages that Headrace has: aioboto3's resource, opened for each invocation."""
+"""The tutorial's worker on Headrace's packages: aioboto3's resource, opened for each invocation."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The tutorial's worker with the job that throughput is measured with: `csv.profile`, as Headrace runs it."""
+"""The tutorial's worker with the job of the throughput benchmark: `csv.profile`, as Headrace runs it."""
 
 import json
 from decimal import Decimal
@@ -8,7 +8,7 @@ from job_types.csv_profile import CsvDocument, profile
 
 
 def run(job: worker.Job) -> object:
-    """The profile, with numbers as boto3's resource wants them."""
+    """The profile, with numbers in the type that boto3's resource requires."""
     return json.loads(profile(CsvDocument(csv=job.payload.csv)).model_dump_json(), parse_float=Decimal)
 
 

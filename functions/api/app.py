@@ -1,4 +1,4 @@
-"""The application: every feature's routes."""
+"""Builds the FastAPI application from every feature's routes."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from domain.users.repository import UserRepository
 from domain.users.service import UserService
 from functions.api.failed_jobs.routes import failed_job_routes
 from functions.api.health.routes import health_routes
-from functions.api.http.errors import answer_errors
+from functions.api.http.errors import add_error_handlers
 from functions.api.http.head import HeadAsGet
 from functions.api.http.identity import identifier
 from functions.api.http.openapi import VERSION, openapi_document
@@ -39,10 +39,10 @@ def create_app(
     trust_unverified_email: bool = False,
     longest_wait: timedelta = LONGEST_WAIT,
 ) -> FastAPI:
-    """The API over these repositories.
+    """Create the API on the given repositories.
 
-    `local_email` stands in for an authorizer under `sam local`; `trust_unverified_email` admits tokens without
-    `email_verified`; `longest_wait` bounds `Prefer: wait`, and 0 turns it off.
+    `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
+    tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service, local_email, trust_unverified_email)
@@ -50,7 +50,7 @@ def create_app(
         title="Headrace",
         version=VERSION,
         redoc_url=None,
-        redirect_slashes=False,  # Behind a gateway, a redirect would name a scheme and host that are not the client's.
+        redirect_slashes=False,  # A redirect would name the scheme and host behind the gateway.
         generate_unique_id_function=lambda route: route.name,
     )
     routers = (
@@ -68,7 +68,7 @@ def create_app(
     )
     for router in routers:
         app.include_router(router)
-    answer_errors(app, routers)
+    add_error_handlers(app, routers)
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way

@@ -2,7 +2,7 @@
 
 import gc
 
-# What importing makes is not garbage: to look for some on the way costs a fifth of a cold start.
+# Importing creates no garbage, and looking for some costs a fifth of a cold start.
 gc.disable()
 
 import os
@@ -23,7 +23,7 @@ TEXT = ["text/", "application/json", "application/problem+json", "application/ja
 
 
 def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
-    """The handler, made of these parts."""
+    """Build the Lambda handler of these parts."""
     settings, client = read_api_settings(parts.environment), parts.runtime.client
     app = create_app(
         parts.jobs,
@@ -48,6 +48,6 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
 
 handler = build(compose(os.environ))
 
-# And it stays: later collections need not look at it.
+# Imported objects live for the whole process, so later collections skip them.
 gc.freeze()
 gc.enable()

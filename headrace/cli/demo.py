@@ -1,4 +1,4 @@
-"""`headrace demo`: some hundred real jobs on a stack of its own, each checked for how it ended."""
+"""`headrace demo`: runs several hundred real jobs on a temporary stack and checks how each one ended."""
 
 import asyncio
 import signal
@@ -26,11 +26,11 @@ from headrace.emulator.state import Folder
 from headrace.emulator.tokens import local_authority
 
 CONCURRENCY = 16
-PATIENCE_SECONDS = 55.0
+MAX_WAIT_SECONDS = 55.0
 
 
 async def run_demo(*, keep: bool) -> int:
-    """Run it all; 0 when every job ended as it should, else 1."""
+    """Run the demo; returns 0 when every job ended as expected, else 1."""
     console = Console(stderr=False)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="headrace-demo-") as temporary:
@@ -39,7 +39,7 @@ async def run_demo(*, keep: bool) -> int:
             options = Options(port=free_port(), allowed_hosts=receiver.removeprefix("http://"))
             async with running_stack(folder, options) as running:
                 await ensure_local_admin(folder, running.endpoint_url)
-                console.print(f"The local stack answers at {running.url} after {time.monotonic() - began:.1f} s.")
+                console.print(f"The local stack is ready at {running.url} after {time.monotonic() - began:.1f} s.")
                 token = local_authority(folder).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
                 headers = {"authorization": f"Bearer {token}"}
                 limits = httpx.Limits(max_connections=CONCURRENCY)
@@ -53,38 +53,38 @@ async def run_demo(*, keep: bool) -> int:
                 for each in wrong:
                     shown = {name: each.job.get(name) for name in ("id", "status", "attempt", "error")}
                     console.print(f"[red]not as expected[/red] ({each.case.group}): {shown}")
-                verdict = "[red]some did not[/red]" if wrong else "[green]every job ended as it should[/green]"
+                verdict = "[red]some ended wrong[/red]" if wrong else "[green]every job ended as expected[/green]"
                 console.print(f"{len(ended)} jobs in {took:.1f} s: {verdict}.")
                 if keep:
                     await _until_interrupted(running.url, token, console)
     return 1 if wrong else 0
 
 
-async def _run_cases(client: httpx.AsyncClient, wanted: tuple[Case, ...], console: Console) -> list[Ended]:
+async def _run_cases(client: httpx.AsyncClient, demo_cases: tuple[Case, ...], console: Console) -> list[Ended]:
     slots = asyncio.Semaphore(CONCURRENCY)
 
     async def submit(case: Case) -> str:
         async with slots:
-            answer = await client.post("/v1/jobs", json=case.body)
-            if answer.status_code != httpx.codes.ACCEPTED:
-                raise StackError(f"A job of the demo was not accepted: {answer.text}")
-            job_id = str(answer.json()["id"])
+            response = await client.post("/v1/jobs", json=case.body)
+            if response.status_code != httpx.codes.ACCEPTED:
+                raise StackError(f"A job of the demo was not accepted: {response.text}")
+            job_id = str(response.json()["id"])
             if case.cancel:
                 await client.post(f"/v1/jobs/{job_id}/cancel")
             return job_id
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        accepted = progress.add_task("accepted", total=len(wanted))
-        ended = progress.add_task("ended", total=len(wanted))
+        accepted = progress.add_task("accepted", total=len(demo_cases))
+        ended = progress.add_task("ended", total=len(demo_cases))
 
         async def counted(case: Case) -> str:
             job_id = await submit(case)
             progress.advance(accepted)
             return job_id
 
-        ids = await asyncio.gather(*(counted(case) for case in wanted))
-        ends = time.monotonic() + PATIENCE_SECONDS
+        ids = await asyncio.gather(*(counted(case) for case in demo_cases))
+        ends = time.monotonic() + MAX_WAIT_SECONDS
         while time.monotonic() < ends:
             statuses = [str(job["status"]) for job in await _all_jobs(client)]
             progress.update(ended, completed=sum(status in FINAL for status in statuses))
@@ -92,7 +92,7 @@ async def _run_cases(client: httpx.AsyncClient, wanted: tuple[Case, ...], consol
                 break
             await asyncio.sleep(0.3)
     jobs = {str(job["id"]): job for job in await _all_jobs(client, include="result")}
-    return [Ended(case=case, job=jobs[job_id]) for case, job_id in zip(wanted, ids, strict=True)]
+    return [Ended(case=case, job=jobs[job_id]) for case, job_id in zip(demo_cases, ids, strict=True)]
 
 
 async def _all_jobs(client: httpx.AsyncClient, include: str | None = None) -> list[Json]:
@@ -148,7 +148,7 @@ def _median(values: list[float | None]) -> str:
 
 @asynccontextmanager
 async def _receiver() -> AsyncIterator[str]:
-    """A server on this machine that takes deliveries; /flaky answers 503 to the first two."""
+    """Run a local server that receives deliveries; `/flaky` responds with 503 to the first two."""
     flaky_calls: list[str] = []
 
     async def ok(request: web.Request) -> web.Response:

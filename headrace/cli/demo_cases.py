@@ -1,4 +1,4 @@
-"""The jobs of the demo, and how each of them should end."""
+"""The jobs of the demo, with the expected end of each."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ DATA = ROOT / "examples" / "data"
 
 
 class Case(Frozen):
-    """One job, and how it should end."""
+    """A job, and how it should end."""
 
     group: str
     body: dict[str, JsonValue]
@@ -23,22 +23,22 @@ class Case(Frozen):
     rows: int | None = None
     """Rows that the profile must count."""
     code: str | None = None
-    """Error that the job must end with."""
+    """The error code that the job must end with."""
     attempts: int | None = None
-    """Attempts that the job must have taken."""
+    """How many attempts the job must have had."""
     cancel: bool = False
     """Whether the demo cancels it."""
 
 
 class Ended(Frozen):
-    """A case and its job as it was at the end."""
+    """A case, and its job after it ended."""
 
     case: Case
     job: Json
 
     @property
     def as_expected(self) -> bool:
-        """Whether status, result, error and attempts are what they should be."""
+        """Whether status, result, error and attempts are as the case expects."""
         case, job = self.case, self.job
         result, error = job.get("result"), job.get("error")
         rows = result.get("rows") if isinstance(result, dict) else None
@@ -52,7 +52,7 @@ class Ended(Frozen):
 
 
 def cases(receiver: str) -> tuple[Case, ...]:
-    """All jobs of the demo: whole data sets, parts of them, and the awkward ones."""
+    """All jobs of the demo: whole data sets, parts of them, and special cases such as failures and retries."""
     documents = {path.stem: path.read_text() for path in sorted(DATA.glob("*.csv"))}
     weather = documents["seattle-weather"]
     broken = weather.replace("2012-02-01,13.5", '2012-02-01,"13.5', 1)
@@ -89,7 +89,7 @@ def _rows(document: str) -> int:
 
 
 def _parts(document: str, key: Callable[[list[str]], str]) -> list[str]:
-    """The document cut into one document for each key of its rows."""
+    """Split the document into one document per key of its rows."""
     header, *rows = [row for row in csv.reader(io.StringIO(document)) if row]
     return [_written([header, *part]) for _, part in groupby(sorted(rows, key=key), key=key)]
 

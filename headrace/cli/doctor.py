@@ -1,4 +1,4 @@
-"""`headrace doctor`: is everything there that the local stack needs?"""
+"""`headrace doctor`: checks that everything the local stack needs is present."""
 
 import importlib.util
 import os
@@ -17,7 +17,7 @@ _PLACEHOLDERS = {"JwtIssuer": "https://doctor.test", "JwtAudience": "doctor", "C
 
 
 class Finding(Frozen):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     ok: bool
@@ -25,7 +25,7 @@ class Finding(Frozen):
 
 
 def checks(folder: Folder) -> tuple[Finding, ...]:
-    """Everything that was looked at, the good and the bad."""
+    """Run all checks and return their results, passed or failed."""
     return (_python(), _packages(), _database(), _template(), _job_types(), _folder(folder), _stack(folder))
 
 
@@ -35,9 +35,9 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    wanted = ("aioboto3", "aiohttp", "click", "fastapi", "httpx", "jwt", "mangum", "pydantic", "rich", "samtranslator")
-    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
-    detail = f"missing {', '.join(missing)}; run `make setup`" if missing else "all there"
+    needed = ("aioboto3", "aiohttp", "click", "fastapi", "httpx", "jwt", "mangum", "pydantic", "rich", "samtranslator")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    detail = f"missing {', '.join(missing)}; run `make setup`" if missing else "all installed"
     return Finding(what="packages", ok=not missing, detail=detail)
 
 
@@ -50,7 +50,7 @@ def _template() -> Finding:
     try:
         stack = load_stack(_PLACEHOLDERS)
     except (OSError, KeyError, UnsupportedTemplate) as error:
-        return Finding(what="template", ok=False, detail=f"{TEMPLATE.name} cannot be played: {error}")
+        return Finding(what="template", ok=False, detail=f"{TEMPLATE.name} cannot be used: {error}")
     return Finding(what="template", ok=True, detail=f"{len(stack.functions)} functions, {len(stack.tables)} tables")
 
 
@@ -74,9 +74,10 @@ def _folder(folder: Folder) -> Finding:
 def _stack(folder: Folder) -> Finding:
     running = folder.running()
     if running is None:
-        return Finding(what="stack", ok=True, detail="none runs in this folder; `headrace dev` starts one")
+        return Finding(what="stack", ok=True, detail="not running in this folder; `headrace dev` starts it")
     try:
         healthy = httpx.get(f"{running.url}/healthz", timeout=5).is_success
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Finding(what="stack", ok=False, detail=f"{running.url} does not answer: {error}; restart `headrace dev`")
-    return Finding(what="stack", ok=healthy, detail=f"{running.url} {'answers' if healthy else 'is not healthy'}")
+        detail = f"{running.url} does not respond: {error}; restart `headrace dev`"
+        return Finding(what="stack", ok=False, detail=detail)
+    return Finding(what="stack", ok=healthy, detail=f"{running.url} is {'healthy' if healthy else 'not healthy'}")

@@ -1,4 +1,4 @@
-"""What stands around every command: whatever goes wrong ends in one sentence on stderr and an exit code."""
+"""Error handling for every command: any failure becomes one sentence on stderr and an exit code."""
 
 import io
 import sys
@@ -12,11 +12,11 @@ from headrace.emulator.cloudformation import UnsupportedTemplate
 from headrace.emulator.database import StackError
 
 INTERRUPTED = 130
-"""What shells report of a command that Ctrl-C ended."""
+"""The exit code that shells report for a command ended by Ctrl-C."""
 
 
 class Commands(click.Group):
-    """The root of the command line."""
+    """The root command group, with the handling of arguments that are not UTF-8 and of all errors."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for number, argument in enumerate(args, 1):
@@ -25,21 +25,21 @@ class Commands(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
-        _write_what_can_be_written()
+        _escape_unencodable_output()
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
-        except Exception as error:  # noqa: BLE001 - a person gets a sentence, and a script a code
+        except Exception as error:  # noqa: BLE001 - every failure ends in a sentence and an exit code
             _end(_leaf(error))
 
 
 def _end(error: BaseException) -> NoReturn:
     match error:
         case BrokenPipeError():
-            raise error  # click ends quietly: nobody reads on
+            raise error  # click exits quietly when the reader of a pipe has closed it
         case StackError():
             fail(str(error), ExitCode.ERROR)
         case UnsupportedTemplate():
@@ -54,12 +54,12 @@ def _end(error: BaseException) -> NoReturn:
 
 
 def _leaf(error: BaseException) -> BaseException:
-    """The first error of a group of them."""
+    """The first error of an exception group, or the error itself."""
     return _leaf(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _is_text(argument: str) -> bool:
-    """Whether UTF-8 can write it; Python hands over other bytes as lone surrogates."""
+    """Whether UTF-8 can encode the argument; Python represents other bytes as lone surrogates."""
     try:
         argument.encode()
     except UnicodeEncodeError:
@@ -67,8 +67,8 @@ def _is_text(argument: str) -> bool:
     return True
 
 
-def _write_what_can_be_written() -> None:
-    """Escape what a terminal's encoding lacks, instead of failing."""
+def _escape_unencodable_output() -> None:
+    """Escape characters that the terminal's encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

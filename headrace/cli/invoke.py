@@ -1,4 +1,4 @@
-"""`headrace invoke`: one function, one event, one process; what `sam local invoke` does, without Docker."""
+"""`headrace invoke`: runs one function with one event in one process, like `sam local invoke` without Docker."""
 
 import click
 from pydantic import JsonValue
@@ -14,7 +14,7 @@ from headrace.emulator.template import LambdaFunction, load_stack
 
 
 async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url: str | None) -> int:
-    """Print what the function answered; 0 when it answered, 1 when it failed. Its log goes to stderr."""
+    """Print the function's result to stdout and its log to stderr; returns 0 on success, 1 on failure."""
     running = folder.running()
     database = endpoint_url or (running.endpoint_url if running else None)
     if database is None:
@@ -23,7 +23,7 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
     function = _function(name, functions)
     if function is None:
         known = ", ".join(sorted(function.folder for function in functions.values()))
-        fail(f"there is no function {name!r}; there are {known}", ExitCode.NOT_FOUND)
+        fail(f"there is no function {name!r}; the functions are {known}", ExitCode.NOT_FOUND)
     folder.create()
     log = folder.logs / f"invoke-{function.name}.log"
     log.write_text("")
@@ -44,5 +44,5 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
 
 
 def _function(name: str, functions: dict[str, LambdaFunction]) -> LambdaFunction | None:
-    """By its logical id, or by the name of its folder."""
+    """Find a function by its logical id or by the name of its folder."""
     return next((each for id, each in functions.items() if name in {id, each.folder}), None)

@@ -13,15 +13,15 @@ from headrace.cli.types import SECONDS
 from headrace.client.api_client import FINAL, Failure, Job, Json, job_path
 
 _KEY = re.compile(r"(?! )[\x20-\x7e]{1,255}(?<! )")
-"""As the API has it; and without spaces at its ends, which are not part of a header's value."""
+"""The API's rule for Idempotency-Key, without leading and trailing spaces, which HTTP strips from a header's value."""
 
 
 @click.command()
 @click.argument("type")
 @click.option("--payload", help="The payload, as JSON.")
 @click.option("--file", "source", type=click.File("rb"), help="A file with the payload as JSON; - is stdin.")
-@click.option("--key", help="Idempotency key: the same key and job are accepted once.")
-@click.option("--delay", type=SECONDS, help="Start after so many seconds.")
+@click.option("--key", help="Idempotency key: submitting the same job again with it creates no second job.")
+@click.option("--delay", type=SECONDS, help="Seconds to wait before the job starts.")
 @click.option("--wait", is_flag=True, help="Wait until the job is final.")
 @click.option("--timeout", default=300.0, show_default=True, type=SECONDS, help="Seconds to wait at most.")
 @with_target
@@ -39,10 +39,10 @@ def submit(
     if (payload is None) == (source is None):
         raise click.UsageError("give either --payload or --file")
     if key is not None and not _KEY.fullmatch(key):
-        fail("invalid_idempotency_key: a key has 1 to 255 printable ASCII characters", ExitCode.INVALID)
+        fail("invalid_idempotency_key: a key must be 1 to 255 printable ASCII characters", ExitCode.INVALID)
     text = payload.encode() if payload is not None else read_limited(source, "the payload") if source else b""
     read_json(text, "the payload")
-    # The document is sent as it was written: reading and writing it would change numbers.
+    # The document is sent as written; parsing and serializing it would change numbers.
     delayed = {} if delay is None else {"delay_seconds": delay}
     body = f'{json.dumps({"type": type, **delayed})[:-1]}, "payload": {text.decode()}}}'
     client = target.client()
@@ -89,15 +89,15 @@ def watch(target: Target, id: str, timeout: float) -> None:
 @click.option("--status", help="Only jobs of this status.")
 @click.option("--type", "type", help="Only jobs of this type.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
-@click.option("--cursor", help="Go on where an earlier page ended.")
-@click.option("--include", help="Bring along payload, result, or both with a comma; pages may be shorter then.")
+@click.option("--cursor", help="Continue where an earlier page ended.")
+@click.option("--include", help="Include payload, result or both, separated by a comma; pages may then be shorter.")
 @with_target
 def list_jobs(
     target: Target, status: str | None, type: str | None, limit: int, cursor: str | None, include: str | None
 ) -> None:
     """List your jobs, newest first, without payload and result."""
-    wanted = {"status": status, "type": type, "limit": str(limit), "cursor": cursor, "include": include}
-    params = {name: value for name, value in wanted.items() if value is not None}
+    query = {"status": status, "type": type, "limit": str(limit), "cursor": cursor, "include": include}
+    params = {name: value for name, value in query.items() if value is not None}
     target.show(target.client().call("GET", "/v1/jobs", params=params), _page_text)
 
 
@@ -105,7 +105,7 @@ def list_jobs(
 @click.argument("id")
 @with_target
 def cancel(target: Target, id: str) -> None:
-    """Cancel a job, or ask a running one to stop."""
+    """Cancel a job; a running one is asked to stop."""
     target.show(target.client().job("POST", f"{job_path(id)}/cancel"), _job_line)
 
 
@@ -128,20 +128,20 @@ def _show_final(target: Target, job: Json | Failure) -> None:
             fail(f"the job is still {shown['status']}", ExitCode.TIMED_OUT)
 
 
-def _job_line(answer: Json) -> str:
-    job = Job.model_validate(answer)
+def _job_line(response: Json) -> str:
+    job = Job.model_validate(response)
     return f"{job.id}  {job.status:<9}  {job.type}  attempt {job.attempt}/{job.max_attempts}"
 
 
-def _progress_line(answer: Json) -> str:
-    progress = Job.model_validate(answer).progress
+def _progress_line(response: Json) -> str:
+    progress = Job.model_validate(response).progress
     shown = f"  {progress.fraction:.0%} {progress.message}" if progress is not None else ""
-    return _job_line(answer) + shown
+    return _job_line(response) + shown
 
 
-def _job_text(answer: Json) -> str:
-    job = Job.model_validate(answer)
-    lines = [_job_line(answer)]
+def _job_text(response: Json) -> str:
+    job = Job.model_validate(response)
+    lines = [_job_line(response)]
     if job.error is not None:
         lines = [*lines, f"error   {job.error.code}: {job.error.message}"]
     if job.result is not None:

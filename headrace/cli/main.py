@@ -1,4 +1,4 @@
-"""The command line. Data goes to stdout, everything else to stderr; exit codes are in `ExitCode`."""
+"""The command line. Data is written to stdout, everything else to stderr; exit codes are in `ExitCode`."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headrace.emulator.stack import Options
 
 MAX_NAME = 200
-"""Of a user, as the API has it."""
+"""The API's limit for a user's name."""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,16 +30,16 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free port.")
 @click.option("--host", default="127.0.0.1", show_default=True, type=HOST, help="Where to listen.")
-@click.option("--endpoint-url", type=URL, help="Another DynamoDB than the embedded one, for instance http://db:8000.")
+@click.option("--endpoint-url", type=URL, help="A DynamoDB to use instead of the embedded one, such as http://db:8000.")
 @click.option(
     "--database",
     type=SERVER,
     metavar="HOST:PORT",
-    help="Where the embedded database listens; a free port of 127.0.0.1.",
+    help="Where the embedded database listens; by default a free port of 127.0.0.1.",
 )
-@click.option("--fresh", is_flag=True, help="Forget the jobs and users of earlier runs.")
+@click.option("--fresh", is_flag=True, help="Delete the jobs and users of earlier runs.")
 @click.option("--allow-host", "allowed", multiple=True, help="A private host[:port] that http.request may reach.")
 def dev(
     port: int,
@@ -53,7 +53,7 @@ def dev(
     from headrace.emulator.stack import Options
 
     if endpoint_url and database:
-        fail("--database is where the embedded database listens; with --endpoint-url there is none", ExitCode.USAGE)
+        fail("--database is for the embedded database, which --endpoint-url replaces; give only one", ExitCode.USAGE)
     options = Options(
         host=host,
         port=port,
@@ -80,13 +80,13 @@ async def _dev(options: "Options") -> None:
         click.echo(f"ready {running.url}")
         sys.stdout.flush()
         await stop.wait()
-        click.echo("stopping: what was accepted is worked off first", err=True)
+        click.echo("stopping: queued jobs run first", err=True)
 
 
 @main.command()
 @click.option("--keep", is_flag=True, help="Leave the stack running afterwards, until Ctrl-C.")
 def demo(keep: bool) -> None:
-    """Run some hundred real jobs on a stack of their own, and show how each of them ended."""
+    """Run several hundred real jobs on a temporary stack, and show how they ended."""
     from headrace.cli.demo import run_demo
 
     sys.exit(asyncio.run(run_demo(keep=keep)))
@@ -96,7 +96,7 @@ def demo(keep: bool) -> None:
 @click.argument("email")
 @click.option("--hours", default=12.0, show_default=True, type=FiniteNumber(0, 24 * 365, min_open=True))
 def token(email: str, hours: float) -> None:
-    """Print a token for EMAIL that the local stack believes."""
+    """Print a token for EMAIL that the local stack accepts."""
     click.echo(mint(email, timedelta(hours=hours)))
 
 
@@ -108,20 +108,16 @@ for command in (
 
 @main.group()
 def users() -> None:
-    """Users, straight in the tables."""
+    """Manage users directly in the tables, without the API."""
 
 
 @users.command("create")
 @click.argument("email")
-@click.option("--name", help="By default the address.")
-@click.option("--admin", is_flag=True, help="With the role of an admin.")
-@click.option("--endpoint-url", type=URL, help="By default the database of this folder's stack.")
-@click.option(
-    "--users-table", type=TABLE, help="The table of users, for instance the output UsersTableName of a deployment."
-)
-@click.option(
-    "--emails-table", type=TABLE, help="The table of claimed addresses, for instance the output UserEmailsTableName."
-)
+@click.option("--name", help="The name; by default the address.")
+@click.option("--admin", is_flag=True, help="Give the user the role admin.")
+@click.option("--endpoint-url", type=URL, help="The database; by default that of this folder's stack.")
+@click.option("--users-table", type=TABLE, help="The table of users: the output UsersTableName of a deployment.")
+@click.option("--emails-table", type=TABLE, help="The table of claimed addresses: the output UserEmailsTableName.")
 @click.option("--json", "as_json", is_flag=True, help="Print the user as JSON.")
 def add_user(
     email: str,
@@ -146,30 +142,30 @@ def add_user(
     if isinstance(address, InvalidEmail):
         fail(f"invalid_email: {address.reason}", ExitCode.INVALID)
     try:
-        wanted = CreateUser(email=address, name=address[:MAX_NAME] if name is None else name, role=role)
+        form = CreateUser(email=address, name=address[:MAX_NAME] if name is None else name, role=role)
     except InvalidForm as invalid:
         flaw = invalid.flaws.first[0]
         fail(f"invalid_{flaw.path[0]}: {flaw.message}", ExitCode.INVALID)
     tables = Tables(users=users_table, user_emails=emails_table)
-    created = asyncio.run(create_user(folder(), database, wanted.email, wanted.name, role, tables))
+    created = asyncio.run(create_user(folder(), database, form.email, form.name, role, tables))
     match created:
         case User():
             text = created.model_dump_json(indent=2) if as_json else f"{created.id}  {created.email}  {created.role}"
             click.echo(text)
         case EmailTaken():
-            fail(f"email_taken: a user has the address {created.email} already", ExitCode.CONFLICT)
+            fail(f"email_taken: a user already has the address {created.email}", ExitCode.CONFLICT)
         case InvalidEmail():
             fail(f"invalid_email: {created.reason}", ExitCode.INVALID)
         case StorageUnavailable():
-            fail(f"the database at {database} did not do it: {created.reason} ({created.detail})", ExitCode.ERROR)
+            fail(f"the database at {database} failed: {created.reason} ({created.detail})", ExitCode.ERROR)
 
 
 @main.command()
 @click.argument("function")
 @click.option("--event", "event", required=True, type=click.File("rb"), help="A file with the event; - is stdin.")
-@click.option("--endpoint-url", type=URL, help="By default the database of this folder's stack.")
+@click.option("--endpoint-url", type=URL, help="The database; by default that of this folder's stack.")
 def invoke(function: str, event: BinaryIO, endpoint_url: str | None) -> None:
-    """Invoke FUNCTION (its folder, such as worker) once with an event, in a process of its own, without Docker."""
+    """Invoke FUNCTION (its folder, such as worker) once with an event, in a separate process, without Docker."""
     from headrace.cli.invoke import invoke_once
 
     document = read_json(read_limited(event, "the event"), "the event")
@@ -180,7 +176,7 @@ def invoke(function: str, event: BinaryIO, endpoint_url: str | None) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Check what the local stack needs, and say what is missing."""
+    """Check the local stack's requirements, and report what is missing."""
     from headrace.cli.doctor import checks
 
     findings = checks(folder())

@@ -1,4 +1,4 @@
-"""Which API a command talks to, as whom, and what its end means."""
+"""What commands share: the API and the user they call it as, exit codes, and reading and printing JSON."""
 
 import codecs
 import functools
@@ -22,7 +22,7 @@ from headrace.emulator.state import Folder
 
 
 class ExitCode(IntEnum):
-    """What a command's end means to a script."""
+    """The exit codes of the command line."""
 
     OK = 0
     ERROR = 1
@@ -49,24 +49,24 @@ _CODES = {
     431: ExitCode.INVALID,
 }
 MAX_INPUT_BYTES = 6 * 1024 * 1024
-"""Of a payload or an event: Lambda's limit."""
+"""Lambda's limit, for a payload or an event."""
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-"""What can stand in a header behind `Bearer`."""
+"""The form of a token in an Authorization header."""
 
 
 def folder() -> Folder:
-    """The stack's folder, below the one that the command is run in."""
+    """The stack's folder, `.headrace` in the current directory."""
     return Folder(Path.cwd() / ".headrace")
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:
-    """End with one sentence on stderr."""
+    """Exit with a one-sentence message on stderr."""
     click.echo(f"headrace: {message}", err=True)
     sys.exit(code)
 
 
 class Target:
-    """Which API a command talks to, and as whom."""
+    """The API that a command calls, and the user or token it calls it with."""
 
     def __init__(self, url: str | None, email: str, token: str | None, *, as_json: bool) -> None:
         self._url = url
@@ -75,42 +75,42 @@ class Target:
         self.as_json = as_json
 
     def client(self) -> ApiClient:
-        """A client with a token: the given one, or one minted with this folder's key."""
+        """Create a client with the given token, or with one signed by this folder's key."""
         running = folder().running()
         url = self._url or (running.url if running else None)
         if url is None:
             fail("no stack runs in this folder; start one with `headrace dev`, or give --url", ExitCode.ERROR)
         if self._token is not None and not _TOKEN.fullmatch(self._token):
-            fail("what --token gives is not a token", ExitCode.NOT_ALLOWED)
+            fail("the value of --token is not a token", ExitCode.NOT_ALLOWED)
         return ApiClient(url, mint(self._email, timedelta(hours=1)) if self._token is None else self._token)
 
-    def show(self, answer: Json | Failure, line: Callable[[Json], str]) -> Json:
-        """Print an answer, as JSON or as a line for people; a refusal ends the command with its code."""
-        match answer:
+    def show(self, response: Json | Failure, format_text: Callable[[Json], str]) -> Json:
+        """Print a response, as JSON or as text; a failure ends the command with its exit code."""
+        match response:
             case Refusal():
-                details = "".join(f"\n  {error}" for error in answer.errors)
-                fail(f"{answer.code}: {answer.detail}{details}", _CODES.get(answer.status, ExitCode.ERROR))
+                details = "".join(f"\n  {error}" for error in response.errors)
+                fail(f"{response.code}: {response.detail}{details}", _CODES.get(response.status, ExitCode.ERROR))
             case Unreachable():
-                why = f"nothing answers at {answer.url} ({answer.reason})"
-                fail(f"{why}; is `headrace dev` running?", ExitCode.ERROR)
+                problem = f"nothing responds at {response.url} ({response.reason})"
+                fail(f"{problem}; is `headrace dev` running?", ExitCode.ERROR)
             case Foreign():
-                fail(f"{answer.url} does not answer as Headrace does: {answer.reason}", ExitCode.ERROR)
+                fail(f"{response.url} does not respond like Headrace: {response.reason}", ExitCode.ERROR)
             case dict():
-                text = _read_by(line, answer)
-                click.echo(json_text(answer, indent=2) if self.as_json else text)
-                return answer
+                text = _formatted(format_text, response)
+                click.echo(json_text(response, indent=2) if self.as_json else text)
+                return response
 
 
-def _read_by(line: Callable[[Json], str], answer: Json) -> str:
-    """The line for people; an answer that it cannot be made of is not Headrace's."""
+def _formatted(format_text: Callable[[Json], str], response: Json) -> str:
+    """Format a response as text; one that lacks the members of Headrace's responses ends the command."""
     try:
-        return line(answer)
+        return format_text(response)
     except (KeyError, TypeError, ValueError):
-        fail("what answers is not Headrace: a member of its answer is missing or of another kind", ExitCode.ERROR)
+        fail("the server is not Headrace: a member of its response is missing or of the wrong type", ExitCode.ERROR)
 
 
 def json_text(document: JsonValue, indent: int | None = None) -> str:
-    """The document for stdout: as it is where that can be written, else escaped as JSON escapes."""
+    """Serialize the document for stdout; escape non-ASCII only if the encoding of stdout cannot represent it."""
     text = json.dumps(document, ensure_ascii=False, indent=indent)
     try:
         text.encode(sys.stdout.encoding)
@@ -120,7 +120,7 @@ def json_text(document: JsonValue, indent: int | None = None) -> str:
 
 
 def read_json(text: str | bytes, what: str) -> JsonValue:
-    """Strict JSON in UTF-8 (RFC 8259); anything else ends the command. `what` names it in the sentence."""
+    """Parse strict JSON in UTF-8 (RFC 8259); anything else ends the command. `what` names it in the message."""
     try:
         document: JsonValue = from_json(text.encode() if isinstance(text, str) else text, allow_inf_nan=False)
         json.dumps(document, allow_nan=False)
@@ -130,7 +130,7 @@ def read_json(text: str | bytes, what: str) -> JsonValue:
 
 
 def read_limited(source: BinaryIO, what: str) -> bytes:
-    """All of a file, without the mark that some editors begin it with; one that is too large ends the command."""
+    """Read a whole file, without a byte order mark; a file that is too large ends the command."""
     content = source.read(MAX_INPUT_BYTES + 1)
     if len(content) > MAX_INPUT_BYTES:
         fail(f"{what} has more than {MAX_INPUT_BYTES} bytes", ExitCode.INVALID)
@@ -138,7 +138,7 @@ def read_limited(source: BinaryIO, what: str) -> bytes:
 
 
 def mint(email: str, lifetime: timedelta) -> str:
-    """A token that this folder's stack believes."""
+    """Sign a token that this folder's stack accepts."""
     from headrace.emulator.tokens import local_authority
 
     address = normalise_email(email)
@@ -148,14 +148,14 @@ def mint(email: str, lifetime: timedelta) -> str:
 
 
 def with_target(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of everything that talks HTTP, and a `Target` made of them."""
+    """Decorator: adds the options of commands that call the API, and passes a `Target` built from them."""
 
     @click.option("--url", type=URL, envvar="HEADRACE_URL", help="The API; by default the stack of this folder.")
     @click.option(
-        "--as", "email", envvar="HEADRACE_EMAIL", default="dev@example.com", show_default=True, help="Who asks."
+        "--as", "email", envvar="HEADRACE_EMAIL", default="dev@example.com", show_default=True, help="The calling user."
     )
-    @click.option("--token", envvar="HEADRACE_TOKEN", help="A token, instead of one minted with the local key.")
-    @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
+    @click.option("--token", envvar="HEADRACE_TOKEN", help="A token to use instead of one signed with the local key.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the whole response as JSON.")
     @functools.wraps(command)
     def targeted(url: str | None, email: str, token: str | None, as_json: bool, **rest: object) -> None:
         command(Target(url, email, token, as_json=as_json), **rest)

@@ -1,4 +1,4 @@
-"""Parameter types of the command line: what is malformed is a usage error before anything is done."""
+"""Parameter types of the command line: malformed values are usage errors, reported before anything is done."""
 
 import math
 import re
@@ -16,17 +16,17 @@ _SERVER = re.compile(r"(?P<host>[a-zA-Z0-9_.-]+):(?P<port>[0-9]{1,5})", re.ASCII
 
 
 class FiniteNumber(click.FloatRange):
-    """A number within a range; neither NaN, which is in every range, nor an infinity."""
+    """A finite number within a range; click's own range check lets NaN through."""
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = float(super().convert(value, param, ctx))  # type: ignore[arg-type]  # click reads texts as well
+        number = float(super().convert(value, param, ctx))  # type: ignore[arg-type]  # click accepts strings too
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
 
 
 class HttpUrl(click.ParamType[str]):
-    """An http or https URL without credentials, query and fragment; without the slash at its end."""
+    """An http or https URL without credentials, query and fragment; trailing slashes are removed."""
 
     name = "url"
 
@@ -44,7 +44,7 @@ class HttpUrl(click.ParamType[str]):
 
 
 class Matching(click.ParamType[str]):
-    """A text of one form."""
+    """A string that matches a regular expression."""
 
     def __init__(self, name: str, form: re.Pattern[str]) -> None:
         self.name = name
@@ -57,7 +57,7 @@ class Matching(click.ParamType[str]):
 
 
 class Server(click.ParamType[tuple[str, int]]):
-    """HOST:PORT."""
+    """A server's address, HOST:PORT."""
 
     name = "host:port"
 
@@ -73,7 +73,7 @@ class Server(click.ParamType[tuple[str, int]]):
 
 
 def _is_host(text: str) -> bool:
-    """A name or an address; what stood in brackets is an IPv6 address, as `urlsplit` has checked."""
+    """Whether `text` is a host name or an IP address; `urlsplit` has already checked an IPv6 address in brackets."""
     return ":" in text or (len(text) <= MAX_HOST and bool(_NAME.fullmatch(text)))
 
 

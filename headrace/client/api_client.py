@@ -1,4 +1,4 @@
-"""The HTTP client of the command line. Whatever answers, it takes for Headrace only what looks like it."""
+"""The HTTP client of the command line. It checks that responses have Headrace's form and returns failures as values."""
 
 import time
 from typing import Final
@@ -13,14 +13,14 @@ from headrace.authoring.frozen import Frozen
 FINAL: Final = frozenset({"succeeded", "failed", "cancelled"})
 WAIT_SECONDS = 15
 TIMEOUT_SECONDS = 35.0
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
-"""Lambda answers at most 6 MB."""
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+"""Above Lambda's own limit of 6 MB for a response."""
 
 Json = dict[str, JsonValue]
 
 
 class Refusal(Frozen):
-    """The API answered with a problem."""
+    """The API refused the request with a problem document."""
 
     status: int
     code: str
@@ -29,14 +29,14 @@ class Refusal(Frozen):
 
 
 class Unreachable(Frozen):
-    """Nothing answered."""
+    """No response was received."""
 
     url: str
     reason: str
 
 
 class Foreign(Frozen):
-    """Something answered, and not as Headrace does."""
+    """The response did not come from a Headrace API."""
 
     url: str
     reason: str
@@ -46,7 +46,7 @@ Failure = Refusal | Unreachable | Foreign
 
 
 class Progress(BaseModel):
-    """How far a running job has come."""
+    """The progress of a running job, as its handler reported it."""
 
     fraction: float
     message: str
@@ -60,7 +60,7 @@ class JobError(BaseModel):
 
 
 class Job(BaseModel):
-    """What the command line needs of a job; there is more in the answer."""
+    """The members of a job that the command line uses; the response has more."""
 
     id: str
     type: str
@@ -78,7 +78,7 @@ class ApiClient:
     def __init__(self, url: str, token: str) -> None:
         self._url = url
         self._headers = {"authorization": f"Bearer {token}"}
-        # Reading the certificates of all authorities takes longer than most commands; without TLS none is needed.
+        # Loading the CA certificates takes longer than most commands, and plain HTTP needs none.
         self._http = httpx.Client(timeout=TIMEOUT_SECONDS, verify=not url.lower().startswith("http:"))
 
     def call(
@@ -89,7 +89,7 @@ class ApiClient:
         headers: dict[str, str] | None = None,
         params: dict[str, str] | None = None,
     ) -> Json | Failure:
-        """One request with a JSON text as its body; the answer's JSON, or why there is none."""
+        """Send a request, with JSON text as its body if given; returns the response's JSON, or the failure."""
         media_type = {} if body is None else {"content-type": "application/json"}
         try:
             with self._http.stream(
@@ -99,27 +99,27 @@ class ApiClient:
                 params=params,
                 headers={**self._headers, **media_type, **(headers or {})},
             ) as response:
-                return _answer(self._url, response)
+                return _parsed(self._url, response)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            # A UnicodeError is what the resolver makes of a name that cannot be one.
+            # The resolver raises UnicodeError for an impossible host name.
             return Unreachable(url=self._url, reason=str(error) or type(error).__name__)
 
     def job(
         self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
     ) -> Json | Failure:
-        """One request whose answer is a job."""
-        answer = self.call(method, path, body, headers)
-        if not isinstance(answer, dict):
-            return answer
+        """Send a request whose response is a job."""
+        response = self.call(method, path, body, headers)
+        if not isinstance(response, dict):
+            return response
         try:
-            Job.model_validate(answer)
+            Job.model_validate(response)
         except ValidationError as error:
             place = ".".join(str(step) for step in error.errors()[0]["loc"])
             return Foreign(url=self._url, reason=f"a job without a valid {place}")
-        return answer
+        return response
 
     def wait(self, job_id: str, timeout_seconds: float) -> Json | Failure:
-        """The job when it is final, or as it is after `timeout_seconds`; by long polling."""
+        """Long-poll until the job is final, for at most `timeout_seconds`; returns the job as last read."""
         ends = time.monotonic() + timeout_seconds
         while True:
             left = max(0, int(min(WAIT_SECONDS, ends - time.monotonic())))
@@ -130,46 +130,46 @@ class ApiClient:
 
 
 def job_path(job_id: str) -> str:
-    """The path of a job, whatever its id holds; dots alone would name another place."""
+    """The path of a job with any id; dots are escaped, because `.` and `..` would name another path."""
     return f"/v1/jobs/{quote(job_id, safe='').replace('.', '%2E')}"
 
 
-def _answer(url: str, response: httpx.Response) -> Json | Failure:
+def _parsed(url: str, response: httpx.Response) -> Json | Failure:
     if response.is_redirect:
         return Foreign(url=url, reason=f"it redirects to {response.headers.get('location', 'another place')}")
     body = _read(response)
     if body is None:
-        return Foreign(url=url, reason=f"more than {MAX_ANSWER_BYTES} bytes, or too slow")
+        return Foreign(url=url, reason=f"more than {MAX_RESPONSE_BYTES} bytes, or too slow")
     try:
-        answer: JsonValue = from_json(body)
+        document: JsonValue = from_json(body)
     except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
+        document = None
+    if not isinstance(document, dict):
         return Foreign(url=url, reason=f"status {response.status_code} without a JSON object")
     if response.is_success:
-        return answer
-    if "code" not in answer and "message" not in answer:
+        return document
+    if "code" not in document and "message" not in document:
         return Foreign(url=url, reason=f"status {response.status_code} without a problem document")
-    return _refusal(response.status_code, answer)
+    return _refusal(response.status_code, document)
 
 
 def _read(response: httpx.Response) -> bytes | None:
-    """The body; None when it is too large, or not complete in time."""
+    """Read the body; None when it is too large or not complete in time."""
     ends = time.monotonic() + TIMEOUT_SECONDS
     body = bytearray()
     for part in response.iter_bytes():
         body += part
-        if len(body) > MAX_ANSWER_BYTES or time.monotonic() > ends:
+        if len(body) > MAX_RESPONSE_BYTES or time.monotonic() > ends:
             return None
     return bytes(body)
 
 
-def _refusal(status: int, answer: Json) -> Refusal:
-    errors = answer.get("errors")
+def _refusal(status: int, document: Json) -> Refusal:
+    errors = document.get("errors")
     return Refusal(
         status=status,
-        code=str(answer.get("code", status)),
-        detail=str(answer.get("detail") or answer.get("message") or "no explanation"),
+        code=str(document.get("code", status)),
+        detail=str(document.get("detail") or document.get("message") or "no explanation"),
         errors=tuple(
             f"{error.get('pointer')}: {error.get('detail')}"
             for error in (errors if isinstance(errors, list) else [])

@@ -1,1 +1,1 @@
-"""The laptop stand-in for AWS, and the command line. Never deployed."""
+"""A local emulator of the AWS services that Headrace uses: the laptop's stand-in for AWS. Never deployed."""

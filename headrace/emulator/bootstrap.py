@@ -1,7 +1,7 @@
-"""A Lambda runtime: fetch an event, call the handler, answer; again and again.
+"""A Lambda runtime: in a loop, fetch an event, call the handler and post its response.
 
-Speaks the documented Runtime API (`/2018-06-01/runtime/…`), as AWS's own `awslambdaric` does, which is
-for Linux only. One process of this is one execution environment.
+Speaks the documented Runtime API (`/2018-06-01/runtime/…`), as AWS's own Linux-only `awslambdaric` does. Each
+process that runs this module is one execution environment.
 """
 
 import importlib
@@ -17,7 +17,7 @@ API = "/2018-06-01/runtime"
 
 
 class Context:
-    """What a handler may ask of its invocation; the names are AWS Lambda's."""
+    """The context object passed to a handler; the names are AWS Lambda's."""
 
     def __init__(self, headers: Message) -> None:
         self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]
@@ -30,17 +30,17 @@ class Context:
         self._deadline = int(headers["Lambda-Runtime-Deadline-Ms"]) / 1000
 
     def get_remaining_time_in_millis(self) -> int:
-        """Until the environment is stopped; never below 0."""
+        """Milliseconds until the invocation times out; never below 0."""
         return max(0, int((self._deadline - time.time()) * 1000))
 
 
 def main() -> None:
-    """Serve invocations until the stack is gone."""
+    """Serve invocations until the stack ends."""
     connection = HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
         module, name = os.environ["_HANDLER"].rsplit(".", 1)
         handler = getattr(importlib.import_module(module), name)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the stack has to be told
+    except Exception as error:  # noqa: BLE001 - any failure to import must be reported
         _post(connection, f"{API}/init/error", _described(error))
         sys.exit(1)
     while True:
@@ -49,11 +49,11 @@ def main() -> None:
         context = Context(response.headers)
         url = f"{API}/invocation/{context.aws_request_id}"
         try:
-            answer = json.dumps(handler(json.loads(response.read()), context), ensure_ascii=False).encode()
-        except Exception as error:  # noqa: BLE001 - an invocation that failed is an answer too
+            response_body = json.dumps(handler(json.loads(response.read()), context), ensure_ascii=False).encode()
+        except Exception as error:  # noqa: BLE001 - a failed invocation is reported, and the loop goes on
             _post(connection, f"{url}/error", _described(error))
         else:
-            _post(connection, f"{url}/response", answer)
+            _post(connection, f"{url}/response", response_body)
 
 
 def _post(connection: HTTPConnection, url: str, body: bytes) -> None:
@@ -67,7 +67,7 @@ def _described(error: BaseException) -> bytes:
     sys.stderr.flush()
     try:
         message = str(error)
-    except Exception:  # noqa: BLE001 - an exception whose text cannot be made is still an error to report
+    except Exception:  # noqa: BLE001 - an exception whose `__str__` fails must still be reported
         message = ""
     return json.dumps({"errorType": type(error).__name__, "errorMessage": message}).encode()
 

@@ -1,7 +1,7 @@
-"""template.yaml as CloudFormation gets it.
+"""Translates template.yaml to CloudFormation and resolves its parameters, conditions and references.
 
 AWS's own translator (`aws-sam-translator`) turns the SAM template into CloudFormation, as AWS does at
-deployment. Names that CloudFormation would make up are the logical ids here.
+deployment. Where CloudFormation would generate a physical name, the logical id is used.
 """
 
 import copy
@@ -32,41 +32,41 @@ _PSEUDO: Mapping[str, str] = {
 
 
 class UnsupportedTemplate(ValueError):
-    """The template uses something that the local stack does not support; the message names it."""
+    """The template uses something that the local stack does not support; the message says what."""
 
 
 class InvalidParameter(ValueError):
-    """A parameter's value is not one that the template permits; the message names it and says why."""
+    """The template does not permit a parameter's value; the message names the parameter and says why."""
 
 
 class _NoManagedPolicies:
-    """The template names no managed policies, so nothing has to be asked of IAM."""
+    """Stands in for SAM's loader of managed policies: the template names none, so IAM need not be queried."""
 
     def load(self) -> dict[str, str]:
         return {}
 
 
 def translated(path: Path, values: Mapping[str, str], code: str | None = None) -> dict[str, JsonValue]:
-    """The CloudFormation template of a SAM template; `code` is where all functions' code would lie.
+    """Translate a SAM template to CloudFormation; `code`, if given, replaces the `CodeUri` of all functions.
 
-    Raises `UnsupportedTemplate` when a parameter has neither a value nor a default, and `InvalidParameter` when it has
-    one that CloudFormation would refuse.
+    Raises `UnsupportedTemplate` when a parameter has neither a value nor a default, and `InvalidParameter` when
+    CloudFormation would refuse its value.
     """
-    # A second of imports, which only those commands should pay that need the template.
+    # This import takes a second, which only commands that need the template should pay.
     from samtranslator.translator.transform import transform
 
     source = copy.deepcopy(_written(path))
     if code is not None:
         source["Globals"]["Function"]["CodeUri"] = code
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # It warns of metrics that nobody reads.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # It warns about its own usage metrics.
     template = transform(source, _values(source.get("Parameters", {}), values), _NoManagedPolicies())
     return mapping(template)
 
 
 @lru_cache(maxsize=1)
 def _parsed(text: str) -> dict[str, dict[str, dict[str, JsonValue]]]:
-    """Reading takes longer than translating, and tests translate one template many times."""
+    """Parse YAML, cached: parsing takes longer than translating, and tests translate one template many times."""
     from samtranslator.yaml_helper import yaml_parse
 
     source: dict[str, dict[str, dict[str, JsonValue]]] = yaml_parse(text)
@@ -95,8 +95,8 @@ def default_of(parameter: str, path: Path = TEMPLATE) -> str:
 
 
 def resolved(path: Path, values: Mapping[str, str]) -> dict[str, JsonValue]:
-    """The resources, by logical id, with parameters, conditions and references resolved to local names."""
-    # The translator wants code that is uploaded; the local stack runs it where it lies.
+    """Return the resources by logical id, with parameters, conditions and references resolved to local names."""
+    # The translator requires uploaded code; the local stack runs the code in place and ignores this.
     template = translated(path, values, "s3://local/code")
     resources = {name: mapping(spec) for name, spec in mapping(template["Resources"]).items()}
     names = {name: _own_name(name, spec) for name, spec in resources.items()}
@@ -122,7 +122,7 @@ def _values(declared: Mapping[str, JsonValue], given: Mapping[str, str]) -> dict
 
 
 def _refusal(spec: Mapping[str, JsonValue], value: str) -> str | None:
-    """What a parameter must be and this value is not, by the rules of CloudFormation; None when it is."""
+    """Why CloudFormation would refuse this value of a parameter, as "must …"; None if it would accept it."""
     allowed = spec.get("AllowedValues")
     if isinstance(allowed, list) and value not in map(str, allowed):
         return f"must be one of {', '.join(map(str, allowed))}"
@@ -144,25 +144,25 @@ def _outside(spec: Mapping[str, JsonValue], size: float, least: str, most: str, 
 
 
 def _own_name(name: str, spec: Mapping[str, JsonValue]) -> str:
-    """What a Ref to this resource stands for."""
+    """The local value of a `Ref` to this resource."""
     match spec["Type"]:
-        case "AWS::Lambda::Alias":  # Here, a function has one version.
+        case "AWS::Lambda::Alias":  # Locally a function has one version, so its alias is the function.
             return str(mapping(mapping(spec["Properties"])["FunctionName"])["Ref"])
-        case "AWS::SQS::Queue":  # The Ref is its URL, and here it has none: only the mapping writes to it.
+        case "AWS::SQS::Queue":  # On AWS the Ref is its URL; locally it has none, and only the mapping writes to it.
             return ""
         case _:
             return name
 
 
 class _Intrinsics:
-    """CloudFormation's intrinsic functions and conditions, as far as the template uses them."""
+    """Evaluates those intrinsic functions and conditions of CloudFormation that the template uses."""
 
     def __init__(self, names: Mapping[str, str], conditions: Mapping[str, JsonValue]) -> None:
         self._names = names
         self._conditions = conditions
 
     def holds(self, condition: JsonValue) -> bool:
-        """Whether a condition, given by name or as Equals, Not, And or Or, is true; None always is."""
+        """Whether a condition (a name, or Equals, Not, And, Or) is true; None, no condition, is always true."""
         match condition:
             case None:
                 return True
@@ -177,10 +177,10 @@ class _Intrinsics:
             case {"Fn::Or": list(members)}:
                 return any(self.holds(member) for member in members)
             case _:
-                raise UnsupportedTemplate(f"not a condition that the local stack knows: {json.dumps(condition)}")
+                raise UnsupportedTemplate(f"the local stack does not support this condition: {json.dumps(condition)}")
 
     def resolve(self, value: JsonValue) -> JsonValue:
-        """`value` without intrinsic functions."""
+        """Return `value` with its intrinsic functions evaluated."""
         match value:
             case {"Ref": str(name)}:
                 return self._names[name]
@@ -208,7 +208,7 @@ class _Intrinsics:
 
 
 def mapping(value: JsonValue) -> dict[str, JsonValue]:
-    """`value`, which must be a map."""
+    """Return `value` as a map; raises `UnsupportedTemplate` if it is not one."""
     if not isinstance(value, dict):
         raise UnsupportedTemplate(f"expected a map, found {type(value).__name__}")
     return value

@@ -1,4 +1,4 @@
-"""The embedded database: MiniStack in a process and an environment of its own."""
+"""The embedded database: MiniStack in a separate process and virtual environment."""
 
 import asyncio
 import os
@@ -22,11 +22,11 @@ DATABASE_ONLY: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams"}
 
 
 class StackError(Exception):
-    """The local stack cannot go on; the message says why, in one sentence, and what to do."""
+    """The local stack cannot continue; the message says in one sentence why, and what to do."""
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+    """Find a port of 127.0.0.1 that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 def local_credentials() -> dict[str, str]:
-    """Credentials that are none: an emulator asks for some, and real ones must not be sent to it."""
+    """Dummy credentials: an emulator requires some, and real ones must not be sent to it."""
     return {
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
@@ -54,7 +54,7 @@ class EmbeddedDatabase:
         self._log = log
 
     async def watch(self) -> None:
-        """Raise `StackError` when it ends although nobody asked it to."""
+        """Wait, and raise `StackError` when the process ends by itself."""
         while self._process.poll() is None:  # noqa: ASYNC110 - a child process sets no event
             await asyncio.sleep(WATCH_SECONDS)
         raise StackError(f"The embedded database ended with code {self._process.returncode}; see {self._log}.")
@@ -64,10 +64,10 @@ class EmbeddedDatabase:
 async def embedded_database(
     state: Path | None, log: Path, settings: Mapping[str, str] = DATABASE_ONLY, at: Address | None = None
 ) -> AsyncIterator[EmbeddedDatabase]:
-    """Start MiniStack on a free port of 127.0.0.1, or `at` an address, and stop it in the end.
+    """Start MiniStack on a free port of 127.0.0.1, or `at` an address, and stop it afterwards.
 
-    With `state`, a folder, an orderly stop keeps the tables there, and the next start brings them back.
-    `settings` are MiniStack's own, as environment variables.
+    With `state`, a folder, a graceful stop saves the tables there and the next start loads them.
+    `settings` are environment variables that MiniStack reads.
     """
     if not PYTHON.exists():
         raise StackError("The embedded database is not installed; run `make setup`.")
@@ -96,13 +96,13 @@ async def embedded_database(
             start_new_session=True,
         )
     try:
-        await _answering(process, host, port, log)
+        await _await_listening(process, host, port, log)
         yield EmbeddedDatabase(f"http://{host}:{port}", process, log)
     finally:
         await _stop(process)
 
 
-async def _answering(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
+async def _await_listening(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
     for _ in range(START_SECONDS * 20):
         if process.poll() is not None:
             raise StackError(f"The embedded database ended with code {process.returncode}; see {log}.")
@@ -113,11 +113,11 @@ async def _answering(process: subprocess.Popen[bytes], host: str, port: int, log
         else:
             writer.close()
             return
-    raise StackError(f"The embedded database did not answer within {START_SECONDS} s; see {log}.")
+    raise StackError(f"The embedded database did not start listening within {START_SECONDS} s; see {log}.")
 
 
 async def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, so that it writes its state; after a while, make it."""
+    """Terminate the process, so that it saves its state; kill it if it takes longer than `STOP_SECONDS`."""
     process.terminate()
     try:
         await asyncio.to_thread(process.wait, STOP_SECONDS)
@@ -129,5 +129,5 @@ async def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def remove_state(state: Path) -> None:
-    """Forget what an orderly stop kept."""
+    """Delete the state that a graceful stop saved."""
     shutil.rmtree(state, ignore_errors=True)

@@ -1,16 +1,16 @@
-"""How an event source mapping brings one batch of stream records to a function, whatever happens.
+"""Delivers one batch of stream records to a function, with retries, bisection and discarding, as Lambda does.
 
 The rules are those of the Lambda Developer Guide ("Using Lambda with DynamoDB", error handling and
 partial batch responses):
 
-- A null or empty response is success. With `ReportBatchItemFailures`, the lowest sequence number named
-  becomes the checkpoint: it and all after it come again. An identifier that is empty or of no record of
-  the batch fails the whole batch. So does, here, an answer of any other form, of which the guide says nothing.
-- `BisectBatchOnFunctionError` splits a failed batch in two, at the checkpoint where there is one; splitting
+- A null or empty response is success. With `ReportBatchItemFailures`, the lowest sequence number reported
+  becomes the checkpoint: this record and all later ones are delivered again. An identifier that is empty or
+  not of this batch fails the whole batch. So does a response of any other form, on which the guide is silent.
+- `BisectBatchOnFunctionError` splits a failed batch in two, at the checkpoint if there is one; splitting
   does not consume the retry quota.
-- After `MaximumRetryAttempts` retries, or beyond `MaximumRecordAgeInSeconds`, records are discarded, and the
-  on-failure destination is told where they stand in the stream.
-- Nothing of a lane overtakes what was before it.
+- After `MaximumRetryAttempts` retries, or beyond `MaximumRecordAgeInSeconds`, records are discarded, and their
+  positions in the stream are sent to the on-failure destination.
+- Records of a lane are delivered in order: a later one never overtakes an earlier one.
 """
 
 from collections import deque
@@ -35,13 +35,13 @@ class StreamRecord(Frozen):
 
     sequence_number: str
     key: str
-    """What order holds for: the item's key."""
+    """The item's key; order is kept per key."""
     created_at: datetime
     body: dict[str, JsonValue]
 
 
 class Discarded(Frozen):
-    """Records that were given up."""
+    """Records that will not be delivered any more, and why."""
 
     condition: Condition
     records: tuple[StreamRecord, ...]
@@ -61,7 +61,7 @@ async def deliver(
     clock: Clock,
     sleep: Sleep,
 ) -> None:
-    """Bring `batch` to the function, until each record was processed or discarded."""
+    """Invoke the function with `batch`, repeatedly, until each record has been processed or discarded."""
     pending = deque([(tuple(batch), 0)])
     while pending:
         waiting, retries = pending.popleft()
@@ -87,7 +87,7 @@ async def deliver(
 async def _young_enough(
     records: tuple[StreamRecord, ...], retries: int, mapping: EventSourceMapping, discard: Discard, clock: Clock
 ) -> tuple[StreamRecord, ...]:
-    """The records that may still be sent; the others are discarded."""
+    """Return the records within the maximum age; discard the others."""
     if mapping.maximum_record_age_in_seconds < 0:
         return records
     oldest = clock() - timedelta(seconds=mapping.maximum_record_age_in_seconds)
@@ -98,7 +98,7 @@ async def _young_enough(
 
 
 def _checkpoint(records: tuple[StreamRecord, ...], result: Result, mapping: EventSourceMapping) -> int:
-    """How many records, from the first, need not come again."""
+    """How many records, counted from the first, need not be delivered again."""
     if isinstance(result, FunctionFailed):
         return 0
     if not mapping.report_batch_item_failures:

@@ -1,4 +1,4 @@
-"""Users, straight in the tables: the way to the first admin, locally and on AWS."""
+"""Adds users directly to the tables, without the API: how the first admin is created, locally and on AWS."""
 
 import os
 
@@ -16,11 +16,11 @@ from headrace.emulator.state import Folder
 from headrace.emulator.template import load_stack
 
 LOCAL_ADMIN = "dev@example.com"
-"""Exists on every local stack, so that the commands work at once."""
+"""A user of every local stack, so that the commands work at once."""
 
 
 class Tables(Frozen):
-    """The names of the tables of users, where they are not the local ones."""
+    """The names of the user tables; None is the local one."""
 
     users: str | None = None
     user_emails: str | None = None
@@ -46,7 +46,7 @@ async def create_user(
 
 
 async def ensure_local_admin(folder: Folder, endpoint_url: str) -> None:
-    """The local admin, made at the first start of a stack."""
+    """Create the local admin at the first start of a stack; later calls change nothing."""
     created = await create_user(folder, endpoint_url, LOCAL_ADMIN, "Local developer", "admin")
     if not isinstance(created, User | EmailTaken):
         raise StackError(f"The local admin cannot be stored: {created}.")

@@ -1,4 +1,4 @@
-"""The event source mapping: reads a table's stream and brings it to a function, batch by batch."""
+"""The event source mapping: polls a table's stream and invokes a function with batches of its records."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 
 LANE_CAPACITY = 1000
 MAX_RECORDS = 1000
-"""Of one `GetRecords`: an answer with fewer of them has come to the end of the shard."""
+"""The most that one `GetRecords` returns; a response with fewer has reached the end of the shard."""
 DISCOVERY_SECONDS = 5
-LOOK_SECONDS = 0.05
-"""Between two looks at what waits in the lanes."""
+LANE_POLL_SECONDS = 0.05
+"""How often the lanes' queues are checked."""
 OUTAGE_SECONDS = 1
+"""Pause after a failed call to the stream."""
 
 
 class RawChange(TypedDict):
-    """The part of a record that is read here."""
+    """The members of a stream record's `dynamodb` that this module reads."""
 
     SequenceNumber: str
     Keys: NotRequired[JsonValue]
@@ -41,13 +42,13 @@ class RawChange(TypedDict):
 
 
 class RawRecord(TypedDict):
-    """A record as DynamoDB Streams writes it on the wire; it has further members."""
+    """A record in the wire format of DynamoDB Streams; other members are passed through."""
 
     dynamodb: RawChange
 
 
 class StreamPump:
-    """Polls every shard of a stream, and feeds as many ordered lanes as the mapping's parallelization."""
+    """Polls every shard of a stream and delivers its records through `ParallelizationFactor` ordered lanes."""
 
     def __init__(
         self,
@@ -59,8 +60,8 @@ class StreamPump:
         poll_seconds: float,
     ) -> None:
         self._client = client
-        answered = "before-parse.dynamodb-streams.GetRecords"
-        client.meta.events.register(answered, _leave_records_as_json, unique_id="records-as-json")
+        hook = "before-parse.dynamodb-streams.GetRecords"
+        client.meta.events.register(hook, _leave_records_as_json, unique_id="records-as-json")
         self._stream_arn = stream_arn
         self._mapping = mapping
         self._invoke = invoke
@@ -87,28 +88,28 @@ class StreamPump:
                 await asyncio.sleep(DISCOVERY_SECONDS)
 
     async def drain(self, seconds: float) -> None:
-        """Wait until what is in the stream now was delivered, at most `seconds`."""
+        """Wait until everything now in the stream has been delivered, for at most `seconds`."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
-        # The poll under way may have begun before the last write; the one after it has not.
+        # The poll in progress may have started before the last write, so wait for the one after it too.
         enough = self._polls + 2
         while loop.time() < ends and (self._undelivered > 0 or self._polls < enough):  # noqa: ASYNC110 - two conditions
             await asyncio.sleep(self._poll_seconds / 2)
 
     async def _shards(self) -> list[ShardTypeDef]:
         try:
-            answer = await self._client.describe_stream(StreamArn=self._stream_arn)
-            shards = answer["StreamDescription"]["Shards"]
-            while "LastEvaluatedShardId" in answer["StreamDescription"]:
-                last = answer["StreamDescription"]["LastEvaluatedShardId"]
-                answer = await self._client.describe_stream(StreamArn=self._stream_arn, ExclusiveStartShardId=last)
-                shards = [*shards, *answer["StreamDescription"]["Shards"]]
+            page = await self._client.describe_stream(StreamArn=self._stream_arn)
+            shards = page["StreamDescription"]["Shards"]
+            while "LastEvaluatedShardId" in page["StreamDescription"]:
+                last = page["StreamDescription"]["LastEvaluatedShardId"]
+                page = await self._client.describe_stream(StreamArn=self._stream_arn, ExclusiveStartShardId=last)
+                shards = [*shards, *page["StreamDescription"]["Shards"]]
         except (ClientError, BotoCoreError):
             return []
         return shards
 
     async def _pump_shard(self, shard: ShardTypeDef) -> None:
-        """Read a shard from its beginning to its end, after its parent, so that order holds per item."""
+        """Read a shard from beginning to end, once its parent has been read, so that each item's order is kept."""
         parent = self._done.get(shard.get("ParentShardId", ""))
         if parent is not None:
             await parent.wait()
@@ -117,9 +118,9 @@ class StreamPump:
         while True:
             try:
                 iterator = iterator or await self._iterator(shard["ShardId"], last)
-                answer = await self._client.get_records(ShardIterator=iterator)
+                page = await self._client.get_records(ShardIterator=iterator)
             except ClientError as error:
-                # Expired or trimmed: go on behind the last record, or from what the stream still has.
+                # An expired iterator resumes after the last record; after trimming, restart at the oldest record kept.
                 last = None if error.response["Error"]["Code"] == "TrimmedDataAccessException" else last
                 iterator = None
                 await asyncio.sleep(OUTAGE_SECONDS)
@@ -128,7 +129,7 @@ class StreamPump:
                 iterator = None
                 await asyncio.sleep(OUTAGE_SECONDS)
                 continue
-            for raw in cast("list[RawRecord]", answer["Records"]):
+            for raw in cast("list[RawRecord]", page["Records"]):
                 last = raw["dynamodb"]["SequenceNumber"]
                 if passes(self._mapping.patterns, cast("JsonValue", raw)):
                     record = _record(raw, self._stream_arn)
@@ -136,32 +137,32 @@ class StreamPump:
                     self._undelivered += 1
                     await self._lanes[lane].put((shard["ShardId"], record))
             self._polls += 1
-            iterator = answer.get("NextShardIterator")
+            iterator = page.get("NextShardIterator")
             if iterator is None:
                 self._done[shard["ShardId"]].set()
                 return
-            if len(answer["Records"]) < MAX_RECORDS:
+            if len(page["Records"]) < MAX_RECORDS:
                 await asyncio.sleep(self._poll_seconds)
-            while self._busy():  # noqa: ASYNC110 - any lane may be the first to end it
-                await asyncio.sleep(LOOK_SECONDS)
+            while self._busy():  # noqa: ASYNC110 - any lane may be the first with room
+                await asyncio.sleep(LANE_POLL_SECONDS)
 
     def _busy(self) -> bool:
-        """Whether every lane has a batch waiting: reading on would only take the machine from the functions."""
+        """Whether every lane has a full batch waiting; reading more would only take CPU from the functions."""
         return all(lane.qsize() >= self._mapping.batch_size for lane in self._lanes)
 
     async def _iterator(self, shard_id: str, last: str | None) -> str:
         if last is None:
-            answer = await self._client.get_shard_iterator(
+            response = await self._client.get_shard_iterator(
                 StreamArn=self._stream_arn, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
             )
         else:
-            answer = await self._client.get_shard_iterator(
+            response = await self._client.get_shard_iterator(
                 StreamArn=self._stream_arn,
                 ShardId=shard_id,
                 ShardIteratorType="AFTER_SEQUENCE_NUMBER",
                 SequenceNumber=last,
             )
-        return answer["ShardIterator"]
+        return response["ShardIterator"]
 
     async def _deliver_lane(self, lane: asyncio.Queue[tuple[str, StreamRecord]]) -> None:
         while True:
@@ -169,14 +170,14 @@ class StreamPump:
             shard_id = batch[0][0]
 
             async def discard(discarded: Discarded, shard_id: str = shard_id) -> None:
-                self._tell(discarded, shard_id)
+                self._report(discarded, shard_id)
 
             records = [record for _, record in batch]
             await deliver(records, self._mapping, self._invoke, discard, _now, asyncio.sleep)
             self._undelivered -= len(batch)
 
     async def _collect(self, lane: asyncio.Queue[tuple[str, StreamRecord]]) -> list[tuple[str, StreamRecord]]:
-        """A batch: up to BatchSize records, waiting for more no longer than the batching window."""
+        """Return the next batch: up to `BatchSize` records, collected for at most the batching window."""
         batch = [await lane.get()]
         loop = asyncio.get_running_loop()
         ends = loop.time() + self._mapping.maximum_batching_window_in_seconds
@@ -186,11 +187,11 @@ class StreamPump:
             except asyncio.QueueEmpty:
                 if loop.time() >= ends:
                     break
-                await asyncio.sleep(min(LOOK_SECONDS, ends - loop.time()))
+                await asyncio.sleep(min(LANE_POLL_SECONDS, ends - loop.time()))
         return batch
 
-    def _tell(self, discarded: Discarded, shard_id: str) -> None:
-        """Write what AWS sends to an on-failure queue: where the records stand, never what they hold."""
+    def _report(self, discarded: Discarded, shard_id: str) -> None:
+        """Write the message that AWS sends to an on-failure queue: the records' positions, never their contents."""
         first, last = discarded.records[0], discarded.records[-1]
         message = {
             "requestContext": {
@@ -217,21 +218,21 @@ class StreamPump:
 def _leave_records_as_json(
     response_dict: dict[str, bytes], customized_response_dict: dict[str, object], **_: object
 ) -> None:
-    """Keep the SDK from parsing records, which takes most of this process's time.
+    """Keep the SDK from parsing records, which would take most of this process's time.
 
-    Lambda delivers them as DynamoDB Streams writes them, so nothing needs to be turned into Python's types and back.
+    Lambda delivers records in the wire format of DynamoDB Streams, so they need no conversion to Python types and back.
     """
     try:
-        answer = json.loads(response_dict["body"])
+        response = json.loads(response_dict["body"])
     except ValueError:
         return
-    if isinstance(answer, dict) and "Records" in answer:
-        customized_response_dict["Records"] = answer.pop("Records")
-        response_dict["body"] = json.dumps(answer).encode()
+    if isinstance(response, dict) and "Records" in response:
+        customized_response_dict["Records"] = response.pop("Records")
+        response_dict["body"] = json.dumps(response).encode()
 
 
 def _record(raw: RawRecord, stream_arn: str) -> StreamRecord:
-    """A record in the JSON that Lambda delivers."""
+    """Convert a record to the JSON that Lambda delivers."""
     change = raw["dynamodb"]
     created = change.get("ApproximateCreationDateTime")
     return StreamRecord(

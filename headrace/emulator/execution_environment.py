@@ -1,4 +1,4 @@
-"""An execution environment as Lambda has it: a process, fed by the Runtime API."""
+"""Lambda's execution environment: a process that receives its events through the Runtime API."""
 
 import asyncio
 import json
@@ -21,16 +21,16 @@ from headrace.emulator.template import LambdaFunction
 API = "/2018-06-01/runtime"
 INIT_SECONDS = 60
 MEMORY_SECONDS = 0.1
-"""Between two looks at an environment's memory."""
+"""How often an environment's memory is checked."""
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Lambda's limit for a synchronous request or response, in UTF-8."""
 RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
 UNREADABLE = "Runtime.MarshalError"
-"""As AWS's runtimes call an answer that is no JSON."""
+"""The error type that AWS's runtimes give a response that is not JSON."""
 
 
 class Returned(Frozen):
-    """The handler returned."""
+    """The handler returned `payload`."""
 
     payload: JsonValue
 
@@ -46,11 +46,11 @@ Result = Returned | FunctionFailed
 
 
 class _Invocation:
-    """One event on its way through an environment."""
+    """An event being processed by an environment, and the future of its result."""
 
     def __init__(self, event: JsonValue, timeout: float) -> None:
         self.id = str(uuid.uuid4())
-        self.body = json.dumps(event).encode()  # In ASCII: an event of `headrace invoke` may hold lone surrogates.
+        self.body = json.dumps(event).encode()  # ASCII, because an event of `headrace invoke` may hold lone surrogates.
         self.deadline = time.time() + timeout
         self.result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
@@ -60,7 +60,7 @@ class _Invocation:
 
 
 class Environment:
-    """One execution environment: a process, and the Runtime API that only it is given."""
+    """One execution environment: a process, and a Runtime API server for this process alone."""
 
     def __init__(self, function: LambdaFunction, environment: Mapping[str, str], log: Path) -> None:
         self._function = function
@@ -81,7 +81,7 @@ class Environment:
         return self._process is not None and self._process.returncode is None
 
     async def start(self, command: tuple[str, ...] = (sys.executable, "-m", "headrace.emulator.bootstrap")) -> None:
-        """Start the process and wait until it asks for its first event; raises `StackError` if it never does."""
+        """Start the process and wait until it requests its first event; raises `StackError` if it does not."""
         address = await self._serve()
         with self._log.open("ab") as sink:
             self._process = await asyncio.create_subprocess_exec(
@@ -103,26 +103,26 @@ class Environment:
             raise StackError(f"{self._function.name} did not start in {INIT_SECONDS} s; see {self._log}.") from None
 
     async def invoke(self, event: JsonValue) -> Result:
-        """Run one event. One that overruns its time costs the environment its life, as on AWS."""
+        """Run one event. If it exceeds the function's timeout the process is killed, as on AWS."""
         invocation = _Invocation(event, self._function.timeout)
         self._current = invocation
         if not self.alive:
             invocation.settle(FunctionFailed(error_type="Runtime.ExitError", message="Runtime exited before the event"))
         await self._events.put(invocation)
         try:
-            # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes with the answer (gh-86296),
-            # and whoever invokes in a loop goes on for ever.
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that coincides with the result (gh-86296),
+            # so a task that invokes in a loop could not be cancelled.
             async with asyncio.timeout(self._function.timeout):
                 return await invocation.result
         except TimeoutError:
             await self.stop()
-            late = f"Task timed out after {self._function.timeout:.2f} seconds"
-            return FunctionFailed(error_type="Sandbox.Timedout", message=late)
+            timed_out = f"Task timed out after {self._function.timeout:.2f} seconds"
+            return FunctionFailed(error_type="Sandbox.Timedout", message=timed_out)
         finally:
             self._current = None
 
     async def stop(self) -> None:
-        """End the process and its Runtime API."""
+        """Kill the process and stop its Runtime API server."""
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.kill()
@@ -149,7 +149,7 @@ class Environment:
             )
 
     async def _limit_memory(self, process: asyncio.subprocess.Process) -> None:
-        """End the process when it passes the function's memory, as Lambda does; only where there is a /proc."""
+        """Kill the process when it exceeds the function's memory, as Lambda does; needs `/proc`."""
         limit = self._function.memory_size * 2**20
         while self.alive and (used := _resident(process.pid)) is not None:
             if used > limit:
@@ -165,7 +165,7 @@ class Environment:
         app.router.add_post(f"{API}/invocation/{{id}}/response", self._response)
         app.router.add_post(f"{API}/invocation/{{id}}/error", self._error)
         app.router.add_post(f"{API}/init/error", self._init_error)
-        # A process that was killed waits for no event any more.
+        # A killed process no longer waits for an event, so its pending request must not delay the shutdown.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -195,9 +195,9 @@ class Environment:
 
     async def _init_error(self, request: web.Request) -> web.Response:
         failure = _failure(await _posted(request))
-        told = f"{self._function.name} cannot start: {failure.error_type}: {failure.message}; see {self._log}."
+        problem = f"{self._function.name} cannot start: {failure.error_type}: {failure.message}; see {self._log}."
         if not self._ready.done():
-            self._ready.set_exception(StackError(told))
+            self._ready.set_exception(StackError(problem))
         return web.json_response({"status": "OK"}, status=202)
 
     def _settle(self, request: web.Request, result: Result) -> web.Response:
@@ -210,7 +210,7 @@ class Environment:
 
 
 async def _posted(request: web.Request) -> bytes:
-    """What a runtime posts, up to one byte beyond what Lambda takes; it is read to its end, as the runtime expects."""
+    """Read a runtime's whole request body, as it expects, but keep no more than one byte over Lambda's limit."""
     kept = bytearray()
     async for part in request.content.iter_any():
         kept += part[: MAX_PAYLOAD_BYTES + 1 - len(kept)]
@@ -218,20 +218,20 @@ async def _posted(request: web.Request) -> bytes:
 
 
 def _result(posted: bytes) -> Result:
-    """What an invocation came to, whatever the runtime posted."""
+    """The result of an invocation whose response was posted; a response too large or not JSON is a failure."""
     if len(posted) > MAX_PAYLOAD_BYTES:
-        told = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes)."
-        return FunctionFailed(error_type=RESPONSE_TOO_LARGE, message=told)
+        problem = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes)."
+        return FunctionFailed(error_type=RESPONSE_TOO_LARGE, message=problem)
     try:
         return Returned(payload=json.loads(posted))
     except (ValueError, RecursionError) as error:
         return FunctionFailed(
-            error_type=UNREADABLE, message=f"The response is no JSON document: {type(error).__name__}"
+            error_type=UNREADABLE, message=f"The response is not a JSON document: {type(error).__name__}"
         )
 
 
 def _resident(pid: int) -> int | None:
-    """Bytes of memory that a process holds."""
+    """The resident memory of a process in bytes; None if unknown."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
     except (OSError, IndexError):
@@ -255,5 +255,5 @@ def _failure(posted: bytes) -> FunctionFailed:
 
 
 def _text(value: JsonValue) -> str:
-    """In UTF-8, with what it cannot write replaced."""
+    """Convert to a string that UTF-8 can encode; lone surrogates are replaced."""
     return str(value).encode(errors="replace").decode()

@@ -1,7 +1,7 @@
-"""Event filter patterns of event source mappings, as AWS documents them.
+"""Evaluates filter patterns of event source mappings ("Filter rule syntax" in the Lambda Developer Guide).
 
-A pattern is a map; its leaves are lists of alternatives: plain values, or one of the comparisons below
-("Filter rule syntax" in the Lambda Developer Guide). Numbers in stream records are strings.
+A pattern is a map whose leaves are lists of alternatives: plain values, or the comparisons that `_accepts` knows.
+Numbers in stream records are strings.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from pydantic import JsonValue
 
 
 class UnsupportedPattern(ValueError):
-    """The pattern uses a comparison that the local stack does not play."""
+    """The pattern uses a comparison that the local stack does not support."""
 
 
 def matches(pattern: Mapping[str, JsonValue], event: JsonValue) -> bool:
-    """Whether an event passes: every member of the pattern must."""
+    """Whether an event matches every member of the pattern."""
     return all(
         matches(wanted, _member(event, name)) if isinstance(wanted, dict) else _any_of(wanted, event, name)
         for name, wanted in pattern.items()
@@ -22,13 +22,13 @@ def matches(pattern: Mapping[str, JsonValue], event: JsonValue) -> bool:
 
 
 def passes(patterns: tuple[Mapping[str, JsonValue], ...], event: JsonValue) -> bool:
-    """Whether an event passes any of a mapping's filters; without filters, everything passes."""
+    """Whether an event matches any of a mapping's filters; without filters every event passes."""
     return not patterns or any(matches(pattern, event) for pattern in patterns)
 
 
 def _any_of(alternatives: JsonValue, event: JsonValue, name: str) -> bool:
     if not isinstance(alternatives, list):
-        raise UnsupportedPattern(f"{name}: a pattern's leaf is a list")
+        raise UnsupportedPattern(f"{name}: a pattern's leaf must be a list")
     present = isinstance(event, dict) and name in event
     value = _member(event, name)
     return any(_accepts(alternative, value, present) for alternative in alternatives)

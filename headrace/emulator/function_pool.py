@@ -1,4 +1,4 @@
-"""A function's execution environments: warm ones are reused, further ones start when none is free."""
+"""The pool of a function's execution environments, as Lambda manages them."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from headrace.emulator.template import LambdaFunction
 
 
 class FunctionPool:
-    """A function's environments: warm ones are reused, further ones start when none is free."""
+    """A function's environments: warm ones are reused, and another starts when none is free, up to a limit."""
 
     def __init__(self, function: LambdaFunction, extra: Mapping[str, str], log: Path, max_concurrency: int) -> None:
         self._function = function
@@ -27,18 +27,18 @@ class FunctionPool:
         self._starting: asyncio.Task[None] | None = None
 
     async def warm_up(self) -> None:
-        """Start one environment, so that a function that cannot start is known at once."""
+        """Start one environment, so that a function that cannot start is reported at once."""
         await self._start()
 
     async def invoke(self, event: JsonValue) -> Result:
-        """Run `event` in a free environment; wait for one while all that may exist are busy."""
+        """Run `event` in a free environment; when the limit is reached and all are busy, wait for one."""
         try:
             result = await self._run(event)
         except StackError as error:
             result = FunctionFailed(error_type="Runtime.InitError", message=str(error))
         if isinstance(result, FunctionFailed):
-            told = f"{self._function.name} failed: {result.error_type}: {result.message} (log: {self._log})"
-            print(told, file=sys.stderr)
+            problem = f"{self._function.name} failed: {result.error_type}: {result.message} (log: {self._log})"
+            print(problem, file=sys.stderr)
         return result
 
     async def stop(self) -> None:
@@ -54,7 +54,7 @@ class FunctionPool:
         try:
             result = await environment.invoke(event)
         except BaseException:
-            # What it was doing is unknown, so it takes no other event; and its place must not be lost.
+            # Its state is unknown, so it must not get another event; discarding it frees its place in the pool.
             await self._discard(environment)
             raise
         if environment.alive:
@@ -71,7 +71,7 @@ class FunctionPool:
             await self._discard(environment)
 
     async def _next_free(self) -> Environment:
-        """A warm environment; while none is free, one more is started at a time, up to the limit."""
+        """Return a warm environment; while none is free, start more, one at a time, up to the limit."""
         getting = asyncio.ensure_future(self._free.get())
         try:
             while not getting.done():
@@ -107,10 +107,10 @@ class FunctionPool:
 
 
 def environment_of(function: LambdaFunction, extra: Mapping[str, str]) -> dict[str, str]:
-    """What Lambda sets, what the template sets, and `extra`; of this machine only what Python needs."""
-    ours = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ}
+    """The variables that Lambda sets, the template's and `extra`; from this machine only those that Python needs."""
+    own = ("PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR")
     return {
-        **ours,
+        **{name: os.environ[name] for name in own if name in os.environ},
         "TZ": ":UTC",
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(ROOT),

@@ -1,7 +1,7 @@
-"""The HTTP gateway: API Gateway's HTTP API in front of the functions; routes and authorizer are the template's.
+"""The HTTP gateway: emulates an API Gateway HTTP API with the routes and the authorizer of the template.
 
-Bodies, headers and paths are passed on as they came: `http_event.py` makes the event, `http_response.py` the response.
-What API Gateway answers itself has its form, `{"message": …}`.
+Bodies, headers and paths are passed on unchanged: `http_event.py` builds the event, `http_response.py` the response.
+Responses that API Gateway gives itself have its form, `{"message": …}`.
 """
 
 import asyncio
@@ -19,29 +19,29 @@ from pydantic import JsonValue
 
 from headrace.emulator.execution_environment import MAX_PAYLOAD_BYTES, FunctionFailed, Result, Returned
 from headrace.emulator.http_event import GREEDY, RefusedRequest, RequestHead, http_event, request_head
-from headrace.emulator.http_response import MalformedAnswer, http_response
+from headrace.emulator.http_response import MalformedResponse, http_response
 from headrace.emulator.template import Route
 from headrace.emulator.tokens import InvalidToken, TokenAuthority
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 """API Gateway's limit."""
 INTEGRATION_SECONDS = 30.0
-"""API Gateway's limit for a function's answer; the function itself goes on."""
+"""API Gateway's limit for a function's response; the function itself keeps running."""
 TOO_LARGE = "Request Entity Too Large"
 BODY_SECONDS = 30.0
-"""In which a body has to arrive."""
-_LOOK_SECONDS = 0.2
+"""How long a body may take to arrive."""
+_BODY_POLL_SECONDS = 0.2
 _LINGER_SECONDS = 2.0
-"""In which the rest of a refused body is read, so that the client sees the answer."""
+"""How long the rest of a refused body is read, so that the client receives the response."""
 _PARSER_BYTES = 2**20
-"""What the server reads of a request line or a header: more than API Gateway allows, so that the gateway refuses it."""
+"""The server's own limit for a request line or header: above API Gateway's, so that the gateway refuses it."""
 _PARSER_HEADERS = 4096
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Function(Protocol):
-    """What stands behind a route."""
+    """The function that a route invokes."""
 
     def invoke(self, event: JsonValue) -> Coroutine[None, None, Result]:
         """Run one event."""
@@ -49,7 +49,7 @@ class Function(Protocol):
 
 
 class Gateway:
-    """One HTTP API in front of its functions."""
+    """An HTTP API: authorizes requests, invokes the functions of its routes and returns their responses."""
 
     def __init__(
         self,
@@ -65,8 +65,8 @@ class Gateway:
         self._overdue: set[asyncio.Future[Result]] = set()
 
     def runner(self) -> web.AppRunner:
-        """The server, not yet set up. What is malformed it answers with 400 and does not log."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_in_api_gateways_words])
+        """Create the server, not yet set up. It refuses malformed requests with 400 and does not log them."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_report_as_api_gateway])
         app.router.add_get("/.well-known/jwks.json", self._jwks)
         app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
         return web.AppRunner(
@@ -103,7 +103,7 @@ class Gateway:
         return self._response(route, await self._invoke(route, event))
 
     async def _invoke(self, route: Route, event: JsonValue) -> Result | None:
-        """The function's result; None when it takes longer than API Gateway waits."""
+        """Return the function's result; None when it takes longer than API Gateway waits."""
         invocation = asyncio.ensure_future(self._functions[route.function].invoke(event))
         self._overdue.add(invocation)
         invocation.add_done_callback(self._overdue.discard)
@@ -116,15 +116,15 @@ class Gateway:
                 return _message(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
             case FunctionFailed():
                 return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
-            case Returned(payload=answer):
-                response = http_response(answer)
-        if isinstance(response, MalformedAnswer):
-            print(f"{route.function} gave no HTTP response: {response.reason}", file=sys.stderr)
+            case Returned(payload=payload):
+                response = http_response(payload)
+        if isinstance(response, MalformedResponse):
+            print(f"{route.function} did not return an HTTP response: {response.reason}", file=sys.stderr)
             return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
         return response
 
     def _verified(self, head: RequestHead) -> Mapping[str, JsonValue] | InvalidToken:
-        """The claims of the token, which may stand alone or behind `Bearer`."""
+        """Verify the token, given alone or after `Bearer`, and return its claims."""
         authorization = head.headers.get("authorization", "").strip()
         scheme, _, rest = authorization.partition(" ")
         token = rest.strip() if scheme.lower() == "bearer" else authorization
@@ -132,16 +132,17 @@ class Gateway:
 
 
 async def _body(request: web.Request) -> bytes:
-    """The body as it came; raises `web.HTTPBadRequest` when it is malformed, `HTTPRequestTimeout` when it is late.
+    """Read the body; raises `web.HTTPBadRequest` when it is malformed, `HTTPRequestTimeout` when it is late.
 
-    aiohttp (3.14) keeps an error within a body for the request after it, and lets this one wait: so look for it there.
+    aiohttp (3.14) queues an error within a body as the next request and leaves this read waiting, so the queue is
+    checked for it.
     """
     reading = asyncio.ensure_future(request.read())
     try:
         ends = time.monotonic() + BODY_SECONDS
         while not reading.done() and time.monotonic() < ends:
-            await asyncio.wait({reading}, timeout=_LOOK_SECONDS)
-            if not reading.done() and request.protocol._messages:  # noqa: SLF001 - there is no other way to see it
+            await asyncio.wait({reading}, timeout=_BODY_POLL_SECONDS)
+            if not reading.done() and request.protocol._messages:  # noqa: SLF001 - aiohttp has no public access to it
                 raise web.HTTPBadRequest
         if not reading.done():
             raise web.HTTPRequestTimeout
@@ -151,8 +152,8 @@ async def _body(request: web.Request) -> bytes:
 
 
 @web.middleware
-async def _in_api_gateways_words(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Answer what the server refuses, and what nobody expected, as API Gateway does; never with a traceback."""
+async def _report_as_api_gateway(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Report refusals of the server and unexpected errors as API Gateway does; never with a traceback."""
     try:
         return await handler(request)
     except web.HTTPRequestEntityTooLarge as refused:
@@ -163,13 +164,13 @@ async def _in_api_gateways_words(request: web.Request, handler: _Handler) -> web
         return _message(refused.status, HTTPStatus(refused.status).phrase)
     except (HttpProcessingError, web.RequestPayloadError, ConnectionError):
         return _last_message(HTTPStatus.BAD_REQUEST)
-    except Exception as bug:  # noqa: BLE001 - the client gets an answer, the terminal a line
+    except Exception as bug:  # noqa: BLE001 - the client gets a response, the terminal a line
         print(f"the gateway failed: {type(bug).__name__}: {str(bug)!a}", file=sys.stderr)
         return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
 
 
-class _NotTheClients(logging.Filter):
-    """Drops what clients did wrong: they were told."""
+class _WithoutClientErrors(logging.Filter):
+    """Drops log records of client errors, which are reported to the client instead."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -178,17 +179,17 @@ class _NotTheClients(logging.Filter):
 
 def _logger() -> logging.Logger:
     logger = logging.getLogger("headrace.gateway")
-    logger.addFilter(_NotTheClients())
+    logger.addFilter(_WithoutClientErrors())
     return logger
 
 
 def _specificity(route: Route) -> tuple[bool, int, bool]:
-    """A whole path before a greedy one, a longer prefix before a shorter one, a method before ANY."""
+    """Sort key, highest first: a full path before a greedy one, a longer prefix, a method before ANY."""
     return not route.path.endswith(GREEDY), len(route.path), bool(route.methods)
 
 
 def _challenge(refused: InvalidToken) -> str:
-    """As API Gateway's authorizer words it; `reason` is empty when there was no token."""
+    """The `WWW-Authenticate` of API Gateway's authorizer; `reason` is empty when there was no token."""
     if not refused.reason:
         return "Bearer"
     return f'Bearer scope="" error="invalid_token" error_description="{refused.reason}"'
@@ -204,12 +205,12 @@ def _fits(route: Route, method: str, path: str) -> bool:
 
 
 def _message(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """What API Gateway itself answers."""
+    """A response of API Gateway itself."""
     return web.json_response({"message": text}, status=status, headers=headers)
 
 
 def _last_message(status: int) -> web.Response:
-    """An answer after which the connection can't be read any further."""
+    """A response that closes the connection, because the rest of the request cannot be parsed."""
     response = _message(status, HTTPStatus(status).phrase)
     response.force_close()
     return response

@@ -1,9 +1,9 @@
-"""API Gateway HTTP API events (payload format 2.0) of HTTP requests.
+"""Builds API Gateway HTTP API events (payload format 2.0) from HTTP requests.
 
 Shapes and limits are those of the API Gateway Developer Guide ("Create AWS Lambda proxy integrations for HTTP APIs",
-"Quotas for configuring and running an HTTP API"). What it leaves open follows what others measured on AWS: the path is
-decoded and the query string is not (aws/aws-lambda-dotnet#1901), and only some media types count as text
-(ministackorg/ministack#766). What cannot be written as JSON in UTF-8 is refused, so that it never reaches a function.
+"Quotas for configuring and running an HTTP API"). Where the guide is silent, this follows what others measured on AWS:
+the path is decoded and the query string is not (aws/aws-lambda-dotnet#1901), and only some media types count as text
+(ministackorg/ministack#766). Requests that cannot be written as JSON in UTF-8 are refused and never reach a function.
 """
 
 import base64
@@ -22,35 +22,35 @@ from headrace.emulator.cloudformation import ACCOUNT
 from headrace.emulator.template import Route
 
 MAX_HEADER_BYTES = 10_240
-"""Of request line and headers together; API Gateway's limit."""
+"""API Gateway's limit for the request line and headers together."""
 GREEDY = "{proxy+}"
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
 _SEPARATOR_BYTES = 4
-"""Colon, space and line end of a header line."""
+"""The colon, space and line ending of a header line."""
 
 
 class RefusedRequest(Frozen):
-    """A request that API Gateway answers itself."""
+    """A request that API Gateway refuses itself, without invoking a function."""
 
     status: int
     message: str
 
 
 class RequestHead(Frozen):
-    """Request line and headers, decoded."""
+    """A request's line and headers, decoded."""
 
     method: str
     path: str
     """Decoded; bytes that are not UTF-8 are replaced."""
     query: str
-    """As it was sent."""
+    """As sent, not decoded."""
     headers: dict[str, str]
     """Names in lower case, repeated ones joined by commas, without cookies."""
     cookies: tuple[str, ...]
 
 
 def request_head(request: web.Request) -> RequestHead | RefusedRequest:
-    """The head of `request`; a refusal when it is too long, or not ASCII (target) or UTF-8 (headers)."""
+    """Read the head of `request`; refuse it if it is too long, its target not ASCII, or its headers not UTF-8."""
     if request.version not in {HttpVersion10, HttpVersion11}:
         return RefusedRequest(status=400, message="Bad Request")
     target = request.raw_path
@@ -81,7 +81,7 @@ def request_head(request: web.Request) -> RequestHead | RefusedRequest:
 def http_event(
     request: web.Request, head: RequestHead, body: bytes, route: Route, claims: Mapping[str, JsonValue] | None
 ) -> dict[str, JsonValue]:
-    """The event of a request; `claims` are those of its token, where the route needs one."""
+    """Build the event for a request; `claims` are those of its token, if the route needs one."""
     text, is_base64 = _encoded(body, head.headers)
     key = f"{next(iter(route.methods), 'ANY')} {route.path}"
     event: dict[str, JsonValue] = {
@@ -123,7 +123,7 @@ def http_event(
 
 
 def _origin_form(target: str) -> str:
-    """The target without scheme and authority, which a client may send (RFC 9112, 3.2.2)."""
+    """Strip the scheme and authority that a client may send in the target (RFC 9112, 3.2.2)."""
     if not target.lower().startswith(("http://", "https://")):
         return target
     rest = target.split("://", 1)[1]
@@ -136,7 +136,7 @@ def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def _forwarded(request: web.Request, headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that API Gateway sets itself, whatever the client sent under their names."""
+    """The headers that API Gateway sets, overriding the client's; the client's `x-forwarded-for` is extended."""
     before = headers.get("x-forwarded-for")
     port = request.transport.get_extra_info("sockname")[1] if request.transport is not None else 0
     return {
@@ -151,13 +151,13 @@ def _source_ip(request: web.Request) -> str:
 
 
 def _query_parameters(query: str) -> dict[str, JsonValue]:
-    """Decoded, repeated names joined by commas."""
+    """Decode the query; the values of a repeated name are joined by commas."""
     pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
     return {name: ",".join(value for other, value in pairs if other == name) for name, _ in pairs}
 
 
 def _encoded(body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
-    """The body as the event has it, and whether it is base64: whatever is not text, or is compressed."""
+    """The event's `body` and `isBase64Encoded`; a body that is not text, or is compressed, becomes base64."""
     media_type = headers.get("content-type", "").split(";")[0].strip().lower()
     is_text = media_type.startswith("text/") or media_type in _TEXT_TYPES
     if is_text and headers.get("content-encoding", "identity").strip().lower() == "identity":
@@ -169,7 +169,7 @@ def _encoded(body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
 
 
 def _claims(claims: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """API Gateway hands claims over as strings; a list becomes `[a b]`."""
+    """Convert claims to strings, as API Gateway does; a list becomes `[a b]`."""
     return {name: _as_text(value) for name, value in claims.items()}
 
 

@@ -1,7 +1,7 @@
-"""Runs MiniStack until it is told to stop, or until whoever started it is gone.
+"""Runs MiniStack until it receives SIGTERM or its parent process ends.
 
-Executed by the Python of MiniStack's own environment, so it imports nothing of ours. Its standard
-input is a pipe from the parent: when the parent ends, however it ends, the pipe closes.
+Executed by the Python of MiniStack's own environment, so it imports nothing from this project. Its standard
+input is a pipe from the parent, which closes however the parent ends.
 """
 
 import os
@@ -11,7 +11,7 @@ import threading
 
 
 def _end_with_parent() -> None:
-    # Not sys.stdin: a thread that waits in a buffered read breaks the interpreter's orderly end.
+    # Not sys.stdin: a thread blocked in a buffered read breaks the interpreter's shutdown.
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

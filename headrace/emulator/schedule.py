@@ -1,4 +1,4 @@
-"""The schedule: starts a function again and again, as EventBridge Scheduler does."""
+"""Invokes a function at a fixed rate, as EventBridge Scheduler does."""
 
 import asyncio
 import re
@@ -12,10 +12,10 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 def interval_seconds(expression: str) -> int:
-    """The interval of a `rate(…)`; other expressions are not played locally."""
+    """The interval of a `rate(…)` expression; the local stack does not support others."""
     found = _RATE.fullmatch(expression)
     if found is None:
-        raise UnsupportedTemplate(f"the local stack plays rate(…) schedules, not {expression}")
+        raise UnsupportedTemplate(f"the local stack supports rate(…) schedules only, not {expression}")
     return int(found.group(1)) * _SECONDS[found.group(2)]
 
 

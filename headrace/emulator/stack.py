@@ -1,4 +1,4 @@
-"""The local stack: database, functions, stream, schedule and gateway of template.yaml on one machine."""
+"""The local stack: runs the database, functions, streams, schedules and gateway of template.yaml on one machine."""
 
 import asyncio
 import errno
@@ -27,37 +27,37 @@ from headrace.emulator.template import EventSourceMapping, Stack, declared_job_t
 from headrace.emulator.tokens import AUDIENCE, ISSUER, local_authority
 
 SWEEP_SECONDS = 1.0
-"""Locally the sweeper runs each second, so that nobody waits a minute for a retry."""
+"""Locally the sweeper runs every second, so that a retry does not wait up to a minute."""
 MAX_API_CONCURRENCY = 8
 MAX_STREAM_CONCURRENCY = max(4, os.cpu_count() or 1)
-"""Worker processes at most, however many lanes the stream has: more than CPUs make a laptop slow, not its jobs fast."""
+"""Limits worker processes, however many lanes the stream has: more of them than CPUs only slow a laptop down."""
 DRAIN_SECONDS = 10.0
 EMBEDDED_POLL_SECONDS = 0.05
 REMOTE_POLL_SECONDS = 0.5
 
 Watch = Callable[[], Coroutine[None, None, None]]
-"""Ends only by raising `StackError`, when something died that the stack cannot do without."""
+"""Runs until something that the stack needs has died, then raises `StackError`."""
 
 
 class Options(Frozen):
-    """What may differ from run to run."""
+    """Options of one run of the stack."""
 
     host: str = "127.0.0.1"
     port: int = 8080
-    """0 takes a free one."""
+    """0 picks a free port."""
     endpoint_url: str | None = None
-    """Another database than the embedded one."""
+    """A database to use instead of the embedded one."""
     database: tuple[str, int] | None = None
-    """Where the embedded one listens: host and port. None takes a free port of 127.0.0.1."""
+    """Host and port where the embedded database listens; None picks a free port of 127.0.0.1."""
     fresh: bool = False
-    """Forget what the embedded database kept."""
+    """Delete the embedded database's state first."""
     allowed_hosts: str = ""
-    """For http.request: private hosts that it may reach."""
+    """Private hosts that http.request may reach."""
     log_level: str = "INFO"
 
 
 def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO") -> dict[str, str]:
-    """The template's parameters on this machine."""
+    """The values of the template's parameters on this machine."""
     return {
         "JwtIssuer": ISSUER,
         "JwtAudience": AUDIENCE,
@@ -69,17 +69,17 @@ def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO")
 
 
 def settings(stack: Stack, endpoint_url: str) -> Settings:
-    """The functions' settings, for commands that go straight to the tables."""
+    """The functions' settings, for commands that access the tables directly."""
     return read_settings({**stack.functions["ApiFunction"].environment, ENDPOINT_VARIABLE: endpoint_url})
 
 
 def api_settings(stack: Stack) -> ApiSettings:
-    """The API's own settings, for commands that go straight to the tables of users."""
+    """The API's own settings, for commands that access the user tables directly."""
     return read_api_settings(stack.functions["ApiFunction"].environment)
 
 
 def credentials_for(endpoint_url: str) -> dict[str, str]:
-    """This shell's AWS credentials for AWS; made-up ones for anything else."""
+    """This shell's AWS credentials for an AWS endpoint; dummy ones for any other."""
     host = urlsplit(endpoint_url).hostname or ""
     if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
         # dynamodb.REGION.amazonaws.com
@@ -92,14 +92,14 @@ def credentials_for(endpoint_url: str) -> dict[str, str]:
 async def running_stack(
     folder: Folder, options: Options, adapt: Callable[[Stack], Stack] = lambda stack: stack
 ) -> AsyncIterator[Running]:
-    """Start everything, yield where it answers, and end it in order: what was accepted is worked off first.
+    """Start the stack, yield its addresses, and stop it: the gateway first, the streams once drained.
 
-    `adapt` may change what the template declares: other handlers, other limits.
+    `adapt` may change what the template declares, such as handlers or limits.
     """
     folder.create()
     other = folder.running()
     if other is not None:
-        raise StackError(f"A stack runs in this folder already, at {other.url} (process {other.pid}); stop it first.")
+        raise StackError(f"A stack already runs in this folder, at {other.url} (process {other.pid}); stop it first.")
     stack = adapt(_declared(folder, options))
     async with AsyncExitStack() as running:
         _check_port(options)
@@ -112,10 +112,10 @@ async def running_stack(
         await running.enter_async_context(_background(stack, folder, pools, endpoint_url, poll_seconds, watches))
         gateway = Gateway(stack.routes, pools, local_authority(folder))
         url = await _serve(running, gateway.runner(), options)
-        noted = Running(url=url, endpoint_url=endpoint_url, pid=os.getpid())
-        folder.note(noted)
+        started = Running(url=url, endpoint_url=endpoint_url, pid=os.getpid())
+        folder.note(started)
         running.callback(folder.forget)
-        yield noted
+        yield started
 
 
 def _declared(folder: Folder, options: Options) -> Stack:
@@ -138,7 +138,7 @@ async def _serve(running: AsyncExitStack, runner: web.AppRunner, options: Option
 
 
 def _check_port(options: Options) -> None:
-    """Before anything slow is started: is the port free?"""
+    """Raise `StackError` if the port is taken, before anything slow is started."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -153,13 +153,13 @@ def _cannot_listen(options: Options, error: OSError | UnicodeError) -> StackErro
     if isinstance(error, UnicodeError):
         return StackError(f"Cannot listen on {where} (not a host name); choose another with --host.")
     if error.errno == errno.EADDRINUSE:
-        return StackError(f"Something listens on {where} already; stop it, or choose another port with --port.")
+        return StackError(f"Something already listens on {where}; stop it, or choose another port with --port.")
     return StackError(f"Cannot listen on {where} ({error.strerror or error}); choose another with --port or --host.")
 
 
 @asynccontextmanager
 async def _database(folder: Folder, options: Options) -> AsyncIterator[tuple[str, tuple[Watch, ...]]]:
-    """The URL of the database (the given one, or the embedded one, started for this run), and what watches it."""
+    """Yield the database's URL and its watches: the given database, or the embedded one, started for this run."""
     if options.endpoint_url is not None:
         yield options.endpoint_url, ()
         return
@@ -174,8 +174,8 @@ async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
     try:
         await ensure_tables(await client(), tuple(stack.tables.values()))
     except (ClientError, BotoCoreError) as error:
-        told = f"The database at {endpoint_url} does not answer as DynamoDB does ({type(error).__name__})"
-        raise StackError(f"{told}; check --endpoint-url, or leave it out to use the embedded database.") from error
+        problem = f"The database at {endpoint_url} does not respond like DynamoDB ({type(error).__name__})"
+        raise StackError(f"{problem}; check --endpoint-url, or omit it to use the embedded database.") from error
     finally:
         await client.close()
 
@@ -184,7 +184,7 @@ async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
 async def _functions(
     stack: Stack, folder: Folder, credentials: Mapping[str, str], endpoint_url: str
 ) -> AsyncIterator[dict[str, FunctionPool]]:
-    """A pool for each function, with one environment of each warm."""
+    """Yield a pool for each function, each with one warm environment."""
     extra = {**credentials, ENDPOINT_VARIABLE: endpoint_url}
     pools = {
         name: FunctionPool(function, extra, folder.logs / f"{name}.log", _concurrency(stack, name))
@@ -198,7 +198,7 @@ async def _functions(
 
 
 def _concurrency(stack: Stack, function: str) -> int:
-    """As many environments as can be busy at once: one for each lane of a stream (within a limit), or one."""
+    """How many environments a function may have: one per lane of its stream (limited), several for an API, or one."""
     lanes = [mapping.parallelization_factor for mapping in stack.mappings if mapping.function == function]
     if lanes:
         return min(max(lanes), MAX_STREAM_CONCURRENCY)
@@ -218,7 +218,7 @@ async def _background(
     poll_seconds: float,
     watches: tuple[Watch, ...],
 ) -> AsyncIterator[None]:
-    """Streams and schedules. At the end the streams are drained, so that no doorbell is lost."""
+    """Run streams and schedules in the background; drain the streams at the end, so that no trigger is lost."""
     async with AsyncExitStack() as clients:
         pumps = [await _pump(clients, folder, mapping, pools, endpoint_url, poll_seconds) for mapping in stack.mappings]
         work = [

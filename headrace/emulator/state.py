@@ -1,4 +1,4 @@
-"""What a local stack leaves in its folder, `.headrace/`: where it runs, and its secrets."""
+"""The files of a local stack in its folder `.headrace/`: its address, secrets, database and logs."""
 
 import os
 import re
@@ -18,7 +18,7 @@ _SECRET = re.compile(r"[0-9a-f]{64}")
 
 
 class Running(Frozen):
-    """Where the stack of this folder answers."""
+    """The addresses and process id of this folder's running stack."""
 
     url: str
     endpoint_url: str
@@ -26,7 +26,7 @@ class Running(Frozen):
 
 
 class Folder:
-    """The folder, readable by its owner alone."""
+    """The `.headrace/` folder, accessible to its owner only."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,19 +46,19 @@ class Folder:
         return self.path / f"{name}.jsonl"
 
     def create(self) -> None:
-        """Make the folder, or take from others the right to look into it."""
+        """Create the folder if it is missing, and make it accessible to its owner only."""
         self.logs.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o700)
 
     def secret(self, name: str) -> str:
-        """A random secret of this machine, made at its first use: 64 hexadecimal digits."""
+        """A random secret of this machine, generated on first use: 64 hexadecimal digits."""
         found = self.private(name, lambda: secrets.token_hex(32))
         if not _SECRET.fullmatch(found):
             raise self.unusable(name)
         return found
 
     def private(self, name: str, make: Callable[[], str]) -> str:
-        """The content of a file that only its owner can read; made if it is not there."""
+        """Read a file that only its owner can read; `make` supplies the content if the file is missing."""
         self.create()
         path = self.path / name
         if not path.exists():
@@ -69,11 +69,11 @@ class Folder:
             raise self.unusable(name) from None
 
     def unusable(self, name: str) -> StackError:
-        """What to say of a private file that holds something else than what was written to it."""
-        return StackError(f"{self.path / name} is not what Headrace wrote; remove it, and a new one is made.")
+        """The error for a private file whose content is not what was written to it."""
+        return StackError(f"{self.path / name} is not what Headrace wrote; remove it, and a new one will be created.")
 
     def _make(self, path: Path, content: str) -> None:
-        """Nobody sees the file before it is complete; of two that make it at once, one is kept."""
+        """Create the file atomically: it appears complete, and of two concurrent creators the first one wins."""
         descriptor, temporary = tempfile.mkstemp(dir=self.path)
         with os.fdopen(descriptor, "w") as file:
             file.write(content)
@@ -82,11 +82,11 @@ class Folder:
         Path(temporary).unlink()
 
     def note(self, running: Running) -> None:
-        """Tell other commands where the stack is."""
+        """Record the running stack, so that other commands find it."""
         (self.path / "stack.json").write_text(running.model_dump_json())
 
     def running(self) -> Running | None:
-        """The stack of this folder, if one runs."""
+        """The running stack of this folder, or None."""
         try:
             running = Running.model_validate_json((self.path / "stack.json").read_text())
             os.kill(running.pid, 0)
@@ -95,5 +95,5 @@ class Folder:
         return running
 
     def forget(self) -> None:
-        """The stack has ended."""
+        """Remove the record of the running stack."""
         (self.path / "stack.json").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The template's tables, created in a database that does not have them yet."""
+"""Creates the template's tables in a database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def ensure_tables(client: DynamoDBClient, tables: tuple[Table, ...]) -> None:
-    """Create what is missing, with its TTL; what exists is left as it is."""
+    """Create the tables that are missing, with their TTL; existing tables are left unchanged."""
     for table in tables:
         try:
             await client.create_table(**table.create)  # type: ignore[arg-type]  # CloudFormation's names are the API's

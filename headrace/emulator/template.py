@@ -1,7 +1,7 @@
-"""What template.yaml declares, as the local stack needs it.
+"""Reads the functions, tables, streams, schedules and routes that template.yaml declares.
 
-AWS's own translator (`aws-sam-translator`) turns the SAM template into CloudFormation, as AWS does at
-deployment; what is read here is its output. Names that CloudFormation would make up are the logical ids.
+The input is the output of AWS's own translator (`aws-sam-translator`); see `cloudformation.py`. Where
+CloudFormation would generate a physical name, the logical id is used.
 """
 
 import json
@@ -16,13 +16,13 @@ from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate, defa
 
 
 class _Declared(BaseModel):
-    """Properties under their CloudFormation names; what the local stack does not use is left out."""
+    """Base of models whose fields have CloudFormation's names; properties that the stack does not use are ignored."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_pascal, populate_by_name=True)
 
 
 class LambdaFunction(_Declared):
-    """A function: where its code enters, how long it may take, what it finds in its environment."""
+    """A Lambda function: its handler, limits and environment variables."""
 
     name: str
     handler: str
@@ -38,7 +38,7 @@ class LambdaFunction(_Declared):
 
 
 class Table(_Declared):
-    """A table, as `CreateTable` takes it, and its TTL attribute."""
+    """A table: the arguments of `CreateTable`, and its TTL attribute."""
 
     name: str
     create: dict[str, JsonValue]
@@ -46,7 +46,7 @@ class Table(_Declared):
 
 
 class EventSourceMapping(_Declared):
-    """From a table's stream to a function; the names and defaults are those of AWS Lambda."""
+    """The delivery of a table's stream to a function; the names and defaults are those of AWS Lambda."""
 
     table: str
     function: str
@@ -59,11 +59,11 @@ class EventSourceMapping(_Declared):
     bisect_batch_on_function_error: bool = False
     report_batch_item_failures: bool = False
     on_failure: str | None = None
-    """The queue that gets the metadata of discarded records."""
+    """The queue that receives the metadata of discarded records."""
 
 
 class Schedule(_Declared):
-    """A function started at a rate."""
+    """A function to invoke at a rate."""
 
     function: str
     expression: str
@@ -71,7 +71,7 @@ class Schedule(_Declared):
 
 
 class Route(_Declared):
-    """A path of the HTTP API; `methods` is empty for ANY. `/x/{proxy+}` stands for all below /x/."""
+    """A route of the HTTP API; `methods` is empty for ANY. `/x/{proxy+}` matches every path below /x/."""
 
     path: str
     methods: frozenset[str]
@@ -80,7 +80,7 @@ class Route(_Declared):
 
 
 class Stack(_Declared):
-    """Everything that the local stack plays."""
+    """Everything in the template that the local stack runs."""
 
     functions: dict[str, LambdaFunction]
     tables: dict[str, Table]
@@ -98,7 +98,7 @@ class Stack(_Declared):
 
 
 def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:
-    """The stack that deploying `path` with `parameters` would make."""
+    """Load the stack that deploying the template at `path` with `parameters` would create."""
     resources = resolved(path, parameters)
     by_type = _by_type(resources)
     api = next(iter(by_type.get("AWS::ApiGatewayV2::Api", {}).values()), {})
@@ -146,7 +146,7 @@ def _table(name: str, spec: Mapping[str, JsonValue]) -> Table:
     wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
     create: dict[str, JsonValue] = {"TableName": name, **{key: spec[key] for key in wanted if key in spec}}
     if "StreamSpecification" in spec:
-        # CloudFormation leaves out the switch that the API asks for.
+        # The DynamoDB API requires this switch, which CloudFormation does not have.
         create["StreamSpecification"] = {"StreamEnabled": True, **mapping(spec["StreamSpecification"])}
     ttl = mapping(spec.get("TimeToLiveSpecification", {}))
     attribute = ttl.get("AttributeName") if ttl.get("Enabled") else None

@@ -1,4 +1,4 @@
-"""Tokens of the local stack: RS256, signed with a key that exists on this machine only."""
+"""JWTs of the local stack: RS256, signed with a key that exists on this machine only."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _REQUIRED = ["exp", "iat", "iss", "aud"]
 
 
 class InvalidToken(Frozen):
-    """The token is not one to be believed."""
+    """The token failed verification."""
 
     reason: str
 
@@ -36,7 +36,7 @@ class TokenAuthority:
         self._audience = audience
 
     def mint(self, email: str, now: datetime, lifetime: timedelta) -> str:
-        """A token for `email`, whoever that is: the API decides whether it knows the address."""
+        """Sign a token for any `email`; the API decides whether it belongs to a user."""
         claims = {
             "sub": email,
             "email": email,
@@ -49,7 +49,7 @@ class TokenAuthority:
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": KEY_ID})
 
     def verify(self, token: str) -> Mapping[str, JsonValue] | InvalidToken:
-        """The claims, if signature, algorithm, issuer, audience and times are right."""
+        """Return the claims if signature, algorithm, issuer, audience and times are valid."""
         try:
             claims: dict[str, JsonValue] = jwt.decode(
                 token,
@@ -60,7 +60,7 @@ class TokenAuthority:
                 options={"require": _REQUIRED},
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError) as error:
-            # Beside its own errors, the library lets through those of the parsers that it uses.
+            # Besides its own errors, the library lets errors of the parsers that it uses through.
             return InvalidToken(reason=type(error).__name__)
         return claims
 
@@ -71,7 +71,7 @@ class TokenAuthority:
 
 
 def local_authority(folder: Folder) -> TokenAuthority:
-    """The authority of this folder; its key is made at the first use."""
+    """The authority of this folder; its key is generated on first use."""
     pem = folder.private(_KEY_FILE, _new_key)
     try:
         key = serialization.load_pem_private_key(pem.encode(), password=None)

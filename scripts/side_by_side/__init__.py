@@ -1,1 +1,1 @@
-"""Two versions of Headrace at once on one table. Run by hand: `python -m scripts.side_by_side --other REV`."""
+"""Tests two versions of Headrace running on one table. Run by hand: `python -m scripts.side_by_side --other REV`."""

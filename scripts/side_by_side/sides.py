@@ -1,4 +1,4 @@
-"""The two stacks on one database, and the server that takes their deliveries."""
+"""Runs the stacks of the two versions, and the server that receives their deliveries."""
 
 import asyncio
 import os
@@ -19,36 +19,36 @@ START_SECONDS = 120
 STOP_SECONDS = 60
 SLOW_SECONDS = 3
 FAILURES = 2
-"""Deliveries of a job to /flaky that fail before one succeeds."""
+"""How many deliveries of a job to `/flaky` fail before one succeeds."""
 
 
 class Side:
-    """One version: its API, asked as its own local admin."""
+    """One version, called through its API as its own local admin."""
 
     def __init__(self, tree: Tree, client: httpx.AsyncClient) -> None:
         self.name = tree.name
         self.only = tree.only
         self._client = client
 
-    async def ask(
+    async def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        """One request, repeated while the answer is of 5xx; so it must be one that may be repeated."""
+        """Send a request, repeated while the response is a 5xx; it must be safe to repeat."""
         for _ in range(10):
             try:
-                answer = await self._client.request(method, path, json=body, headers=headers)
+                response = await self._client.request(method, path, json=body, headers=headers)
             except httpx.TransportError:
                 await asyncio.sleep(0.5)
                 continue
-            if not answer.is_server_error:
-                return answer
+            if not response.is_server_error:
+                return response
             await asyncio.sleep(0.5)
-        raise CannotPrepare(f"the API of {self.name} does not answer {method} {path}")
+        raise CannotPrepare(f"the API of {self.name} does not respond to {method} {path}")
 
 
 @asynccontextmanager
 async def running(tree: Tree, database: str, allowed: str, logs: Path) -> AsyncIterator[Side]:
-    """The tree's local stack on `database`; `allowed` is the host that its jobs may deliver to."""
+    """Run the tree's local stack on `database`; its jobs may deliver to the host `allowed`."""
     command = [tree.headrace, "dev", "--port", "0", "--endpoint-url", database, "--allow-host", allowed]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEADRACE_"))}
     with (logs / f"{tree.name}.log").open("wb") as log:
@@ -72,8 +72,8 @@ async def _ready(process: asyncio.subprocess.Process, tree: Tree, logs: Path) ->
                     return line.split()[1]
     except TimeoutError:
         pass
-    told = (logs / f"{tree.name}.log").read_text().strip()[-500:]
-    raise CannotPrepare(f"the stack of {tree.name} did not start on the shared database: {told}")
+    log_end = (logs / f"{tree.name}.log").read_text().strip()[-500:]
+    raise CannotPrepare(f"the stack of {tree.name} did not start on the shared database: {log_end}")
 
 
 def _token(tree: Tree) -> str:
@@ -94,9 +94,10 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 @asynccontextmanager
 async def receiver() -> AsyncIterator[str]:
-    """`host:port` of a server that takes deliveries.
+    """Run a server that receives deliveries; yields its `host:port`.
 
-    /ok takes all, /slow takes a while, /flaky answers 503 to a job's first two, /mended 404 to a job's first.
+    `/ok` accepts all, `/slow` takes a while, `/flaky` responds with 503 to a job's first two deliveries, and `/mended`
+    with 404 to a job's first.
     """
     calls: Counter[str] = Counter()
 

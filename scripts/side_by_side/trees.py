@@ -1,6 +1,6 @@
-"""The two trees of sources, each with an environment of its own: a copy of this one, a worktree of another revision.
+"""Creates the two source trees, each with its own environment: a copy of this tree, and a worktree of another revision.
 
-Each side gets one job type that the other does not know, as a person would add it: a file and a line.
+Each tree gets a job type that the other does not know, added as a user would add it: with a file and a line.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from pathlib import Path
 from headrace.emulator.cloudformation import ROOT
 
 BURNS_UNKNOWN_TYPES = "b772ca3"
-"""Up to this revision a worker claims jobs whose type it does not know, and burns their attempts."""
+"""The last revision whose worker claims jobs of a type that it does not know, and so uses up their attempts."""
 
 JOB_TYPE = '''"""A job type that one version knows and the other does not."""
 
@@ -52,12 +52,12 @@ JOB_TYPES = (*JOB_TYPES, OnlyHere())  # type: ignore[assignment]
 
 
 class CannotPrepare(Exception):
-    """A tree cannot be made; the message says why."""
+    """The trial cannot be set up; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Tree:
-    """Sources with an environment, and the job type that only they know."""
+    """A source tree with its environment, and the job type that only this tree knows."""
 
     name: str
     path: Path
@@ -65,13 +65,13 @@ class Tree:
 
     @property
     def headrace(self) -> str:
-        """The tree's own command."""
+        """The tree's own `headrace` command."""
         return str(self.path / ".venv" / "bin" / "headrace")
 
 
 @contextmanager
 def two_trees(revision: str, folder: Path) -> Iterator[tuple[Tree, Tree]]:
-    """This tree, as it is with what is not committed yet, and the tree of `revision`."""
+    """Create a copy of this tree, with uncommitted changes, and a worktree of `revision`."""
     this = Tree("this", folder / "this", "only.this")
     other = Tree("other", folder / "other", "only.other")
     _copy(this.path)
@@ -88,7 +88,7 @@ def two_trees(revision: str, folder: Path) -> Iterator[tuple[Tree, Tree]]:
 
 
 def burns_unknown_types(revision: str) -> bool:
-    """Whether the revision has the fault that is expected of it."""
+    """Whether the revision still has the bug that `BURNS_UNKNOWN_TYPES` describes."""
     command = ["git", "merge-base", "--is-ancestor", revision, BURNS_UNKNOWN_TYPES]
     return subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode == 0
 

@@ -1,4 +1,4 @@
-"""What became of every job, and what it says of the two versions."""
+"""Judges how every job ended, and shows the results."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ UNKNOWN_TYPE = "unknown_job_type"
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """One job: as expected when `why` is None. `excused` when the other version is known to do that."""
+    """The verdict on a job: `why` it is wrong, or None. `excused` if a known bug of the other version explains it."""
 
     kind: str
     why: str | None
@@ -26,7 +26,7 @@ class Judged:
 
 
 def all_final(expected: Sequence[Outcome], items: Mapping[str, Item]) -> bool:
-    """Whether each accepted job has ended, or is not there at all."""
+    """Whether each accepted job has ended or does not exist."""
     ids = (each.job_id for each in expected if isinstance(each, Expected))
     return all(string_of(items[job_id], "status") in FINAL for job_id in ids if job_id in items)
 
@@ -40,7 +40,7 @@ def judge(outcome: Outcome, items: Mapping[str, Item], *, burns: bool) -> Judged
         return Judged(outcome.kind, f"{outcome.job_id} is lost")
     status, code = string_of(item, "status"), _error_code(item)
     if status != outcome.status:
-        # Both versions fail them under the same code; the excused are those that `this` alone knows.
+        # Both versions fail unknown types with this code; excused are only jobs of the type that `this` alone knows.
         burnt = burns and code == UNKNOWN_TYPE and string_of(item, "type") == "only.this"
         return Judged(outcome.kind, f"{outcome.job_id} is {status} ({code})", excused=burnt)
     if outcome.planted and not kept(item):
@@ -48,26 +48,26 @@ def judge(outcome: Outcome, items: Mapping[str, Item], *, burns: bool) -> Judged
     return Judged(outcome.kind, None)
 
 
-async def compare_answers(
+async def compare_responses(
     expected: Sequence[Outcome], items: Mapping[str, Item], sides: Sequence[Side]
 ) -> list[Judged]:
-    """Ask both versions for each job that neither may refuse: they must show what is in the table."""
+    """Read each submitted job through both versions: they must show the status that is in the table."""
     wrong: list[Judged] = []
     for outcome in expected:
         if isinstance(outcome, Expected) and not outcome.planted and outcome.job_id in items:
             stored = string_of(items[outcome.job_id], "status")
             for side in sides:
-                answer = await side.ask("GET", f"/v1/jobs/{outcome.job_id}")
-                shown = answer.json().get("status")
+                response = await side.request("GET", f"/v1/jobs/{outcome.job_id}")
+                shown = response.json().get("status")
                 if shown != stored:
-                    told = f"{side.name} answers {answer.status_code} and status {shown} for a job that is {stored}"
-                    wrong.append(Judged("shown by both APIs", told))
+                    problem = f"{side.name} responds {response.status_code}, {shown}, for a job that is {stored}"
+                    wrong.append(Judged("shown by both APIs", problem))
     return wrong
 
 
 def show(judged: Sequence[Judged], console: Console) -> bool:
-    """Print the table and what was wrong; whether nothing was."""
-    table = Table("jobs of", "number", "as they should", "burnt, as known", "wrong")
+    """Print the results and what was wrong; returns whether nothing was wrong."""
+    table = Table("jobs of", "number", "as expected", "known bug", "wrong")
     for kind, each_of in groupby(sorted(judged, key=lambda each: each.kind), lambda each: each.kind):
         of_kind = list(each_of)
         good = sum(each.why is None for each in of_kind)

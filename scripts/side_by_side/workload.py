@@ -1,4 +1,4 @@
-"""The jobs of the trial: what is submitted to which version, what is done to it through the other, how it must end."""
+"""The jobs of the trial: which version each is submitted to, what the other version does to it, how it must end."""
 
 import asyncio
 import dataclasses
@@ -12,7 +12,7 @@ from scripts.side_by_side.table import Item, JobsTable
 from scripts.side_by_side.trees import CannotPrepare
 
 AT_ONCE = 12
-PATIENCE_SECONDS = 60
+MAX_WAIT_SECONDS = 60
 Body = dict[str, JsonValue]
 CSV = "city,when,cost\nOslo,2026-01-02,3.5\nBergen,2026-01-03,4\n"
 
@@ -29,7 +29,7 @@ class Expected:
 
 @dataclasses.dataclass(frozen=True)
 class Wrong:
-    """What a version answered, and should not have."""
+    """A wrong response of a version."""
 
     kind: str
     what: str
@@ -40,7 +40,7 @@ Submission = Callable[[str, Side, Side], Awaitable[Outcome]]
 
 
 def kinds(receiver: str) -> dict[str, tuple[int, Submission]]:
-    """Each kind of job, with its share of the whole; a job is submitted to the first side."""
+    """Each kind of job with its share in percent; its submission gets the side to submit to and the other side."""
     profile: Body = {"type": "csv.profile", "payload": {"csv": CSV}}
     return {
         "csv.profile": (26, _plain(profile)),
@@ -55,7 +55,7 @@ def kinds(receiver: str) -> dict[str, tuple[int, Submission]]:
 
 
 async def submit_all(number: int, receiver: str, sides: tuple[Side, Side]) -> list[Outcome]:
-    """Submit `number` jobs, mixed, to both sides in turn."""
+    """Submit `number` jobs of all kinds, mixed, alternately to both sides."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(kind: str, submission: Submission, first: Side, second: Side) -> Outcome:
@@ -78,7 +78,7 @@ def _of_kind(
 
 
 async def plant_all(number: int, receiver: str, side: Side, table: JobsTable) -> list[Outcome]:
-    """Plant items with attributes that no version knows, of three statuses: `number` of each."""
+    """Plant items with attributes that neither version knows, `number` in each of three statuses."""
     bodies: dict[str, Body] = {
         "scheduled": {"type": "csv.profile", "payload": {"csv": CSV}, "delay_seconds": 3600},
         "running": _delivery(receiver, "slow"),
@@ -86,22 +86,22 @@ async def plant_all(number: int, receiver: str, side: Side, table: JobsTable) ->
     }
     planted: list[Outcome] = []
     for status, body in bodies.items():
-        answer = await _submitted(side, body, f"model-{status}")
-        model = await _caught(table, str(answer["id"]), status)
+        job = await _submitted(side, body, f"model-{status}")
+        model = await _caught(table, str(job["id"]), status)
         ids = [await table.plant(model) for _ in range(number)]
         planted.extend(Expected(f"planted, {status}", job_id, planted=True) for job_id in ids)
         if status == "scheduled":
-            await side.ask("POST", f"/v1/jobs/{answer['id']}/cancel")
+            await side.request("POST", f"/v1/jobs/{job['id']}/cancel")
     return planted
 
 
 async def _caught(table: JobsTable, job_id: str, status: str) -> Item:
-    for _ in range(PATIENCE_SECONDS * 20):
+    for _ in range(MAX_WAIT_SECONDS * 20):
         item = await table.item(job_id)
         if item.get("status") == {"S": status}:
             return item
         await asyncio.sleep(0.05)
-    raise CannotPrepare(f"no job was seen {status}, so none can be planted")
+    raise CannotPrepare(f"no job was observed as {status}, so none can be planted")
 
 
 # ---- the kinds ----
@@ -114,10 +114,10 @@ def _delivery(receiver: str, path: str) -> Body:
 
 
 async def _submitted(side: Side, body: Body, key: str) -> Body:
-    answer = await side.ask("POST", "/v1/jobs", body, {"idempotency-key": key})
-    if answer.status_code != 202:  # noqa: PLR2004 - accepted
-        raise CannotPrepare(f"{side.name} answered a submission with {answer.status_code}: {answer.text[:300]}")
-    job: Body = answer.json()
+    response = await side.request("POST", "/v1/jobs", body, {"idempotency-key": key})
+    if response.status_code != 202:  # noqa: PLR2004 - accepted
+        raise CannotPrepare(f"{side.name} responded to a submission with {response.status_code}: {response.text[:300]}")
+    job: Body = response.json()
     return job
 
 
@@ -137,10 +137,10 @@ async def _only(kind: str, first: Side, _second: Side) -> Outcome:
 def _cancelled(body: Body) -> Submission:
     async def submit(kind: str, first: Side, second: Side) -> Outcome:
         job = await _submitted(first, body, f"key-{next(_keys)}")
-        answer = await second.ask("POST", f"/v1/jobs/{job['id']}/cancel")
-        # 409: the first answer was lost, and this is the repetition.
-        if answer.status_code not in {200, 409}:
-            return Wrong(kind, f"{second.name} answered the cancellation with {answer.status_code}: {answer.text}")
+        response = await second.request("POST", f"/v1/jobs/{job['id']}/cancel")
+        # 409: the first response was lost, and this is that of the repeated request.
+        if response.status_code not in {200, 409}:
+            return Wrong(kind, f"{second.name} responded to the cancel with {response.status_code}: {response.text}")
         return Expected(kind, str(job["id"]), "cancelled")
 
     return submit
@@ -150,9 +150,9 @@ def _replayed(body: Body) -> Submission:
     async def submit(kind: str, first: Side, second: Side) -> Outcome:
         key = f"key-{next(_keys)}"
         job = await _submitted(first, body, key)
-        again = await second.ask("POST", "/v1/jobs", body, {"idempotency-key": key})
+        again = await second.request("POST", "/v1/jobs", body, {"idempotency-key": key})
         if again.status_code != 202 or again.json()["id"] != job["id"]:  # noqa: PLR2004 - accepted
-            return Wrong(kind, f"{second.name} answered the replay with {again.status_code}: {again.text[:300]}")
+            return Wrong(kind, f"{second.name} responded to the replay with {again.status_code}: {again.text[:300]}")
         return Expected(kind, str(job["id"]))
 
     return submit
@@ -164,19 +164,19 @@ def _retried(body: Body) -> Submission:
         path = f"/v1/jobs/{job['id']}"
         status = await _status_of(first, path, {"failed"})
         if status != "failed":
-            return Wrong(kind, f"{job['id']} is {status} after {PATIENCE_SECONDS} s, where it should have failed first")
-        answer = await second.ask("POST", f"{path}/retry")
-        if answer.status_code not in {202, 409}:
-            return Wrong(kind, f"{second.name} answered the retry with {answer.status_code}: {answer.text[:300]}")
+            return Wrong(kind, f"{job['id']} is {status} after {MAX_WAIT_SECONDS} s, but should have failed first")
+        response = await second.request("POST", f"{path}/retry")
+        if response.status_code not in {202, 409}:
+            return Wrong(kind, f"{second.name} refused the retry with {response.status_code}: {response.text[:300]}")
         return Expected(kind, str(job["id"]))
 
     return submit
 
 
 async def _status_of(side: Side, path: str, wanted: Sequence[str] | set[str]) -> str:
-    for _ in range(PATIENCE_SECONDS // 10):
-        answer = await side.ask("GET", path, headers={"prefer": "wait=10"})
-        status = str(answer.json().get("status", answer.status_code))
+    for _ in range(MAX_WAIT_SECONDS // 10):
+        response = await side.request("GET", path, headers={"prefer": "wait=10"})
+        status = str(response.json().get("status", response.status_code))
         if status in wanted:
             return status
     return status

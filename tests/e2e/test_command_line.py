@@ -158,7 +158,7 @@ def test_a_taken_port_is_told_in_one_sentence(tmp_path: Path) -> None:
         done = Cli(tmp_path).run("dev", "--port", port)
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        f"headrace: Something listens on port {port} of 127.0.0.1 already; stop it, or choose another port with --port."
+        f"headrace: Something already listens on port {port} of 127.0.0.1; stop it, or choose another port with --port."
     )
 
 
@@ -171,7 +171,7 @@ def test_a_second_stack_in_one_folder_is_refused(stack_running: Stack) -> None:
 def test_a_database_that_does_not_answer_is_told_in_one_sentence(tmp_path: Path) -> None:
     done = Cli(tmp_path).run("dev", "--port", "0", "--endpoint-url", f"http://127.0.0.1:{free_port()}")
     assert done.returncode == 1
-    assert "does not answer as DynamoDB does" in done.stderr
+    assert "does not respond like DynamoDB" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from click.testing import CliRunner
 
 from headrace.cli.main import main
-from headrace.client.api_client import MAX_ANSWER_BYTES
+from headrace.client.api_client import MAX_RESPONSE_BYTES
 from tests.serving import serving
 
 GOOD = '{"csv": "a\\n1\\n"}'
@@ -122,7 +122,7 @@ def test_a_url_is_checked_before_it_is_used(folder: Path, url: str) -> None:
 def test_a_url_where_nothing_answers_is_told(folder: Path, url: str) -> None:
     code, _, told = run("list", "--url", url)
     assert code == 1
-    assert "nothing answers" in told
+    assert "nothing responds" in told
 
 
 @pytest.mark.parametrize("email", ["", " ", "not an email", "é@example.com", "a@b", "a@b.c\nd", "a" * 300 + "@b.co"])
@@ -252,7 +252,7 @@ JOB = {"id": "j", "type": "t", "status": "succeeded", "attempt": 1, "max_attempt
         (200, b'{"id": 1}'), (200, b"[" * 100_000), (200, b'{"items": 7}'), (301, b""), (307, b"{}"), (404, b"<html>"),
         (404, b"{}"), (500, b""), (503, b"[]"), (200, json.dumps(JOB | {"status": []}).encode()),
         (200, json.dumps(JOB | {"attempt": "many"}).encode()), (200, json.dumps(JOB | {"error": "x"}).encode()),
-        (200, json.dumps(JOB | {"progress": {"fraction": "x"}}).encode()), (200, b" " * (MAX_ANSWER_BYTES + 1)),
+        (200, json.dumps(JOB | {"progress": {"fraction": "x"}}).encode()), (200, b" " * (MAX_RESPONSE_BYTES + 1)),
     ],
 )  # fmt: skip
 def test_what_answers_otherwise_than_headrace_is_told(folder: Path, status: int, body: bytes) -> None:
@@ -263,7 +263,7 @@ def test_what_answers_otherwise_than_headrace_is_told(folder: Path, status: int,
         for arguments in (("get", "x", "--json"), ("watch", "x"), ("submit", "t", "--payload", "{}", "--wait")):
             code, stdout, told = run(*arguments, "--url", url, "--token", "x")
             assert (code, stdout) == (1, ""), arguments
-            assert "does not answer as Headrace does" in told
+            assert "does not respond like Headrace" in told
 
 
 @pytest.mark.parametrize("page", [{}, {"items": [{}]}, {"items": [{"id": 1}]}])

@@ -1,4 +1,4 @@
-"""/v1/failed-jobs: for admins, what failed, and a retry of many at once."""
+"""/v1/failed-jobs: lets admins list failed jobs and retry many at once."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ from functions.api.jobs.responses import IncludeParameter, documents_of, page_re
 
 
 class RetryFailed(BaseModel):
-    """Which failed jobs to queue again. A type must be given, so that nobody retries everything by accident."""
+    """Which failed jobs to queue again. `type` is required, so that not everything is retried by accident."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,15 +28,15 @@ class RetryFailed(BaseModel):
 
 
 class Retried(BaseModel):
-    """How many jobs fit (up to the limit), and how many of them were queued again."""
+    """How many jobs matched (up to the limit), and how many of them were queued again."""
 
     matched: int
     retried: int
-    incomplete: bool = Field(description="Time or the store ended it early; the same call again goes on")
+    incomplete: bool = Field(description="Ended early, by time or by the store; repeat the request to continue")
 
 
 def failed_job_routes(failed_jobs: FailedJobService, identify: Identify) -> APIRouter:
-    """The routes of failed jobs; admins only."""
+    """The routes of failed jobs, for admins only."""
     router = APIRouter(route_class=StrictJsonRoute, tags=["failed jobs"])
     Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
 
@@ -48,7 +48,7 @@ def failed_job_routes(failed_jobs: FailedJobService, identify: Identify) -> APIR
         cursor: Annotated[str | None, Query(max_length=2048)] = None,
         include: IncludeParameter = None,
     ) -> Response:
-        """The failed jobs of a type, of every owner, the last to fail first; without payload, unless it is included."""
+        """List the failed jobs of a type, of all owners, latest failure first; `include` adds payloads."""
         only_admins(caller)
         documents = documents_of(include)
         page = await failed_jobs.list(type, PageRequest(limit=limit, cursor=cursor), documents)
@@ -58,7 +58,7 @@ def failed_job_routes(failed_jobs: FailedJobService, identify: Identify) -> APIR
 
     @router.post("/v1/failed-jobs/retry", responses=problems(400, 401, 403, 413, 415, 422, 503))
     async def retry_failed_jobs(body: RetryFailed, caller: Caller) -> Retried:
-        """Queue failed jobs again, with all their attempts, for 15 seconds at most; `dry_run` only counts them."""
+        """Queue failed jobs again, with their full number of attempts, for up to 15 s; `dry_run` only counts them."""
         only_admins(caller)
         retried = await failed_jobs.retry(BulkRetry.model_validate(dict(body)))
         if not isinstance(retried, BulkRetried):

@@ -1,4 +1,4 @@
-"""/healthz: whether the API can reach its store. Open to anyone, and tells nothing else."""
+"""/healthz: reports whether the API can reach its store, and nothing else. Needs no token."""
 
 from typing import Literal
 
@@ -19,15 +19,15 @@ class Health(BaseModel):
 
 
 def health_routes(jobs: JobRepository, clock: Clock) -> APIRouter:
-    """The route of health."""
+    """The health route."""
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz", responses=problems(503))
     async def healthz() -> Health:
-        """200 when the store answers, 503 when it does not."""
-        answer = await jobs.get("healthz", clock())
-        if isinstance(answer, StorageUnavailable):
-            raise refuse(answer)
+        """Check the store: 200 when it responds, 503 when it does not."""
+        found = await jobs.get("healthz", clock())
+        if isinstance(found, StorageUnavailable):
+            raise refuse(found)
         return Health(status="ok")
 
     return router

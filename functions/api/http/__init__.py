@@ -1,1 +1,1 @@
-"""HTTP as every feature needs it: problems, identity, bodies, conditions, OpenAPI."""
+"""What the routes of every feature share: problem documents, identity, bodies, conditional requests, OpenAPI."""

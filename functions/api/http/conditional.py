@@ -18,17 +18,17 @@ def etag(version: int) -> str:
 
 
 def versioned(version: int, headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers of an answer about a version, whether it carries the version (200) or not (304)."""
+    """The headers of a response about a version, with a body (200) or without one (304)."""
     return {"etag": etag(version), "cache-control": "no-store", **headers}
 
 
 def not_modified(version: int, headers: Mapping[str, str]) -> Response:
-    """304 with the headers that the 200 would have (RFC 9110, section 15.4.5)."""
+    """A 304 response with the headers that the 200 would have (RFC 9110, section 15.4.5)."""
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=versioned(version, headers))
 
 
 def is_unchanged(if_none_match: str | None, version: int) -> bool:
-    """Whether the client has this version already (weak comparison); a malformed If-None-Match is ignored."""
+    """Whether the client already has this version (weak comparison); a malformed If-None-Match is ignored."""
     tags = entity_tags(if_none_match) if if_none_match is not None else None
     if tags is None or tags == "*":
         return tags == "*"
@@ -36,7 +36,7 @@ def is_unchanged(if_none_match: str | None, version: int) -> bool:
 
 
 def required_versions(if_match: str | None) -> frozenset[int] | None:
-    """`wanted_versions` of an If-Match that must be there; 428 without it."""
+    """`wanted_versions` of a required If-Match; refuses the request with 428 if there is none."""
     if if_match is None:
         detail = "Send If-Match with the ETag that you last read, or with * for any version."
         raise Refused(problem(HTTPStatus.PRECONDITION_REQUIRED, "precondition_required", detail))
@@ -44,10 +44,10 @@ def required_versions(if_match: str | None) -> frozenset[int] | None:
 
 
 def wanted_versions(if_match: str | None) -> frozenset[int] | None:
-    """The versions that the client wants to change; None is any: there is no If-Match, or it is `*`.
+    """The versions that If-Match permits to change; None permits any (no If-Match, or `*`).
 
-    Tags are compared strongly, so weak ones match nothing; neither do tags that are not of a version. 412 for a
-    malformed If-Match.
+    Comparison is strong, so weak tags match nothing; nor do tags that are not ETags of ours. A malformed If-Match is
+    refused with 412.
     """
     tags = entity_tags(if_match) if if_match is not None else "*"
     if tags is None:

@@ -1,4 +1,4 @@
-"""How failures of every kind become problem documents."""
+"""Maps every kind of error that a route raises to a problem document."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -17,8 +17,8 @@ from functions.api.http.problems import Refused, invalid, problem, problem_respo
 _WRONG_FORM = "The request does not have the form that is documented"
 
 
-def answer_errors(app: FastAPI, routers: tuple[APIRouter, ...]) -> None:
-    """Answer whatever a route of `routers` raises."""
+def add_error_handlers(app: FastAPI, routers: tuple[APIRouter, ...]) -> None:
+    """Add handlers to `app` for every error that a route of `routers` may raise."""
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(InvalidForm, _invalid_form)
@@ -32,20 +32,20 @@ async def _refused(request: Request, refused: Exception) -> Response:
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    """Form errors of body, query and path, each with its place and never with its value."""
+    """Report validation errors of body, query and path, each with its location and never with its value."""
     if not isinstance(error, RequestValidationError):
         raise error
     flaws = error.errors()
     if any(flaw["type"] == "json_invalid" for flaw in flaws):
         reason = str(flaws[0].get("ctx", {}).get("error", "not JSON"))
-        told = problem(HTTPStatus.BAD_REQUEST, "invalid_json", f"The body is not valid JSON: {reason}.")
-        return problem_response(request, told)
+        malformed = problem(HTTPStatus.BAD_REQUEST, "invalid_json", f"The body is not valid JSON: {reason}.")
+        return problem_response(request, malformed)
     first = [Flaw(path=flaw["loc"][1:], message=flaw["msg"]) for flaw in flaws[:MAX_FLAWS]]
     return problem_response(request, invalid("invalid_request", _WRONG_FORM, first, len(flaws)))
 
 
 async def _invalid_form(request: Request, error: Exception) -> Response:
-    """A body without its form."""
+    """Report the validation errors of a body that is a `Form`."""
     if not isinstance(error, InvalidForm):
         raise error
     flaws = error.flaws
@@ -66,7 +66,7 @@ def _http_errors(app: FastAPI, routers: tuple[APIRouter, ...]) -> Callable[[Requ
         return problem_response(request, refused, headers)
 
     def allowed(request: Request) -> str:
-        """Every method of the path; the framework knows those of the first route that matches."""
+        """All methods of the path; Starlette alone would list those of the first route that matches."""
         matching = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
         methods = {method for methods in matching for method in methods}
         return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))

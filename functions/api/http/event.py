@@ -1,6 +1,7 @@
-"""API Gateway's event as Mangum can read it, whatever bytes a client sent.
+"""Makes any API Gateway event readable for Mangum, whatever bytes a client sent.
 
-Mangum encodes texts and parses the host before the application is asked, so what fails there gets no answer of ours.
+Mangum encodes strings and parses the host before it calls the application, so an error there would bypass the
+application's error handling.
 """
 
 import base64
@@ -13,16 +14,16 @@ _PARSED = {
     "host": re.compile(r"[^:\s]+(?::[0-9]{1,5})?", re.ASCII),
     "x-forwarded-port": re.compile(r"[0-9]{1,5}", re.ASCII),
 }
-"""What Mangum parses, and the forms that it can parse."""
+"""The headers that Mangum parses, and the forms that it can parse."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def readable(event: Event) -> Event:
-    """The event with what is not Unicode replaced by U+FFFD, and without a host that Mangum cannot parse.
+    """Replace lone surrogates in the event by U+FFFD, and drop headers that Mangum cannot parse.
 
-    No grammar of a header that the application reads admits U+FFFD, so such a value is refused there. A body that is
-    not Unicode becomes bytes that are not UTF-8, and is refused as those are.
+    The grammars of the headers that the application reads do not permit U+FFFD, so it refuses such a value. A body
+    with lone surrogates becomes bytes that are not UTF-8, and is refused as such.
     """
     known = {name: value if name == "body" else _unicode(value) for name, value in event.items()}
     headers = known.get("headers")

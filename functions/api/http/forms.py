@@ -1,4 +1,4 @@
-"""The base of request bodies: strict about unknown members, bounded in what it says about wrong ones."""
+"""The base model of request bodies: refuses unknown members, and reports a bounded number of errors."""
 
 from typing import Self
 
@@ -8,7 +8,7 @@ from domain.flaws import Flaws, flaws_of
 
 
 class InvalidForm(Exception):
-    """A document does not have its form. Not a `ValueError`, so that it leaves pydantic and FastAPI as it is."""
+    """A document failed validation. Not a `ValueError`, so that pydantic and FastAPI pass it on unchanged."""
 
     def __init__(self, flaws: Flaws) -> None:
         super().__init__(f"{flaws.count} flaws")
@@ -16,9 +16,9 @@ class InvalidForm(Exception):
 
 
 class Form(BaseModel):
-    """A body that a client sends. Reading a wrong one raises `InvalidForm`, never `ValidationError`.
+    """Base of request bodies. Validation of an invalid one raises `InvalidForm`, never `ValidationError`.
 
-    FastAPI would copy every error of a body several times, however many there are.
+    From a `ValidationError`, FastAPI would copy every error several times, however many there are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

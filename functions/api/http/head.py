@@ -1,10 +1,10 @@
-"""HEAD for every path that GET serves (RFC 9110, section 9.3.2), without a second implementation of any."""
+"""Serves HEAD for every path that GET serves (RFC 9110, section 9.3.2), through the GET route."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """ASGI middleware: answers HEAD as GET is answered, with the same status and headers and no content."""
+    """ASGI middleware: responds to HEAD with the status and headers of GET, and no content."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -17,6 +17,6 @@ class HeadAsGet:
         async def without_content(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        # In place, so that the route that serves the request is seen by who logs it.
+        # Changed in place, because the router stores the route in this scope for `RequestContext` to log.
         scope["method"] = "GET"
         await self._app(scope, receive, without_content)

@@ -1,4 +1,4 @@
-"""Header fields whose values are lists, read by their grammars: entity tags (RFC 9110), preferences (RFC 7240)."""
+"""Parses header fields whose values are lists: entity tags (RFC 9110) and preferences (RFC 7240)."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from headrace.authoring.frozen import Frozen
 
-# Every repetition is possessive: no pattern can match a text in two ways, so that reading takes linear time.
+# Every repetition is possessive: no pattern can match a text in two ways, so parsing takes linear time.
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"'
 _WORD = rf"(?:{_NAME}|{_QUOTED})"
@@ -21,14 +21,14 @@ _MAX_DIGITS: Final = 9
 
 
 class EntityTag(Frozen):
-    """What stands between the quotes, and whether the tag is a weak one."""
+    """An entity tag: the text between its quotes, and whether it is weak."""
 
     opaque: str
     weak: bool
 
 
 def entity_tags(field: str) -> tuple[EntityTag, ...] | Literal["*"] | None:
-    """The tags of If-Match or If-None-Match, or `*` for any; None for a malformed field.
+    """Parse If-Match or If-None-Match: the tags, or `*` for any; None for a malformed field.
 
     RFC 9110, sections 8.8.3, 13.1.1 and 13.1.2.
     """
@@ -40,9 +40,9 @@ def entity_tags(field: str) -> tuple[EntityTag, ...] | Literal["*"] | None:
 
 
 def preferences(field: str) -> Mapping[str, str]:
-    """The preferences of Prefer, by their names in lower case (RFC 7240, section 2); parameters are left out.
+    """Parse Prefer: the preferences by lower-case name (RFC 7240, section 2), without their parameters.
 
-    Of a name that comes twice the first counts. A preference without a value has an empty one, which means the
+    If a name is repeated, the first one counts. A preference without a value has an empty one, which means the
     same. A malformed field expresses no preference.
     """
     found = _elements(field, _PREFERENCE) or []
@@ -50,7 +50,7 @@ def preferences(field: str) -> Mapping[str, str]:
 
 
 def delta_seconds(text: str) -> int | None:
-    """A number of seconds (RFC 9110, section 10.2.3), capped at some thirty years; None for anything else."""
+    """Parse a number of seconds (RFC 9110, section 10.2.3), capped at about 30 years; None for anything else."""
     if not (text.isascii() and text.isdecimal()):
         return None
     digits = text.lstrip("0") or "0"
@@ -60,7 +60,7 @@ def delta_seconds(text: str) -> int | None:
 def _elements(field: str, element: re.Pattern[str]) -> list[re.Match[str]] | None:
     """The elements between the commas; None if one does not match.
 
-    Empty ones are passed over, as section 5.6.1.2 of RFC 9110 asks of a recipient.
+    Empty elements are ignored, as section 5.6.1.2 of RFC 9110 requires of a recipient.
     """
     found: list[re.Match[str]] = []
     place = _after_space(field, 0)

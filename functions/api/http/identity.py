@@ -1,4 +1,4 @@
-"""Who is asking: verified claims in, a user of ours out. Nothing a client writes is believed."""
+"""Identifies the user of a request from the token's verified claims; nothing else that a client sends is trusted."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -12,15 +12,15 @@ from domain.users.user import InvalidEmail, User
 from functions.api.http.problems import Refused, problem, refuse
 
 Identify = Callable[[Request], Awaitable[User]]
-"""A dependency: the user behind a request, or `Refused` with 401 or 403."""
+"""A FastAPI dependency that returns the user of a request, or raises `Refused` with 401 or 403."""
 
 _UNAUTHENTICATED = problem(HTTPStatus.UNAUTHORIZED, "unauthenticated", "A token with a verified email is needed.")
-_UNKNOWN = problem(HTTPStatus.FORBIDDEN, "unknown_user", "The token is valid, but its address is no user's here.")
+_UNKNOWN = problem(HTTPStatus.FORBIDDEN, "unknown_user", "The token is valid, but there is no user with its address.")
 _CHALLENGE = {"www-authenticate": "Bearer"}
 
 
 def sam_local_email(environment: Mapping[str, str]) -> str | None:
-    """Whom to take every caller for under `sam local`, which has no authorizer; None anywhere else.
+    """The address that identifies every caller under `sam local`, which has no authorizer; None anywhere else.
 
     The SAM CLI sets `AWS_SAM_LOCAL` in the containers that it starts; AWS never does.
     """
@@ -28,10 +28,10 @@ def sam_local_email(environment: Mapping[str, str]) -> str | None:
 
 
 def identifier(users: UserService, local_email: str | None = None, trust_unverified: bool = False) -> Identify:
-    """How requests are identified: by the claims that API Gateway's JWT authorizer verified.
+    """Create the dependency that identifies users by the claims that API Gateway's JWT authorizer verified.
 
-    Each request looks its user up, so that a role counts from the moment it is given until it is taken away.
-    `trust_unverified` admits tokens that do not say whether the address is verified.
+    The user is read on every request, so that a change of role takes effect at once. `trust_unverified` accepts
+    tokens that do not say whether the address is verified.
     """
 
     async def identify(request: Request) -> User:
@@ -43,7 +43,7 @@ def identifier(users: UserService, local_email: str | None = None, trust_unverif
 def only_admins(caller: User) -> None:
     """Refuse a caller who is not an admin."""
     if caller.role != "admin":
-        raise refuse(NotAllowed(reason="this is for admins"))
+        raise refuse(NotAllowed(reason="only admins may do this"))
 
 
 async def _resolve(users: UserService, email: str) -> User:
@@ -70,9 +70,9 @@ def _verified_email(request: Request, local_email: str | None, trust_unverified:
 
 
 def _is_verified(claims: Mapping[str, object], trust_unverified: bool) -> bool:
-    """Whether the issuer vouches for the address (OpenID Connect Core, section 5.1: `email_verified`).
+    """Whether the issuer has verified the address (OpenID Connect Core, section 5.1: `email_verified`).
 
-    API Gateway hands every claim over as a string, whatever it was in the token.
+    API Gateway passes every claim as a string, whatever its type in the token.
     """
     if "email_verified" not in claims:
         return trust_unverified

@@ -1,4 +1,4 @@
-"""The one form of ids in paths. What has another form names nothing, and costs no call."""
+"""Checks ids in paths, so that an id that cannot exist is refused without a call to the database."""
 
 import re
 

@@ -18,7 +18,7 @@ _JSON = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json")
 
 
 class StrictJsonRequest(Request):
-    """Reads JSON as RFC 8259 has it: no NaN, no lone surrogates, no nesting beyond 200 levels."""
+    """Parses JSON strictly (RFC 8259): no NaN, no lone surrogates, no nesting beyond 200 levels."""
 
     async def json(self) -> JsonValue:
         body = await self.body()
@@ -30,7 +30,7 @@ class StrictJsonRequest(Request):
 
 
 class StrictJsonRoute(APIRoute):
-    """A route whose body is read by `StrictJsonRequest`; FastAPI's documented way to replace it."""
+    """A route that reads its body with `StrictJsonRequest`: FastAPI's documented way to replace the request class."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[None, None, Response]]:
         handle = super().get_route_handler()

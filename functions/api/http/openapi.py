@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI writes, with problem documents where it would put its own errors."""
+"""The OpenAPI document: FastAPI's, with problem documents in place of FastAPI's own errors."""
 
 from http import HTTPStatus
 
@@ -19,15 +19,15 @@ JOB_LINKS: dict[str, JsonValue] = {
     name: {"operationId": operation, "parameters": {"job_id": "$response.body#/id"}}
     for name, operation in (("read", "get_job"), ("cancel", "cancel_job"), ("retry", "retry_job"))
 }
-"""Where a client can go from a job."""
+"""OpenAPI links from a job to the operations on it."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, JsonValue]]:
-    """Responses that are problem documents, for a route's `responses`."""
+    """Describe responses that are problem documents, for a route's `responses`."""
     return {
         status: {
             "description": phrase(HTTPStatus(status)),
-            # API Gateway refuses a bad token before the function is asked, with a body of its own.
+            # API Gateway refuses an invalid token itself, without calling the function, with its own form of body.
             "content": {MEDIA_TYPE: _REF, **(_GATEWAY if status == HTTPStatus.UNAUTHORIZED else {})},
         }
         for status in statuses
@@ -35,7 +35,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, JsonValue]]:
 
 
 def openapi_document(app: FastAPI) -> dict[str, JsonValue]:
-    """The document of `app`, with the schema of problems and the security scheme."""
+    """The OpenAPI document of `app`, with the schema of problem documents and the security scheme."""
     document: dict[str, JsonValue] = get_openapi(
         title="Headrace",
         version=VERSION,
@@ -59,13 +59,13 @@ def openapi_document(app: FastAPI) -> dict[str, JsonValue]:
             for operation in operations.values():
                 if isinstance(operation, dict):
                     operation["security"] = [{"jwt": []}]
-                    _add_refusals_of_the_gateway(operation)
+                    _add_gateway_refusals(operation)
                     _drop_default_422(operation)
     return document
 
 
-def _add_refusals_of_the_gateway(operation: dict[str, JsonValue]) -> None:
-    """API Gateway takes 10,240 bytes of request line and headers; beyond, the function is not asked."""
+def _add_gateway_refusals(operation: dict[str, JsonValue]) -> None:
+    """Add API Gateway's own refusals of more than 10,240 bytes of request line and headers."""
     responses = operation.get("responses")
     if isinstance(responses, dict):
         for status in (HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE):
@@ -73,7 +73,7 @@ def _add_refusals_of_the_gateway(operation: dict[str, JsonValue]) -> None:
 
 
 def _drop_default_422(operation: dict[str, JsonValue]) -> None:
-    """FastAPI declares its own error wherever there is a parameter, also where no text can be wrong."""
+    """Remove the 422 that FastAPI declares for every route with a parameter, even where any value is valid."""
     responses = operation.get("responses")
     if isinstance(responses, dict) and "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents. This is the one place where a result becomes a status."""
+"""RFC 9457 problem documents. The only place where a domain result is mapped to an HTTP status."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -20,10 +20,10 @@ from domain.users.user import InvalidEmail
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
 MAX_ERRORS = MAX_FLAWS
-"""Errors that a document describes; `error_count` counts the others too."""
+"""The most errors that a document describes; `error_count` is the number of all."""
 MAX_POINTER = 200
 MAX_DETAIL = 500
-"""Characters. What a client sent, or a job type's validator wrote, is cut to this."""
+"""Characters; text from a client or from a job type's validator is cut to this."""
 _PHRASES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
@@ -31,14 +31,14 @@ _PHRASES = {
 
 
 class ProblemError(BaseModel):
-    """One thing that is wrong with a request."""
+    """One error in a request."""
 
     pointer: str = Field(description="JSON pointer (RFC 6901) into the body, or the name of a parameter")
     detail: str
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem document; `code` is stable and meant for programs."""
+    """An RFC 9457 problem document; `code` is stable and meant for programs."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,14 +48,14 @@ class Problem(BaseModel):
     detail: str
     code: str
     errors: list[ProblemError] = Field(
-        default_factory=list, max_length=MAX_ERRORS, description="The first errors of a request that has some"
+        default_factory=list, max_length=MAX_ERRORS, description="The first errors in the request"
     )
-    error_count: int = Field(default=0, description="How many errors there are in all")
+    error_count: int = Field(default=0, description="The number of all errors in the request")
     request_id: str = ""
 
 
 class Refused(Exception):
-    """Ends a request with a problem; raised in the HTTP layer only."""
+    """Ends a request with a problem document; raised in the HTTP layer only."""
 
     def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
         super().__init__(problem.code)
@@ -83,14 +83,14 @@ Failure = (
 
 
 def phrase(status: HTTPStatus) -> str:
-    """The status's name of RFC 9110, which Python knows since 3.13."""
+    """The status's name in RFC 9110, which `HTTPStatus` has only since Python 3.13."""
     return _PHRASES.get(status, status.phrase)
 
 
 def problem(status: HTTPStatus, code: str, detail: str, errors: Sequence[Flaw] = (), count: int = 0) -> Problem:
-    """A problem document of bounded size; `count` is how many errors there are if `errors` are only the first.
+    """Create a problem document of bounded size; `count` is the number of all errors if `errors` has only the first.
 
-    The request id is filled in when it is sent.
+    The request id is added when the document is sent.
     """
     return Problem(
         type=f"urn:headrace:problem:{code}",
@@ -104,7 +104,7 @@ def problem(status: HTTPStatus, code: str, detail: str, errors: Sequence[Flaw] =
 
 
 def invalid(code: str, sentence: str, flaws: Sequence[Flaw], count: int) -> Problem:
-    """422 with the first flaws; the detail says how many there are."""
+    """A 422 problem document with the first flaws; its detail gives their total number."""
     shown = min(len(flaws), MAX_ERRORS)
     number = "1 error" if count == 1 else f"{count} errors"
     where = "see errors" if shown >= count else f"errors has the first {shown}"
@@ -112,7 +112,7 @@ def invalid(code: str, sentence: str, flaws: Sequence[Flaw], count: int) -> Prob
 
 
 def problem_of(failure: Failure) -> Problem:
-    """What a client is told of a failure; never more than it already knows."""
+    """The problem document for a failure; it reveals nothing that the client may not know."""
     match failure:
         case JobNotFound():
             return problem(HTTPStatus.NOT_FOUND, "job_not_found", "There is no such job.")
@@ -133,14 +133,14 @@ def problem_of(failure: Failure) -> Problem:
             detail = "This Idempotency-Key was used for another submission."
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_mismatch", detail)
         case Contended():
-            detail = "The job is being changed by others; try again."
+            detail = "Other requests are changing the job; try again."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "contended", detail)
         case IllegalTransition(status=status, action=action):
             return problem(HTTPStatus.CONFLICT, "illegal_transition", f"A job that is {status} allows no {action}.")
         case BadCursor():
             return problem(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not valid for this query.")
         case StorageUnavailable():
-            detail = "The store did not answer; try again."
+            detail = "The store did not respond; try again."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", detail)
         case UserNotFound():
             return problem(HTTPStatus.NOT_FOUND, "user_not_found", "There is no such user.")
@@ -157,30 +157,30 @@ def problem_of(failure: Failure) -> Problem:
 
 
 def refuse(failure: Failure) -> Refused:
-    """The exception that ends a request with `failure`."""
-    told = problem_of(failure)
-    headers = {"retry-after": RETRY_AFTER_SECONDS} if told.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return Refused(told, headers)
+    """Create the exception that ends a request with `failure`."""
+    document = problem_of(failure)
+    headers = {"retry-after": RETRY_AFTER_SECONDS} if document.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Refused(document, headers)
 
 
-def problem_response(request: Request, told: Problem, headers: dict[str, str] | None = None) -> Response:
-    """The problem as a response, with the request's id."""
-    body = told.model_copy(update={"request_id": request.scope.get("request_id", "")})
-    return Response(body.model_dump_json(), told.status, headers, MEDIA_TYPE)
+def problem_response(request: Request, document: Problem, headers: dict[str, str] | None = None) -> Response:
+    """Create the response with a problem document, and add the request's id to it."""
+    body = document.model_copy(update={"request_id": request.scope.get("request_id", "")})
+    return Response(body.model_dump_json(), document.status, headers, MEDIA_TYPE)
 
 
 def json_pointer(path: Sequence[str | int]) -> str:
-    """RFC 6901."""
+    """Format a path as a JSON pointer (RFC 6901)."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 def encodable(text: str) -> str:
-    """The text, with what UTF-8 cannot encode (half of a surrogate pair) replaced."""
+    """Replace the characters of a text that UTF-8 cannot encode (lone surrogates)."""
     return text.encode(errors="replace").decode()
 
 
 def _problem_error(flaw: Flaw) -> ProblemError:
-    # A path's steps are cut first: one of them may be a name of a megabyte.
+    # Cut each step of the path first: a single name may have a megabyte.
     path = [step[: MAX_POINTER + 1] if isinstance(step, str) else step for step in flaw.path[:MAX_POINTER]]
     return ProblemError(
         pointer=_shortened(json_pointer(path), MAX_POINTER), detail=_shortened(flaw.message, MAX_DETAIL)

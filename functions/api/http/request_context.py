@@ -1,4 +1,4 @@
-"""Around every request: its id, one log line, and an answer even when there is a bug."""
+"""Middleware around every request: sets its id, logs one line, and turns an unexpected exception into a 500."""
 
 import re
 import time
@@ -15,13 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.api.http.problems import problem, problem_response
 
-_BUG = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side.")
+_BUG = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "An internal error occurred.")
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class RequestContext:
-    """ASGI middleware. What is logged: method, route, status, time; never a query, a body or a header."""
+    """ASGI middleware. It logs method, route, status and time; never a query, a body or a header."""
 
     def __init__(self, app: ASGIApp, logger: Logger) -> None:
         self._app = app
@@ -45,8 +45,8 @@ class RequestContext:
         self._logger.append_keys(request_id=request_id)
         try:
             await self._app(scope, receive, tagged)
-        except Exception as bug:  # noqa: BLE001 - the client gets an answer, and the log the place
-            # Without the message: it may quote what the client sent.
+        except Exception as bug:  # noqa: BLE001 - the client gets a 500, and the log the stack trace
+            # Without the exception's message, which may quote what the client sent.
             trace = traceback.extract_tb(bug.__traceback__)
             frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in trace]
             self._logger.error("request_crashed", error=type(bug).__name__, frames=frames)  # noqa: TRY400
@@ -67,14 +67,14 @@ class RequestContext:
 
 
 def _count_server_error() -> None:
-    """For `ApiServerErrorsAlarm`, which rolls a deployment back."""
+    """Emit the metric of `ApiServerErrorsAlarm`, which rolls a deployment back."""
     metrics = EphemeralMetrics()
     metrics.add_metric("ServerErrors", MetricUnit.Count, 1)
     metrics.flush_metrics()
 
 
 def _request_id(scope: Scope) -> str:
-    """API Gateway's own id of the request, so that its access log and ours can be put side by side."""
+    """API Gateway's id of the request, so that its access log and ours can be correlated; else a new id."""
     event = scope.get("aws.event")
     context = event.get("requestContext") if isinstance(event, Mapping) else None
     given = context.get("requestId") if isinstance(context, Mapping) else None

@@ -1,6 +1,6 @@
-"""Times as clients send and get them: the date-time of RFC 3339, section 5.6, and nothing else.
+"""Parses and formats times in requests and responses: the date-time of RFC 3339, section 5.6, and nothing else.
 
-pydantic alone reads far more: digits as seconds since 1970, dates without a time, times without seconds.
+pydantic alone accepts far more: digits as seconds since 1970, dates without a time, times without seconds.
 """
 
 import re
@@ -17,14 +17,14 @@ _DATE_TIME = re.compile(
 
 
 def read_time(text: str) -> datetime:
-    """The moment, with the offset that it was given in; raises `ValueError` with a sentence for the client.
+    """Parse a time and keep its offset; raises `ValueError` with a message for the client.
 
-    As in the RFC, `T` and `Z` may be small letters. A fraction is cut to microseconds. A leap second (`:60`), hour 24
-    and a moment that is not within the years 1 to 9999 in UTC are refused.
+    As in the RFC, `T` and `Z` may be lower case. A fraction is cut to microseconds. A leap second (`:60`), hour 24
+    and a time outside the years 1 to 9999 in UTC are refused.
     """
     found = _DATE_TIME.fullmatch(text) if len(text) <= _MAX_LENGTH else None
     if found is None:
-        raise ValueError("must be an RFC 3339 date and time with seconds and an offset, as 2026-12-01T09:30:00+01:00")
+        raise ValueError("must be an RFC 3339 date and time with seconds and an offset, like 2026-12-01T09:30:00+01:00")
     date, time, fraction, utc, offset = found.groups()
     microseconds = (fraction or "0")[:6].ljust(6, "0")
     try:
@@ -43,7 +43,7 @@ def _read(value: object) -> object:
 
 _DateTimeText = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 MomentIn = Annotated[AwareDatetime, BeforeValidator(_read, json_schema_input_type=_DateTimeText)]
-"""A field for `read_time`; pydantic's own reading comes after it."""
+"""A time in a request: parsed by `read_time`, then validated by pydantic."""
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -51,4 +51,4 @@ def _rfc3339(moment: datetime) -> str:
 
 
 Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str)]
-"""A member of an answer."""
+"""A time in a response."""

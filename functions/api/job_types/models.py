@@ -1,4 +1,4 @@
-"""What goes over the wire of job types."""
+"""Response models of the job type routes."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from headrace.authoring.json_text import from_json_text, to_json_text
 
 
 class JobTypeView(BaseModel):
-    """A registered job type, with JSON Schema of what it takes and gives."""
+    """A registered job type, with the JSON Schemas of its payload and result."""
 
     name: str
     summary: str
@@ -28,7 +28,7 @@ class JobTypePage(BaseModel):
 
 
 def job_type_view(definition: AnyJobType) -> JobTypeView:
-    """A job type for those who submit jobs."""
+    """Convert a job type to its response model."""
     return JobTypeView(
         name=definition.name,
         summary=encodable(definition.summary),
@@ -40,9 +40,9 @@ def job_type_view(definition: AnyJobType) -> JobTypeView:
 
 
 def _schema(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> dict[str, JsonValue]:
-    """The model's JSON Schema; for one that has none, a schema that admits anything and says so.
+    """The model's JSON Schema; if none can be made, a schema that accepts anything and says so.
 
-    The model is a user's: writing its schema may raise anything, and may yield what is not JSON.
+    The model is user code: generating its schema may raise any exception, or yield something that is not JSON.
     """
     try:
         schema = from_json_text(to_json_text(model.model_json_schema(mode=mode)))

@@ -1,4 +1,4 @@
-"""/v1/job-types: what can be submitted."""
+"""/v1/job-types: lists the job types that can be submitted."""
 
 import json
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from functions.api.job_types.models import JobTypePage, JobTypeView, job_type_vi
 
 
 def job_type_routes(catalogue: Catalogue, identify: Identify) -> APIRouter:
-    """The routes of job types."""
+    """The job type routes."""
     router = APIRouter(route_class=StrictJsonRoute, tags=["job types"])
     Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
 
@@ -26,14 +26,14 @@ def job_type_routes(catalogue: Catalogue, identify: Identify) -> APIRouter:
     async def list_job_types(
         _caller: Caller, cursor: Annotated[str | None, Query(max_length=64)] = None
     ) -> JobTypePage:
-        """Every registered job type; on more than one page where their schemas are large."""
+        """List the registered job types; large schemas are spread over several pages."""
         names = (name for name in catalogue.names() if cursor is None or name > cursor)
         definitions = (catalogue.definition(name) for name in names)
         return _page(job_type_view(definition) for definition in definitions if definition)
 
     @router.get("/v1/job-types/{name}", responses=problems(401, 403, 404, 503))
     async def get_job_type(name: str, _caller: Caller) -> JobTypeView:
-        """One job type, with JSON Schema of its payload and its result."""
+        """Get a job type, with the JSON Schemas of its payload and result."""
         definition = catalogue.definition(name)
         if definition is None:
             raise Refused(problem(HTTPStatus.NOT_FOUND, "unknown_job_type", "There is no such job type."))
@@ -43,7 +43,7 @@ def job_type_routes(catalogue: Catalogue, identify: Identify) -> APIRouter:
 
 
 def _page(views: Iterable[JobTypeView]) -> JobTypePage:
-    """As many as fit into an answer, at least one."""
+    """A page of as many job types as fit into a response, at least one."""
     items: tuple[JobTypeView, ...] = ()
     size = 0
     for view in views:

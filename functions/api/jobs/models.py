@@ -1,4 +1,4 @@
-"""What goes over the wire of jobs: input and output models, apart from the domain's own."""
+"""Request and response models of the job routes, separate from the domain's models."""
 
 from typing import Annotated, get_args
 
@@ -38,7 +38,7 @@ class ErrorView(BaseModel):
 
 
 class ProgressView(BaseModel):
-    """How far a running job says that it is."""
+    """The progress that a running job reported last."""
 
     fraction: float
     message: str
@@ -75,7 +75,7 @@ class JobSummaryView(BaseModel):
     tags: dict[str, str]
     history: list[HistoryView]
     owner_id: str
-    links: dict[str, str] = Field(description="What is legal now")
+    links: dict[str, str] = Field(description="The job itself, and the actions that its status allows")
 
 
 class ListedJobView(JobSummaryView):
@@ -86,32 +86,32 @@ class ListedJobView(JobSummaryView):
 
 
 class JobView(JobSummaryView):
-    """A job as its owner sees it."""
+    """A job with its payload and result."""
 
     payload: JsonValue
     result: JsonValue
 
 
 class JobPage(BaseModel):
-    """Some jobs, newest first, and the cursor for more; a page may be shorter than asked for."""
+    """A page of jobs, newest first, and the cursor for the next page; it may have fewer jobs than requested."""
 
     items: list[ListedJobView]
     next: str | None
 
 
 def job_view(job: Job) -> JobView:
-    """A job for its owner's eyes."""
+    """Convert a job to its response model."""
     whole = summary_of(job, DOCUMENTS)
     return JobView.model_validate(_shared(whole) | _documents(whole, DOCUMENTS))
 
 
 def summary_view(summary: JobSummary) -> JobSummaryView:
-    """A job for its owner's eyes, without its documents."""
+    """Convert a job's summary to its response model, which has no payload and result."""
     return JobSummaryView.model_validate(_shared(summary))
 
 
 def listed_job_view(summary: JobSummary, include: Include) -> ListedJobView:
-    """A job in a list; a document that is not in `include` has no member at all."""
+    """Convert a job for a list; a document that is not in `include` has no member at all."""
     return ListedJobView.model_validate(_shared(summary) | _documents(summary, include))
 
 

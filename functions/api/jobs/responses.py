@@ -1,4 +1,4 @@
-"""Jobs as responses: one with its ETag, or a page with the link to the next."""
+"""Builds the responses of job routes: one job with its ETag, or a page of jobs with a link to the next."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -18,18 +18,18 @@ IncludeParameter = Annotated[
     str | None,
     Query(
         pattern="^(payload|result)(,(payload|result))?$",
-        description="Documents to bring along: payload, result, or both with a comma; they make pages shorter",
+        description="Documents to include: payload, result or both, separated by a comma; they make pages shorter",
     ),
 ]
 
 
 def documents_of(include: str | None) -> Include:
-    """The documents that an `include` parameter asks for, after its form was checked."""
+    """The documents named by an `include` parameter that has passed validation."""
     return frozenset(name for name in DOCUMENTS if name in (include or "").split(","))
 
 
 def job_response(job: Job, status: HTTPStatus, headers: Mapping[str, str]) -> Response:
-    """A job; where it was accepted, also its place."""
+    """A job with its ETag; with status 202, also its `Location`."""
     view = job_view(job)
     location = {"location": view.links["self"]} if status == HTTPStatus.ACCEPTED else {}
     return Response(
@@ -43,9 +43,9 @@ def job_response(job: Job, status: HTTPStatus, headers: Mapping[str, str]) -> Re
 def page_response(
     page: Page[JobSummary], include: Include, path: str, query: Mapping[str, str | int | None]
 ) -> Response:
-    """A page of jobs; `query` is what led to it, and the link repeats it with the next cursor."""
+    """A page of jobs; the link to the next page repeats the request's `query` with the next cursor."""
     body = JobPage(items=[listed_job_view(job, include) for job in page.items], next=page.next)
-    following = urlencode({name: value for name, value in query.items() if value is not None} | {"cursor": page.next})
-    link = {"link": f'<{path}?{following}>; rel="next"'} if page.next else {}
+    next_query = urlencode({name: value for name, value in query.items() if value is not None} | {"cursor": page.next})
+    link = {"link": f'<{path}?{next_query}>; rel="next"'} if page.next else {}
     text = body.model_dump_json(exclude_unset=True)
     return Response(text, 200, {"cache-control": "no-store", **link}, "application/json")

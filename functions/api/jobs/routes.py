@@ -23,7 +23,7 @@ from functions.api.http.openapi import JOB_LINKS, problems
 from functions.api.http.problems import refuse
 from functions.api.jobs.models import JobPage, JobView, SubmitJob
 from functions.api.jobs.responses import IncludeParameter, documents_of, job_response, page_response
-from functions.api.jobs.submission import BatchAnswer, SubmitBatch, check_key, submission_of, submit_entries
+from functions.api.jobs.submission import BatchResponse, SubmitBatch, check_key, submission_of, submit_entries
 from functions.api.jobs.waiting import LONGEST_WAIT, next_pause, wait_seconds
 
 
@@ -34,7 +34,7 @@ def job_routes(
     identify: Identify,
     longest_wait: timedelta = LONGEST_WAIT,
 ) -> APIRouter:
-    """The routes of jobs; every one of them needs a user. A read waits up to `longest_wait`; zero is never."""
+    """The job routes; all require a user. `longest_wait` limits how long a read may wait; zero disables waiting."""
     router = APIRouter(route_class=StrictJsonRoute, tags=["jobs"])
     Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
 
@@ -46,7 +46,7 @@ def job_routes(
     async def submit_job(
         body: SubmitJob, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None
     ) -> Response:
-        """Accept a job. It is stored, and will be run, when this answers 202."""
+        """Submit a job. After a 202 response it is stored and will be run."""
         check_key(idempotency_key)
         submission = submission_of(body)
         if isinstance(submission, InvalidPayload):
@@ -60,14 +60,14 @@ def job_routes(
     @router.post(
         "/v1/jobs/batch",
         status_code=207,
-        responses={207: {"model": BatchAnswer}, **problems(400, 401, 403, 413, 415, 422)},
+        responses={207: {"model": BatchResponse}, **problems(400, 401, 403, 413, 415, 422)},
     )
     async def submit_batch(
         body: SubmitBatch, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None
-    ) -> BatchAnswer:
-        """Accept up to 25 jobs, each on its own: a wrong entry does not stop the others."""
+    ) -> BatchResponse:
+        """Submit up to 25 jobs, each independently: an invalid entry does not stop the others."""
         check_key(idempotency_key)
-        return BatchAnswer(results=await submit_entries(submissions, body.jobs, caller, idempotency_key))
+        return BatchResponse(results=await submit_entries(submissions, body.jobs, caller, idempotency_key))
 
     @router.get("/v1/jobs", responses={200: {"model": JobPage}, **problems(400, 401, 403, 422, 503)})
     async def list_jobs(
@@ -79,16 +79,16 @@ def job_routes(
         cursor: Annotated[str | None, Query(max_length=2048)] = None,
         include: IncludeParameter = None,
     ) -> Response:
-        """The caller's jobs, newest first; an admin may ask for another owner's.
+        """List the caller's jobs, newest first; an admin may list another owner's.
 
-        Without payload and result, unless `include` asks for them. A page may be shorter than `limit` and still have
-        a `next`. With `status=failed` or `cancelled` the last to end comes first.
+        Payload and result are left out unless `include` names them. A page may be shorter than `limit` and still have
+        a `next`. With `status=failed` or `cancelled`, the job that ended last comes first.
         """
         if owner is not None and owner != caller.id and caller.role != "admin":
-            raise refuse(NotAllowed(reason="only an admin lists another owner's jobs"))
-        wanted = JobFilter(status=status, type=type)
+            raise refuse(NotAllowed(reason="only an admin may list another owner's jobs"))
+        criteria = JobFilter(status=status, type=type)
         documents = documents_of(include)
-        page = await lists.list(owner or caller.id, wanted, PageRequest(limit=limit, cursor=cursor), documents)
+        page = await lists.list(owner or caller.id, criteria, PageRequest(limit=limit, cursor=cursor), documents)
         if not isinstance(page, Page):
             raise refuse(page)
         query = {"status": status, "type": type, "owner": owner, "limit": limit, "include": include}
@@ -101,12 +101,12 @@ def job_routes(
     async def get_job(
         job_id: str,
         caller: Caller,
-        prefer: Annotated[str | None, Header(description="wait=N: answer when final, or after N s")] = None,
+        prefer: Annotated[str | None, Header(description="wait=N: respond when the job is final, or after N s")] = None,
         if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
-        """A job. With `Prefer: wait=N` the answer comes when it is final, else after N s, or the longest wait.
+        """Get a job. With `Prefer: wait=N` the response is sent when the job is final, or after N seconds.
 
-        `Preference-Applied` says how many seconds it waits at most: 20, unless the deployment has another limit.
+        `Preference-Applied` reports the seconds that apply: at most 20, unless the deployment has another limit.
         """
         wait = wait_seconds(prefer, longest_wait)
         job = await _read_until_final(jobs, job_id, caller, wait)
@@ -120,7 +120,7 @@ def job_routes(
         responses={200: {"model": JobView}, 202: {"model": JobView}, **problems(401, 403, 404, 409, 412, 503)},
     )
     async def cancel_job(job_id: str, caller: Caller, if_match: Annotated[str | None, Header()] = None) -> Response:
-        """Cancel a job: 200 when it is final at once, 202 when a running one was asked to stop."""
+        """Cancel a job: 200 when it is cancelled at once, 202 when it is running and has been asked to stop."""
         changed = await jobs.cancel(_checked(job_id), caller, wanted_versions(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
@@ -132,7 +132,7 @@ def job_routes(
         responses={202: {"model": JobView}, **problems(401, 403, 404, 409, 412, 503)},
     )
     async def retry_job(job_id: str, caller: Caller, if_match: Annotated[str | None, Header()] = None) -> Response:
-        """Queue a failed or cancelled job again, with all its attempts."""
+        """Queue a failed or cancelled job again, with its full number of attempts."""
         changed = await jobs.retry(_checked(job_id), caller, wanted_versions(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
@@ -142,7 +142,7 @@ def job_routes(
 
 
 async def _read_until_final(jobs: JobService, job_id: str, caller: User, wait: int) -> Job:
-    """The job as it is, or as it becomes within `wait` seconds."""
+    """Read the job until it is final, for at most `wait` seconds."""
     clock = asyncio.get_running_loop().time
     began = clock()
     while True:

@@ -1,4 +1,4 @@
-"""From the body of a submission to the domain's, alone or in a batch."""
+"""Converts request bodies to the domain's submissions, one or a batch of them, and submits batches."""
 
 import asyncio
 import re
@@ -20,16 +20,16 @@ from headrace.authoring.json_text import byte_length
 
 MAX_BATCH: Final = 25
 MAX_BATCH_DOCUMENTS: Final = 1024 * 1024
-"""Bytes of payloads and results that one answer carries; later entries are answered without theirs.
+"""Bytes of payloads and results in one batch response; the entries beyond have theirs left out.
 
-Lambda answers at most 6 MB, in which a byte of a document takes up to three (a sign of two bytes is escaped to six).
+A Lambda response has at most 6 MB, and a byte of a document takes up to three (two-byte characters are escaped to six).
 """
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class SubmitBatch(Form):
-    """Several jobs; each entry is what POST /v1/jobs takes."""
+    """Several jobs to submit; each entry has the form of the body of POST /v1/jobs."""
 
     jobs: Annotated[
         list[JsonValue],
@@ -42,18 +42,18 @@ class SubmitBatch(Form):
 
 
 class BatchResult(BaseModel):
-    """What became of one entry: `job` (without payload and result) where it was accepted, else `problem`."""
+    """The result of one entry: `job` if it was accepted, else `problem`."""
 
     status: int
     job: JobView | None = None
     omitted: list[Literal["payload", "result"]] = Field(
         default_factory=list,
-        description="Members of `job` that are null because the answer would be too large; the job itself has them",
+        description="Members of `job` that are null because the response would be too large; GET the job for them",
     )
     problem: Problem | None = None
 
 
-class BatchAnswer(BaseModel):
+class BatchResponse(BaseModel):
     """One result for each entry, in the order of the entries."""
 
     results: list[BatchResult]
@@ -62,12 +62,12 @@ class BatchAnswer(BaseModel):
 def check_key(key: str | None) -> None:
     """Refuse an Idempotency-Key that is not 1 to 255 printable ASCII characters."""
     if key is not None and not _KEY.fullmatch(key):
-        detail = "Idempotency-Key has 1 to 255 printable ASCII characters."
+        detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
         raise Refused(problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_idempotency_key", detail))
 
 
 def submission_of(body: SubmitJob) -> Submission | InvalidPayload:
-    """The domain's submission of a body whose form was checked."""
+    """Convert a validated body to the domain's submission; refuse one with both `run_at` and `delay_seconds`."""
     if body.run_at is not None and body.delay_seconds is not None:
         flaw = Flaw(path=("delay_seconds",), message="give run_at or delay_seconds, not both")
         return InvalidPayload(flaws=(flaw,))
@@ -77,13 +77,13 @@ def submission_of(body: SubmitJob) -> Submission | InvalidPayload:
 async def submit_entries(
     submissions: SubmissionService, entries: list[JsonValue], owner: User, key: str | None
 ) -> list[BatchResult]:
-    """Submit each entry on its own; with a key, each entry has one of its own by its place."""
+    """Submit each entry independently; with a key, each entry's own key is derived from it and the entry's place."""
 
     async def submit(place: int, entry: JsonValue) -> Job | Problem:
         submission = _entry(entry)
         if isinstance(submission, InvalidPayload):
             return problem_of(submission)
-        # No client's key holds a line feed, so a place's key is nobody else's.
+        # A client's key cannot contain a line feed, so a derived key never equals a client's.
         submitted = await submissions.submit(submission, owner, f"{key}\n{place}" if key else None)
         return submitted.job if isinstance(submitted, Submitted) else problem_of(submitted)
 
@@ -95,7 +95,7 @@ async def submit_entries(
 
 
 def _document_bytes(outcome: Job | Problem) -> int:
-    """Bytes of the payload and the result of an accepted job (a replayed one may have a result)."""
+    """The bytes of an accepted job's payload and result (a replayed job may have a result)."""
     if isinstance(outcome, Problem):
         return 0
     result = outcome.state.result if isinstance(outcome.state, Succeeded) else ""

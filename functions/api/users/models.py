@@ -1,4 +1,4 @@
-"""What goes over the wire of users."""
+"""Request and response models of the user routes."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ class CreateUser(Form):
 
 
 class ChangeUser(Form):
-    """What to change of a user; what is absent stays."""
+    """The changes to make to a user; absent members stay unchanged."""
 
     email: Annotated[str, Field(strict=True, max_length=2 * MAX_EMAIL)] | None = None
     name: Annotated[str, Field(strict=True, min_length=1, max_length=200)] | None = None
@@ -38,11 +38,11 @@ class UserView(BaseModel):
 
 
 class UserList(BaseModel):
-    """The users that a search found: none or one."""
+    """The users that a search by email found: none or one."""
 
     items: list[UserView]
 
 
 def user_view(user: User) -> UserView:
-    """A user for itself and for admins."""
+    """Convert a user to its response model."""
     return UserView.model_construct(**dict(user))

@@ -19,7 +19,7 @@ from functions.api.users.models import ChangeUser, CreateUser, UserList, UserVie
 
 
 def user_routes(users: UserService, identify: Identify) -> APIRouter:
-    """The routes of users."""
+    """The user routes."""
     router = APIRouter(route_class=StrictJsonRoute, tags=["users"])
     Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
 
@@ -34,11 +34,11 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
         created = await users.create(body.email, body.name, body.role)
         if not isinstance(created, User):
             raise refuse(created)
-        return _answer(created, HTTPStatus.CREATED, {"location": f"/v1/users/{created.id}"})
+        return _user_response(created, HTTPStatus.CREATED, {"location": f"/v1/users/{created.id}"})
 
     @router.get("/v1/users", responses=problems(401, 403, 422, 503))
     async def find_user(caller: Caller, email: Annotated[str, Query(max_length=2 * MAX_EMAIL)]) -> UserList:
-        """The user with this address, if there is one (admins only)."""
+        """Find the user with this address (admins only)."""
         only_admins(caller)
         found = await users.find(email)
         match found:
@@ -54,7 +54,7 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
         responses={200: {"model": UserView}, 304: {"description": "Not changed"}, **problems(401, 403, 503)},
     )
     async def get_me(caller: Caller, if_none_match: Annotated[str | None, Header()] = None) -> Response:
-        """The caller."""
+        """Get the calling user."""
         return await _read(caller.id, caller, if_none_match)
 
     @router.get(
@@ -62,7 +62,7 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
         responses={200: {"model": UserView}, 304: {"description": "Not changed"}, **problems(401, 403, 404, 503)},
     )
     async def get_user(user_id: str, caller: Caller, if_none_match: Annotated[str | None, Header()] = None) -> Response:
-        """A user: oneself, or for admins anybody."""
+        """Get a user: the caller, or for admins any user."""
         return await _read(_checked(user_id), caller, if_none_match)
 
     @router.patch(
@@ -78,7 +78,7 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
         changed = await users.change(_checked(user_id), change, versions, caller)
         if not isinstance(changed, User):
             raise refuse(changed)
-        return _answer(changed, HTTPStatus.OK, {})
+        return _user_response(changed, HTTPStatus.OK, {})
 
     async def _read(user_id: str, caller: User, if_none_match: str | None) -> Response:
         found = await users.get(user_id, caller)
@@ -86,7 +86,7 @@ def user_routes(users: UserService, identify: Identify) -> APIRouter:
             raise refuse(found)
         if is_unchanged(if_none_match, found.version):
             return not_modified(found.version, {})
-        return _answer(found, HTTPStatus.OK, {})
+        return _user_response(found, HTTPStatus.OK, {})
 
     return router
 
@@ -97,5 +97,5 @@ def _checked(user_id: str) -> str:
     return user_id
 
 
-def _answer(user: User, status: HTTPStatus, headers: dict[str, str]) -> Response:
+def _user_response(user: User, status: HTTPStatus, headers: dict[str, str]) -> Response:
     return Response(user_view(user).model_dump_json(), status, versioned(user.version, headers), "application/json")

@@ -4,7 +4,7 @@ import pytest
 from aiohttp import web
 from pydantic import JsonValue
 
-from headrace.emulator.http_response import MalformedAnswer, http_response
+from headrace.emulator.http_response import MalformedResponse, http_response
 
 
 def sent(answer: JsonValue) -> web.Response:
@@ -66,8 +66,8 @@ def test_headers_of_the_connection_are_the_gateways() -> None:
     ],
 )  # fmt: skip
 def test_a_malformed_answer_is_named_and_never_raised(fields: dict[str, JsonValue]) -> None:
-    assert isinstance(http_response({"statusCode": 200, **fields}), MalformedAnswer)
+    assert isinstance(http_response({"statusCode": 200, **fields}), MalformedResponse)
 
 
 def test_an_answer_that_utf_8_cannot_write_is_malformed() -> None:
-    assert isinstance(http_response({"a": "\ud800"}), MalformedAnswer)
+    assert isinstance(http_response({"a": "\ud800"}), MalformedResponse)

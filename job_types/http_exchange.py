@@ -54,18 +54,20 @@ class Incoming(NamedTuple):
     """False when the body is longer than the limit, or broke off."""
 
 
-class NoAnswer(NamedTuple):
+class NoResponse(NamedTuple):
     """No status line was received."""
 
     timed_out: bool
     reason: str
 
 
-async def exchange(request: Outgoing, addresses: Sequence[str], limit: timedelta, max_body: int) -> Incoming | NoAnswer:
+async def exchange(
+    request: Outgoing, addresses: Sequence[str], limit: timedelta, max_body: int
+) -> Incoming | NoResponse:
     """Deliver `request` to the first of `addresses` that accepts the connection; all of it takes at most `limit`."""
     ends = asyncio.get_running_loop().time() + limit.total_seconds()
     connection = await _connect(request.url, addresses, ends)
-    if isinstance(connection, NoAnswer):
+    if isinstance(connection, NoResponse):
         return connection
     reader, writer = connection
     try:
@@ -78,10 +80,10 @@ async def exchange(request: Outgoing, addresses: Sequence[str], limit: timedelta
 
 async def _connect(
     url: HttpUrl, addresses: Sequence[str], ends: float
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | NoAnswer:
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | NoResponse:
     """Connect to the first address that accepts; each gets an equal share of the time that is left."""
     loop = asyncio.get_running_loop()
-    failure = NoAnswer(timed_out=False, reason="no address")
+    failure = NoResponse(timed_out=False, reason="no address")
     for place, address in enumerate(addresses):
         try:
             async with asyncio.timeout_at(loop.time() + (ends - loop.time()) / (len(addresses) - place)):
@@ -93,7 +95,7 @@ async def _connect(
                     server_hostname=url.host.host.removesuffix(".") if url.tls else None,
                 )
         except (OSError, ValueError) as error:
-            failure = NoAnswer(timed_out=type(error) is TimeoutError, reason=type(error).__name__)
+            failure = NoResponse(timed_out=type(error) is TimeoutError, reason=type(error).__name__)
     return failure
 
 
@@ -125,14 +127,16 @@ def _reading(reader: asyncio.StreamReader, ends: float) -> More:
     return more
 
 
-async def _receive(method: str, more: More, ends: float, max_body: int) -> Incoming | NoAnswer:
+async def _receive(method: str, more: More, ends: float, max_body: int) -> Incoming | NoResponse:
     raw = bytearray()
     while True:
         head, has_end = await _read_head(more, raw)
         status_line = _STATUS_LINE.match(head)
         if status_line is None:
             late = asyncio.get_running_loop().time() >= ends
-            return NoAnswer(timed_out=late and not head, reason="no HTTP answer" if head else "the connection ended")
+            return NoResponse(
+                timed_out=late and not head, reason="not an HTTP response" if head else "the connection ended"
+            )
         status, headers = int(status_line[1]), _headers(head)
         if status >= _OK or status == _SWITCHING_PROTOCOLS:
             break

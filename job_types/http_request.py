@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from headrace import Backoff, Fail, JobContext, JobType, Policy, Retry
 from job_types.addresses import is_public
 from job_types.http_answer import MAX_BODY_BYTES, first_header, retry_after, text_headers, text_of
-from job_types.http_exchange import Incoming, NoAnswer, Outgoing, exchange
+from job_types.http_exchange import Incoming, NoResponse, Outgoing, exchange
 from job_types.http_url import HttpUrl, permits, split_url
 from job_types.name_resolution import Resolver, SystemResolver, Unresolved
 
@@ -125,9 +125,9 @@ class DeliverHttpRequest:
         )
         response = await exchange(outgoing, addresses, timedelta(seconds=request.timeout_seconds), MAX_BODY_BYTES)
         match response:
-            case NoAnswer(timed_out=True):
-                return Retry(code="timeout", reason=f"no answer within {request.timeout_seconds:g} s")
-            case NoAnswer(reason=reason):
+            case NoResponse(timed_out=True):
+                return Retry(code="timeout", reason=f"no response within {request.timeout_seconds:g} s")
+            case NoResponse(reason=reason):
                 return Retry(code="connection", reason=reason)
             case Incoming():
                 return _judged(request, response)
@@ -162,5 +162,5 @@ def _judged(request: HttpRequest, response: Incoming) -> HttpResponse | Retry | 
         )
     if status in _RETRYABLE or status >= _SERVER_ERROR:
         after = retry_after(first_header(response.headers, b"retry-after"), datetime.now(UTC))
-        return Retry(code=f"http_{status}", reason=f"the server answered {status}", after=after)
-    return Fail(code=f"http_{status}", reason=f"the server answered {status}, which is not expected")
+        return Retry(code=f"http_{status}", reason=f"the server responded with {status}", after=after)
+    return Fail(code=f"http_{status}", reason=f"the server responded with {status}, which is not expected")

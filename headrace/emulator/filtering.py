@@ -16,8 +16,8 @@ class UnsupportedPattern(ValueError):
 def matches(pattern: Mapping[str, JsonValue], event: JsonValue) -> bool:
     """Whether an event matches every member of the pattern."""
     return all(
-        matches(wanted, _member(event, name)) if isinstance(wanted, dict) else _any_of(wanted, event, name)
-        for name, wanted in pattern.items()
+        matches(expected, _member(event, name)) if isinstance(expected, dict) else _any_of(expected, event, name)
+        for name, expected in pattern.items()
     )
 
 
@@ -36,8 +36,8 @@ def _any_of(alternatives: JsonValue, event: JsonValue, name: str) -> bool:
 
 def _accepts(alternative: JsonValue, value: JsonValue, present: bool) -> bool:
     match alternative:
-        case {"exists": bool(wanted)}:
-            return present is wanted
+        case {"exists": bool(expected)}:
+            return present is expected
         case {"prefix": str(prefix)}:
             return isinstance(value, str) and value.startswith(prefix)
         case {"suffix": str(suffix)}:

@@ -143,8 +143,8 @@ def _function(name: str, spec: Mapping[str, JsonValue]) -> LambdaFunction:
 
 
 def _table(name: str, spec: Mapping[str, JsonValue]) -> Table:
-    wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
-    create: dict[str, JsonValue] = {"TableName": name, **{key: spec[key] for key in wanted if key in spec}}
+    copied = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+    create: dict[str, JsonValue] = {"TableName": name, **{key: spec[key] for key in copied if key in spec}}
     if "StreamSpecification" in spec:
         # The DynamoDB API requires this switch, which CloudFormation does not have.
         create["StreamSpecification"] = {"StreamEnabled": True, **mapping(spec["StreamSpecification"])}

@@ -36,14 +36,14 @@ def is_unchanged(if_none_match: str | None, version: int) -> bool:
 
 
 def required_versions(if_match: str | None) -> frozenset[int] | None:
-    """`wanted_versions` of a required If-Match; refuses the request with 428 if there is none."""
+    """`expected_versions` of a required If-Match; refuses the request with 428 if there is none."""
     if if_match is None:
         detail = "Send If-Match with the ETag that you last read, or with * for any version."
         raise Refused(problem(HTTPStatus.PRECONDITION_REQUIRED, "precondition_required", detail))
-    return wanted_versions(if_match)
+    return expected_versions(if_match)
 
 
-def wanted_versions(if_match: str | None) -> frozenset[int] | None:
+def expected_versions(if_match: str | None) -> frozenset[int] | None:
     """The versions that If-Match permits to change; None permits any (no If-Match, or `*`).
 
     Comparison is strong, so weak tags match nothing; nor do tags that are not ETags of ours. A malformed If-Match is

@@ -15,7 +15,7 @@ from domain.jobs.submitting import InvalidPayload, SubmissionService, Submitted
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.users.service import NotAllowed
 from domain.users.user import User
-from functions.api.http.conditional import is_unchanged, not_modified, wanted_versions
+from functions.api.http.conditional import expected_versions, is_unchanged, not_modified
 from functions.api.http.identity import Identify
 from functions.api.http.ids import is_id
 from functions.api.http.json_body import StrictJsonRoute
@@ -121,7 +121,7 @@ def job_routes(
     )
     async def cancel_job(job_id: str, caller: Caller, if_match: Annotated[str | None, Header()] = None) -> Response:
         """Cancel a job: 200 when it is cancelled at once, 202 when it is running and has been asked to stop."""
-        changed = await jobs.cancel(_checked(job_id), caller, wanted_versions(if_match))
+        changed = await jobs.cancel(_checked(job_id), caller, expected_versions(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
         return job_response(changed, HTTPStatus.OK if is_final(changed) else HTTPStatus.ACCEPTED, {})
@@ -133,7 +133,7 @@ def job_routes(
     )
     async def retry_job(job_id: str, caller: Caller, if_match: Annotated[str | None, Header()] = None) -> Response:
         """Queue a failed or cancelled job again, with its full number of attempts."""
-        changed = await jobs.retry(_checked(job_id), caller, wanted_versions(if_match))
+        changed = await jobs.retry(_checked(job_id), caller, expected_versions(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
         return job_response(changed, HTTPStatus.ACCEPTED, {})

@@ -33,21 +33,21 @@ def load_job_types(package: str) -> Catalogue:
     listed: object = getattr(module, TUPLE, None)
     if not isinstance(listed, tuple):
         told = "has no tuple" if listed is None else f"has a {type(listed).__name__}, where a tuple is needed, named"
-        raise InvalidJobTypes(f"{_setting(package)}: {_file(module)} {told} {TUPLE}; it lists the job types.")
+        raise InvalidJobTypes(f"{_setting(package)}: {_file(module)} {told} {TUPLE}; it lists the job types")
     for number, member in enumerate(listed, 1):
         if not _is_job_type(member):
-            raise InvalidJobTypes(f"{_setting(package)}: member {number} of {TUPLE} in {_file(module)} {_why(member)}.")
+            raise InvalidJobTypes(f"{_setting(package)}: member {number} of {TUPLE} in {_file(module)} {_why(member)}")
     try:
         return Catalogue(member for member in listed if _is_job_type(member))
     except DuplicateJobType as error:
-        raise InvalidJobTypes(f"{_setting(package)}: {_file(module)} has job types {error}.") from error
+        raise InvalidJobTypes(f"{_setting(package)}: {_file(module)} has job types {error}") from error
 
 
 def _imported(package: str) -> ModuleType:
     if not package.isidentifier() or importlib.util.find_spec(package) is None:
         raise InvalidJobTypes(
             f"{_setting(package)}: there is no package of that name here; it lies beside `functions`, or is installed, "
-            f"and an artifact has the one that it was built with."
+            f"and an artifact has the one that it was built with"
         )
     try:
         return importlib.import_module(package)

@@ -1,4 +1,4 @@
-"""Each function gets what it reads, and no more; what is missing is named."""
+"""Each function gets exactly the variables that it reads; a missing one is named."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -17,7 +17,7 @@ from headrace.emulator.template import Stack
 from job_types.http_request import ALLOWED_HOSTS
 
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
-"""What the library reads by itself."""
+"""Variables that Powertools reads itself."""
 READERS: Mapping[str, tuple[Callable[[Mapping[str, str]], object], ...]] = {
     "ApiFunction": (read_settings, read_api_settings, sam_local_email),
     "WorkerFunction": (read_settings, read_worker_settings),
@@ -27,7 +27,7 @@ OF_JOB_TYPES = {"WorkerFunction": {ALLOWED_HOSTS}}
 
 
 class Recorded(Mapping[str, str]):
-    """An environment that notes what is read."""
+    """An environment that records which variables are read."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
@@ -75,13 +75,13 @@ def test_the_workers_time_limit_is_the_functions_own(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "-1", "nan", "inf", "1e99"])
-def test_a_number_of_seconds_that_is_none_is_named(stack: Stack, text: str) -> None:
+def test_an_invalid_number_of_seconds_is_named(stack: Stack, text: str) -> None:
     environment = {**stack.functions["ApiFunction"].environment, "LONGEST_WAIT_SECONDS": text}
     with pytest.raises(MissingSetting, match="LONGEST_WAIT_SECONDS must be a number of seconds"):
         read_api_settings(environment)
 
 
-def test_a_fraction_of_a_second_is_one(stack: Stack) -> None:
+def test_a_number_of_seconds_may_have_a_fraction(stack: Stack) -> None:
     """CloudFormation's numbers have fractions."""
     environment = {**stack.functions["ApiFunction"].environment, "LONGEST_WAIT_SECONDS": "2.5"}
     assert read_api_settings(environment).longest_wait == timedelta(seconds=2.5)

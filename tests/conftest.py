@@ -1,4 +1,4 @@
-"""What more than one folder of tests needs: databases, and repositories on them."""
+"""Fixtures for several folders of tests: databases, and repositories on them."""
 
 import asyncio
 import os
@@ -56,7 +56,7 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 async def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """MiniStack, in a process of its own."""
+    """MiniStack, in its own process."""
     folder: Path = tmp_path_factory.mktemp("ministack")
     async with embedded_database(None, folder / "database.log") as database:
         yield database.url
@@ -68,7 +68,7 @@ def a_settings(url: str) -> Settings:
 
 
 async def tables_on(url: str, stack: Stack) -> AsyncIterator[LazyClient]:
-    """A client for `url`, where the template's tables stand."""
+    """A client for `url`, with the template's tables created."""
     client = LazyClient(url)
     await ensure_tables(await client(), tuple(stack.tables.values()))
     yield client

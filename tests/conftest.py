@@ -1,4 +1,4 @@
-"""What more than one folder of tests needs: databases, and repositories on them."""
+"""Fixtures for several folders of tests: databases, and repositories on them."""
 
 import asyncio
 import os
@@ -64,7 +64,7 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 async def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """MiniStack, in a process of its own."""
+    """MiniStack, in its own process."""
     folder: Path = tmp_path_factory.mktemp("ministack")
     async with embedded_database(None, folder / "database.log") as database:
         yield database.url
@@ -83,7 +83,7 @@ def parts_on(runtime: Runtime, job_types: Catalogue, environment: Mapping[str, s
 
 
 async def tables_on(url: str, stack: Stack) -> AsyncIterator[LazyClient]:
-    """A client for `url`, where the template's tables stand."""
+    """A client for `url`, with the template's tables created."""
     client = LazyClient(url)
     await ensure_tables(await client(), tuple(stack.tables.values()))
     yield client

@@ -1,4 +1,4 @@
-"""Test data: valid by construction, with what matters to a test given by name."""
+"""Test data: valid by construction; a test passes by name what matters to it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
@@ -35,7 +35,7 @@ class NewJobFactory(ModelFactory[NewJob]):
 
 
 class UserFactory(ModelFactory[User]):
-    """A member in its first version, under an address of its own."""
+    """A member in its first version, with a unique address."""
 
     __random_seed__ = 7
     id = lambda: str(ModelFactory.__faker__.uuid4())  # noqa: E731
@@ -49,13 +49,13 @@ class UserFactory(ModelFactory[User]):
 
 
 def legal(moved: Job | IllegalTransition) -> Job:
-    """The job of a move that must be legal."""
+    """Return the job of a transition that must be legal."""
     assert isinstance(moved, Job), moved
     return moved
 
 
 class Fields(TypedDict, total=False):
-    """What a test may fix of a new job."""
+    """The fields of a new job that a test may set."""
 
     id: str
     owner_id: str
@@ -111,6 +111,6 @@ def asked_to_stop(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
 
 
 def in_every_state(**fields: Unpack[Fields]) -> tuple[Job, ...]:
-    """A job in each state that there is, and one that was asked to stop."""
+    """Return a job in every state, and one that was asked to stop."""
     makers = (queued, scheduled, running, asked_to_stop, retrying, succeeded, failed, cancelled)
     return tuple(make(**fields) for make in makers)

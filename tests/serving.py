@@ -1,4 +1,4 @@
-"""Servers outside of Headrace, that tests need: receivers of deliveries, identity providers."""
+"""Servers outside Headrace that tests need: receivers of deliveries, identity providers."""
 
 import asyncio
 import ssl
@@ -13,7 +13,7 @@ from aiohttp import web
 def serving(
     handle: Callable[[web.Request], Awaitable[web.StreamResponse]], tls: ssl.SSLContext | None = None
 ) -> Iterator[str]:
-    """A server in a thread of its own, so that it answers while a test waits; yields its URL."""
+    """Run a server in its own thread, so that it responds while a test waits; yield its URL."""
     started, loop, urls = threading.Event(), asyncio.new_event_loop(), list[str]()
 
     async def serve() -> web.AppRunner:

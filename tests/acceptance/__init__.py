@@ -1,1 +1,1 @@
-"""The built artifacts and template.yaml on an emulator that nobody here wrote. `make acceptance` runs it."""
+"""Acceptance run of the built artifacts and template.yaml on a third-party emulator: `make acceptance`."""

@@ -1,4 +1,4 @@
-"""`make acceptance`: deploys, goes through the steps, writes acceptance-report.md; 1 when a step failed."""
+"""`make acceptance`: deploys, runs the steps, and writes acceptance-report.md; exits 1 if a step failed."""
 
 import asyncio
 import secrets
@@ -21,7 +21,7 @@ REPORT = ROOT / "acceptance-report.md"
 
 
 async def main(folder: Path) -> int:
-    """Go through all steps; one that fails ends the run."""
+    """Run all steps; the first failure ends the run."""
     began, lines, failed = time.monotonic(), list[str](), False
     with IdentityProvider(folder).running() as provider, Receiver().running() as receiver:
         parameters = {

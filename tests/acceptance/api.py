@@ -1,4 +1,4 @@
-"""HTTP calls through the emulator's API Gateway; every answer is counted."""
+"""HTTP calls through the emulator's API Gateway; every response is counted."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ Json = dict[str, JsonValue]
 
 
 class Answer(Frozen):
-    """What came back."""
+    """The response of a call."""
 
     status: int
     body: Json
@@ -34,7 +34,7 @@ class Api:
     async def call(
         self, method: str, path: str, token: str | None = None, json: JsonValue = None, **headers: str
     ) -> Answer:
-        """One request; underscores of header names stand for hyphens."""
+        """Send one request; underscores in header names stand for hyphens."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:
             sent["authorization"] = f"Bearer {token}"
@@ -44,7 +44,7 @@ class Api:
         return Answer(status=response.status_code, body=body, headers=dict(response.headers))
 
     async def wait(self, job_id: str, token: str, seconds: float) -> Json:
-        """The job when it is final; `TimeoutError` with its last state otherwise."""
+        """Wait until the job is final and return it; raise `TimeoutError` with its last state otherwise."""
         ends = time.monotonic() + seconds
         while True:
             job = (await self.call("GET", f"/v1/jobs/{job_id}", token)).body
@@ -56,5 +56,5 @@ class Api:
 
     @property
     def server_errors(self) -> int:
-        """Answers of 500 and above."""
+        """Responses of 500 and above."""
         return sum(count for status, count in self.statuses.items() if status >= SERVER_ERROR)

@@ -1,8 +1,8 @@
-"""What MiniStack 1.5 does not do, and what is done about it here. Nothing of the product bends to it.
+"""Workarounds for what MiniStack 1.5 does not support. The product itself does not adapt to it.
 
-Most take the CloudFormation template that AWS's translator made of template.yaml, and say the same in a way that
-MiniStack understands. Nothing bridges that its stream mapping ignores partial batch responses and retry limits:
-`tests/integration/test_event_source_mapping.py` tries these on the local stack.
+Most rewrite the CloudFormation template that AWS's translator makes of template.yaml into an equivalent that MiniStack
+supports. There is no workaround for its stream mapping, which ignores partial batch responses and retry limits:
+`tests/integration/test_event_source_mapping.py` tests these on the local stack.
 """
 
 from collections.abc import Callable
@@ -16,16 +16,16 @@ Resources = dict[str, JsonValue]
 
 
 def without_code_deploy(resources: Resources) -> Resources:
-    """CodeDeploy moves traffic to a new version gradually. MiniStack has no CodeDeploy; an alias changes at once."""
+    """Remove CodeDeploy, which moves traffic gradually and which MiniStack lacks; an alias changes at once."""
     specs = {name: mapping(spec) for name, spec in resources.items() if name != "CodeDeployServiceRole"}
     kept = {name: spec for name, spec in specs.items() if "::CodeDeploy::" not in str(spec["Type"])}
     return {name: {key: value for key, value in spec.items() if key != "UpdatePolicy"} for name, spec in kept.items()}
 
 
 def routes_as_resources(resources: Resources) -> Resources:
-    """SAM puts the routes of an HTTP API into an OpenAPI body, which MiniStack stores and does not serve.
+    """Declare the routes, integrations and authorizer of the HTTP API as separate resources.
 
-    The same routes, integrations and authorizer as resources of their own, which it serves.
+    SAM puts them into an OpenAPI body, which MiniStack stores and does not serve.
     """
     (name,) = (name for name, spec in resources.items() if mapping(spec)["Type"] == "AWS::ApiGatewayV2::Api")
     body = mapping(mapping(mapping(resources[name])["Properties"])["Body"])
@@ -78,7 +78,7 @@ def routes_as_resources(resources: Resources) -> Resources:
 
 
 def alarms_on_one_metric(resources: Resources) -> Resources:
-    """Two alarms watch a share, by metric math. MiniStack's alarms read one metric: here, the number that failed."""
+    """Make the alarms on a percentage (metric math) watch only the failures: MiniStack's alarms read one metric."""
 
     def bridged(spec: dict[str, JsonValue]) -> dict[str, JsonValue]:
         properties = mapping(spec.get("Properties", {}))
@@ -93,7 +93,7 @@ def alarms_on_one_metric(resources: Resources) -> Resources:
 
 
 async def apply_time_to_live(jobs_table: str) -> None:
-    """MiniStack ignores a table's TimeToLiveSpecification; it does what UpdateTimeToLive says."""
+    """Call UpdateTimeToLive, because MiniStack ignores a table's TimeToLiveSpecification."""
     async with aioboto3.Session().client("dynamodb") as client:
         await client.update_time_to_live(
             TableName=jobs_table, TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True}

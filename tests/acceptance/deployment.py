@@ -1,4 +1,4 @@
-"""template.yaml, deployed to MiniStack by CloudFormation, with the artifacts that `sam build` made."""
+"""Deploys template.yaml to MiniStack with CloudFormation, with the artifacts of `sam build`."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ class Deployed(Frozen):
 
 
 def package(folder: Path) -> Path:
-    """Upload the artifacts to MiniStack's S3 with `sam package`; the template that names where they lie."""
+    """Upload the artifacts to MiniStack's S3 with `sam package`; return the template with their locations."""
     packaged = folder / "packaged.yaml"
     subprocess.run(
         [str(SAM), "package", "--template-file", str(BUILD / "template.yaml"), "--s3-bucket", BUCKET,
@@ -50,7 +50,7 @@ def package(folder: Path) -> Path:
 
 
 def bridged(packaged: Path, parameters: Mapping[str, str]) -> dict[str, JsonValue]:
-    """The CloudFormation template that MiniStack gets."""
+    """Return the CloudFormation template for MiniStack."""
     template = translated(packaged, parameters)
     resources = mapping(template["Resources"])
     for bridge in BRIDGES:
@@ -59,7 +59,7 @@ def bridged(packaged: Path, parameters: Mapping[str, str]) -> dict[str, JsonValu
 
 
 async def _reasons() -> str:
-    """Why the stack was not created."""
+    """Return the reasons why the stack was not created."""
     async with aioboto3.Session().client("cloudformation") as cloudformation:
         events = (await cloudformation.describe_stack_events(StackName=STACK))["StackEvents"]
     return "; ".join(sorted({event["ResourceStatusReason"] for event in events if "ResourceStatusReason" in event}))
@@ -67,12 +67,12 @@ async def _reasons() -> str:
 
 @asynccontextmanager
 async def deployed(folder: Path, parameters: Mapping[str, str], trusted: Path) -> AsyncIterator[Deployed]:
-    """Start MiniStack, deploy, and stop it in the end. AWS's SDKs of this process talk to it.
+    """Start MiniStack, deploy, and stop it at the end. AWS's SDKs in this process use it.
 
     `trusted` is the certificate of the identity provider, from which MiniStack fetches the keys.
     """
-    # Whoever uses these credentials is MiniStack's root user; AUTH holds everybody else to their policies, above all
-    # the functions to their roles.
+    # These credentials are MiniStack's root user; AUTH enforces the policies of all others, above all the functions'
+    # roles.
     settings = {
         "SERVICES": SERVICES, "AUTH": "true", "LAMBDA_EXECUTOR": "local", "LOG_LEVEL": "INFO",
         "SSL_CERT_FILE": str(trusted),
@@ -104,7 +104,7 @@ async def deployed(folder: Path, parameters: Mapping[str, str], trusted: Path) -
         api_id = outputs["ApiUrl"].removeprefix("https://").split(".")[0]
         yield Deployed(
             endpoint_url=ministack.url,
-            # The host name of the ApiUrl leads to AWS; MiniStack serves the same API below this path.
+            # The host name of the ApiUrl points to AWS; MiniStack serves the same API below this path.
             api_url=f"{ministack.url}/_aws/execute-api/{api_id}/$default",
             outputs=outputs,
             resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},

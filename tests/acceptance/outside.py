@@ -1,4 +1,4 @@
-"""What is outside of the stack: an identity provider, and a receiver of deliveries."""
+"""The systems outside the stack: an identity provider, and a receiver of deliveries."""
 
 import ipaddress
 import ssl
@@ -19,7 +19,7 @@ AUDIENCE = "headrace"
 
 
 class IdentityProvider:
-    """Publishes its key as OpenID Connect Discovery 1.0 says, and signs tokens."""
+    """Publishes its key as OpenID Connect Discovery 1.0 requires, and signs tokens."""
 
     def __init__(self, folder: Path) -> None:
         self._key = new_key()
@@ -41,7 +41,7 @@ class IdentityProvider:
         return self._mint(self._key, email, audience, minutes)
 
     def forged(self, email: str) -> str:
-        """A token that says the same and is signed with another key."""
+        """A token with the same claims, signed with another key."""
         return self._mint(new_key(), email, AUDIENCE, 30)
 
     def _mint(self, key: rsa.RSAPrivateKey, email: str, audience: str, minutes: int) -> str:
@@ -56,7 +56,7 @@ class IdentityProvider:
 
 
 class Receiver:
-    """Takes deliveries; below /flaky, each path fails at its first call."""
+    """Receives deliveries; below /flaky, each path fails at its first call."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
@@ -77,7 +77,7 @@ class Receiver:
 
 
 def new_key() -> rsa.RSAPrivateKey:
-    """An RSA key that nobody else has."""
+    """A new RSA key."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

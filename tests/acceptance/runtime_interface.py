@@ -1,7 +1,7 @@
 """The artifacts under AWS's own runtime: the Lambda Runtime Interface Emulator (inside aws-sam-cli) and awslambdaric.
 
 A hundred warm invocations of each function; then its process is killed, and stopped until it times out.
-The interpreter has no package but the client: what a function needs must be in its artifact.
+The interpreter has only the client installed: what a function needs must be in its artifact.
 """
 
 import asyncio
@@ -42,9 +42,9 @@ SAMPLES = ROOT / "events" / "samples"
 INVOCATIONS = 100
 WARM_UP = 20
 TIMEOUT = 12
-"""Seconds that a function gets, for we wait for each to run out."""
+"""Seconds that a function gets, since the run waits for each timeout."""
 GROWTH_LIMIT = 1.02
-"""Of resident memory, over the hundred invocations."""
+"""Allowed growth of resident memory over the hundred invocations."""
 
 Event = Callable[[], Awaitable[JsonValue]]
 
@@ -68,7 +68,7 @@ class Emulated:
         self._process = process
 
     async def invoke(self, event: JsonValue) -> str:
-        """The function's answer as text, or what the emulator says of its end."""
+        """Return the function's response as text, or the emulator's report of its end."""
         async with httpx.AsyncClient(timeout=60) as client:
             return (await client.post(self._url, json=event)).text
 
@@ -81,7 +81,7 @@ class Emulated:
 
     @property
     def descriptors(self) -> int:
-        """How many the function's process has open."""
+        """Number of files that the function's process has open."""
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
     @property
@@ -92,7 +92,7 @@ class Emulated:
 
 
 class CountingProxy:
-    """Passes bytes on to the database, and counts the connections: one client keeps its own."""
+    """Forwards bytes to the database, and counts connections: one client keeps its connection."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -153,7 +153,7 @@ async def _listening(address: str) -> None:
 
 
 async def main(folder: Path) -> int:
-    """0 when every function stays as it is, and comes back after a crash and after a time-out."""
+    """Return 0 if every function stays stable and recovers after a crash and after a timeout."""
     install = [str(ROOT / ".venv/bin/uv"), "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"]
     lock = str(ROOT / "requirements" / "lambda-image.txt")
     subprocess.run([*install, "--target", str(folder / "client"), "--requirement", lock], check=True)  # noqa: ASYNC221
@@ -172,8 +172,8 @@ async def main(folder: Path) -> int:
             endpoint_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             async with emulated(declared, endpoint_url, folder, trial.seconds) as function:
                 try:
-                    told = await _endure(function, trial, proxy)
-                    print(f"ok     {name}: {told}", flush=True)
+                    observed = await _endure(function, trial, proxy)
+                    print(f"ok     {name}: {observed}", flush=True)
                 except (AssertionError, ValueError) as error:
                     failures += 1
                     print(f"FAILED {name}: {error}\n{(folder / f'{name}.log').read_text()[-3000:]}", flush=True)
@@ -183,17 +183,17 @@ async def main(folder: Path) -> int:
 
 
 async def _nothing() -> JsonValue:
-    """For a function that has no trial of its own."""
+    """The event for a function that has no trial of its own."""
     return {}
 
 
 def _trials(client: LazyClient) -> dict[str, Trial]:
-    """By the function's folder."""
+    """The trials, by the function's folder."""
 
     async def submit() -> JsonValue:
         return _sample("api_submit")
 
-    async def doorbell() -> JsonValue:
+    async def trigger() -> JsonValue:
         job = transitions.submit(NewJobFactory.build(id=str(uuid.uuid4())), Policy(), datetime.now(UTC))
         stored = await job_repository_on(client).add(job, datetime.now(UTC))
         assert isinstance(stored, Job), stored
@@ -205,7 +205,7 @@ def _trials(client: LazyClient) -> dict[str, Trial]:
 
     return {
         "api": Trial(submit, '"statusCode": 202', seconds=5),
-        "worker": Trial(doorbell, '{"batchItemFailures": []}', seconds=40),
+        "worker": Trial(trigger, '{"batchItemFailures": []}', seconds=40),
         "sweeper": Trial(tick, '"complete": true'),
     }
 
@@ -244,7 +244,7 @@ async def _endure(function: Emulated, trial: Trial, proxy: CountingProxy) -> str
 
 
 async def _interrupted(function: Emulated, event: Event, number: signal.Signals) -> str:
-    """What the caller is told when the function's process gets a signal and is invoked."""
+    """Send a signal to the function's process and invoke it; return what the caller gets."""
     document = await event()
     os.kill(function.pid, number)
     answer = await function.invoke(document)

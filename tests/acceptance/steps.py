@@ -1,4 +1,4 @@
-"""The steps of the acceptance run. Each returns what was seen, in one sentence, and fails by an assertion."""
+"""The steps of the acceptance run. Each returns its observation in one sentence, and fails by an assertion."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ CSV = (ROOT / "examples" / "data" / "seattle-weather.csv").read_text()
 
 
 class Steps:
-    """The steps share a deployment, and what earlier ones made."""
+    """The steps share a deployment and the results of earlier steps."""
 
     def __init__(self, deployed: Deployed, api: Api, provider: IdentityProvider, receiver: Receiver) -> None:
         self.deployed = deployed
@@ -42,16 +42,16 @@ class Steps:
 
     @property
     def all(self) -> tuple[tuple[str, Callable[[], Awaitable[str]]], ...]:
-        """The steps in their order, with what each shows."""
+        """The steps in order, with what each shows."""
         return (
             ("The template is deployed by CloudFormation", self.stack),
             ("The first admin is added by the command line", self.first_admin),
-            ("Only tokens of the issuer are believed", self.tokens),
+            ("Only tokens of the issuer are accepted", self.tokens),
             ("Users are added and found by email, over HTTP", self.users),
             ("A job is retried: the first delivery fails", self.flaky_delivery),
             ("csv.profile runs, started by the stream", self.csv_profile),
             ("http.request runs, started by the stream", self.http_request),
-            ("An idempotency key makes one job", self.idempotency),
+            ("An idempotency key creates one job", self.idempotency),
             ("Bad input changes nothing", self.bad_input),
             ("Fifty jobs at once all end", self.many),
             ("A job that fails is retried by an admin", self.failed_jobs),
@@ -226,7 +226,7 @@ class Steps:
         )
 
     async def roles(self) -> str:
-        """As the worker, from outside: what its role refuses, MiniStack refuses."""
+        """Act as the worker from outside: MiniStack refuses what its role does not permit."""
         session = aioboto3.Session()
         table, refused = self.deployed.outputs["JobsTableName"], list[tuple[str, str]]()
         async with session.client("sts") as sts:

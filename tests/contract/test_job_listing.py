@@ -1,4 +1,4 @@
-"""What every `JobListing` does: one suite for the fake, for moto's server and for MiniStack."""
+"""The conformance suite of `JobListing`, for the fake, moto's server and MiniStack."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -34,7 +34,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Store(NamedTuple):
-    """Where a test puts jobs, and the lists of them."""
+    """The repository that a test writes to, and the lists of its jobs."""
 
     jobs: JobRepository
     lists: JobListing
@@ -67,7 +67,7 @@ def summaries(*jobs: Job) -> tuple[JobSummary, ...]:
 async def owners(
     store: Store, owner: str, wanted: JobFilter, limit: int = 20, include: Include = SUMMARIES
 ) -> list[Page[JobSummary]]:
-    """Every page of an owner's jobs."""
+    """Read every page of an owner's jobs."""
     pages: list[Page[JobSummary]] = []
     cursor: str | None = None
     for _ in range(100):
@@ -193,7 +193,7 @@ async def test_an_expired_job_is_on_no_list(store: Store) -> None:
     assert await store.lists.list_failed(old.type, PageRequest(), old.expires_at) == Page(items=())
 
 
-async def test_each_status_lists_its_jobs_and_nobody_elses(store: Store) -> None:
+async def test_each_status_lists_its_jobs_of_the_owner_only(store: Store) -> None:
     mine, other = new_id(), new_id()
     stored = [
         legal_job.model_copy(update={"id": new_id(), "owner_id": owner})
@@ -210,7 +210,7 @@ async def test_each_status_lists_its_jobs_and_nobody_elses(store: Store) -> None
 
 
 @pytest.mark.parametrize("status", ["scheduled", "queued", "running", "retrying", "failed", "cancelled"])
-async def test_a_job_leaves_the_list_of_a_status_with_the_status(store: Store, status: Status) -> None:
+async def test_a_job_that_changes_its_status_leaves_the_list_of_the_old_one(store: Store, status: Status) -> None:
     job = next(each for each in in_every_state() if each.status == status)
     job = job.model_copy(update={"id": new_id(), "owner_id": new_id()})
     await store.jobs.add(job, NOW)
@@ -224,7 +224,7 @@ async def test_a_job_leaves_the_list_of_a_status_with_the_status(store: Store, s
     assert ids(await owners(store, job.owner_id, JobFilter(status=moved.status))) == [job.id]
 
 
-async def test_unfinished_jobs_come_newest_first_page_by_page(store: Store) -> None:
+async def test_unfinished_jobs_are_listed_newest_first_page_by_page(store: Store) -> None:
     owner = new_id()
     mine = [running(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(5)]
     for job in (*mine, queued(id=new_id(), owner_id=owner), running(id=new_id(), owner_id=new_id())):
@@ -237,7 +237,7 @@ async def test_unfinished_jobs_come_newest_first_page_by_page(store: Store) -> N
     ]
 
 
-async def test_failed_jobs_of_an_owner_come_the_last_to_fail_first(store: Store) -> None:
+async def test_failed_jobs_of_an_owner_are_listed_the_last_to_fail_first(store: Store) -> None:
     owner = new_id()
     slow, quick = running(id=new_id(), owner_id=owner), running(now=NOW + SECOND, id=new_id(), owner_id=owner)
     for job, ends in ((slow, NOW + 5 * SECOND), (quick, NOW + 2 * SECOND)):
@@ -247,7 +247,7 @@ async def test_failed_jobs_of_an_owner_come_the_last_to_fail_first(store: Store)
     assert ids(await owners(store, owner, JobFilter())) == [quick.id, slow.id]
 
 
-async def test_a_list_brings_the_documents_that_were_asked_for(store: Store) -> None:
+async def test_a_list_includes_the_documents_that_were_requested(store: Store) -> None:
     owner, kind = new_id(), f"t{new_id()[:8]}"
     done = succeeded(now=NOW + SECOND, id=new_id(), owner_id=owner, type=kind)
     lost = failed(id=new_id(), owner_id=owner, type=kind)
@@ -264,7 +264,7 @@ async def test_a_list_brings_the_documents_that_were_asked_for(store: Store) -> 
 
 
 @pytest.mark.parametrize("sign", ["x", "é", '"'])
-async def test_a_page_with_documents_ends_before_its_answer_is_too_large(large_store: Store, sign: str) -> None:
+async def test_a_page_with_documents_ends_before_its_response_is_too_large(large_store: Store, sign: str) -> None:
     store = large_store
     owner, kind = new_id(), f"t{new_id()[:8]}"
     text = to_json_text(sign * (200_000 // (len(to_json_text(sign).encode()) - 2)))

@@ -1,4 +1,4 @@
-"""What every `JobRepository` does: one suite for the fake, for moto's server and for MiniStack."""
+"""The conformance suite of `JobRepository`, for the fake, moto's server and MiniStack."""
 
 import asyncio
 from datetime import timedelta
@@ -70,7 +70,7 @@ def raced_jobs(request: pytest.FixtureRequest) -> JobRepository:
     [queued(), scheduled(), running(), asked_to_stop(), retrying(), succeeded(), failed(), cancelled()],
     ids=lambda job: job.status,
 )
-async def test_a_job_in_any_state_comes_back_as_it_was_stored(jobs: JobRepository, job: Job) -> None:
+async def test_a_job_in_any_state_is_read_back_as_it_was_stored(jobs: JobRepository, job: Job) -> None:
     fresh = Job.model_validate({**dict(job), "id": new_id()})
     assert await jobs.add(fresh, NOW) == fresh
     assert await jobs.get(fresh.id, NOW) == fresh
@@ -89,7 +89,7 @@ json_values = st.recursive(
 
 @given(payload=json_values, result=json_values)
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_any_json_payload_and_result_come_back_exactly(
+async def test_any_json_payload_and_result_are_returned_exactly(
     jobs: JobRepository, payload: JsonValue, result: JsonValue
 ) -> None:
     job = queued(id=new_id(), payload=to_json_text(payload))
@@ -103,11 +103,11 @@ async def test_any_json_payload_and_result_come_back_exactly(
     assert repr(from_json_text(found.state.result)) == repr(result)
 
 
-async def test_what_nobody_stored_is_not_found(jobs: JobRepository) -> None:
+async def test_a_job_that_was_never_stored_is_not_found(jobs: JobRepository) -> None:
     assert await jobs.get("nobody", NOW) == JobNotFound(job_id="nobody")
 
 
-async def test_of_two_jobs_with_one_id_the_first_stands(jobs: JobRepository) -> None:
+async def test_of_two_jobs_with_one_id_the_first_is_kept(jobs: JobRepository) -> None:
     first = queued(id=new_id())
     second = queued(id=first.id, owner_id="owner-2")
     await jobs.add(first, NOW)
@@ -134,7 +134,7 @@ async def test_a_change_needs_the_version_that_it_was_made_from(jobs: JobReposit
     assert await jobs.get(job.id, NOW) == first
 
 
-async def test_a_change_of_nothing_creates_nothing(jobs: JobRepository) -> None:
+async def test_a_change_of_a_missing_job_creates_nothing(jobs: JobRepository) -> None:
     job = running(id=new_id())
     assert await jobs.replace(job, 1) == VersionConflict(job_id=job.id, current=None)
     assert await jobs.get(job.id, NOW) == JobNotFound(job_id=job.id)
@@ -174,7 +174,7 @@ async def _due(jobs: JobRepository) -> set[str]:
     return {entry.id for page in pages if isinstance(page, DuePage) for entry in page.entries}
 
 
-async def test_the_wake_index_brings_what_is_due_and_nothing_else(jobs: JobRepository) -> None:
+async def test_the_wake_index_lists_due_jobs_and_nothing_else(jobs: JobRepository) -> None:
     early = NOW - timedelta(days=1)
     due_schedule = scheduled(run_at=NOW - SECOND, now=early, id=new_id())
     due_retry = finished(running(now=early, id=new_id()), Retry(reason="x"), now=early)
@@ -199,7 +199,7 @@ async def test_a_finished_job_leaves_the_wake_index(jobs: JobRepository) -> None
     assert job.id not in await _due(jobs)
 
 
-async def test_due_jobs_come_page_by_page_earliest_first(jobs: JobRepository) -> None:
+async def test_due_jobs_are_listed_page_by_page_earliest_first(jobs: JobRepository) -> None:
     early = NOW - timedelta(days=400)
     stored = [scheduled(run_at=early + n * SECOND, now=early - SECOND, id=new_id()) for n in range(40)]
     for job in stored:
@@ -245,7 +245,7 @@ def source(request: pytest.FixtureRequest) -> LazyClient:
     return client
 
 
-async def test_a_foreign_row_of_the_wake_index_is_named_and_ends_nothing(source: LazyClient) -> None:
+async def test_a_foreign_row_of_the_wake_index_is_reported_and_does_not_stop_the_sweep(source: LazyClient) -> None:
     client, jobs = await source(), job_repository_on(source)
     foreign = [new_id() for _ in range(3)]
     for id, wake_at in zip(foreign, ("2020-01-01T00:00:00", "soon", "1"), strict=True):
@@ -272,7 +272,7 @@ async def test_a_foreign_row_of_the_wake_index_is_named_and_ends_nothing(source:
     assert due.id in found, "what comes behind it"
 
 
-async def test_a_page_of_due_jobs_may_begin_at_a_moment(jobs: JobRepository) -> None:
+async def test_a_page_of_due_jobs_may_begin_at_a_given_time(jobs: JobRepository) -> None:
     early = NOW - timedelta(days=300)
     id = next(id for id in iter(new_id, "") if wake_shard(id) == "5")
     job = scheduled(run_at=early, now=early - SECOND, id=id)

@@ -1,4 +1,4 @@
-"""What every `StreamPositions` does: one suite for the fake, for moto's server and for MiniStack."""
+"""The conformance suite of `StreamPositions`, for the fake, moto's server and MiniStack."""
 
 from datetime import timedelta
 
@@ -29,13 +29,13 @@ def positions(request: pytest.FixtureRequest) -> StreamPositions:
 
 
 async def current(positions: StreamPositions, *environments: str) -> tuple[StreamPosition, ...]:
-    """The marks of these environments that still hold; the tables of the databases are shared."""
+    """Return the valid positions of these environments; tests share the databases' tables."""
     found = await positions.current(NOW)
     assert not isinstance(found, StorageUnavailable)
     return tuple(sorted((mark for mark in found if mark.environment in environments), key=lambda mark: mark.at))
 
 
-async def test_the_marks_that_still_hold_are_read_and_the_others_are_not(positions: StreamPositions) -> None:
+async def test_only_valid_positions_are_read(positions: StreamPositions) -> None:
     slow, quick, gone = (new_id() for _ in range(3))
     marks = (
         StreamPosition(environment=slow, at=NOW - 300 * SECOND, until=NOW + SECOND),
@@ -46,7 +46,7 @@ async def test_the_marks_that_still_hold_are_read_and_the_others_are_not(positio
     assert await current(positions, slow, quick, gone) == marks
 
 
-async def test_an_environment_has_one_mark(positions: StreamPositions) -> None:
+async def test_an_environment_has_one_position(positions: StreamPositions) -> None:
     environment = new_id()
     for seconds in (300, 200, 100):
         at = NOW - seconds * SECOND
@@ -54,7 +54,7 @@ async def test_an_environment_has_one_mark(positions: StreamPositions) -> None:
     assert [mark.at for mark in await current(positions, environment)] == [NOW - 100 * SECOND]
 
 
-async def test_an_item_that_is_no_mark_is_passed_over(ministack_client: LazyClient) -> None:
+async def test_an_item_that_is_not_a_position_is_skipped(ministack_client: LazyClient) -> None:
     client = await ministack_client()
     until = {"S": "2030-01-01T00:00:00.000000Z"}
     for item in ({"at": {"S": "soon"}, "until": until}, {"until": until}):
@@ -66,13 +66,13 @@ async def test_an_item_that_is_no_mark_is_passed_over(ministack_client: LazyClie
     assert len(await current(positions, environment)) == 1
 
 
-def test_the_slowest_worker_decides_what_was_passed() -> None:
+def test_the_slowest_worker_decides_the_position() -> None:
     marks = [StreamPosition(environment=str(n), at=NOW - n * SECOND, until=NOW + SECOND) for n in (20, 300, 40)]
     assert passed(marks) == NOW - 300 * SECOND
     assert passed([]) is None
 
 
-def test_a_trigger_is_ahead_unless_it_is_older_than_what_was_passed_and_clocks_may_differ() -> None:
+def test_a_trigger_is_ahead_unless_it_is_older_than_the_position_allowing_for_clock_skew() -> None:
     assert is_ahead(NOW, NOW)
     assert is_ahead(NOW - 4 * SECOND, NOW)
     assert not is_ahead(NOW - 5 * SECOND, NOW)

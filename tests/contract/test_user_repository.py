@@ -1,4 +1,4 @@
-"""What every `UserRepository` does: one suite for the fake, for moto's server and for MiniStack."""
+"""The conformance suite of `UserRepository`, for the fake, moto's server and MiniStack."""
 
 import asyncio
 
@@ -51,12 +51,12 @@ async def test_a_user_is_found_by_id_and_by_address(users: UserRepository) -> No
     assert await users.get_by_email(Email(user.email)) == user
 
 
-async def test_nobody_is_not_found(users: UserRepository) -> None:
+async def test_a_missing_user_is_not_found(users: UserRepository) -> None:
     assert await users.get(new_id()) == UserNotFound()
     assert await users.get_by_email(an_address()) == UserNotFound()
 
 
-async def test_one_address_one_user(users: UserRepository) -> None:
+async def test_one_address_belongs_to_one_user(users: UserRepository) -> None:
     first = a_user()
     await users.add(first)
     second = a_user(first.email)
@@ -141,7 +141,7 @@ async def test_a_change_of_a_stale_version_changes_nothing(users: UserRepository
     assert await users.get(user.id) == current
 
 
-async def test_a_change_of_nobody_creates_nothing(users: UserRepository) -> None:
+async def test_a_change_of_a_missing_user_creates_nothing(users: UserRepository) -> None:
     nobody = a_user()
     assert await users.replace(moved(nobody, an_address()), nobody) == UserVersionConflict(user_id=nobody.id)
     assert await users.get(nobody.id) == UserNotFound()

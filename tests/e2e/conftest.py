@@ -1,4 +1,4 @@
-"""The local stack, started as a person starts it: the command, in a folder of its own."""
+"""The local stack, started as a person starts it: by the command, in its own folder."""
 
 import asyncio
 import os
@@ -71,7 +71,7 @@ class Stack:
         return [int(path.name) for path in Path("/proc").glob("[0-9]*") if parent_of(path) == self.pid]
 
     def ended(self) -> int:
-        """Its exit code, when it ends by itself."""
+        """Wait for its end; return its exit code."""
         return self._finished()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -127,7 +127,7 @@ def submit(api: httpx.Client, type: str = "csv.profile", payload: object = None,
 
 
 def wait(api: httpx.Client, job_id: object, seconds: float = 30) -> dict[str, object]:
-    """The job when it is final."""
+    """Wait until the job is final, and return it."""
     ends = time.monotonic() + seconds
     while True:
         job: dict[str, object] = api.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=5"}).json()
@@ -137,7 +137,7 @@ def wait(api: httpx.Client, job_id: object, seconds: float = 30) -> dict[str, ob
 
 
 class Receiver:
-    """A server that takes deliveries, as slowly and as badly as a test wants."""
+    """A server that receives deliveries, and delays or fails them as a test requires."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []

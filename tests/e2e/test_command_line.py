@@ -1,4 +1,4 @@
-"""The command line, as a person and as a script uses it."""
+"""The command line, as used by people and by scripts."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def test_a_payload_can_come_from_a_file_or_stdin(cli: Cli, tmp_path: Path) -> No
     assert cli.run("submit", "csv.profile", "--file", "-", stdin=GOOD).returncode == 0
 
 
-def test_a_key_is_one_job(cli: Cli) -> None:
+def test_an_idempotency_key_identifies_one_job(cli: Cli) -> None:
     first = cli.ok("submit", "csv.profile", "--payload", GOOD, "--key", "k1")
     assert cli.ok("submit", "csv.profile", "--payload", GOOD, "--key", "k1").split()[0] == first.split()[0]
     assert cli.run("submit", "csv.profile", "--payload", BAD, "--key", "k1").returncode == 5
@@ -76,7 +76,7 @@ def test_a_job_is_cancelled_and_retried(cli: Cli) -> None:
         (("submit", "csv.profile", "--payload", BAD, "--wait"), 7),
     ],
 )
-def test_every_refusal_has_its_exit_code_and_says_why_on_stderr(
+def test_every_refusal_has_its_exit_code_and_a_reason_on_stderr(
     cli: Cli, arguments: tuple[str, ...], code: int
 ) -> None:
     done = cli.run(*arguments)
@@ -85,7 +85,7 @@ def test_every_refusal_has_its_exit_code_and_says_why_on_stderr(
     assert done.stderr.strip() or code == 7
 
 
-def test_users_are_created_straight_in_the_tables(cli: Cli) -> None:
+def test_users_are_written_directly_to_the_tables(cli: Cli) -> None:
     created = json.loads(cli.ok("users", "create", " Grace@Example.com ", "--admin", "--name", "Grace", "--json"))
     assert (created["email"], created["role"], created["name"]) == ("grace@example.com", "admin", "Grace")
     assert "no jobs" in cli.ok("list", "--as", "grace@example.com")
@@ -94,11 +94,11 @@ def test_users_are_created_straight_in_the_tables(cli: Cli) -> None:
 def test_users_can_be_created_in_the_tables_of_a_deployment(cli: Cli, stack_running: Stack) -> None:
     noted = json.loads((stack_running.folder / ".headrace/stack.json").read_text())
     elsewhere = Cli(stack_running.folder.parent)
-    told = elsewhere.ok(
+    output = elsewhere.ok(
         "users", "create", "first-admin@example.com", "--admin", "--endpoint-url", noted["endpoint_url"],
         "--users-table", "UsersTable", "--emails-table", "UserEmailsTable",
     )  # fmt: skip
-    assert "admin" in told
+    assert "admin" in output
     assert "no jobs" in cli.ok("list", "--as", "first-admin@example.com")
     lost = elsewhere.run(
         "users", "create", "x@example.com", "--endpoint-url", noted["endpoint_url"], "--users-table", "NoSuchTable"
@@ -121,7 +121,7 @@ def test_every_function_is_invoked_with_its_samples(cli: Cli, function: str) -> 
         assert answer.get("batchItemFailures", []) == poison
 
 
-def test_an_unknown_function_or_a_broken_event_is_told(cli: Cli, tmp_path: Path) -> None:
+def test_an_unknown_function_or_a_broken_event_is_reported(cli: Cli, tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_text("{}")
     assert "there are api, sweeper, worker" in cli.run("invoke", "nope", "--event", str(event)).stderr
@@ -130,19 +130,19 @@ def test_an_unknown_function_or_a_broken_event_is_told(cli: Cli, tmp_path: Path)
 
 
 def test_doctor_finds_everything_in_order(cli: Cli) -> None:
-    told = cli.ok("doctor")
-    assert told.count("ok  ") == 6
-    assert "FAIL" not in told
+    output = cli.ok("doctor")
+    assert output.count("ok  ") == 6
+    assert "FAIL" not in output
 
 
-def test_what_the_folder_holds_is_its_owners_alone(stack_running: Stack) -> None:
+def test_the_contents_of_the_folder_are_readable_only_by_its_owner(stack_running: Stack) -> None:
     folder = stack_running.folder / ".headrace"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "token-key.pem").stat().st_mode) == 0o600
     assert stat.S_IMODE((folder / "cursor-key").stat().st_mode) == 0o600
 
 
-def test_without_a_stack_commands_say_how_to_start_one(tmp_path: Path) -> None:
+def test_without_a_stack_commands_explain_how_to_start_one(tmp_path: Path) -> None:
     for arguments in (("list",), ("users", "create", "a@example.com"), ("invoke", "api", "--event", "/dev/null")):
         done = Cli(tmp_path).run(*arguments)
         assert done.returncode in {1, 5}
@@ -150,7 +150,7 @@ def test_without_a_stack_commands_say_how_to_start_one(tmp_path: Path) -> None:
     assert "headrace dev" in done.stderr
 
 
-def test_a_taken_port_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -168,21 +168,21 @@ def test_a_second_stack_in_one_folder_is_refused(stack_running: Stack) -> None:
     assert stack_running.url in done.stderr
 
 
-def test_a_database_that_does_not_answer_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_database_that_does_not_respond_is_reported_in_one_sentence(tmp_path: Path) -> None:
     done = Cli(tmp_path).run("dev", "--port", "0", "--endpoint-url", f"http://127.0.0.1:{free_port()}")
     assert done.returncode == 1
     assert "does not respond like DynamoDB" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_host_that_is_not_this_machines_is_told(tmp_path: Path) -> None:
+def test_a_host_that_is_not_local_is_refused(tmp_path: Path) -> None:
     done = Cli(tmp_path).run("dev", "--port", "0", "--host", "192.0.2.1")
     assert done.returncode == 1
     assert "--host" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_stack_stops_cleanly_and_an_orderly_restart_keeps_the_jobs(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_stack_stops_cleanly_and_a_restart_keeps_the_jobs(tmp_path: Path, number: signal.Signals) -> None:
     stack = Stack(tmp_path)
     waiting = stack.cli.ok("submit", "csv.profile", "--payload", GOOD, "--delay", "4").split()[0]
     done = stack.cli.ok("submit", "csv.profile", "--payload", GOOD, "--wait").split()[0]
@@ -210,9 +210,9 @@ def test_a_database_that_dies_ends_the_stack_with_one_sentence(tmp_path: Path) -
     (database,) = [pid for pid in stack.children() if b"ministack" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(database, signal.SIGKILL)
     assert stack.ended() == 1
-    told = (tmp_path / "stderr").read_text()
-    assert "headrace: The embedded database ended with code -9" in told
-    assert "Traceback" not in told
+    output = (tmp_path / "stderr").read_text()
+    assert "headrace: The embedded database ended with code -9" in output
+    assert "Traceback" not in output
 
 
 def test_nothing_is_left_running_when_the_stack_is_killed(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_nothing_is_left_running_when_the_stack_is_killed(tmp_path: Path) -> Non
 
 
 def runs(pid: int) -> bool:
-    """Whether a process is there, and not only the trace that nobody asked for."""
+    """Whether a process runs, and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
@@ -257,7 +257,7 @@ def test_help_is_there_for_every_command() -> None:
         assert "Usage: headrace" in done.stdout
 
 
-def test_a_terminal_that_lacks_the_signs_and_a_reader_that_leaves_are_no_faults(cli: Cli) -> None:
+def test_a_terminal_without_the_symbols_and_a_closed_pipe_are_no_errors(cli: Cli) -> None:
     job_id = cli.ok("submit", "csv.profile", "--payload", '{"csv": "é\\n1\\n"}', "--wait").split()[0]
     environment = clean_environment() | {"PYTHONIOENCODING": "ascii"}
     shown = subprocess.run(
@@ -274,7 +274,7 @@ def test_a_terminal_that_lacks_the_signs_and_a_reader_that_leaves_are_no_faults(
     assert left.stderr == b""
 
 
-def test_ctrl_c_ends_a_command_without_a_word(cli: Cli) -> None:
+def test_ctrl_c_ends_a_command_without_output(cli: Cli) -> None:
     job_id = cli.ok("submit", "csv.profile", "--payload", GOOD, "--delay", "600").split()[0]
     with subprocess.Popen(
         [HEADRACE, "watch", job_id], cwd=cli.folder, stderr=subprocess.PIPE, text=True, env=clean_environment()

@@ -1,4 +1,4 @@
-"""What the whole API asks of the database, seen by a proxy that stands between them."""
+"""The database calls of the whole API, counted by a proxy between them."""
 
 import json
 from collections import Counter
@@ -13,14 +13,14 @@ from tests.integration.lossy_proxy import LossyProxy
 from tests.serving import serving
 
 SWEEPS = ("wake-index", "StreamPositionsTable")
-"""What a sweep reads while there is nothing to do."""
+"""The calls of a sweep without work."""
 SETTING_UP = {"CreateTable", "DescribeTable", "UpdateTimeToLive"}
 STREAM = {"DescribeStream", "GetShardIterator", "GetRecords"}
 
 
 @pytest.fixture
 def recorded(ministack_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, LossyProxy]]:
-    """A stack of its own on a database of somebody else's (`--endpoint-url`), and the proxy before it."""
+    """A separate stack on an external database (`--endpoint-url`), and the proxy in front of it."""
     proxy = LossyProxy(ministack_url, "nothing", 0)
     with serving(proxy.handle) as url:
         stack = Stack(tmp_path_factory.mktemp("recorded"), "--endpoint-url", url)

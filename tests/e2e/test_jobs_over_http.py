@@ -1,4 +1,4 @@
-"""A job's whole way, over real HTTP, through real processes."""
+"""Jobs from submission to result, over real HTTP and through real processes."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ def moment(text: object) -> datetime:
     return datetime.fromisoformat(str(text))
 
 
-def test_a_job_goes_all_the_way(api: httpx.Client) -> None:
+def test_a_job_runs_from_submission_to_its_result(api: httpx.Client) -> None:
     answer = api.post("/v1/jobs", json={"type": "csv.profile", "payload": {"csv": "city,n\nBergen,1\nBodo,2\n"}})
     assert answer.status_code == 202
     assert answer.headers["location"] == f"/v1/jobs/{answer.json()['id']}"
@@ -31,7 +31,7 @@ def test_a_job_goes_all_the_way(api: httpx.Client) -> None:
     assert [entry["status"] for entry in history] == ["queued", "running", "succeeded"]
 
 
-def test_waiting_answers_when_the_job_is_final(api: httpx.Client) -> None:
+def test_waiting_responds_when_the_job_is_final(api: httpx.Client) -> None:
     job = submit(api, delay_seconds=1)
     began = time.monotonic()
     final = api.get(f"/v1/jobs/{job['id']}", headers={"prefer": "wait=20"})
@@ -39,7 +39,7 @@ def test_waiting_answers_when_the_job_is_final(api: httpx.Client) -> None:
     assert 0.5 < time.monotonic() - began < 10
 
 
-def test_waiting_answers_soon_after_a_short_job_has_ended(api: httpx.Client) -> None:
+def test_waiting_responds_soon_after_a_short_job_has_ended(api: httpx.Client) -> None:
     late = []
     for _ in range(20):
         job = submit(api)
@@ -49,7 +49,7 @@ def test_waiting_answers_soon_after_a_short_job_has_ended(api: httpx.Client) -> 
     assert sorted(late)[10] < 0.2, "60 ms on a quiet machine; polling each 250 ms, it was 130"
 
 
-def test_a_job_for_later_starts_within_two_seconds_of_its_time(api: httpx.Client) -> None:
+def test_a_scheduled_job_starts_within_two_seconds_of_its_time(api: httpx.Client) -> None:
     jobs = [wait(api, submit(api, delay_seconds=3)["id"]) for _ in range(1)]
     for job in jobs:
         late = moment(job["started_at"]) - moment(job["created_at"]) - timedelta(seconds=3)
@@ -91,7 +91,7 @@ def test_a_job_whose_worker_is_killed_still_ends_with_the_attempt_counted(
     assert [entry["code"] for entry in history if entry["status"] == "retrying"] == ["lease_expired"]
 
 
-def test_a_running_job_is_asked_to_stop_and_not_tried_again(api: httpx.Client, receiver: tuple[str, Receiver]) -> None:
+def test_a_running_job_is_asked_to_stop_and_not_retried(api: httpx.Client, receiver: tuple[str, Receiver]) -> None:
     url, server = receiver
     server.delay, server.statuses = 2, [503] * 10
     job = submit(api, "http.request", {"url": url})
@@ -187,7 +187,7 @@ def test_bad_input_gets_a_problem_document_and_writes_nothing(
     assert api.get("/v1/jobs", params={"limit": 1}).json()["items"] == before
 
 
-def test_a_key_stands_for_what_a_submission_means(api: httpx.Client) -> None:
+def test_a_key_identifies_the_meaning_of_a_submission(api: httpx.Client) -> None:
     first = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}, "tags": {"x": "1", "y": "2"}}
     again = first | {
         "payload": {"delimiter": ",", "csv": "a\n1\n"}, "tags": {"y": "2", "x": "1"}, "max_attempts": 3,
@@ -201,7 +201,7 @@ def test_a_key_stands_for_what_a_submission_means(api: httpx.Client) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
-def test_foreign_ids_and_cursors_show_nothing(stack_running: Stack) -> None:
+def test_ids_and_cursors_of_other_tenants_show_nothing(stack_running: Stack) -> None:
     with stack_running.client() as admin:
         admin.post("/v1/users", json={"email": "eve@example.com", "name": "Eve"})
         mine = submit(admin)
@@ -218,20 +218,20 @@ def test_foreign_ids_and_cursors_show_nothing(stack_running: Stack) -> None:
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer x.y.z", "Basic ZGV2Og=="])
-def test_nobody_comes_in_without_a_token(stack_running: Stack, authorization: str | None) -> None:
+def test_a_request_without_a_token_is_refused_on_every_route(stack_running: Stack, authorization: str | None) -> None:
     headers = {"authorization": authorization} if authorization is not None else {}
     answer = httpx.get(f"{stack_running.url}/v1/jobs", headers=headers)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_a_stranger_with_a_token_is_refused(stack_running: Stack) -> None:
+def test_a_caller_with_a_token_who_is_not_a_user_is_refused(stack_running: Stack) -> None:
     with stack_running.client("stranger@example.com") as stranger:
         answer = stranger.get("/v1/jobs")
     assert (answer.status_code, answer.json()["code"]) == (403, "unknown_user")
 
 
-def test_open_paths_answer_anyone(stack_running: Stack) -> None:
+def test_open_paths_need_no_token(stack_running: Stack) -> None:
     assert httpx.get(f"{stack_running.url}/healthz").json() == {"status": "ok"}
     assert httpx.get(f"{stack_running.url}/openapi.json").json()["info"]["title"] == "Headrace"
     assert httpx.get(f"{stack_running.url}/.well-known/jwks.json").json()["keys"]

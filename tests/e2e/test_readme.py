@@ -1,4 +1,4 @@
-"""What README shows works as it is printed."""
+"""The commands and code of README work as printed."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def block(name: str) -> str:
 
 
 def run(script: str, stack: Stack) -> str:
-    """The script in the stack's folder, with the stack's port instead of the printed one."""
+    """Run the script in the stack's folder, with the stack's port instead of the printed one."""
     bin_folder = str(Path(sys.executable).parent)
     environment = clean_environment() | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
@@ -46,27 +46,27 @@ def run(script: str, stack: Stack) -> str:
 
 
 def test_the_http_lines_work_as_printed(stack_running: Stack) -> None:
-    told = run(block("http"), stack_running)
-    assert told.startswith("HTTP/1.1 202 Accepted")
-    assert "etag:" in told
+    output = run(block("http"), stack_running)
+    assert output.startswith("HTTP/1.1 202 Accepted")
+    assert "etag:" in output
     documents = [
-        json.loads(line) for line in re.findall(r"\{\"(?:id|type)\".*?\}(?=\{|\n|$|HTTP)", told.replace("}{", "}\n{"))
+        json.loads(line) for line in re.findall(r"\{\"(?:id|type)\".*?\}(?=\{|\n|$|HTTP)", output.replace("}{", "}\n{"))
     ]
     statuses = [document["status"] for document in documents]
     assert statuses == ["queued", "succeeded", "scheduled", 422]
 
 
 def test_the_lines_about_users_work_as_printed(stack_running: Stack) -> None:
-    told = run(block("users"), stack_running)
-    assert "grace@example.org  admin" in told
-    assert told.count('"email":"linus@example.org"') == 2
+    output = run(block("users"), stack_running)
+    assert "grace@example.org  admin" in output
+    assert output.count('"email":"linus@example.org"') == 2
 
 
 def test_the_command_lines_work_as_printed(stack_running: Stack) -> None:
-    told = run(block("cli"), stack_running)
-    assert "succeeded" in told
-    assert "ada@example.com  admin" in told
-    assert "FAIL" not in told
+    output = run(block("cli"), stack_running)
+    assert "succeeded" in output
+    assert "ada@example.com  admin" in output
+    assert "FAIL" not in output
 
 
 async def test_the_job_type_of_the_readme_works(tmp_path: Path) -> None:
@@ -111,5 +111,5 @@ def test_every_alarm_and_every_log_message_is_in_the_operations_guide() -> None:
         assert f"`{name}`" in guide, name
 
 
-def test_the_promise_stands_in_the_readme_in_its_words() -> None:
+def test_the_readme_contains_the_promise_word_for_word() -> None:
     assert "at-least-once execution, exactly-once commit of the outcome, fenced" in README

@@ -1,4 +1,4 @@
-"""Who reaches what: every route of the OpenAPI document, for every kind of caller."""
+"""Access control: every route of the OpenAPI document, for every kind of caller."""
 
 import json
 import time
@@ -37,7 +37,7 @@ QUERIES: dict[tuple[str, str], dict[str, str]] = {
     ("GET", "/v1/failed-jobs"): {"type": "csv.profile"},
     ("GET", "/v1/users"): {"email": "tenant-a@example.com"},
 }
-# What a member, and an admin, is answered; a route that is missing here fails the tests below.
+# The status codes for a member and an admin; a route that is missing here fails the tests below.
 ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
     ("POST", "/v1/jobs"): (202, 202),
     ("GET", "/v1/jobs"): (200, 200),
@@ -79,7 +79,7 @@ class Tenants:
 
     def token(self, email: str | None, /, key: object = None, **claims: object) -> str:
         now = int(time.time())
-        told = {
+        values = {
             "email": email,
             "email_verified": True,
             "iss": ISSUER,
@@ -88,7 +88,7 @@ class Tenants:
             "exp": now + 600,
             **claims,
         }
-        present = {name: value for name, value in told.items() if value is not None}
+        present = {name: value for name, value in values.items() if value is not None}
         return jwt.encode(present, key or self.key, algorithm="RS256")  # type: ignore[arg-type]
 
     def call(self, client: httpx.Client, operation: tuple[str, str], job_id: str, user_id: str) -> httpx.Response:
@@ -109,12 +109,12 @@ def tenants(stack_running: Stack) -> Tenants:
     return Tenants(stack_running)
 
 
-def test_every_route_has_its_expected_answers() -> None:
+def test_every_route_has_its_expected_responses() -> None:
     assert set(OPERATIONS) == set(ALLOWED)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
-def test_nobody_comes_in_with_a_token_that_is_not_good(tenants: Tenants, operation: tuple[str, str]) -> None:
+def test_an_invalid_token_is_refused_on_every_route(tenants: Tenants, operation: tuple[str, str]) -> None:
     good, member = tenants.token("tenant-a@example.com"), "tenant-a@example.com"
     header, payload, signature = good.split(".")
     forged = f"{header}.{payload}.{signature[:-6]}AAAAAA"
@@ -143,21 +143,21 @@ def test_nobody_comes_in_with_a_token_that_is_not_good(tenants: Tenants, operati
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
-def test_a_claim_in_a_header_or_a_body_is_nothing(tenants: Tenants, operation: tuple[str, str]) -> None:
+def test_a_claim_in_a_header_or_a_body_is_ignored(tenants: Tenants, operation: tuple[str, str]) -> None:
     with tenants.with_token(None) as client:
         client.headers.update({"email": "tenant-admin@example.com", "x-amzn-oidc-data": "x", "x-role": "admin"})
         assert tenants.call(client, operation, NOBODY, NOBODY).status_code == 401
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
-def test_a_verified_stranger_is_refused(tenants: Tenants, operation: tuple[str, str]) -> None:
+def test_a_verified_caller_who_is_not_a_user_is_refused(tenants: Tenants, operation: tuple[str, str]) -> None:
     with tenants.client("nobodys-address") as stranger:
         answer = tenants.call(stranger, operation, NOBODY, NOBODY)
     assert (answer.status_code, answer.json()["code"]) == (403, "unknown_user")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
-def test_an_owner_and_an_admin_are_answered_as_documented(tenants: Tenants, operation: tuple[str, str]) -> None:
+def test_an_owner_and_an_admin_get_the_documented_responses(tenants: Tenants, operation: tuple[str, str]) -> None:
     for caller, expected in zip(("tenant-a", "tenant-admin"), ALLOWED[operation], strict=True):
         with tenants.client(caller) as client:
             me = client.get("/v1/users/me")
@@ -171,9 +171,7 @@ def test_an_owner_and_an_admin_are_answered_as_documented(tenants: Tenants, oper
 
 
 @pytest.mark.parametrize("operation", FOREIGN, ids=" ".join)
-def test_what_is_another_tenants_is_answered_like_what_does_not_exist(
-    tenants: Tenants, operation: tuple[str, str]
-) -> None:
+def test_another_tenants_data_gets_the_response_of_missing_data(tenants: Tenants, operation: tuple[str, str]) -> None:
     job_id = tenants.a_job()
     with tenants.client("tenant-b") as other:
         theirs = tenants.call(other, operation, job_id, tenants.owner_id)
@@ -202,7 +200,7 @@ def test_a_member_keeps_the_address_that_an_admin_gave(tenants: Tenants) -> None
         assert added.status_code == 201
 
 
-def test_a_cursor_is_its_tenants_and_its_querys_alone(tenants: Tenants) -> None:
+def test_a_cursor_is_bound_to_its_tenant_and_its_query(tenants: Tenants) -> None:
     tenants.a_job()
     tenants.a_job()
     with tenants.client("tenant-a") as owner, tenants.client("tenant-b") as other:
@@ -245,7 +243,7 @@ def test_fifty_sign_ups_with_one_address_leave_one_user(tenants: Tenants) -> Non
 
 
 def rows(stack: Stack, table: str, email: str) -> list[str]:
-    """Whose rows of a table have an address; a test may scan."""
+    """Return the owners of a table's rows with an address; tests may scan."""
     endpoint = json.loads((stack.folder / ".headrace/stack.json").read_text())["endpoint_url"]
     client = boto3.client("dynamodb", endpoint_url=endpoint)
     items = client.get_paginator("scan").paginate(TableName=table).build_full_result()["Items"]

@@ -8,7 +8,7 @@ from tests.factories import NOW
 
 
 class FakeClock:
-    """Stands still until it is moved."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.now = now
@@ -21,11 +21,11 @@ class FakeClock:
 
 
 def numbered_ids() -> Callable[[], str]:
-    """UUIDs in the order 1, 2, 3, …"""
+    """Generates UUIDs in the order 1, 2, 3, …"""
     numbers = count(1)
     return lambda: f"00000000-0000-4000-8000-{next(numbers):012d}"
 
 
 def half() -> float:
-    """The middle of every jitter."""
+    """Returns the middle of every jitter."""
     return 0.5

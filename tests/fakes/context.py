@@ -1,4 +1,4 @@
-"""A `JobContext` for handlers that are tried alone."""
+"""A `JobContext` for testing handlers alone."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from tests.factories import NOW
 
 
 class FakeContext:
-    """The first attempt of a job, with nobody watching."""
+    """The first attempt of a job; progress is discarded."""
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self.job_id = "job-1"
@@ -17,7 +17,7 @@ class FakeContext:
         self.settings: Mapping[str, str] = settings or {}
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
-        """Nobody watches."""
+        """Discard the progress."""
 
     async def cancel_requested(self) -> bool:
         return False

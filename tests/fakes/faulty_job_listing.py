@@ -1,4 +1,4 @@
-"""A listing that answers what a test wants it to."""
+"""A listing that returns what a test requires."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,7 +11,7 @@ Answer = Page[JobSummary] | BadCursor | StorageUnavailable
 
 
 class FaultyJobListing:
-    """Gives the same answers to every list, whatever is asked for: what `answer` makes of the page's request."""
+    """Returns the result of `answer` for every list."""
 
     def __init__(self, answer: Callable[[PageRequest], Answer]) -> None:
         self._answer = answer

@@ -1,4 +1,4 @@
-"""A repository that fails where a test wants it to."""
+"""A repository that fails where a test requires it."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -20,7 +20,7 @@ OUTAGE = StorageUnavailable(reason="timeout", detail="ReadTimeoutError")
 
 
 class FaultyJobRepository:
-    """Passes calls on, unless the test's functions answer first; `after_replace` answers when the write was applied."""
+    """Forwards calls unless a function of the test returns a result; `after_replace` is called after the write."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class FaultyJobRepository:
 
     @property
     def inner(self) -> JobRepository:
-        """The repository that calls are passed on to."""
+        """The repository that calls are forwarded to."""
         return self._inner
 
     @property

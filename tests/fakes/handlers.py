@@ -1,4 +1,4 @@
-"""Job types of tests: what a handler does is given by the test."""
+"""Job types for tests; the test provides the handler's function."""
 
 from collections.abc import Awaitable, Callable
 

@@ -12,11 +12,11 @@ from tests.fakes.job_repository import FakeJobRepository
 
 CURSOR_KEY = b"0123456789abcdef0123456789abcdef"
 Ordered = tuple[str, str, Job]
-"""What a list is sorted by (a moment, then the id), and the job."""
+"""The sort key of a list (a time, then the id), and the job."""
 
 
 class FakeJobListing:
-    """Sorts what the repository holds."""
+    """Lists the jobs of a fake repository."""
 
     def __init__(self, jobs: FakeJobRepository) -> None:
         self._jobs = jobs

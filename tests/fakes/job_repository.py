@@ -24,7 +24,7 @@ class FakeJobRepository:
 
     @property
     def stored(self) -> tuple[Job, ...]:
-        """Every job that stands, for the fake of the listing."""
+        """Every stored job, for the fake of the listing."""
         return tuple(self._jobs.values())
 
     @property
@@ -32,12 +32,12 @@ class FakeJobRepository:
         return WAKE_SHARDS
 
     async def add(self, job: Job, now: datetime) -> Job | JobExists | ItemTooLarge:
-        standing = self._jobs.get(job.id)
+        current = self._jobs.get(job.id)
         too_large = _too_large(job)
         if too_large is not None:
             return too_large
-        if standing is not None and not is_expired(standing.expires_at, now):
-            return JobExists(current=standing)
+        if current is not None and not is_expired(current.expires_at, now):
+            return JobExists(current=current)
         self._jobs[job.id] = job
         return job
 
@@ -46,12 +46,12 @@ class FakeJobRepository:
         return JobNotFound(job_id=job_id) if job is None or is_expired(job.expires_at, now) else job
 
     async def replace(self, job: Job, expected_version: int) -> Job | VersionConflict | ItemTooLarge:
-        standing = self._jobs.get(job.id)
+        current = self._jobs.get(job.id)
         too_large = _too_large(job)
         if too_large is not None:
             return too_large
-        if standing is None or standing.version != expected_version:
-            return VersionConflict(job_id=job.id, current=standing)
+        if current is None or current.version != expected_version:
+            return VersionConflict(job_id=job.id, current=current)
         self._jobs[job.id] = job
         return job
 

@@ -2,7 +2,7 @@
 
 
 class FakeLambdaContext:
-    """An invocation with so many seconds left."""
+    """An invocation with the given number of seconds left."""
 
     def __init__(self, seconds: float = 60) -> None:
         self.aws_request_id = "invocation-1"

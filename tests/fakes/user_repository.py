@@ -6,7 +6,7 @@ from domain.users.user import Email, User
 
 
 class FakeUserRepository:
-    """Two dictionaries: the users, and who claimed which address."""
+    """Two dictionaries: the users, and the owners of addresses."""
 
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
@@ -29,8 +29,8 @@ class FakeUserRepository:
         return found[0] if found else UserNotFound()
 
     async def replace(self, user: User, previous: User) -> User | EmailTaken | UserVersionConflict:
-        standing = self._users.get(user.id)
-        if standing is None or standing.version != previous.version:
+        current = self._users.get(user.id)
+        if current is None or current.version != previous.version:
             return UserVersionConflict(user_id=user.id)
         if user.email != previous.email:
             if user.email in self._claims:

@@ -1,4 +1,4 @@
-"""Handlers that behave as a test asks them to."""
+"""Handlers that behave as an event of a test tells them to."""
 
 import os
 import sys
@@ -49,7 +49,7 @@ class UnspeakableError(Exception):
 
 
 class Context:
-    """What this module uses of Lambda's context."""
+    """The part of Lambda's context that this module uses."""
 
     aws_request_id: str
 

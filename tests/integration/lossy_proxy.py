@@ -1,4 +1,4 @@
-"""A proxy in front of a database that passes a request on and then loses the answer."""
+"""A proxy in front of a database that forwards a request and then drops the response."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,14 +11,14 @@ _HOP = frozenset({"content-length", "transfer-encoding", "connection", "content-
 
 
 class Call(NamedTuple):
-    """A call that passed the proxy."""
+    """A call that went through the proxy."""
 
     operation: str
     body: str
 
 
 class LossyProxy:
-    """Notes every call, and loses the answers to the first `losses` calls of `operation`."""
+    """Records every call, and drops the responses to the first `losses` calls of `operation`."""
 
     def __init__(self, target: str, operation: str, losses: int, *, before: bool = False) -> None:
         self._target = target
@@ -54,7 +54,7 @@ class LossyProxy:
 async def lossy(
     target: str, operation: str, losses: int = 1, *, before: bool = False
 ) -> AsyncIterator[tuple[str, LossyProxy]]:
-    """The proxy's URL, and the proxy; `before` loses the request instead of the answer."""
+    """Yield the proxy's URL and the proxy; `before` drops the request instead of the response."""
     proxy = LossyProxy(target, operation, losses, before=before)
     app = web.Application(client_max_size=2**21)
     app.router.add_route("*", "/{path:.*}", proxy.handle)

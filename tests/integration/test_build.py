@@ -1,4 +1,4 @@
-"""The build, from the locked packages to the proof, with job types that use more of AWS than the built-in ones."""
+"""The build, from the locked packages to the verification, with job types that use more AWS services."""
 
 import hashlib
 import shutil
@@ -67,7 +67,7 @@ def project_with(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-def test_job_types_find_in_the_artifact_the_services_that_they_use(tmp_path: Path) -> None:
+def test_the_artifact_contains_the_services_that_job_types_use(tmp_path: Path) -> None:
     declared = f'AWS_SERVICES = ("sns",)\n{VARIABLE}'
     files = {"archive.py": ARCHIVE, "mail.py": MAIL, "declared.py": declared}
     artifact = tmp_path / "artifact"
@@ -78,7 +78,7 @@ def test_job_types_find_in_the_artifact_the_services_that_they_use(tmp_path: Pat
     assert (tried.stdout, tried.stderr) == ("UnknownServiceError\n", "")
 
 
-def test_a_build_with_a_service_that_cannot_be_read_ends_with_a_sentence(tmp_path: Path) -> None:
+def test_a_build_with_a_service_that_cannot_be_read_fails_with_a_sentence(tmp_path: Path) -> None:
     project = project_with(tmp_path / "project", {"any_service.py": VARIABLE})
     with pytest.raises(SystemExit, match=r"^job_types/any_service.py:6: the AWS service of `boto3.client\(service\)`"):
         build("WorkerFunction", tmp_path / "artifact", "here", project)

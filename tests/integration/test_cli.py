@@ -1,4 +1,4 @@
-"""The command line, given what nobody should give it: a sentence and a code of the table, never a traceback."""
+"""The command line with invalid input: a sentence and an exit code of the table, never a traceback."""
 
 import json
 import os
@@ -21,7 +21,7 @@ GOOD = '{"csv": "a\\n1\\n"}'
 SUBMIT = ("submit", "csv.profile", "--url", "http://127.0.0.1:1", "--payload")
 NOBODY = ("--url", "http://127.0.0.1:1")
 HOSTILE = "\udce9"
-"""A byte that is not UTF-8, as Python hands it over."""
+"""A byte that is not UTF-8, as Python passes it in arguments."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    """Code, stdout and stderr of a command."""
+    """Run a command; return its exit code, stdout and stderr."""
     done = CliRunner().invoke(main, arguments)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert "Traceback" not in done.stderr
@@ -47,14 +47,14 @@ def run(*arguments: str) -> tuple[int, str, str]:
         "[" * 500 + "]" * 500, "9" * 100_000, "'a'", '{"a": 1,}', "01", "1 2", '"\x01"',
     ],
 )  # fmt: skip
-def test_a_payload_that_is_no_json_is_invalid(folder: Path, payload: str) -> None:
+def test_a_payload_that_is_not_json_is_invalid(folder: Path, payload: str) -> None:
     assert run(*SUBMIT, payload)[0] == 5
 
 
 @pytest.mark.parametrize(
     "content", [b"\xe9", b"\x00\xff\xfe", b"", b'"\xed\xa0\x80"', b"\x1f\x8b\x08", b"x" * 7_000_000]
 )
-def test_a_file_that_is_no_json_in_utf_8_is_invalid(folder: Path, content: bytes) -> None:
+def test_a_file_that_is_not_json_in_utf_8_is_invalid(folder: Path, content: bytes) -> None:
     Path("payload").write_bytes(content)
     assert run("submit", "csv.profile", "--file", "payload", *NOBODY)[0] == 5
     assert run("invoke", "api", "--event", "payload", *("--endpoint-url", "http://127.0.0.1:1"))[0] == 5
@@ -67,16 +67,16 @@ def test_a_file_that_cannot_be_opened_is_a_usage_error(folder: Path, name: str) 
 
 
 @pytest.mark.parametrize("event", ["[]", "1", "null", '"x"', "true"])
-def test_an_event_that_is_no_object_is_invalid(folder: Path, event: str) -> None:
+def test_an_event_that_is_not_an_object_is_invalid(folder: Path, event: str) -> None:
     Path("event").write_text(event)
     assert run("invoke", "api", "--event", "event", *("--endpoint-url", "http://127.0.0.1:1"))[0] == 5
 
 
 def test_an_unknown_function_is_not_found(folder: Path) -> None:
     Path("event").write_text("{}")
-    code, _, told = run("invoke", "nope", "--event", "event", "--endpoint-url", "http://127.0.0.1:1")
+    code, _, stderr = run("invoke", "nope", "--event", "event", "--endpoint-url", "http://127.0.0.1:1")
     assert code == 3
-    assert "api, sweeper, worker" in told
+    assert "api, sweeper, worker" in stderr
 
 
 @pytest.mark.parametrize("key", ["", " ", "é", "a\nb", "\x7f", "k" * 256, " a", "a "])
@@ -85,7 +85,7 @@ def test_a_key_is_checked_by_the_apis_rule(folder: Path, key: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "é", "a\nb", "a b", "\x00", "a\r\nx: y"])
-def test_a_token_that_is_none_is_not_allowed(folder: Path, token: str) -> None:
+def test_an_invalid_token_is_not_allowed(folder: Path, token: str) -> None:
     assert run("list", "--token", token, *NOBODY)[0] == 6
 
 
@@ -119,14 +119,14 @@ def test_a_url_is_checked_before_it_is_used(folder: Path, url: str) -> None:
     "url",
     ["http://127.0.0.1:1", "http://127.0.0.1:1/", "http://[::1]:1/stage", "HTTP://localhost:1", "http://xn--a.test"],
 )
-def test_a_url_where_nothing_answers_is_told(folder: Path, url: str) -> None:
-    code, _, told = run("list", "--url", url)
+def test_a_url_that_does_not_respond_is_reported(folder: Path, url: str) -> None:
+    code, _, stderr = run("list", "--url", url)
     assert code == 1
-    assert "nothing responds" in told
+    assert "nothing responds" in stderr
 
 
 @pytest.mark.parametrize("email", ["", " ", "not an email", "é@example.com", "a@b", "a@b.c\nd", "a" * 300 + "@b.co"])
-def test_one_rule_for_addresses_wherever_they_are_given(folder: Path, email: str) -> None:
+def test_one_rule_applies_to_addresses_wherever_they_are_given(folder: Path, email: str) -> None:
     assert run("token", email)[0] == 5
     assert run("list", "--as", email, *NOBODY)[0] == 5
     assert run("users", "create", email, "--endpoint-url", "http://127.0.0.1:1")[0] == 5
@@ -153,15 +153,15 @@ def test_a_table_name_is_one(folder: Path, name: str) -> None:
         ("--database", "x:1", "--endpoint-url", "http://127.0.0.1:1"),
     ],
 )  # fmt: skip
-def test_where_the_stack_shall_listen_is_checked(folder: Path, options: tuple[str, ...]) -> None:
+def test_the_address_to_listen_on_is_checked(folder: Path, options: tuple[str, ...]) -> None:
     assert run("dev", *options)[0] == 2
 
 
 @pytest.mark.parametrize("host", ["nope.invalid", "192.0.2.1", "a" * 70 + ".test", "127.0.0.1:80", "::g"])
-def test_a_host_that_is_not_this_machines_is_told_in_a_sentence(folder: Path, host: str) -> None:
-    code, _, told = run("dev", "--port", "0", "--host", host)
+def test_a_host_that_is_not_local_is_refused_in_one_sentence(folder: Path, host: str) -> None:
+    code, _, stderr = run("dev", "--port", "0", "--host", host)
     assert code == 1
-    assert told.startswith("headrace: Cannot listen on")
+    assert stderr.startswith("headrace: Cannot listen on")
 
 
 @pytest.mark.parametrize(
@@ -188,16 +188,16 @@ def test_an_argument_that_is_not_utf_8_is_a_usage_error(folder: Path, arguments:
         ),
     ],
 )  # fmt: skip
-def test_a_note_of_a_stack_that_cannot_be_read_or_is_dead_counts_as_none(folder: Path, content: bytes) -> None:
+def test_a_state_file_that_is_unreadable_or_of_a_dead_stack_counts_as_missing(folder: Path, content: bytes) -> None:
     Path(".headrace").mkdir()
     Path(".headrace/stack.json").write_bytes(content)
     for arguments in (("list",), ("get", "x"), ("users", "create", "a@b.co")):
-        code, _, told = run(*arguments)
+        code, _, stderr = run(*arguments)
         assert code == 1
-        assert "no stack runs in this folder" in told
+        assert "no stack runs in this folder" in stderr
 
 
-def test_a_note_that_names_no_place_is_told(folder: Path) -> None:
+def test_a_state_file_without_an_address_is_reported(folder: Path) -> None:
     Path(".headrace").mkdir()
     for url in ("x", "http://[", "http://a b", "\\u0000", "http://é..b"):
         noted = {"url": url, "endpoint_url": url, "pid": os.getpid()}
@@ -209,25 +209,25 @@ def test_a_note_that_names_no_place_is_told(folder: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"x", b"\xff\x00", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
 )
-def test_a_key_file_that_is_none_is_told_with_its_path(folder: Path, content: bytes) -> None:
+def test_an_invalid_key_file_is_reported_with_its_path(folder: Path, content: bytes) -> None:
     Path(".headrace").mkdir()
     Path(".headrace/token-key.pem").write_bytes(content)
     for arguments in (("token", "a@b.co"), ("list", *NOBODY)):
-        code, _, told = run(*arguments)
+        code, _, stderr = run(*arguments)
         assert code == 1
-        assert "token-key.pem is not what Headrace wrote; remove it" in told
+        assert "token-key.pem is not what Headrace wrote; remove it" in stderr
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 64, b"0" * 65, b"g" * 64])
-def test_a_cursor_key_that_is_none_is_told_with_its_path(folder: Path, content: bytes) -> None:
+def test_an_invalid_cursor_key_is_reported_with_its_path(folder: Path, content: bytes) -> None:
     Path(".headrace").mkdir()
     Path(".headrace/cursor-key").write_bytes(content)
-    code, _, told = run("users", "create", "a@b.co", "--endpoint-url", "http://127.0.0.1:1")
+    code, _, stderr = run("users", "create", "a@b.co", "--endpoint-url", "http://127.0.0.1:1")
     assert code == 1
-    assert "cursor-key is not what Headrace wrote; remove it" in told
+    assert "cursor-key is not what Headrace wrote; remove it" in stderr
 
 
-def test_a_folder_or_file_of_another_kind_is_told(folder: Path) -> None:
+def test_a_folder_or_file_of_the_wrong_kind_is_reported(folder: Path) -> None:
     Path(".headrace").write_text("")
     for arguments in (("token", "a@b.co"), ("list", *NOBODY), ("doctor",), ("dev", "--port", "0")):
         assert run(*arguments)[0] == 1
@@ -236,7 +236,7 @@ def test_a_folder_or_file_of_another_kind_is_told(folder: Path) -> None:
     assert run("token", "a@b.co")[0] == 1
 
 
-def test_a_private_file_is_its_owners_alone_and_whole(folder: Path) -> None:
+def test_a_private_file_is_complete_and_readable_only_by_its_owner(folder: Path) -> None:
     assert run("token", "a@b.co")[0] == 0
     assert [path.name for path in Path(".headrace").iterdir() if path.is_file()] == ["token-key.pem"]
     assert stat.S_IMODE(Path(".headrace/token-key.pem").stat().st_mode) == 0o600
@@ -255,19 +255,19 @@ JOB = {"id": "j", "type": "t", "status": "succeeded", "attempt": 1, "max_attempt
         (200, json.dumps(JOB | {"progress": {"fraction": "x"}}).encode()), (200, b" " * (MAX_RESPONSE_BYTES + 1)),
     ],
 )  # fmt: skip
-def test_what_answers_otherwise_than_headrace_is_told(folder: Path, status: int, body: bytes) -> None:
+def test_a_server_that_is_not_headrace_is_reported(folder: Path, status: int, body: bytes) -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(status=status, body=body, headers={"location": "http://127.0.0.1:1/"})
 
     with serving(answer) as url:
         for arguments in (("get", "x", "--json"), ("watch", "x"), ("submit", "t", "--payload", "{}", "--wait")):
-            code, stdout, told = run(*arguments, "--url", url, "--token", "x")
+            code, stdout, stderr = run(*arguments, "--url", url, "--token", "x")
             assert (code, stdout) == (1, ""), arguments
-            assert "does not respond like Headrace" in told
+            assert "does not respond like Headrace" in stderr
 
 
 @pytest.mark.parametrize("page", [{}, {"items": [{}]}, {"items": [{"id": 1}]}])
-def test_a_page_of_another_form_is_told(folder: Path, page: dict[str, object]) -> None:
+def test_a_page_of_another_form_is_reported(folder: Path, page: dict[str, object]) -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.json_response(page)
 
@@ -276,7 +276,7 @@ def test_a_page_of_another_form_is_told(folder: Path, page: dict[str, object]) -
         assert run("list", "--url", url, "--token", "x", "--json")[:2] == (1, "")
 
 
-def test_an_answer_that_is_no_http_is_told(folder: Path) -> None:
+def test_a_response_that_is_not_http_is_reported(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -305,7 +305,7 @@ def test_a_payload_is_sent_as_it_was_written(folder: Path) -> None:
     assert seen == [b'{"type": "t", "delay_seconds": 1.5, "payload": ' + written.encode() + b"}"] * 2
 
 
-def test_what_a_job_says_is_shown_whatever_it_holds(folder: Path) -> None:
+def test_any_text_of_a_job_can_be_shown(folder: Path) -> None:
     result = {"text": "é\u2028\x1b[31m\U0001f600", "number": 10**4000}
 
     async def answer(_request: web.Request) -> web.Response:

@@ -33,7 +33,7 @@ asyncio.run(main())
 """
 
 
-async def test_an_orderly_stop_keeps_the_jobs_and_a_fresh_start_forgets_them(tmp_path: Path, stack: Stack) -> None:
+async def test_a_clean_stop_keeps_the_jobs_and_a_fresh_start_deletes_them(tmp_path: Path, stack: Stack) -> None:
     state, job = tmp_path / "state", queued(id=new_id())
     for expected in ("nothing", "the job", "nothing"):
         async with embedded_database(state, tmp_path / "log") as database:
@@ -58,7 +58,7 @@ def test_it_listens_on_this_machine_only(ministack_url: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_it_ends_with_whoever_started_it(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_ends_with_its_parent_process(tmp_path: Path, number: signal.Signals) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path / "log")],
         stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},

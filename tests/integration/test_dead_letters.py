@@ -1,4 +1,4 @@
-"""Undecodable records, and the queue that gets them."""
+"""Undecodable records, and the on-failure queue that receives them."""
 
 import json
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ async def queue_url(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
         await client.delete_queue(QueueUrl=created["QueueUrl"])
 
 
-async def test_the_message_says_where_the_record_stands_and_not_what_it_holds(queue_url: str) -> None:
+async def test_the_message_has_the_records_position_and_not_its_contents(queue_url: str) -> None:
     assert await dead_letter(queue_url, (RECORD, NUMBERLESS), "invocation-1", FUNCTION, NOW) == ()
     async with aioboto3.Session().client("sqs") as client:
         received = await client.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
@@ -57,7 +57,7 @@ async def test_the_message_says_where_the_record_stands_and_not_what_it_holds(qu
     }
 
 
-async def test_what_cannot_be_sent_is_handed_back(queue_url: str) -> None:
+async def test_messages_that_cannot_be_sent_are_handed_back(queue_url: str) -> None:
     missing = queue_url + "-that-is-not-there"
     assert await dead_letter(missing, (RECORD, NUMBERLESS), "invocation-1", FUNCTION, NOW) == (RECORD.sequence_number,)
 
@@ -66,5 +66,5 @@ async def test_without_a_queue_everything_is_handed_back() -> None:
     assert await dead_letter("", (RECORD, NUMBERLESS), "invocation-1", FUNCTION, NOW) == (RECORD.sequence_number,)
 
 
-async def test_nothing_is_asked_of_a_queue_when_all_could_be_read() -> None:
+async def test_the_queue_is_not_called_when_every_record_was_decoded() -> None:
     assert await dead_letter("http://127.0.0.1:1/never", (), "invocation-1", FUNCTION, NOW) == ()

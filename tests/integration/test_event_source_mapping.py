@@ -1,4 +1,4 @@
-"""The stream of a real table, brought to a function."""
+"""The event source mapping between the stream of a real table and a function."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.conftest import new_id
 
 
 class Function:
-    """Notes what it is invoked with."""
+    """Records the events that it is invoked with."""
 
     def __init__(self) -> None:
         self.batches: list[list[dict[str, JsonValue]]] = []
@@ -45,13 +45,13 @@ class Function:
         return Returned(payload=None)
 
     def values(self) -> list[tuple[str, int]]:
-        """(id, n) of every record, in the order in which they came."""
+        """(id, n) of every record, in order of delivery."""
         images = [record["dynamodb"]["NewImage"] for batch in self.batches for record in batch]  # type: ignore[index,call-overload]
         return [(str(image["id"]["S"]), int(str(image["n"]["N"]))) for image in images]  # type: ignore[index,call-overload]
 
 
 class Setup:
-    """A table of its own, a function and the pump between them."""
+    """A new table, a function, and the event source mapping between them."""
 
     def __init__(self, client: LazyClient, table: str, function: Function, pump: StreamPump, on_failure: Path) -> None:
         self.reads = 0
@@ -96,7 +96,7 @@ async def pumping(client: LazyClient, url: str, tmp_path: Path, **settings: obje
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_each_items_changes_come_in_order_and_items_side_by_side(
+async def test_changes_of_one_item_are_delivered_in_order_and_items_in_parallel(
     ministack_client: LazyClient, ministack_url: str, tmp_path: Path
 ) -> None:
     async with pumping(ministack_client, ministack_url, tmp_path, batch_size=3, parallelization_factor=4) as setup:
@@ -112,7 +112,7 @@ async def test_each_items_changes_come_in_order_and_items_side_by_side(
         assert 2 <= setup.function.most_running <= 4
 
 
-async def test_what_the_filter_stops_never_arrives(
+async def test_a_filtered_record_is_never_delivered(
     ministack_client: LazyClient, ministack_url: str, tmp_path: Path
 ) -> None:
     patterns = [{"dynamodb": {"NewImage": {"status": {"S": ["queued"]}}}}]

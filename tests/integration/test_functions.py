@@ -1,4 +1,4 @@
-"""Functions in processes of their own, under Lambda's Runtime API."""
+"""Functions in their own processes, under Lambda's Runtime API."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ async def payload(pool: FunctionPool | Environment, event: JsonValue) -> dict[st
 
 
 @pytest.mark.parametrize("command", [BOOTSTRAP, AWSLAMBDARIC], ids=["ours", "awslambdaric"])
-async def test_an_event_goes_in_and_an_answer_comes_out(tmp_path: Path, command: tuple[str, ...]) -> None:
+async def test_an_event_is_handled_and_its_response_printed(tmp_path: Path, command: tuple[str, ...]) -> None:
     function = a_function()
     environment = Environment(function, environment_of(function, {}), tmp_path / "log")
     await environment.start(command)
@@ -73,7 +73,7 @@ async def test_more_environments_start_while_others_are_busy_up_to_the_limit(poo
     assert [isinstance(result, FunctionFailed) for result in results] == [True, True, False]
 
 
-async def test_what_overruns_is_stopped_and_replaced(pool: FunctionPool) -> None:
+async def test_a_function_that_exceeds_its_timeout_is_stopped_and_replaced(pool: FunctionPool) -> None:
     first = await payload(pool, {})
     late = await pool.invoke({"do": "sleep"})
     assert isinstance(late, FunctionFailed)
@@ -83,17 +83,19 @@ async def test_what_overruns_is_stopped_and_replaced(pool: FunctionPool) -> None
         os.kill(int(str(first["pid"])), 0)
 
 
-@pytest.mark.parametrize(("do", "told"), [("exit", "code 3"), ("kill", "signal 9")])
-async def test_a_process_that_ends_fails_its_invocation_and_is_replaced(pool: FunctionPool, do: str, told: str) -> None:
+@pytest.mark.parametrize(("do", "expected"), [("exit", "code 3"), ("kill", "signal 9")])
+async def test_a_process_that_ends_fails_its_invocation_and_is_replaced(
+    pool: FunctionPool, do: str, expected: str
+) -> None:
     crashed = await pool.invoke({"do": do})
     assert isinstance(crashed, FunctionFailed)
     assert crashed.error_type == "Runtime.ExitError"
-    assert told in crashed.message
+    assert expected in crashed.message
     assert (await payload(pool, {}))["invocations"] == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-async def test_what_passes_the_functions_memory_is_ended_and_replaced(pool: FunctionPool) -> None:
+async def test_an_environment_that_exceeds_its_memory_is_ended_and_replaced(pool: FunctionPool) -> None:
     greedy = await pool.invoke({"do": "devour"})
     assert isinstance(greedy, FunctionFailed)
     assert greedy.error_type == "Runtime.OutOfMemory"
@@ -108,7 +110,7 @@ async def test_an_idle_environment_that_was_killed_is_replaced(pool: FunctionPoo
     assert (await payload(pool, {}))["pid"] != first["pid"]
 
 
-async def test_an_invocation_ends_when_it_is_cancelled_even_as_its_answer_arrives(tmp_path: Path) -> None:
+async def test_an_invocation_ends_when_it_is_cancelled_even_as_its_response_arrives(tmp_path: Path) -> None:
     function = a_function()
     environment = Environment(function, environment_of(function, {}), tmp_path / "log")
     await environment.start()
@@ -135,7 +137,7 @@ async def test_an_environment_that_ended_leaves_nothing_waiting(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("sign", "times"), [("x", 6_400_000), ("é", 3_200_000), ("x", 40_000_000)])
-async def test_an_answer_over_6_mb_fails_its_invocation_and_the_environment_stays(
+async def test_a_response_over_6_mb_fails_its_invocation_and_the_environment_stays(
     tmp_path: Path, sign: str, times: int
 ) -> None:
     # 40 MB of text, its JSON and that JSON's bytes do not fit into 128 MB: the memory limit would end it first.
@@ -153,32 +155,32 @@ async def test_an_answer_over_6_mb_fails_its_invocation_and_the_environment_stay
 
 
 @pytest.mark.parametrize(("sign", "times"), [("x", 6_200_000), ("é", 3_100_000)])
-async def test_an_answer_below_6_mb_in_utf_8_arrives(pool: FunctionPool, sign: str, times: int) -> None:
+async def test_a_response_below_6_mb_in_utf_8_arrives(pool: FunctionPool, sign: str, times: int) -> None:
     answer = await payload(pool, {"do": "answer", "sign": sign, "times": str(times)})
     assert len(str(answer["text"])) == times
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "expected"),
     [
         ({"do": "answer", "sign": "\ud800", "times": "1"}, "UnicodeEncodeError"),
         ({"do": "set"}, "TypeError"),
         ({"do": "unspeakable"}, "UnspeakableError"),
     ],
 )
-async def test_an_answer_that_cannot_be_written_fails_its_invocation_alone(
-    pool: FunctionPool, event: JsonValue, told: str
+async def test_a_response_that_cannot_be_written_fails_only_its_invocation(
+    pool: FunctionPool, event: JsonValue, expected: str
 ) -> None:
     first = await payload(pool, {})
     failed = await pool.invoke(event)
     assert isinstance(failed, FunctionFailed)
-    assert failed.error_type == told
+    assert failed.error_type == expected
     assert (await payload(pool, {}))["pid"] == first["pid"]
 
 
 @pytest.mark.parametrize("posted", ["", "no JSON", "[" * 100_000, "\udcff"])
 @pytest.mark.parametrize("end", ["response", "error"])
-async def test_whatever_a_runtime_posts_ends_the_invocation(tmp_path: Path, posted: str, end: str) -> None:
+async def test_any_response_of_a_runtime_ends_the_invocation(tmp_path: Path, posted: str, end: str) -> None:
     function = a_function()
     environment = Environment(function, environment_of(function, {}), tmp_path / "log")
     script = (
@@ -196,14 +198,14 @@ async def test_whatever_a_runtime_posts_ends_the_invocation(tmp_path: Path, post
         await environment.stop()
 
 
-async def test_an_event_that_cannot_be_sent_costs_no_place_in_the_pool(pool: FunctionPool) -> None:
+async def test_an_event_that_cannot_be_sent_leaves_the_pool_unchanged(pool: FunctionPool) -> None:
     for _ in range(3):
         with pytest.raises(TypeError):
             await pool.invoke({"do": b"bytes"})  # type: ignore[dict-item]
     assert (await payload(pool, {}))["invocations"] == 1
 
 
-async def test_a_function_sees_nothing_of_this_shell(pool: FunctionPool) -> None:
+async def test_a_function_does_not_inherit_the_environment_of_the_shell(pool: FunctionPool) -> None:
     os.environ["HEADRACE_TEST_SECRET"] = "hunter2"
     assert (await payload(pool, {}))["secret"] is None
 
@@ -214,15 +216,15 @@ async def test_what_a_function_prints_is_in_its_log(pool: FunctionPool, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("handler", "told"),
+    ("handler", "expected"),
     [
         ("tests.integration.nothing.handler", "ModuleNotFoundError"),
         ("tests.integration.functions_of_tests.x", "AttributeError"),
     ],
 )
-async def test_a_function_that_cannot_start_says_why(tmp_path: Path, handler: str, told: str) -> None:
+async def test_a_function_that_cannot_start_says_why(tmp_path: Path, handler: str, expected: str) -> None:
     pool = FunctionPool(a_function(handler), {}, tmp_path / "log", max_concurrency=1)
-    with pytest.raises(StackError, match=told):
+    with pytest.raises(StackError, match=expected):
         await pool.warm_up()
     failed = await pool.invoke({})
     assert isinstance(failed, FunctionFailed)

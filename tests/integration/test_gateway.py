@@ -1,4 +1,4 @@
-"""The gateway on a real socket, in front of a function that notes its events."""
+"""The gateway on a real socket, in front of a function that records its events."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ JSON = b"content-type: application/json\r\n"
 
 
 class Function:
-    """Notes its events, and answers as a test wants."""
+    """Records its events, and returns the response that a test sets."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, JsonValue]] = []
@@ -43,7 +43,7 @@ class Function:
 
 
 class Reply:
-    """What came back over the wire."""
+    """The bytes of a response."""
 
     def __init__(self, raw: bytes) -> None:
         head, _, self.body = raw.partition(b"\r\n\r\n")
@@ -121,7 +121,7 @@ async def test_headers_are_joined_and_cookies_apart(served: Served) -> None:
     assert served.event()["cookies"] == ["a=1", 'b="x y"', "c=2"]
 
 
-async def test_what_the_gateway_knows_of_the_connection_is_not_the_clients_to_say(served: Served) -> None:
+async def test_headers_of_a_client_do_not_override_the_gateways_view_of_the_connection(served: Served) -> None:
     await served.call(b"/open/x", b"X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: gopher\r\nX-Forwarded-Port: 1\r\n")
     headers = served.event()["headers"]
     assert isinstance(headers, dict)
@@ -149,7 +149,7 @@ async def test_the_body_is_text_only_under_a_text_type(served: Served, headers: 
     assert event["body"] == ('{"a": "é"}' if is_text else "eyJhIjogIsOpIn0=")
 
 
-async def test_a_compressed_body_is_passed_on_as_it_came(served: Served) -> None:
+async def test_a_compressed_body_is_passed_on_unchanged(served: Served) -> None:
     packed = gzip.compress(b"{}", mtime=0)
     await served.call(b"/open/x", JSON + b"Content-Encoding: gzip\r\n", packed)
     event = served.event()
@@ -159,7 +159,7 @@ async def test_a_compressed_body_is_passed_on_as_it_came(served: Served) -> None
     assert event["headers"]["content-encoding"] == "gzip"
 
 
-async def test_a_body_that_is_no_utf_8_arrives_unharmed(served: Served) -> None:
+async def test_a_body_that_is_not_utf_8_arrives_unchanged(served: Served) -> None:
     await served.call(b"/open/x", JSON, b"\xff")
     assert (served.event()["isBase64Encoded"], served.event()["body"]) == (True, "/w==")
 
@@ -211,7 +211,7 @@ async def test_a_chunk_that_breaks_later_is_400(served: Served, capfd: pytest.Ca
     assert capfd.readouterr().err == ""
 
 
-async def test_a_client_that_leaves_in_its_body_is_no_error_of_ours(
+async def test_a_client_that_disconnects_during_its_body_causes_no_server_error(
     served: Served, capfd: pytest.CaptureFixture[str]
 ) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -236,7 +236,7 @@ async def test_a_body_beyond_lambdas_or_the_gateways_limit_is_413(served: Served
     assert (await served.call(b"/open/x", JSON, b"x" * size)).status == status
 
 
-async def test_an_interim_answer_is_given_to_who_expects_one(served: Served) -> None:
+async def test_an_interim_response_is_sent_to_clients_that_expect_one(served: Served) -> None:
     reply = await served.call(b"/open/x", JSON + b"Expect: 100-continue\r\n", b"{}")
     assert reply.status == 100
     assert b"HTTP/1.1 200 OK" in reply.body
@@ -265,7 +265,7 @@ async def test_the_most_specific_route_is_taken(served: Served) -> None:
 
 
 @pytest.mark.parametrize("scheme", [b"Bearer ", b"bearer ", b"BEARER   ", b""])
-async def test_a_token_stands_behind_bearer_or_alone(served: Served, scheme: bytes) -> None:
+async def test_a_token_may_follow_bearer_or_be_sent_alone(served: Served, scheme: bytes) -> None:
     reply = await served.call(b"/v1/x", b"Authorization: " + scheme + served.token() + b"\r\n")
     assert reply.status == 200
     context = served.event()["requestContext"]
@@ -285,7 +285,7 @@ async def test_without_a_token_it_is_401(served: Served, headers: bytes) -> None
     assert reply.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_wrong_token_is_401_and_says_so(served: Served) -> None:
+async def test_a_wrong_token_is_401_with_a_reason(served: Served) -> None:
     token = served.token()
     for value in (b"Basic eDp5", b"Bearer x", b"Bearer " + token + b"x", b"Bearer\t" + token, b"Token " + token):
         reply = await served.call(b"/v1/x", b"Authorization: " + value + b"\r\n")
@@ -307,7 +307,7 @@ async def test_a_wrong_token_is_401_and_says_so(served: Served) -> None:
         Returned(payload={"statusCode": 200, "headers": {"a": "b\r\nc: d"}}),
     ],
 )
-async def test_a_function_that_fails_or_answers_badly_is_500(
+async def test_a_function_that_fails_or_returns_a_malformed_response_is_500(
     served: Served, result: Result, capfd: pytest.CaptureFixture[str]
 ) -> None:
     served.function.result = result
@@ -316,7 +316,7 @@ async def test_a_function_that_fails_or_answers_badly_is_500(
     assert "Traceback" not in capfd.readouterr().err
 
 
-async def test_an_answer_that_comes_too_late_is_503_and_the_function_goes_on(served: Served) -> None:
+async def test_a_late_response_is_503_and_the_function_continues(served: Served) -> None:
     served.function.seconds = 0.8
     reply = await served.call(b"/open/x")
     assert (reply.status, json.loads(reply.body)) == (503, {"message": "Service Unavailable"})
@@ -324,7 +324,7 @@ async def test_an_answer_that_comes_too_late_is_503_and_the_function_goes_on(ser
     assert (await served.call(b"/open/x")).status == 200
 
 
-async def test_a_fault_of_the_gateway_is_a_line_on_the_terminal(
+async def test_a_bug_of_the_gateway_is_one_line_on_the_terminal(
     served: Served, capfd: pytest.CaptureFixture[str]
 ) -> None:
     served.function.seconds = -1
@@ -336,6 +336,6 @@ async def test_a_fault_of_the_gateway_is_a_line_on_the_terminal(
     served.function.invoke = fail  # type: ignore[method-assign]
     reply = await served.call(b"/open/x")
     assert (reply.status, json.loads(reply.body)) == (500, {"message": "Internal Server Error"})
-    told = capfd.readouterr().err
-    assert "the gateway failed: ZeroDivisionError" in told
-    assert "Traceback" not in told
+    stderr = capfd.readouterr().err
+    assert "the gateway failed: ZeroDivisionError" in stderr
+    assert "Traceback" not in stderr

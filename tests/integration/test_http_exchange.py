@@ -1,4 +1,4 @@
-"""http.request against a server of bytes: what is sent, and answers that no library would accept."""
+"""http.request against a server of raw bytes: what is sent, and responses that no library would accept."""
 
 import asyncio
 import gzip
@@ -20,7 +20,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 class Server:
-    """Answers every connection with `answer`, in pieces, and keeps what it was sent."""
+    """Sends `answer` to every connection, in pieces, and keeps what it receives."""
 
     def __init__(self, answer: tuple[bytes, ...], after: str) -> None:
         self.answer = answer
@@ -64,7 +64,7 @@ async def deliver(server: Server, target: str = "/", **fields: object) -> Outcom
 
 
 async def answered(*answer: bytes, after: str = "close", **fields: object) -> HttpResponse:
-    """The result of one delivery, which is delivered, once, and fits where results are stored."""
+    """Return the result of one delivery; check that the request was sent once and that the result can be stored."""
     async with serving(*answer, after=after) as server:
         result = await deliver(server, "/", **fields)
     assert isinstance(result, HttpResponse), result
@@ -158,7 +158,7 @@ async def test_the_host_is_named_as_in_the_url() -> None:
         (b"Location: http://[::1/\r\nX-A: 1\r\n", "1"),
     ],
 )
-async def test_a_delivery_is_one_whatever_its_headers_hold(head: bytes, header: str) -> None:
+async def test_a_delivery_succeeds_whatever_the_headers_of_the_response_contain(head: bytes, header: str) -> None:
     result = await answered(OK, head, b"\r\n", b"hello")
     assert (result.status, result.body, result.headers["x-a"]) == (200, "hello", header)
 
@@ -167,7 +167,7 @@ async def test_a_delivery_is_one_whatever_its_headers_hold(head: bytes, header: 
     "line", [b"HTTP/1.1 200\r\n", b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 200 caf\xe9\r\n", b"HTTP/1.1 200 OK\n",
              b"HTTP/1.1 200 " + b"x" * 100_000 + b"\r\n", b"HTTP/2.0  200 \r\n"]
 )  # fmt: skip
-async def test_a_delivery_is_one_whatever_its_reason_phrase(line: bytes) -> None:
+async def test_a_delivery_succeeds_whatever_the_reason_phrase_of_the_response(line: bytes) -> None:
     result = await answered(line, b"A: b\r\n\r\n", b"hello")
     assert (result.status, result.body, result.headers) == (200, "hello", {"a": "b"})
 
@@ -205,7 +205,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
         (b"Content-Type: text/plain; charset=rot13\r\n\r\ncaf\xe9", "caf\ufffd", False),
     ],
 )  # fmt: skip
-async def test_a_body_is_read_as_far_as_it_comes(answer: bytes, body: str, truncated: bool) -> None:
+async def test_a_body_is_read_as_far_as_it_was_received(answer: bytes, body: str, truncated: bool) -> None:
     whole = await answered(OK + answer)
     assert (whole.body, whole.truncated) == (body, truncated)
     by_bytes = await answered(*[bytes([byte]) for byte in (OK + answer)[:400]], (OK + answer)[400:])
@@ -216,7 +216,7 @@ async def test_a_body_is_read_as_far_as_it_comes(answer: bytes, body: str, trunc
 @pytest.mark.parametrize(
     "answer", [b"", b"X-A", b"X-A: 1\r\n", b"Content-Length: 9\r\n\r\npart", CHUNKED + b"9\r\npart"]
 )
-async def test_an_answer_that_breaks_off_after_its_status_line_is_a_delivery(answer: bytes, after: str) -> None:
+async def test_a_response_that_breaks_off_after_its_status_line_is_a_delivery(answer: bytes, after: str) -> None:
     result = await answered(OK + answer, after=after, timeout_seconds=0.5 if after == "wait" else 10)
     assert result.truncated
     assert result.body == ("part" if answer.endswith(b"part") else "")
@@ -231,20 +231,20 @@ async def test_a_body_is_cut_in_bytes_of_the_stored_json(unit: bytes, head: byte
     assert MAX_BODY_BYTES - 6 < byte_length(to_json_text(result.body)) - 2 <= MAX_BODY_BYTES
 
 
-async def test_an_answer_of_everything_at_its_largest_fits() -> None:
+async def test_the_largest_possible_result_fits() -> None:
     headers = b"".join(b"N%d: " % number + b"\x01" * 4000 + b"\r\n" for number in range(60))
     result = await answered(OK + headers + b"\r\n", b"\x01" * 200_000)
     assert result.truncated
     assert result.headers_truncated
 
 
-async def test_a_bomb_is_inflated_up_to_the_limit() -> None:
+async def test_a_compression_bomb_is_inflated_only_up_to_the_limit() -> None:
     bomb = gzip.compress(b"\x00" * 50_000_000, mtime=0)
     result = await answered(OK, b"Content-Encoding: gzip\r\n\r\n", bomb)
     assert result.truncated
 
 
-async def test_headers_without_end_are_a_delivery_without_a_body() -> None:
+async def test_endless_headers_are_a_delivery_without_a_body() -> None:
     result = await answered(OK, *[b"N: " + b"x" * 10_000 + b"\r\n"] * 60, after="wait")
     assert result.headers_truncated
     assert result.truncated
@@ -252,13 +252,13 @@ async def test_headers_without_end_are_a_delivery_without_a_body() -> None:
 
 @pytest.mark.parametrize(("status", "method"), [(204, "GET"), (304, "GET"), (101, "GET"), (200, "HEAD"), (206, "HEAD")])
 @pytest.mark.parametrize("framing", [b"Content-Length: 5\r\n\r\n", CHUNKED, b"\r\n"])
-async def test_what_has_no_body_is_not_waited_for(status: int, method: str, framing: bytes) -> None:
+async def test_no_body_is_read_where_there_is_none(status: int, method: str, framing: bytes) -> None:
     line = b"HTTP/1.1 %d X\r\n" % status
     result = await answered(line + framing, after="wait", method=method, expect_status=[status], timeout_seconds=20)
     assert (result.status, result.body, result.truncated) == (status, "", False)
 
 
-async def test_interim_answers_are_passed_over() -> None:
+async def test_interim_responses_are_skipped() -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     result = await answered(b"HTTP/1.1 100 Continue\r\n\r\n", early, OK, b"A: b\r\n\r\nall")
     assert (result.status, result.headers, result.body) == (200, {"a": "b"}, "all")
@@ -268,7 +268,7 @@ async def test_interim_answers_are_passed_over() -> None:
     "answer", [b"", b"\r\n", b"HTTP/1.1 20", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x00" * 9,
                b"HTTP/1.1 100 Continue\r\n\r\n", b"x" * 500_000]
 )  # fmt: skip
-async def test_without_a_status_line_the_delivery_is_tried_again(answer: bytes) -> None:
+async def test_without_a_status_line_the_delivery_is_retried(answer: bytes) -> None:
     async with serving(answer) as server:
         result = await deliver(server)
     assert isinstance(result, Retry)
@@ -276,7 +276,7 @@ async def test_without_a_status_line_the_delivery_is_tried_again(answer: bytes) 
     assert len(server.requests) == 1, "once in one attempt"
 
 
-async def test_a_server_that_stays_silent_is_a_time_out() -> None:
+async def test_a_server_that_never_responds_is_a_timeout() -> None:
     async with serving(after="wait") as server:
         result = await deliver(server, timeout_seconds=0.1)
     assert isinstance(result, Retry)
@@ -284,7 +284,7 @@ async def test_a_server_that_stays_silent_is_a_time_out() -> None:
 
 
 @pytest.mark.parametrize("value", [b"17", b"\xff", b"Mon, 23 Nov 999999999999 03:00:30 GMT", b"9" * 9000])
-async def test_a_broken_answer_that_is_not_wanted_is_still_judged_by_its_status(value: bytes) -> None:
+async def test_a_broken_response_with_an_unexpected_status_is_judged_by_its_status(value: bytes) -> None:
     async with serving(
         b"HTTP/1.1 503 caf\xe9\r\nX: \xe9\r\nRetry-After: " + value + b"\r\nContent-Length: 9"
     ) as server:
@@ -293,7 +293,7 @@ async def test_a_broken_answer_that_is_not_wanted_is_still_judged_by_its_status(
     assert result.code == "http_503"
 
 
-async def test_an_answer_that_comes_before_the_request_is_read_counts() -> None:
+async def test_a_response_that_arrives_before_the_request_is_read_counts() -> None:
     async def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()

@@ -1,4 +1,4 @@
-"""http.request, against a real server on this machine."""
+"""http.request against a real server on this machine."""
 
 import asyncio
 import socket
@@ -102,7 +102,7 @@ async def test_a_response_that_is_not_text_does_not_fail_the_job(server: str) ->
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_what_may_pass_is_retried(server: str, status: int) -> None:
+async def test_a_temporary_failure_is_retried(server: str, status: int) -> None:
     answer = await deliver(f"{server}/status/{status}")
     assert isinstance(answer, Retry)
     assert (answer.code, answer.after) == (f"http_{status}", None)
@@ -115,7 +115,7 @@ async def test_retry_after_is_honoured(server: str) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 304, 400, 401, 404, 410])
-async def test_what_will_not_pass_is_a_permanent_failure(server: str, status: int) -> None:
+async def test_a_lasting_failure_is_permanent(server: str, status: int) -> None:
     answer = await deliver(f"{server}/status/{status}")
     assert isinstance(answer, Fail)
     assert answer.code == f"http_{status}"
@@ -133,7 +133,7 @@ async def test_a_redirect_is_not_followed(server: str) -> None:
     assert answer.headers["location"] == "http://169.254.169.254/"
 
 
-async def test_a_time_out_is_retried(server: str) -> None:
+async def test_a_timeout_is_retried(server: str) -> None:
     answer = await deliver(f"{server}/slow", timeout_seconds=0.2)
     assert isinstance(answer, Retry)
     assert answer.code == "timeout"
@@ -145,7 +145,7 @@ async def test_a_broken_connection_is_retried(server: str) -> None:
     assert answer.code == "connection"
 
 
-async def test_nobody_listening_is_retried() -> None:
+async def test_a_refused_connection_is_retried() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -153,7 +153,7 @@ async def test_nobody_listening_is_retried() -> None:
     assert isinstance(answer, Retry)
 
 
-async def test_a_name_that_is_nobodys_is_retried() -> None:
+async def test_a_host_name_without_an_address_is_retried() -> None:
     answer = await deliver("http://nobody.invalid/")
     assert isinstance(answer, Retry)
     assert answer.code == "dns"
@@ -165,7 +165,7 @@ async def test_a_name_that_is_nobodys_is_retried() -> None:
      "169.254.169.254", "100.64.0.1", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
      "[fe80::1]", "[fd00::1]", "[ff02::1]", "224.0.0.1", "255.255.255.255", "240.0.0.1"],
 )  # fmt: skip
-async def test_a_private_address_in_whatever_spelling_is_never_connected_to(server: str, host: str) -> None:
+async def test_a_private_address_in_any_spelling_is_never_connected_to(server: str, host: str) -> None:
     port = server.rsplit(":", 1)[1]
     answer = await deliver(f"http://{host}:{port}/echo", allowed="")
     assert isinstance(answer, Fail | Retry)
@@ -185,7 +185,7 @@ async def test_permitting_one_port_does_not_permit_another(server: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888"])
-def test_public_addresses_are_public(address: str) -> None:
+def test_known_public_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 

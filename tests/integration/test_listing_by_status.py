@@ -1,4 +1,4 @@
-"""What lists cost and how they end, on a database that counts as DynamoDB does: docs/decisions/013."""
+"""The cost and the pages of lists, on a database that charges as DynamoDB does: docs/decisions/013."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -28,7 +28,7 @@ BATCH = 25
 
 @pytest.fixture(scope="module")
 async def database(tmp_path_factory: pytest.TempPathFactory, stack: Stack) -> AsyncIterator[str]:
-    """One of its own: others' unfinished jobs would be in the wake index too."""
+    """A separate database: the unfinished jobs of other tests would be in the wake index too."""
     folder = tmp_path_factory.mktemp("listing")
     async with embedded_database(None, folder / "database.log") as embedded:
         client = LazyClient(embedded.url)
@@ -38,7 +38,7 @@ async def database(tmp_path_factory: pytest.TempPathFactory, stack: Stack) -> As
 
 
 async def stored(client: LazyClient, jobs: Iterator[Job]) -> None:
-    """Many jobs, as fast as the database takes them."""
+    """Store many jobs concurrently."""
     held = list(jobs)
     batches = iter([held[start : start + BATCH] for start in range(0, len(held), BATCH)])
 
@@ -51,7 +51,7 @@ async def stored(client: LazyClient, jobs: Iterator[Job]) -> None:
 
 
 def copies(job: Job, owner: str, number: int) -> Iterator[Job]:
-    """So many jobs like this one, a second apart."""
+    """Return copies of a job, created a second apart."""
     return (
         job.model_copy(update={"id": new_id(), "owner_id": owner, "created_at": job.created_at + n * SECOND})
         for n in range(number)
@@ -110,12 +110,12 @@ async def test_three_running_jobs_beside_ten_thousand_finished_are_one_page_of_f
 
 
 def one_entry_of_the_wake_index(params: dict[str, object], **_: object) -> dict[str, object]:
-    """As if one entry filled an answer of 1 MB."""
+    """Act as if one entry filled a response of 1 MB."""
     return {**params, "Limit": 1} if params["IndexName"] == "wake-index" else params
 
 
-async def test_a_wake_index_beyond_one_answer_is_done_without(database: str) -> None:
-    """Then the list walks along the owner's jobs, whose pages are bounded and have a cursor."""
+async def test_a_list_does_not_use_a_wake_index_larger_than_one_response(database: str) -> None:
+    """The list then reads the owner's jobs, in bounded pages with a cursor."""
     client, owner = LazyClient(database), new_id()
     await stored(client, copies(running(), owner, 3))
     await stored(client, copies(succeeded(), owner, 300))
@@ -136,7 +136,7 @@ async def test_a_wake_index_beyond_one_answer_is_done_without(database: str) -> 
     await client.close()
 
 
-async def test_rows_that_are_no_jobs_end_neither_the_list_nor_the_page(ministack_client: LazyClient) -> None:
+async def test_rows_that_are_not_jobs_end_neither_the_list_nor_the_page(ministack_client: LazyClient) -> None:
     client, owner, kind = await ministack_client(), new_id(), f"t{new_id()[:8]}"
     jobs = [
         make(now=NOW + n * SECOND, id=new_id(), owner_id=owner, type=kind)
@@ -167,7 +167,7 @@ async def test_rows_that_are_no_jobs_end_neither_the_list_nor_the_page(ministack
 
 
 async def test_failed_jobs_of_the_previous_version_are_on_the_same_list(ministack_client: LazyClient) -> None:
-    """It puts all failed jobs of a type into one partition."""
+    """The previous version puts all failed jobs of a type into one partition."""
     kind = f"t{new_id()[:8]}"
     jobs = [failed(now=NOW + n * SECOND, id=new_id(), type=kind) for n in range(9)]
     for place, job in enumerate(jobs):
@@ -189,14 +189,14 @@ async def test_failed_jobs_of_the_previous_version_are_on_the_same_list(ministac
 
 
 def test_the_previous_version_can_read_what_is_written_of_every_job() -> None:
-    """It takes any attribute for a field of the state, but for three, and refuses what it does not know."""
+    """The previous version treats all but three attributes as fields of the state, and refuses unknown ones."""
     skipped = {"write_id", "wake_shard", "failed_type"}
     for job in in_every_state():
         known = {*Job.model_fields, *type(job.state).model_fields} - {"state"}
         assert set(job_to_item(job, "w")) - skipped <= known, job.status
 
 
-async def test_a_cursor_of_the_previous_version_goes_on(ministack_client: LazyClient) -> None:
+async def test_a_cursor_of_the_previous_version_still_works(ministack_client: LazyClient) -> None:
     owner = new_id()
     jobs = [queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(3)]
     for job in jobs:

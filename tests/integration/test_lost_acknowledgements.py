@@ -1,4 +1,4 @@
-"""A write that was applied, and whose answer was lost, is sent again by the SDK: that is no conflict."""
+"""A write that was applied and whose response was lost is sent again by the SDK: this is not a conflict."""
 
 from collections.abc import AsyncIterator
 
@@ -31,7 +31,7 @@ async def through(
         await client.close()
 
 
-async def test_an_added_job_whose_answer_was_lost_is_added(database: str) -> None:
+async def test_an_added_job_whose_response_was_lost_is_added(database: str) -> None:
     job = queued(id=new_id())
     async for client, proxy in through(database, PUT):
         jobs = job_repository_on(client)
@@ -40,7 +40,7 @@ async def test_an_added_job_whose_answer_was_lost_is_added(database: str) -> Non
         assert await jobs.add(job, NOW) == JobExists(current=job), "a second submission is another matter"
 
 
-async def test_a_claim_whose_answer_was_lost_is_the_claimants(database: str) -> None:
+async def test_a_claim_whose_response_was_lost_belongs_to_its_author(database: str) -> None:
     job = queued(id=new_id())
     direct = LazyClient(database)
     await job_repository_on(direct).add(job, NOW)
@@ -53,7 +53,7 @@ async def test_a_claim_whose_answer_was_lost_is_the_claimants(database: str) -> 
         assert await jobs.replace(claim, job.version) == VersionConflict(job_id=job.id, current=claim)
 
 
-async def test_an_added_user_whose_answer_was_lost_is_added(database: str) -> None:
+async def test_an_added_user_whose_response_was_lost_is_added(database: str) -> None:
     user = UserFactory.build(id=new_id(), email=f"{new_id()}@example.com")
     async for client, proxy in through(database, TRANSACT):
         users = user_repository_on(client)
@@ -62,7 +62,7 @@ async def test_an_added_user_whose_answer_was_lost_is_added(database: str) -> No
         assert isinstance(await users.add(user.model_copy(update={"id": new_id()})), EmailTaken)
 
 
-async def test_a_changed_address_whose_answer_was_lost_is_changed(database: str) -> None:
+async def test_a_change_of_address_whose_response_was_lost_is_recognised(database: str) -> None:
     user = UserFactory.build(id=new_id(), email=f"{new_id()}@example.com")
     changed = changed_user(user, NOW, email=Email(f"{new_id()}@example.com"), name=None, role=None)
     async for client, proxy in through(database, "NoSuchOperation"):
@@ -89,10 +89,10 @@ async def test_a_change_of_address_that_is_cut_off_is_made_wholly_or_not_at_all(
     async for client, proxy in through(database, TRANSACT, losses=3, before=before):
         assert isinstance(await user_repository_on(client).replace(changed, user), StorageUnavailable)
         assert proxy.left == 0
-    standing, free = (user, changed) if before else (changed, user)
-    assert await users.get(user.id) == standing
-    rival = UserFactory.build(id=new_id(), email=standing.email)
-    assert await users.add(rival) == EmailTaken(email=standing.email), "the claim is not lost"
+    current, free = (user, changed) if before else (changed, user)
+    assert await users.get(user.id) == current
+    rival = UserFactory.build(id=new_id(), email=current.email)
+    assert await users.add(rival) == EmailTaken(email=current.email), "the claim is not lost"
     successor = UserFactory.build(id=new_id(), email=free.email)
     assert await users.add(successor) == successor, "nor doubled"
     await direct.close()

@@ -1,4 +1,4 @@
-"""Every sample event through its handler, on a database, as `sam local invoke` does it."""
+"""Every sample event is passed to its handler, on a database, as `sam local invoke` does."""
 
 import asyncio
 import importlib
@@ -25,7 +25,7 @@ SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/s
 
 
 class Lambda:
-    """The functions, in a thread with a loop of its own, as in an execution environment."""
+    """The functions, in a thread with its own event loop, as in an execution environment."""
 
     def __init__(self, url: str) -> None:
         self._thread = ThreadPoolExecutor(1)
@@ -53,7 +53,7 @@ def functions_on_ministack(ministack_client: LazyClient, ministack_url: str) -> 
 
 @pytest.fixture
 async def stored(ministack_client: LazyClient) -> Job:
-    """The sample's job and its owner, as they stand when the stream record is on its way."""
+    """Store the sample's job and its owner as they are when the stream delivers the record."""
     client = await ministack_client()
     users = user_repository_on(ministack_client)
     other = await users.get_by_email(Email(SAMPLE_EMAIL))
@@ -74,13 +74,13 @@ async def found(client: LazyClient) -> Job:
     return job
 
 
-def test_every_sample_is_tried_here() -> None:
+def test_every_sample_is_tested_here() -> None:
     tried = {"api_submit", "api_read", "worker_queued_insert", "worker_redriven_modify", "worker_ttl_removal",
              "worker_poison_record", "worker_mixed_batch", "sweeper_schedule_tick"}  # fmt: skip
     assert set(SAMPLES) == tried
 
 
-async def test_api_submit_and_read(functions_on_ministack: Lambda, stored: Job) -> None:
+async def test_the_api_submits_and_reads_a_job(functions_on_ministack: Lambda, stored: Job) -> None:
     accepted = functions_on_ministack.invoke("api_submit")
     assert accepted["statusCode"] == 202
     body = json.loads(str(accepted["body"]))
@@ -98,7 +98,7 @@ async def test_api_submit_and_read(functions_on_ministack: Lambda, stored: Job) 
         ("worker_mixed_batch", [{"itemIdentifier": "100000000000000000005"}]),
     ],
 )
-async def test_a_doorbell_runs_the_job_once(
+async def test_a_trigger_runs_the_job_once(
     functions_on_ministack: Lambda, ministack_client: LazyClient, stored: Job, sample: str, poison: list[JsonValue]
 ) -> None:
     assert functions_on_ministack.invoke(sample) == {"batchItemFailures": poison}
@@ -108,7 +108,7 @@ async def test_a_doorbell_runs_the_job_once(
     assert await found(ministack_client) == job
 
 
-async def test_a_removal_is_no_doorbell(
+async def test_a_removal_is_not_a_trigger(
     functions_on_ministack: Lambda, ministack_client: LazyClient, stored: Job
 ) -> None:
     assert functions_on_ministack.invoke("worker_ttl_removal") == {"batchItemFailures": []}
@@ -132,7 +132,7 @@ async def test_a_poison_record_is_logged_and_counted_without_its_values(
     assert any("UndecodableRecords" in line for line in lines)
 
 
-async def test_a_tick_sweeps(functions_on_ministack: Lambda, stored: Job) -> None:
+async def test_a_schedule_tick_starts_a_sweep(functions_on_ministack: Lambda, stored: Job) -> None:
     answer = functions_on_ministack.invoke("sweeper_schedule_tick")
     assert answer["complete"] is True
     assert answer["problems"] == 0

@@ -1,4 +1,4 @@
-"""A function starts with what template.yaml gives it, and says in one sentence what it misses."""
+"""A function starts with the variables of template.yaml, and names a missing one in one sentence."""
 
 import os
 import subprocess
@@ -58,8 +58,8 @@ def test_a_function_without_one_of_its_variables_names_it(stack: Stack, name: st
 
 
 @pytest.mark.parametrize(("level", "written"), [("WARNING", "['w']"), ("DEBUG", "['d', 'i', 'w']")])
-def test_the_logger_holds_to_its_level_whatever_lambdas_filter_says(level: str, written: str) -> None:
-    """Powertools takes the filter's level for its own, and the filter cannot stand above INFO."""
+def test_the_logger_keeps_its_level_whatever_lambdas_filter_says(level: str, written: str) -> None:
+    """Powertools uses the filter's level as its own, and the filter cannot be set above INFO."""
     code = (
         "import io, json; from aws_lambda_powertools import Logger; from functions.compose import held_to\n"
         f"out = io.StringIO(); logger = held_to(Logger(stream=out), {level!r})\n"

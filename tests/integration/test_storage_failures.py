@@ -1,4 +1,4 @@
-"""Whatever the network and the service do, a repository returns a result."""
+"""A repository returns a result whatever the network and the service do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -68,7 +68,7 @@ async def serving(answer: Answer) -> AsyncIterator[str]:
 
 
 async def every_answer(url: str) -> list[object]:
-    """What each method of both repositories answers."""
+    """Return the result of each method of both repositories."""
     client = LazyClient(url, IMPATIENT)
     jobs, users, lists = job_repository_on(client), user_repository_on(client), job_listing_on(client)
     job, user = queued(), UserFactory.build()
@@ -130,7 +130,7 @@ async def test_every_failure_is_a_result(answer: Answer, reason: str) -> None:
         assert each.reason == reason
 
 
-async def test_nobody_listening_is_a_result() -> None:
+async def test_a_refused_connection_is_a_result() -> None:
     for each in await every_answer(f"http://127.0.0.1:{free_port()}"):
         assert isinstance(each, StorageUnavailable)
         assert each.reason == "connection"

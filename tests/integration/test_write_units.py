@@ -1,4 +1,4 @@
-"""What a job costs, counted by a database that charges as DynamoDB does."""
+"""The write units of a job, measured on a database that charges as DynamoDB does."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -22,13 +22,13 @@ SECOND = timedelta(seconds=1)
 
 
 class Capacity(Protocol):
-    """A response's `ConsumedCapacity`."""
+    """The `ConsumedCapacity` of a response."""
 
     def __getitem__(self, name: str) -> float: ...
 
 
 class Meter:
-    """Asks for the capacity of every call, and notes it by operation."""
+    """Requests the capacity of every call, and records it by operation."""
 
     def __init__(self) -> None:
         self.units: list[tuple[str, float]] = []

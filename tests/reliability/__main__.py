@@ -167,9 +167,9 @@ repeats a run.
 The local stack with each function in its own processes (`tests/reliability/faults.py`):
 {FULL.jobs:,} jobs,
 submitted over HTTP by {CLIENTS} clients, each repeated with an idempotency key until it is accepted. A job's
-handler writes an effect to a ledger outside Headrace. Workers are killed (SIGKILL) and stopped (SIGSTOP) before the
-claim, after it, after the effect and after the outcome; those stopped beyond their lease resume when another worker has
-the job.
+handler writes an effect to a ledger outside Headrace. Workers are killed (SIGKILL) and stopped (SIGSTOP) before
+the claim, after it, after the effect and after the outcome; those stopped beyond their lease resume when another
+worker has the job.
 Between the functions and the database runs [microburst](https://github.com/pingedbrain/microburst), which
 throttles, delays and resets calls, and drops the responses of writes that were applied. Halfway the database is down
 for {OUTAGE_SECONDS} s and restarts without its stream, so that every waiting job has lost its trigger. The checker

@@ -1,4 +1,4 @@
-"""Tables that a deleted stack left can become a new stack's."""
+"""Tables that a deleted stack left behind can be adopted by a new stack."""
 
 from headrace.emulator.cloudformation import TEMPLATE, mapping, resolved
 from scripts.adopt import main, resources_to_import, template
@@ -24,7 +24,7 @@ def test_the_tables_are_imported_as_the_template_declares_them() -> None:
         assert "TableName" not in mapping(mapping(spec)["Properties"]), "CloudFormation takes it from the list"
 
 
-def test_the_tables_are_found_by_the_names_that_they_have() -> None:
+def test_the_tables_are_found_by_their_names() -> None:
     entries = [mapping(entry) for entry in resources_to_import(NAMES)]
     found = {str(entry["LogicalResourceId"]): entry["ResourceIdentifier"] for entry in entries}
     assert found == {name: {"TableName": table} for name, table in NAMES.items()}

@@ -38,7 +38,7 @@ def deployed(**parameters: str) -> Resources:
 
 
 def at(value: JsonValue, *path: str | int) -> JsonValue:
-    """What stands below `value` at `path`; None when nothing does."""
+    """Return the value at `path` below `value`, or None."""
     for step in path:
         if isinstance(value, dict):
             value = value.get(str(step))
@@ -94,7 +94,7 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
     }
 
 
-def test_the_worker_may_neither_scan_nor_delete_nor_search(resources: Resources) -> None:
+def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
     assert grants(resources, "WorkerRole") == {
         ("dynamodb:GetItem", JOBS),
         ("dynamodb:PutItem", JOBS),
@@ -125,7 +125,7 @@ def test_the_schedule_may_invoke_the_sweepers_alias(resources: Resources) -> Non
     assert grants(resources, "SweeperFunctionEveryMinuteRole") == {("lambda:InvokeFunction", "SweeperFunction")}
 
 
-def test_nobody_may_scan_and_nothing_is_granted_on_everything(resources: Resources) -> None:
+def test_no_role_may_scan_and_no_action_is_granted_on_every_resource(resources: Resources) -> None:
     text = json.dumps(of_type(resources, "AWS::IAM::Role"))
     assert "Scan" not in text
     assert '"Resource": "*"' not in text
@@ -188,7 +188,7 @@ def test_every_function_has_a_role_a_log_group_and_an_alias(resources: Resources
     assert (at(function, "Runtime"), at(function, "Architectures")) == ("python3.13", ["arm64"])
 
 
-def test_what_is_invoked_is_watched_while_it_is_deployed(resources: Resources, stack: Stack) -> None:
+def test_every_function_that_is_invoked_is_watched_while_it_is_deployed(resources: Resources, stack: Stack) -> None:
     assert stack.invoked >= {"ApiFunction", "WorkerFunction", "SweeperFunction"}
     for name in stack.invoked:
         watched = at(resources[f"{name}DeploymentGroup"], "Properties", "AlarmConfiguration", "Alarms")
@@ -271,7 +271,7 @@ def test_lambdas_own_filter_lets_through_what_the_logger_writes_and_never_drops_
         assert at(function, "Environment", "Variables", "POWERTOOLS_LOG_LEVEL") == level
 
 
-def test_a_failed_sweep_is_not_tried_again(resources: Resources) -> None:
+def test_a_failed_sweep_is_not_retried(resources: Resources) -> None:
     """Invoked through the alias: what is configured for another qualifier does not count."""
     invocation = the_only(resources, "AWS::Lambda::EventInvokeConfig")
     assert at(invocation, "Qualifier") == at(resources["SweeperFunctionAliaslive"], "Properties", "Name") == "live"
@@ -314,7 +314,7 @@ def test_a_deployment_is_watched_by_the_alarms_of_its_function_unless_they_are_t
     ("name", "dimensions"),
     [("FailedAttemptsAlarm", ["service"]), ("VersionFailedAttemptsAlarm", ["service", "version"])],
 )
-def test_the_share_of_failed_attempts_is_watched_from_ten_attempts_on(
+def test_the_percentage_of_failed_attempts_needs_ten_attempts(
     resources: Resources, name: str, dimensions: list[str]
 ) -> None:
     alarm = at(resources[name], "Properties")
@@ -330,7 +330,7 @@ def test_the_share_of_failed_attempts_is_watched_from_ten_attempts_on(
     assert at(deployed(FailedAttemptsPercent="0")[name], "Properties", "Threshold") == 101, "more than there is"
 
 
-def test_each_deployment_turns_the_alarm_to_the_version_that_it_publishes(resources: Resources) -> None:
+def test_each_deployment_points_the_alarm_at_the_version_that_it_publishes(resources: Resources) -> None:
     dimension = at(
         resources["VersionFailedAttemptsAlarm"], "Properties", "Metrics", 1, "MetricStat", "Metric", "Dimensions", 1
     )
@@ -338,7 +338,7 @@ def test_each_deployment_turns_the_alarm_to_the_version_that_it_publishes(resour
     assert dimension == {"Name": "version", "Value": f"{published}.Version"}
 
 
-def test_the_alarm_on_waiting_jobs_sees_each_examination_of_one(resources: Resources) -> None:
+def test_the_alarm_on_waiting_jobs_covers_every_examination(resources: Resources) -> None:
     """A job whose triggers are lost is examined at intervals that grow, by a sweep each minute."""
     job_types = load_job_types("job_types")
     longest = max(job_types.policy(name).timeout for name in job_types.names())
@@ -372,8 +372,8 @@ def test_an_issuer_without_https_is_refused(issuer: str) -> None:
         deployed(JwtIssuer=issuer)
 
 
-def test_what_replaces_itself_leaves_nothing_behind_but_versions(resources: Resources) -> None:
-    """A mapping or a schedule that stayed when another took its place would go on beside it."""
+def test_only_versions_are_retained_when_a_resource_is_replaced(resources: Resources) -> None:
+    """A mapping or a schedule that was retained after its replacement would keep running beside it."""
     kept = {at(spec, "Type") for spec in resources.values() if at(spec, "UpdateReplacePolicy") == "Retain"}
     assert kept == {
         "AWS::DynamoDB::Table", "AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Lambda::Alias",
@@ -381,7 +381,7 @@ def test_what_replaces_itself_leaves_nothing_behind_but_versions(resources: Reso
     }  # fmt: skip
 
 
-def test_a_restored_table_brings_its_own_stream(resources: Resources) -> None:
+def test_the_stream_of_a_restored_table_can_be_given(resources: Resources) -> None:
     arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/jobs/stream/2026-11-26T00:00:00.000"
     assert at(the_only(resources, "AWS::Lambda::EventSourceMapping"), "EventSourceArn") == "JobsTable.StreamArn"
     restored = deployed(JobsStreamArn=arn)
@@ -389,7 +389,7 @@ def test_a_restored_table_brings_its_own_stream(resources: Resources) -> None:
 
 
 def test_no_resource_waits_for_itself() -> None:
-    """CloudFormation refuses circles; cfn-lint does not follow the references of an UpdatePolicy."""
+    """CloudFormation refuses circular dependencies; cfn-lint does not follow the references of an UpdatePolicy."""
     template = translated(TEMPLATE, PARAMETERS, "s3://bucket/code")
     resources = mapping(template["Resources"])
     waits = {name: named_in(spec, frozenset(resources)) - {name} for name, spec in resources.items()}

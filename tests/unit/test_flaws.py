@@ -1,4 +1,4 @@
-"""What is wrong with a document, whatever its model's validators raised."""
+"""Errors of a document, whatever its model's validators raise."""
 
 from typing import Annotated
 
@@ -26,14 +26,14 @@ def _refuse(word: str) -> str:
 
 
 class Words(BaseModel):
-    """Words that are all refused."""
+    """Strings that are all refused."""
 
     words: list[Annotated[str, AfterValidator(_refuse)]]
 
 
 @pytest.mark.parametrize("word", ["surrogate", "unspeakable", "odd"])
 @pytest.mark.parametrize("count", [1, 5000])
-def test_there_is_always_something_to_say(word: str, count: int) -> None:
+def test_an_error_message_is_never_empty(word: str, count: int) -> None:
     read = read_document(Words, to_json_text({"words": [word] * count}))
     assert isinstance(read, Flaws)
     assert 1 <= len(read.first) <= 20

@@ -1,4 +1,4 @@
-"""What is generated is committed as it would be generated now."""
+"""The committed generated files are up to date."""
 
 import pytest
 
@@ -13,6 +13,6 @@ def test_a_generated_file_is_current(path: str) -> None:
     assert (ROOT / path).read_text() == GENERATED[path], "run `make docs`"
 
 
-def test_no_sample_is_left_over() -> None:
+def test_every_sample_is_a_generated_one() -> None:
     kept = {f"events/samples/{path.name}" for path in (ROOT / "events/samples").glob("*.json")}
     assert kept <= set(GENERATED)

@@ -1,4 +1,4 @@
-"""What the build keeps is found by reading the code, and what cannot be read is told with file and line."""
+"""The build finds what to keep by reading the code, and reports what it cannot read with file and line."""
 
 import sys
 from pathlib import Path
@@ -65,29 +65,29 @@ def test_the_service_of_a_client_is_found(source: str, expected: tuple[str, str,
         "boto3.client(service_name=NAME)",
     ],
 )  # fmt: skip
-def test_a_service_that_cannot_be_read_is_told_with_its_place_and_the_way_out(call: str) -> None:
+def test_a_service_that_cannot_be_read_is_reported_with_its_place_and_the_solution(call: str) -> None:
     (problem,) = reading(f"import boto3\n\n{call}\n").problems
     assert problem.startswith("job_types/archive.py:3: ")
     assert 'AWS_SERVICES = ("s3",)' in problem
 
 
-def test_a_declaration_that_cannot_be_read_is_told_too() -> None:
+def test_a_declaration_that_cannot_be_read_is_reported_too() -> None:
     for value in ("names()", "(NAME,)", '"s3"'):
         (problem,) = reading(f"import boto3\nAWS_SERVICES = {value}\nboto3.client(X)").problems
         assert problem.startswith("job_types/archive.py:2: AWS_SERVICES must be a tuple of literal names")
 
 
-def test_a_file_that_is_not_python_is_told_with_its_place() -> None:
+def test_a_file_that_is_not_python_is_reported_with_its_path() -> None:
     assert reading("x = 1\ndef run(:\n").problems == (
         "job_types/archive.py:2 is not Python that can be read: invalid syntax",
     )  # fmt: skip
 
 
-def test_a_client_of_something_else_is_no_service() -> None:
+def test_a_client_of_another_library_is_not_an_aws_service() -> None:
     assert services("import httpx\nhttpx.client(URL)\nself.client()\nfactory.resource(request)") == set()
 
 
-def test_an_import_only_for_type_checking_is_none() -> None:
+def test_an_import_only_for_type_checking_is_ignored() -> None:
     source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n  from types_aiobotocore_s3 import S3Client"
     assert [each.module for each in reading(source).imports] == ["typing"]
 
@@ -105,8 +105,8 @@ def test_imports_in_functions_are_found_and_those_that_may_fail_are_known() -> N
     ]
 
 
-def test_what_a_job_type_imports_leads_on_to_what_that_imports(tmp_path: Path) -> None:
-    """Through a package of the deployment, lazily, to a part of a known one that is removed by default."""
+def test_imports_of_a_job_type_are_followed(tmp_path: Path) -> None:
+    """A lazy import through a package of the deployment to a part of a known package that is removed by default."""
     needs = needs_of(
         tmp_path,
         {
@@ -136,7 +136,7 @@ def test_services_that_an_added_package_uses_are_found_but_not_those_of_the_sdk(
     assert (needs.services, needs.problems) == (frozenset({"s3"}), ())
 
 
-def test_s3_brings_what_its_clients_import_when_they_are_made(tmp_path: Path) -> None:
+def test_s3_includes_the_late_imports_of_its_clients(tmp_path: Path) -> None:
     needs = needs_of(
         tmp_path,
         {
@@ -152,20 +152,20 @@ def test_s3_brings_what_its_clients_import_when_they_are_made(tmp_path: Path) ->
     assert Path("s3transfer/manager.py") in needs.files
 
 
-def test_a_package_that_only_this_machine_has_is_told(tmp_path: Path) -> None:
+def test_a_package_that_only_this_machine_has_is_reported(tmp_path: Path) -> None:
     needs = needs_of(tmp_path, {"job_types/thumbnail.py": "import csv\n\ndef run():\n    import PIL.Image\n"})
     (problem,) = needs.problems
     assert problem.startswith("job_types/thumbnail.py:4 imports PIL.Image, which no package of the artifact has")
 
 
-def test_a_service_that_does_not_exist_is_told(tmp_path: Path) -> None:
+def test_a_service_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     needs = needs_of(tmp_path, {"job_types/a.py": 'import boto3\nboto3.client("dynamo")', "boto3/__init__.py": ""})
     assert needs.problems == (
         "job_types/a.py:2: botocore knows no AWS service named 'dynamo'; is it dynamodb?",
     )  # fmt: skip
 
 
-# ---- the proof ----
+# ---- the verification ----
 
 
 def proof_of(folder: Path, stack: Stack, files: dict[str, str]) -> tuple[str, ...]:
@@ -175,8 +175,8 @@ def proof_of(folder: Path, stack: Stack, files: dict[str, str]) -> tuple[str, ..
     return prove(stack.functions["WorkerFunction"], folder, needs, Machine(sys.executable, "here", foreign=False))
 
 
-def test_an_artifact_that_starts_is_proven(tmp_path: Path, stack: Stack) -> None:
-    """It sees the template's environment, and what it prints is no answer."""
+def test_an_artifact_that_starts_is_verified(tmp_path: Path, stack: Stack) -> None:
+    """The check runs with the template's environment and ignores printed output."""
     handler = "import os\nos.environ['JOBS_TABLE']\nprint('hello')\ndef handler(): ..."
     assert proof_of(tmp_path, stack, {"functions/worker/handler.py": handler}) == ()
 
@@ -188,7 +188,7 @@ def test_a_job_type_that_cannot_be_imported_is_named(tmp_path: Path, stack: Stac
     )
 
 
-def test_what_refuses_at_start_refuses_in_the_build(tmp_path: Path, stack: Stack) -> None:
+def test_a_function_that_cannot_start_fails_the_build(tmp_path: Path, stack: Stack) -> None:
     files = {"functions/worker/handler.py": "raise ValueError('text.slow: a timeout of 84 s\\nis too long')"}
     assert proof_of(tmp_path, stack, files) == (
         (
@@ -198,7 +198,7 @@ def test_what_refuses_at_start_refuses_in_the_build(tmp_path: Path, stack: Stack
     )
 
 
-def test_an_import_that_a_job_type_does_later_is_tried(tmp_path: Path, stack: Stack) -> None:
+def test_a_late_import_of_a_job_type_is_tested(tmp_path: Path, stack: Stack) -> None:
     files = {"job_types/a.py": "def run():\n  from csv import absent", "sub/x.py": ""}
     assert proof_of(tmp_path, stack, files) == (
         (
@@ -208,7 +208,7 @@ def test_an_import_that_a_job_type_does_later_is_tried(tmp_path: Path, stack: St
     )
 
 
-def test_a_client_that_cannot_be_made_is_named(tmp_path: Path, stack: Stack) -> None:
+def test_a_client_that_cannot_be_created_is_named(tmp_path: Path, stack: Stack) -> None:
     sdk = "class Session:\n  def __init__(self, region_name): ...\n  def client(self, name): raise KeyError(name)"
     files = {"job_types/a.py": 'import boto3\ndef run():\n  boto3.client("s3")', "boto3/__init__.py": sdk}
     assert proof_of(tmp_path, stack, files) == (

@@ -1,7 +1,7 @@
-"""A changed parameter reaches the version that the alias `live` invokes, of each function that it concerns.
+"""A changed parameter reaches the version that the alias `live` invokes, for each function that uses it.
 
 SAM's hash of a function does not see the values of parameters, so a changed one alone would leave the alias at the old
-environment. What is compared is what AWS's own translator makes of template.yaml with one value and with another.
+environment. The tests compare the output of AWS's own translator for two values of a parameter.
 """
 
 import re
@@ -48,7 +48,7 @@ OTHER = {
     "DeletionProtection": "off",
     "AlarmEmail": "ops@example.com",
 }
-"""Of each parameter, a value that is not its default."""
+"""For each parameter, a value that is not its default."""
 CONCERNED = {
     "ConfigRevision": EVERY,
     "JobTypes": EVERY,
@@ -64,7 +64,7 @@ CONCERNED = {
 }
 """Which functions a parameter configures; the others configure none."""
 UNVERSIONED = {"ReservedConcurrentExecutions", "Tags"}
-"""Of the function, not of its versions."""
+"""Settings of the function, not of its versions."""
 BASE = {**PARAMETERS, "WorkerSubnetIds": "subnet-0a1b2c3d", "WorkerSecurityGroupIds": "sg-0a1b2c3d"}
 LONGEST = {
     "ConfigRevision": "r" * 12,
@@ -96,7 +96,7 @@ def resources_of(kind: str, parameters: Mapping[str, str]) -> dict[str, dict[str
 
 
 def versions(parameters: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Of each function, what CloudFormation goes by: the resource's name, and its description, which replaces it."""
+    """For each function, what makes CloudFormation replace the version: the resource's name and its description."""
     return {
         str(version["FunctionName"]): (name, str(version["Description"]))
         for name, version in resources_of("Version", parameters).items()
@@ -104,14 +104,14 @@ def versions(parameters: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 
 
 def configurations(parameters: Mapping[str, str]) -> dict[str, dict[str, JsonValue]]:
-    """Of each function, what Lambda freezes in a version."""
+    """For each function, the configuration that Lambda freezes in a version."""
     return {
         name: {key: value for key, value in function.items() if key not in UNVERSIONED}
         for name, function in resources_of("Function", parameters).items()
     }
 
 
-def test_every_parameter_is_tried() -> None:
+def test_every_parameter_is_tested() -> None:
     assert set(OTHER) == set(declared())
 
 
@@ -129,14 +129,14 @@ def variables_of(function: Mapping[str, JsonValue]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", OTHER)
-def test_a_parameter_publishes_a_version_of_exactly_the_functions_that_it_concerns(name: str) -> None:
+def test_a_parameter_publishes_a_version_of_exactly_the_functions_that_use_it(name: str) -> None:
     before, after = versions(BASE), versions({**BASE, name: OTHER[name]})
     assert {function for function in EVERY if before[function] != after[function]} == CONCERNED.get(name, set())
 
 
 @pytest.mark.parametrize("name", sorted(set(OTHER) - {"CursorKey"}))
 def test_a_version_is_published_if_and_only_if_the_configuration_has_changed(name: str) -> None:
-    """Lambda publishes none of an unchanged configuration, and CloudFormation takes that for a failure."""
+    """Lambda publishes no version of an unchanged configuration, which CloudFormation treats as a failure."""
     before, after = configurations(BASE), configurations({**BASE, name: OTHER[name]})
     assert {function for function in EVERY if before[function] != after[function]} == CONCERNED.get(name, set())
 
@@ -169,14 +169,14 @@ def test_a_parameter_that_a_description_carries_gets_no_longer(name: str) -> Non
 
 
 def test_old_versions_are_kept_for_a_rollback() -> None:
-    """Whether the hash gives the version another name, or another description replaces it under the same one."""
+    """Whether the version gets another name (by hash), or is replaced under the same name (by description)."""
     for spec in mapping(translated(TEMPLATE, PARAMETERS, "s3://bucket/code")["Resources"]).values():
         if mapping(spec)["Type"] == "AWS::Lambda::Version":
             assert mapping(spec)["DeletionPolicy"] == mapping(spec)["UpdateReplacePolicy"] == "Retain"
 
 
 def test_a_property_that_is_changed_in_the_template_publishes_a_version_as_well() -> None:
-    """The code's place is such a property."""
+    """The location of the code is such a property."""
 
     def hashes(code: str) -> set[str]:
         resources = mapping(translated(TEMPLATE, PARAMETERS, code)["Resources"])

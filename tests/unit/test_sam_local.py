@@ -1,4 +1,4 @@
-"""What `make sam-local` starts, it ends."""
+"""`make sam-local` ends every process that it starts."""
 
 import signal
 import sys
@@ -26,7 +26,7 @@ def test_a_server_that_was_started_in_the_background_of_a_shell_ends(tmp_path: P
         signal.signal(signal.SIGINT, before)
 
 
-def test_a_server_that_ended_at_once_is_told_of(tmp_path: Path) -> None:
+def test_a_server_that_ended_at_once_is_reported(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no such option')"]
     with pytest.raises(SystemExit, match="no such option"), serving(command, tmp_path / "log"):
         pass

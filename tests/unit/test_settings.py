@@ -1,4 +1,4 @@
-"""Each function gets what it reads, and no more; what is missing is named."""
+"""Each function gets exactly the variables that it reads; a missing one is named."""
 
 import importlib
 from collections.abc import Iterator, Mapping
@@ -13,11 +13,11 @@ from headrace.emulator.template import LambdaFunction, Stack
 from tests.conftest import FUNCTIONS, STACK, parts_on
 
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
-"""What the library reads by itself."""
+"""Variables that Powertools reads itself."""
 OF_EVERY_FUNCTION = set.intersection(*(set(each.environment) for each in STACK.functions.values()))
-"""What the template's Globals give, whether a function needs it or not."""
+"""Variables from the template's Globals, whether a function needs them or not."""
 OF_LAMBDA = {"AWS_SAM_LOCAL", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"}
-"""What the template does not give."""
+"""Variables that Lambda or the SAM CLI sets."""
 JOB_TYPES = load_job_types("job_types")
 OF_JOB_TYPES = {
     name for each in JOB_TYPES.names() if (job_type := JOB_TYPES.definition(each)) for name in job_type.settings
@@ -26,7 +26,7 @@ OF_JOB_TYPES = {
 
 
 class Recorded(Mapping[str, str]):
-    """An environment that notes what is read."""
+    """An environment that records which variables are read."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
@@ -103,13 +103,13 @@ def test_the_workers_time_limit_is_the_functions_own(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "-1", "nan", "inf", "1e99"])
-def test_a_number_of_seconds_that_is_none_is_named(stack: Stack, text: str) -> None:
+def test_an_invalid_number_of_seconds_is_named(stack: Stack, text: str) -> None:
     environment = {**stack.functions["ApiFunction"].environment, "LONGEST_WAIT_SECONDS": text}
     with pytest.raises(MissingSetting, match="LONGEST_WAIT_SECONDS must be a number of seconds"):
         read_api_settings(environment)
 
 
-def test_a_fraction_of_a_second_is_one(stack: Stack) -> None:
+def test_a_number_of_seconds_may_have_a_fraction(stack: Stack) -> None:
     """CloudFormation's numbers have fractions."""
     environment = {**stack.functions["ApiFunction"].environment, "LONGEST_WAIT_SECONDS": "2.5"}
     assert read_api_settings(environment).longest_wait == timedelta(seconds=2.5)

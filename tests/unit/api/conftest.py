@@ -106,7 +106,7 @@ class Api:
         query: Mapping[str, str] | None = None,
         request_id: str = "request-1",
     ) -> Answer:
-        """One request, as `who` (a user, or any claims; None is nobody)."""
+        """Send one request as `who` (a user, or any claims; None sends no claims)."""
         claims = {"email": who.email, "email_verified": "true"} if isinstance(who, User) else who
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         event = {

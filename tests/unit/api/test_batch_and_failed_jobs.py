@@ -29,7 +29,7 @@ def results(answer: Answer) -> list[dict[str, JsonValue]]:
     return [result for result in found if isinstance(result, dict)]
 
 
-def test_each_entry_of_a_batch_is_on_its_own_and_results_are_in_order(api: Api) -> None:
+def test_each_entry_of_a_batch_is_independent_and_results_are_in_order(api: Api) -> None:
     entries: list[JsonValue] = [
         CSV,
         CSV | {"type": "nope"},
@@ -40,14 +40,14 @@ def test_each_entry_of_a_batch_is_on_its_own_and_results_are_in_order(api: Api) 
         CSV | {"run_at": "2026-12-01T00:00:00Z", "delay_seconds": 1},
         CSV | {"payload": {"csv": "x" * 300_000}},
     ]
-    told = results(api.call("POST", "/v1/jobs/batch", {"jobs": entries}))
-    assert [result["status"] for result in told] == [202, 422, 422, 422, 422, 202, 422, 413]
-    codes = [result["problem"]["code"] if isinstance(result["problem"], dict) else None for result in told]
+    reported = results(api.call("POST", "/v1/jobs/batch", {"jobs": entries}))
+    assert [result["status"] for result in reported] == [202, 422, 422, 422, 422, 202, 422, 413]
+    codes = [result["problem"]["code"] if isinstance(result["problem"], dict) else None for result in reported]
     assert codes == [
         None, "unknown_job_type", "invalid_payload", "invalid_payload", "invalid_payload", None, "invalid_payload",
         "payload_too_large",
     ]  # fmt: skip
-    accepted = [result["job"] for result in told if isinstance(result["job"], dict)]
+    accepted = [result["job"] for result in reported if isinstance(result["job"], dict)]
     listed = api.call("GET", "/v1/jobs").json["items"]
     assert isinstance(listed, list)
     assert {job["id"] for job in accepted} == {job["id"] for job in listed if isinstance(job, dict)}
@@ -73,7 +73,7 @@ def test_a_batch_can_be_repeated_without_harm(api: Api) -> None:
     api.call("POST", "/v1/jobs/batch", body, headers={"idempotency-key": "\t"}).refused(422, "invalid_idempotency_key")
 
 
-async def test_a_batch_of_large_jobs_that_have_results_is_answered_within_lambdas_limit(
+async def test_the_response_to_a_batch_of_large_jobs_with_results_fits_lambdas_limit(
     users: FakeUserRepository,
 ) -> None:
     jobs = FakeJobRepository()
@@ -82,11 +82,11 @@ async def test_a_batch_of_large_jobs_that_have_results_is_answered_within_lambda
     first = results(api.call("POST", "/v1/jobs/batch", body, headers={"idempotency-key": "k"}))
     for result in first:
         assert isinstance(result["job"], dict)
-        standing = await jobs.get(str(result["job"]["id"]), NOW)
-        assert isinstance(standing, Job)
+        current = await jobs.get(str(result["job"]["id"]), NOW)
+        assert isinstance(current, Job)
         result_text = to_json_text({"text": "é" * 60_000})
         state = Succeeded(finished_at=NOW, result=result_text)
-        await jobs.replace(standing.model_copy(update={"state": state, "version": 2}), 1)
+        await jobs.replace(current.model_copy(update={"state": state, "version": 2}), 1)
     answer = api.call("POST", "/v1/jobs/batch", body, headers={"idempotency-key": "k"})
     assert len(json.dumps(answer.text)) < 6_000_000
     again = results(answer)
@@ -102,7 +102,7 @@ async def test_a_batch_of_large_jobs_that_have_results_is_answered_within_lambda
     }
 
 
-def test_a_batch_while_the_store_is_down_says_so_for_each(users: FakeUserRepository) -> None:
+def test_a_batch_while_the_store_is_down_reports_it_for_each_entry(users: FakeUserRepository) -> None:
     api = Api(FaultyJobRepository(FakeJobRepository(), on_add=lambda: OUTAGE), users)
     assert [result["status"] for result in results(api.call("POST", "/v1/jobs/batch", {"jobs": [CSV]}))] == [503]
 

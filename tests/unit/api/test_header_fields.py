@@ -1,4 +1,4 @@
-"""Headers that are lists, read as RFC 9110 and RFC 7240 have them."""
+"""Headers that are lists, parsed as RFC 9110 and RFC 7240 define them."""
 
 import time
 
@@ -30,7 +30,7 @@ def strong(*tags: str) -> tuple[EntityTag, ...]:
                                       '"a b"', '*, "1"', '"1", *', "**", "'1'", '"1"; x', '"\x7f"')),
     ],
 )  # fmt: skip
-def test_entity_tags(field: str, expected: object) -> None:
+def test_entity_tags_are_parsed(field: str, expected: object) -> None:
     assert entity_tags(field) == expected
 
 
@@ -57,7 +57,7 @@ def test_entity_tags(field: str, expected: object) -> None:
                                     "wait=\xff", "wait==1", "wait=1;=2")),
     ],
 )  # fmt: skip
-def test_preferences(field: str, expected: dict[str, str]) -> None:
+def test_preferences_are_parsed(field: str, expected: dict[str, str]) -> None:
     assert preferences(field) == expected
 
 
@@ -66,7 +66,7 @@ def test_preferences(field: str, expected: dict[str, str]) -> None:
     [("0", 0), ("20", 20), ("007", 7), ("9" * 5000, 10**9), ("0" * 5000, 0),
      *((text, None) for text in ("", "-1", "+1", "1.5", "1e3", " 1", "٣", "²", "x"))],
 )  # fmt: skip
-def test_seconds(text: str, expected: int | None) -> None:
+def test_a_number_of_seconds_is_read(text: str, expected: int | None) -> None:
     assert delta_seconds(text) == expected
 
 

@@ -57,7 +57,7 @@ def test_a_job_is_read_back(api: Api) -> None:
     assert (read.status, read.json, read.headers["etag"]) == (200, accepted.json, '"1"')
 
 
-def test_a_moment_is_answered_in_utc(api: Api) -> None:
+def test_a_time_is_returned_in_utc(api: Api) -> None:
     job = submit(api, run_at="2026-11-23T12:30:00+05:30").json
     assert (job["status"], job["run_at"]) == ("scheduled", "2026-11-23T07:00:00.000000Z")
 
@@ -67,13 +67,13 @@ def test_a_delay_schedules(api: Api) -> None:
 
 
 class Anything(BaseModel):
-    """A payload of any members."""
+    """A payload with arbitrary members."""
 
     model_config = ConfigDict(extra="allow")
 
 
 @pytest.mark.parametrize("number", ["12345678901234567890123456789", "0.1", "1e22", "-0.0", "1.7976931348623157e308"])
-def test_numbers_in_a_payload_come_back_exactly(users: FakeUserRepository, number: str) -> None:
+def test_numbers_in_a_payload_are_returned_exactly(users: FakeUserRepository, number: str) -> None:
     types = Catalogue([a_handler("any.thing", payload=Anything)])
     body = f'{{"type":"any.thing","payload":{{"n":{number}}}}}'.encode()
     answer = Api(users=users, types=types).call("POST", "/v1/jobs", body)
@@ -168,7 +168,7 @@ def test_bodies_and_payloads_have_a_limit(api: Api) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"])
-def test_a_body_that_is_not_called_json_is_refused(api: Api, media_type: str) -> None:
+def test_a_body_without_a_json_content_type_is_refused(api: Api, media_type: str) -> None:
     answer = api.call("POST", "/v1/jobs", CSV, headers={"content-type": media_type})
     answer.refused(415, "unsupported_media_type")
 
@@ -178,7 +178,7 @@ def test_json_may_be_called_by_its_other_names(api: Api, media_type: str) -> Non
     assert api.call("POST", "/v1/jobs", CSV, headers={"content-type": media_type}).status == 202
 
 
-def test_an_idempotency_key_is_one_job(api: Api) -> None:
+def test_an_idempotency_key_identifies_one_job(api: Api) -> None:
     first = api.call("POST", "/v1/jobs", CSV, headers={"idempotency-key": "order 7"})
     again = api.call("POST", "/v1/jobs", CSV, headers={"idempotency-key": "order 7"})
     assert first.json == again.json
@@ -200,7 +200,7 @@ def test_a_job_that_does_not_exist_is_not_found(api: Api, job_id: str) -> None:
     api.call("POST", f"/v1/jobs/{job_id}/retry").refused(404, "job_not_found")
 
 
-def test_another_tenants_job_is_answered_like_one_that_does_not_exist(api: Api) -> None:
+def test_another_tenants_job_gets_the_response_of_a_missing_one(api: Api) -> None:
     job_id = submit(api).json["id"]
     for method, suffix in (("GET", ""), ("POST", "/cancel"), ("POST", "/retry")):
         theirs = api.call(method, f"/v1/jobs/{job_id}{suffix}", who=OTHER)
@@ -256,7 +256,7 @@ def test_nothing_else_can_be_included(api: Api, include: str) -> None:
 
 
 @pytest.mark.parametrize("sign", ["x", "é", '"', "\U0001f600"])
-def test_a_list_of_large_jobs_is_pages_that_lambda_can_answer(api: Api, sign: str) -> None:
+def test_a_list_of_large_jobs_has_pages_that_fit_lambdas_limit(api: Api, sign: str) -> None:
     text = sign * (250_000 // (len(to_json_text(sign).encode()) - 2))
     ids = [submit(api, payload={"csv": text}).json["id"] for _ in range(20)]
     cursor: JsonValue = ""
@@ -277,7 +277,7 @@ def test_a_list_of_large_jobs_is_pages_that_lambda_can_answer(api: Api, sign: st
     assert len(api.call("GET", "/v1/jobs", query={"limit": "100"}).text) < 50_000
 
 
-def test_a_member_lists_nobody_elses_jobs_and_an_admin_does(api: Api) -> None:
+def test_a_member_lists_only_their_own_jobs_and_an_admin_lists_all(api: Api) -> None:
     submit(api)
     theirs = api.call("GET", "/v1/jobs", who=OTHER, query={"owner": MEMBER.id}).refused(403, "not_allowed")
     nobodys = api.call("GET", "/v1/jobs", who=OTHER, query={"owner": NOBODY}).refused(403, "not_allowed")
@@ -346,7 +346,7 @@ async def test_every_state_is_shown_with_what_it_carries(users: FakeUserReposito
     assert api.call("GET", path).json["run_at"] == "2026-11-23T03:00:01.123456Z"
 
 
-def test_what_the_client_has_already_is_not_sent_again(api: Api) -> None:
+def test_an_unchanged_resource_is_not_sent_again(api: Api) -> None:
     path = f"/v1/jobs/{submit(api).json['id']}"
     for tag in ('"1"', 'W/"1"', '"7", "1"', "*"):
         answer = api.call("GET", path, headers={"if-none-match": tag})
@@ -354,7 +354,7 @@ def test_what_the_client_has_already_is_not_sent_again(api: Api) -> None:
     assert api.call("GET", path, headers={"if-none-match": '"7"'}).status == 200
 
 
-def test_waiting_ends_after_the_time_that_was_asked_for(api: Api) -> None:
+def test_waiting_ends_after_the_requested_time(api: Api) -> None:
     path = f"/v1/jobs/{submit(api).json['id']}"
     answer = api.call("GET", path, headers={"prefer": "respond-async, wait=1"})
     assert (answer.status, answer.json["status"]) == (200, "queued")
@@ -367,14 +367,14 @@ async def test_waiting_ends_at_once_for_a_final_job(users: FakeUserRepository) -
 
 
 @pytest.mark.parametrize("prefer", ["wait=x", "wait", "", "wait=-1", "handling=strict"])
-def test_a_preference_that_is_not_understood_is_ignored(api: Api, prefer: str) -> None:
+def test_an_unknown_preference_is_ignored(api: Api, prefer: str) -> None:
     path = f"/v1/jobs/{submit(api).json['id']}"
     answer = api.call("GET", path, headers={"prefer": prefer})
     assert answer.status == 200
     assert "preference-applied" not in answer.headers
 
 
-def test_a_store_that_does_not_answer_is_told_with_a_time_to_try_again(users: FakeUserRepository) -> None:
+def test_a_store_that_does_not_respond_is_reported_with_a_time_to_retry(users: FakeUserRepository) -> None:
     down = FaultyJobRepository(
         FakeJobRepository(), on_read=lambda: OUTAGE, on_add=lambda: OUTAGE, on_replace=lambda _: OUTAGE
     )
@@ -394,7 +394,7 @@ def test_a_job_that_cannot_be_read_is_a_problem_too(users: FakeUserRepository) -
     Api(broken, users).call("GET", f"/v1/jobs/{NOBODY}").refused(500, "job_unreadable")
 
 
-def test_a_bug_is_answered_without_its_trace(users: FakeUserRepository) -> None:
+def test_the_response_to_a_bug_contains_no_traceback(users: FakeUserRepository) -> None:
     def bug() -> None:
         raise ZeroDivisionError("hunter2")
 
@@ -416,7 +416,7 @@ def test_every_5xx_is_counted_and_nothing_else(users: FakeUserRepository, capsys
     assert len(counted) == 1
 
 
-async def test_a_result_comes_back_exactly(users: FakeUserRepository) -> None:
+async def test_a_result_is_returned_exactly(users: FakeUserRepository) -> None:
     result: dict[str, JsonValue] = {"big": 123456789012345678901234567890, "small": 1e-300, "text": "\u0000é"}
     done = finished(running(id=ID, owner_id=MEMBER.id), Done(result=to_json_text(result)))
     api, path = await stored(users, done)

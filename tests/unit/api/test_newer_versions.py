@@ -1,4 +1,4 @@
-"""What a newer version has stored is shown as far as this version knows it, and never an error of ours."""
+"""Data of a newer version is shown as far as this version knows it, and never causes a server error."""
 
 from typing import cast
 
@@ -16,7 +16,7 @@ Item = dict[str, object]
 
 
 def of_a_newer_version(job: Job) -> Job:
-    """The job as a newer version writes it: with members that this one does not know, of every type."""
+    """Return the job as a newer version writes it, with unknown members of every type."""
     item = cast("Item", job_to_item(job, "w"))
     error = cast("Item", cast("Item", item["error"])["M"])
     error |= {"reason": {"S": "child"}, "frames": {"L": [{"M": {"file": {"S": "x.py"}}}]}, "blob": {"B": b"\x00"}}
@@ -27,7 +27,7 @@ def of_a_newer_version(job: Job) -> Job:
     return read
 
 
-async def test_unknown_members_neither_show_nor_break_a_read_or_a_list(users: FakeUserRepository) -> None:
+async def test_unknown_attributes_are_not_shown_and_break_neither_a_read_nor_a_list(users: FakeUserRepository) -> None:
     jobs = FakeJobRepository()
     api = Api(jobs, users)
     job = of_a_newer_version(failed(id=new_id(), owner_id=MEMBER.id))
@@ -39,7 +39,7 @@ async def test_unknown_members_neither_show_nor_break_a_read_or_a_list(users: Fa
     assert job.id in str(listed.json)
 
 
-def test_a_job_in_a_newer_versions_form_is_to_be_asked_for_again(users: FakeUserRepository) -> None:
+def test_a_job_in_a_newer_versions_form_gets_503_and_a_time_to_retry(users: FakeUserRepository) -> None:
     newer = JobUnreadable(job_id="x", detail="status", newer=True)
     api = Api(FaultyJobRepository(FakeJobRepository(), on_read=lambda: newer), users)
     answer = api.call("GET", f"/v1/jobs/{new_id()}")

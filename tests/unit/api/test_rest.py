@@ -40,7 +40,7 @@ def api(users: FakeUserRepository) -> Api:
         {"email_verified": "true"},
     ],
 )
-def test_without_verified_claims_nobody_comes_in(api: Api, claims: dict[str, JsonValue] | None) -> None:
+def test_without_verified_claims_no_caller_is_admitted(api: Api, claims: dict[str, JsonValue] | None) -> None:
     answer = api.call(
         "GET", "/v1/jobs", who=claims, headers={"authorization": "Bearer x", "email": "admin@example.com"}
     )
@@ -49,7 +49,7 @@ def test_without_verified_claims_nobody_comes_in(api: Api, claims: dict[str, Jso
 
 
 @pytest.mark.parametrize("value", NOT_VERIFIED)
-def test_an_address_that_is_not_verified_is_refused_whomever_one_trusts(
+def test_an_address_declared_unverified_is_refused_even_from_a_trusted_issuer(
     users: FakeUserRepository, value: JsonValue
 ) -> None:
     api = Api(users=users, trust_unverified_email=True)
@@ -57,22 +57,22 @@ def test_an_address_that_is_not_verified_is_refused_whomever_one_trusts(
     api.call("GET", "/v1/jobs", who=unverified).refused(401, "unauthenticated")
 
 
-def test_a_token_that_does_not_say_is_admitted_where_its_issuer_is_trusted(users: FakeUserRepository) -> None:
+def test_a_token_without_email_verified_is_accepted_if_its_issuer_is_trusted(users: FakeUserRepository) -> None:
     api = Api(users=users, trust_unverified_email=True)
     assert api.call("GET", "/v1/users/me", who={"email": MEMBER.email}).json["id"] == MEMBER.id
     assert api.call("GET", "/v1/users/me", who={"email": MEMBER.email, "email_verified": True}).status == 200
 
 
 def claims(email: str) -> dict[str, JsonValue]:
-    """Of a token whose issuer vouches for the address."""
+    """Return the claims of a token with a verified address."""
     return {"email": email, "email_verified": "true"}
 
 
-def test_a_verified_stranger_is_told_so(api: Api) -> None:
+def test_a_verified_caller_who_is_not_a_user_gets_403(api: Api) -> None:
     api.call("GET", "/v1/jobs", who=claims("stranger@example.com")).refused(403, "unknown_user")
 
 
-def test_a_user_is_known_in_whatever_case_the_token_has_the_address(api: Api) -> None:
+def test_a_user_is_recognised_by_a_tokens_address_in_any_case(api: Api) -> None:
     assert api.call("GET", "/v1/users/me", who=claims("Member@EXAMPLE.com")).json["id"] == MEMBER.id
 
 
@@ -86,20 +86,20 @@ def test_a_user_is_known_in_whatever_case_the_token_has_the_address(api: Api) ->
         ({"SAM_LOCAL_EMAIL": "a@b.c", "AWS_SAM_LOCAL": "true"}, "a@b.c"),
     ],
 )
-def test_an_identity_from_the_environment_is_honoured_under_sam_local_alone(
+def test_an_identity_from_the_environment_is_accepted_only_under_sam_local(
     environment: dict[str, str], expected: str | None
 ) -> None:
     assert sam_local_email(environment) == expected
 
 
-def test_under_sam_local_a_request_without_claims_is_the_named_users(users: FakeUserRepository) -> None:
+def test_under_sam_local_a_request_without_claims_belongs_to_the_named_user(users: FakeUserRepository) -> None:
     api = Api(users=users, local_email=ADMIN.email)
     assert api.call("GET", "/v1/users/me", who=None).json["id"] == ADMIN.id
     assert api.call("GET", "/v1/users/me").json["id"] == MEMBER.id, "claims win"
 
 
 class CountingUserRepository(FakeUserRepository):
-    """Counts the look-ups by address."""
+    """Counts look-ups by address."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,13 +111,13 @@ class CountingUserRepository(FakeUserRepository):
 
 
 async def changed_role(users: FakeUserRepository, user: User, role: Role) -> None:
-    """As another execution environment does it."""
-    standing = await users.get(user.id)
-    assert isinstance(standing, User)
-    await users.replace(changed_user(standing, NOW, email=None, name=None, role=role), standing)
+    """Change the user as another execution environment does."""
+    current = await users.get(user.id)
+    assert isinstance(current, User)
+    await users.replace(changed_user(current, NOW, email=None, name=None, role=role), current)
 
 
-async def test_each_request_looks_its_user_up_once() -> None:
+async def test_each_request_looks_up_its_user_once() -> None:
     users = CountingUserRepository()
     await users.add(MEMBER)
     api = Api(users=users)
@@ -127,13 +127,13 @@ async def test_each_request_looks_its_user_up_once() -> None:
     assert users.lookups == 6
 
 
-async def test_a_role_that_was_taken_away_is_gone_at_once(api: Api, users: FakeUserRepository) -> None:
+async def test_a_revoked_role_is_gone_at_once(api: Api, users: FakeUserRepository) -> None:
     assert api.call("GET", "/v1/failed-jobs", who=ADMIN, query={"type": "x"}).status == 200
     await changed_role(users, ADMIN, "member")
     api.call("GET", "/v1/failed-jobs", who=ADMIN, query={"type": "x"}).refused(403, "not_allowed")
 
 
-async def test_a_role_that_was_given_counts_at_once(api: Api, users: FakeUserRepository) -> None:
+async def test_a_granted_role_takes_effect_at_once(api: Api, users: FakeUserRepository) -> None:
     job_id = api.call("POST", "/v1/jobs", CSV, who=ADMIN).json["id"]
     api.call("GET", f"/v1/jobs/{job_id}").refused(404, "job_not_found")
     await changed_role(users, MEMBER, "admin")
@@ -146,7 +146,7 @@ class SilentUserRepository(FakeUserRepository):
         return StorageUnavailable(reason="timeout", detail="ReadTimeoutError")
 
 
-def test_while_users_cannot_be_read_nobody_is_turned_away_as_a_stranger() -> None:
+def test_while_users_cannot_be_read_no_caller_is_refused_as_unknown() -> None:
     Api(users=SilentUserRepository()).call("GET", "/v1/jobs").refused(503, "storage_unavailable")
 
 
@@ -192,7 +192,7 @@ def test_an_admin_finds_users_by_address(api: Api) -> None:
     api.call("GET", "/v1/users", who=ADMIN).refused(422, "invalid_request")
 
 
-def test_a_member_sees_itself_alone(api: Api) -> None:
+def test_a_member_sees_only_their_own_user(api: Api) -> None:
     assert api.call("GET", f"/v1/users/{MEMBER.id}").json["email"] == MEMBER.email
     theirs, nobodys = api.call("GET", f"/v1/users/{OTHER.id}"), api.call("GET", "/v1/users/nobody")
     assert (theirs.status, theirs.text) == (nobodys.status, nobodys.text)
@@ -200,7 +200,7 @@ def test_a_member_sees_itself_alone(api: Api) -> None:
     assert api.call("GET", "/v1/users/me", headers={"if-none-match": '"1"'}).status == 304
 
 
-def test_a_user_changes_itself_with_the_version_that_it_read(api: Api) -> None:
+def test_users_change_themselves_with_the_version_that_they_read(api: Api) -> None:
     path = f"/v1/users/{MEMBER.id}"
     api.call("PATCH", path, {"name": "New"}).refused(428, "precondition_required")
     api.call("PATCH", path, {"name": "New"}, headers={"if-match": '"7"'}).refused(412, "stale_version")
@@ -218,7 +218,7 @@ def test_a_member_does_not_change_its_address(api: Api) -> None:
     path, headers = f"/v1/users/{MEMBER.id}", {"if-match": '"1"'}
     taken = api.call("PATCH", path, {"email": OTHER.email}, headers=headers).refused(403, "not_allowed")
     free = api.call("PATCH", path, {"email": "free@example.com"}, headers=headers).refused(403, "not_allowed")
-    assert taken.text == free.text, "who has which address is not told"
+    assert taken.text == free.text, "the response does not reveal who has an address"
     assert api.call("GET", path).json["version"] == 1
     alike = api.call("PATCH", path, {"email": " MEMBER@Example.com ", "name": "New"}, headers=headers)
     assert (alike.status, alike.json["email"], alike.json["name"]) == (200, MEMBER.email, "New")
@@ -238,7 +238,7 @@ def test_an_admin_gives_a_role(api: Api) -> None:
     assert changed.json["role"] == "admin"
 
 
-def test_job_types_are_told_with_their_schemas(api: Api) -> None:
+def test_job_types_are_listed_with_their_schemas(api: Api) -> None:
     page = api.call("GET", "/v1/job-types").json
     assert page["next"] is None
     listed = page["items"]
@@ -252,7 +252,7 @@ def test_job_types_are_told_with_their_schemas(api: Api) -> None:
     api.call("GET", "/v1/job-types/nope").refused(404, "unknown_job_type")
 
 
-def test_job_types_with_large_schemas_come_page_by_page(users: FakeUserRepository) -> None:
+def test_job_types_with_large_schemas_are_listed_page_by_page(users: FakeUserRepository) -> None:
     class Documented(BaseModel):
         text: str = Field(description="é" * 200_000)
 
@@ -288,12 +288,12 @@ def test_the_openapi_document_is_served(api: Api) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/v1/nope", 404), ("DELETE", "/v1/jobs", 405), ("GET", "/", 404)]
 )
-def test_what_is_not_there_is_a_problem_too(api: Api, method: str, path: str, status: int) -> None:
+def test_a_missing_path_is_a_problem_document_too(api: Api, method: str, path: str, status: int) -> None:
     answer = api.call(method, path)
     answer.refused(status, {404: "not_found", 405: "method_not_allowed"}[status])
 
 
-def test_a_wrong_method_is_told_with_all_the_right_ones(api: Api) -> None:
+def test_a_wrong_method_is_refused_with_all_allowed_ones(api: Api) -> None:
     assert api.call("DELETE", "/v1/jobs").headers["allow"] == "GET, HEAD, POST"
     assert api.call("PUT", f"/v1/users/{MEMBER.id}").headers["allow"] == "GET, HEAD, PATCH"
     assert api.call("DELETE", "/v1/jobs/batch").headers["allow"] == "GET, HEAD, POST", "it fits a job's path too"
@@ -307,22 +307,22 @@ def test_one_line_is_logged_for_a_request_without_what_it_carried(api: Api) -> N
     api.call("GET", "/v1/users", who=ADMIN, query={"email": "canary-address@example.com"})
     api.call("POST", "/v1/jobs", b'{"type":"csv.profile","payload":{"canary-field":1}}')
     lines = [json.loads(line) for line in api.log.getvalue().splitlines() if line.startswith("{")]
-    told = [line for line in lines if line["message"] == "request_answered"]
-    assert [(line["method"], line["route"], line["status"]) for line in told] == [
+    logged = [line for line in lines if line["message"] == "request_answered"]
+    assert [(line["method"], line["route"], line["status"]) for line in logged] == [
         ("POST", "/v1/jobs", 202), ("GET", "/v1/users", 200), ("POST", "/v1/jobs", 422),
     ]  # fmt: skip
-    assert all(line["request_id"] == "request-1" for line in told)
+    assert all(line["request_id"] == "request-1" for line in logged)
     assert "canary" not in json.dumps(lines)
     assert MEMBER.email not in json.dumps(lines)
 
 
-def test_users_of_tests_are_users() -> None:
+def test_users_from_the_factory_are_valid() -> None:
     assert isinstance(UserFactory.build(), User)
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs/", "/v1/users/", "/v1/users/me/", "/healthz/", "/openapi.json/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_slash_too_many_is_not_found_and_redirects_nowhere(api: Api, method: str, path: str) -> None:
+def test_an_extra_slash_is_not_found_and_does_not_redirect(api: Api, method: str, path: str) -> None:
     answer = api.call(method, path, who=ADMIN, headers={"host": "elsewhere.test"})
     assert "location" not in answer.headers
     answer.refused(404, "not_found")

@@ -78,27 +78,27 @@ def test_a_change_is_made_at_one_of_the_versions_that_are_named(api: Api, field:
     assert api.call("POST", f"{job}/cancel", headers=headers).status == status
 
 
-def test_a_path_with_a_slash_too_many_is_not_there(api: Api) -> None:
+def test_a_path_with_an_extra_slash_is_not_found(api: Api) -> None:
     for method, path in (("GET", "/v1/jobs/"), ("POST", "/v1/jobs/"), ("GET", "/healthz/"), ("GET", "//v1/jobs")):
         api.call(method, path).refused(404, "not_found")
 
 
 class NoCalls(FakeJobRepository):
-    """Must not be asked."""
+    """A repository that must not be called."""
 
     async def get(self, job_id: str, now: object) -> Job | JobNotFound:
         raise AssertionError(f"read {job_id}")
 
 
 class NoReads(FakeUserRepository):
-    """Finds users by their address alone."""
+    """Finds users only by their address."""
 
     async def get(self, user_id: str) -> User | UserNotFound:
         raise AssertionError(f"read {user_id}")
 
 
 @pytest.mark.parametrize("strange", STRANGE_IDS, ids=lambda text: ascii(text)[:20])
-async def test_an_id_of_another_form_is_nobodys_and_costs_no_call(strange: str) -> None:
+async def test_an_id_of_another_form_is_not_found_without_a_call(strange: str) -> None:
     users = NoReads()
     for user in (MEMBER, ADMIN):
         await users.add(user)
@@ -118,7 +118,7 @@ async def test_an_id_of_another_form_is_nobodys_and_costs_no_call(strange: str) 
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_no_header_leads_to_an_answer_of_5xx(api: Api, name: str) -> None:
+def test_no_header_leads_to_a_5xx_response(api: Api, name: str) -> None:
     job = f"/v1/jobs/{api.call('POST', '/v1/jobs', CSV).json['id']}"
     requests = (
         ("GET", job, None),
@@ -132,13 +132,13 @@ def test_no_header_leads_to_an_answer_of_5xx(api: Api, name: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["a:b", "[::1]:8080", ":", "a:99999999999999999999", "::::", "", "a:80", "a b"])
-def test_no_host_leads_to_an_answer_of_5xx(api: Api, host: str) -> None:
+def test_no_host_leads_to_a_5xx_response(api: Api, host: str) -> None:
     assert api.call("GET", "/v1/jobs", headers={"host": host}).status == 200
     assert api.call("GET", "/v1/jobs", headers={"host": "x", "x-forwarded-port": host}).status == 200
 
 
 @pytest.mark.parametrize("key", ["\udce9", "\u00e9", "a\udce9b"])
-def test_a_key_that_is_no_text_is_refused(api: Api, key: str) -> None:
+def test_a_key_that_is_not_text_is_refused(api: Api, key: str) -> None:
     api.call("POST", "/v1/jobs", CSV, headers={"idempotency-key": key}).refused(422, "invalid_idempotency_key")
     assert api.call("GET", "/v1/jobs").json["items"] == []
 

@@ -1,4 +1,4 @@
-"""Times of clients: the date-time of RFC 3339, section 5.6, alone."""
+"""Times sent by clients: only the date-time of RFC 3339, section 5.6."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ MOMENT = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
         ("2028-02-29T00:00:00Z", datetime(2028, 2, 29, tzinfo=UTC)),
     ],
 )
-def test_a_moment_is_read_with_its_offset(text: str, expected: datetime) -> None:
+def test_a_time_is_read_with_its_offset(text: str, expected: datetime) -> None:
     assert read_time(text) == expected
 
 
@@ -47,12 +47,12 @@ WRONG = (
 
 
 @pytest.mark.parametrize("text", WRONG, ids=lambda text: ascii(text)[:30])
-def test_anything_else_is_no_time(text: str) -> None:
+def test_anything_else_is_not_a_time(text: str) -> None:
     with pytest.raises(ValueError, match=r"must be an RFC 3339 date and time|there is no such date, time or offset"):
         read_time(text)
 
 
-def test_what_is_no_time_is_refused_and_writes_nothing(users: FakeUserRepository) -> None:
+def test_an_invalid_time_is_refused_and_writes_nothing(users: FakeUserRepository) -> None:
     api = Api(users=users)
     for text in WRONG:
         answer = api.call("POST", "/v1/jobs", CSV | {"run_at": text}).refused(422, "invalid_request")
@@ -64,13 +64,15 @@ def test_what_is_no_time_is_refused_and_writes_nothing(users: FakeUserRepository
     ("text", "status"),
     [("0001-01-01T00:00:00Z", 202), ("9999-12-31T23:59:59Z", 422), ("9999-12-31T23:59:59.999999+00:00", 422)],
 )
-def test_the_ends_of_the_calendar_are_answered(users: FakeUserRepository, text: str, status: int) -> None:
+def test_the_first_and_last_times_of_the_calendar_get_a_response(
+    users: FakeUserRepository, text: str, status: int
+) -> None:
     body = CSV | {"run_at": text}
     assert Api(users=users).call("POST", "/v1/jobs", body).status == status
 
 
 @pytest.mark.parametrize(("days", "status"), [(364, 202), (365, 202), (366, 422)])
-def test_a_year_is_the_longest_delay(users: FakeUserRepository, days: int, status: int) -> None:
+def test_the_longest_delay_is_one_year(users: FakeUserRepository, days: int, status: int) -> None:
     for offset in ("+00:00", "+14:00", "-12:00"):
         zone = datetime.fromisoformat(f"2000-01-01T00:00:00{offset}").tzinfo
         run_at = (NOW + timedelta(days=days)).astimezone(zone).isoformat()

@@ -1,4 +1,4 @@
-"""`Prefer: wait=N`: how long, and how often the job is read meanwhile."""
+"""`Prefer: wait=N`: how long a request waits, and how often it reads the job."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ CSV: dict[str, JsonValue] = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}
 
 
 def pauses(wait: float, read: float = 0.0) -> list[float]:
-    """The pauses of a whole wait whose reads take `read` seconds each."""
+    """Return the pauses of a complete wait whose reads take `read` seconds each."""
     passed, made = read, list[float]()
     while (pause := next_pause(passed, wait)) is not None:
         made.append(pause)
@@ -29,14 +29,14 @@ def test_a_wait_has_at_most_thirty_reads_and_ends_in_time(wait: float, read: flo
     assert sum(made) + len(made) * read <= wait + read
 
 
-def test_the_first_pauses_are_short_and_the_later_ones_grow_with_the_time_that_passed() -> None:
+def test_the_first_pauses_are_short_and_later_ones_grow_with_the_elapsed_time() -> None:
     made = pauses(20)
     assert made[:4] == [0.025] * 4
     assert sorted(made[:-1]) == made[:-1]
     assert max(made) <= 2
 
 
-def test_no_wait_has_no_pause() -> None:
+def test_a_wait_of_zero_has_no_pause() -> None:
     assert next_pause(0.0, 0) is None
     assert next_pause(0.0, -1) is None
 
@@ -49,7 +49,7 @@ def test_no_wait_has_no_pause() -> None:
         ("wait=1.5", 20, 0), ("wait=" + "9" * 5000, 20, 20),
     ],
 )  # fmt: skip
-def test_how_long_a_request_waits(prefer: str | None, longest: int, expected: int) -> None:
+def test_a_request_waits_as_long_as_it_prefers_up_to_the_limit(prefer: str | None, longest: int, expected: int) -> None:
     assert wait_seconds(prefer, timedelta(seconds=longest)) == expected
 
 

@@ -1,4 +1,4 @@
-"""Wrong input is answered quickly and briefly, however much of it is wrong, and whatever a job type's model does."""
+"""Invalid input gets a fast and short response, however much of it is invalid, and whatever a job type's model does."""
 
 import json
 import time
@@ -56,7 +56,7 @@ def test_tens_of_thousands_of_unknown_members_are_counted_and_the_first_are_name
 
 
 @pytest.mark.parametrize("path", ["/v1/users", "/v1/jobs/batch", "/v1/failed-jobs/retry"])
-def test_every_body_is_answered_likewise(api: Api, path: str) -> None:
+def test_every_body_gets_the_same_kind_of_response(api: Api, path: str) -> None:
     answer = timed(api, path, {f"u{n}": 1 for n in range(MANY)})
     answer.refused(422, "invalid_request")
     assert int(str(answer.json["error_count"])) > MANY
@@ -70,7 +70,7 @@ def test_wrong_members_of_a_payload_are_counted_and_the_first_are_named(api: Api
     assert errors(answer.json)[19]["pointer"] == "/payload/numbers/19"
 
 
-def test_a_batch_of_wrong_entries_is_bounded_as_a_whole(api: Api) -> None:
+def test_the_response_to_a_batch_of_invalid_entries_is_bounded(api: Api) -> None:
     entry: JsonValue = CSV | {f"u{n}": 1 for n in range(3000)}
     answer = timed(api, "/v1/jobs/batch", {"jobs": [entry] * 25})
     results = answer.json["results"]
@@ -114,7 +114,7 @@ def _recurse(depth: int = 0) -> int:
 
 
 class Raising(BaseModel):
-    """A payload whose validator does what its payload says."""
+    """A payload that tells its validator what to do."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -148,7 +148,7 @@ class Raising(BaseModel):
     ["KeyError", "TypeError", "StopIteration", "MemoryError", "SystemExit", "KeyboardInterrupt", "GeneratorExit",
      "_OfNoKind", "recursion", "surrogate", "long", "unspeakable", "assertion"],
 )  # fmt: skip
-def test_whatever_a_payloads_validator_raises_the_payload_is_refused(users: FakeUserRepository, what: str) -> None:
+def test_any_exception_of_a_payloads_validator_refuses_the_payload(users: FakeUserRepository, what: str) -> None:
     api = Api(users=users, types=Catalogue([a_handler("raising.type", payload=Raising)]))
     body: dict[str, JsonValue] = {"type": "raising.type", "payload": {"what": what}}
     answer = api.call("POST", "/v1/jobs", body)

@@ -1,4 +1,4 @@
-"""JSON documents from outside, kept as text."""
+"""JSON documents from outside, stored as text."""
 
 import pytest
 from hypothesis import given
@@ -13,12 +13,12 @@ documents = st.recursive(scalars | texts, lambda inner: st.lists(inner) | st.dic
 
 
 @given(documents)
-def test_any_json_comes_back_exactly(document: JsonValue) -> None:
+def test_any_json_is_returned_exactly(document: JsonValue) -> None:
     assert repr(from_json_text(to_json_text(document))) == repr(document)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", ["\udfff"], {"\ud800": 1}])
-def test_what_json_cannot_say_is_refused(value: JsonValue) -> None:
+def test_values_that_json_cannot_express_are_refused(value: JsonValue) -> None:
     with pytest.raises(NotJson):
         to_json_text(value)
 

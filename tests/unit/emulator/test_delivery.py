@@ -1,4 +1,4 @@
-"""How a batch is brought to a function, whatever the function does."""
+"""Delivery of a batch to a function, whatever the function does."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def failing(*numbers: int) -> Returned:
 
 
 class Delivery:
-    """A delivery, and everything that happened in it."""
+    """A delivery that records its invocations."""
 
     def __init__(self, answer: Callable[[list[int]], Result]) -> None:
         self.answer = answer
@@ -74,7 +74,7 @@ async def test_a_null_or_empty_response_is_success(payload: JsonValue) -> None:
     assert done.discarded == []
 
 
-async def test_the_lowest_failure_is_the_checkpoint_from_which_everything_comes_again() -> None:
+async def test_the_lowest_failure_is_the_checkpoint_from_which_everything_is_delivered_again() -> None:
     answers = iter([failing(4, 2), SUCCESS])
     done = await Delivery(lambda _: next(answers)).run(records(1, 2, 3, 4, 5), a_mapping())
     assert done.invocations == [[1, 2, 3, 4, 5], [2, 3, 4, 5]]
@@ -99,7 +99,7 @@ async def test_without_reporting_the_named_failures_are_ignored() -> None:
     assert done.invocations == [[1, 2]]
 
 
-async def test_a_failed_batch_comes_again_as_often_as_allowed_and_is_then_discarded() -> None:
+async def test_a_failed_batch_is_retried_as_often_as_allowed_and_then_discarded() -> None:
     done = await Delivery(lambda _: CRASH).run(records(1, 2), a_mapping(maximum_retry_attempts=2))
     assert done.invocations == [[1, 2]] * 3
     assert [each.condition for each in done.discarded] == ["RetryAttemptsExhausted"]
@@ -147,7 +147,7 @@ async def test_bisecting_splits_at_the_checkpoint() -> None:
     assert done.pauses == []
 
 
-async def test_a_record_that_always_fails_is_named_until_it_is_discarded_and_blocks_no_other() -> None:
+async def test_a_record_that_always_fails_is_reported_until_it_is_discarded_and_blocks_no_other() -> None:
     mapping = a_mapping(bisect_batch_on_function_error=True, maximum_retry_attempts=1)
     done = await Delivery(lambda numbers: failing(2) if 2 in numbers else SUCCESS).run(records(1, 2, 3), mapping)
     assert [record.sequence_number for each in done.discarded for record in each.records] == ["2"]
@@ -163,14 +163,14 @@ async def test_a_record_that_always_fails_is_named_until_it_is_discarded_and_blo
         "done", ["1"], 0, True,
     ],
 )  # fmt: skip
-async def test_what_is_no_report_fails_the_whole_batch(payload: JsonValue) -> None:
+async def test_an_invalid_report_fails_the_whole_batch(payload: JsonValue) -> None:
     answers = iter([Returned(payload=payload), SUCCESS])
     done = await Delivery(lambda _: next(answers)).run(records(1, 2), a_mapping())
     assert done.invocations == [[1, 2], [1, 2]]
 
 
 @pytest.mark.parametrize("payload", ["done", 7, {"batchItemFailures": 1}, ["x"]])
-async def test_without_reporting_every_answer_is_success(payload: JsonValue) -> None:
+async def test_without_reporting_every_response_is_success(payload: JsonValue) -> None:
     mapping = a_mapping(report_batch_item_failures=False)
     done = await Delivery(lambda _: Returned(payload=payload)).run(records(1, 2), mapping)
     assert done.invocations == [[1, 2]]

@@ -14,7 +14,7 @@ RUNNING: JsonValue = {"eventName": "MODIFY", "dynamodb": {"NewImage": {"status":
 REMOVED: JsonValue = {"eventName": "REMOVE", "dynamodb": {"OldImage": {"status": {"S": "queued"}}}}
 
 
-def test_the_templates_filter_passes_queued_jobs_alone(stack: Stack) -> None:
+def test_the_templates_filter_passes_only_queued_jobs(stack: Stack) -> None:
     patterns = stack.mappings[0].patterns
     assert [passes(patterns, event) for event in (QUEUED, RUNNING, REMOVED, {}, None)] == [
         True,
@@ -46,12 +46,12 @@ def test_every_member_must_match_one_of_its_alternatives(pattern: dict[str, Json
     assert passes((pattern,), QUEUED) is expected
 
 
-def test_one_of_several_filters_is_enough_and_none_lets_everything_pass() -> None:
+def test_a_record_needs_one_of_several_filters_and_no_filter_passes_everything() -> None:
     assert passes(({"eventName": ["REMOVE"]}, {"eventName": ["INSERT"]}), QUEUED)
     assert passes((), QUEUED)
 
 
 @pytest.mark.parametrize("pattern", [{"eventName": [{"numeric": [">", 1]}]}, {"eventName": "INSERT"}])
-def test_what_is_not_played_is_said(pattern: dict[str, JsonValue]) -> None:
+def test_an_unsupported_property_is_reported(pattern: dict[str, JsonValue]) -> None:
     with pytest.raises(UnsupportedPattern):
         passes((pattern,), QUEUED)

@@ -1,4 +1,4 @@
-"""What a function's answer becomes as an HTTP response."""
+"""Conversion of a function's response into an HTTP response."""
 
 import pytest
 from aiohttp import web
@@ -13,7 +13,7 @@ def sent(answer: JsonValue) -> web.Response:
     return response
 
 
-def test_status_headers_cookies_and_body_are_the_functions() -> None:
+def test_status_headers_cookies_and_body_come_from_the_function() -> None:
     response = sent({
         "statusCode": 201, "headers": {"Content-Type": "application/json", "X-A": "é", "X-N": 1, "X-B": True},
         "cookies": ["a=1", "b=2"], "body": "{}", "ignored": [],
@@ -39,13 +39,13 @@ def test_all_but_the_status_may_be_absent(absent: dict[str, JsonValue]) -> None:
     ("answer", "body"),
     [({"a": 1}, b'{"a": 1}'), ("text", b"text"), ([1], b"[1]"), (None, b"null"), (7, b"7"), ({}, b"{}")],
 )
-def test_an_answer_without_a_status_is_the_body_of_a_200(answer: JsonValue, body: bytes) -> None:
+def test_a_response_without_a_status_is_the_body_of_a_200(answer: JsonValue, body: bytes) -> None:
     response = sent(answer)
     assert (response.status, response.body) == (200, body)
     assert response.headers["content-type"] == "application/json"
 
 
-def test_headers_of_the_connection_are_the_gateways() -> None:
+def test_headers_of_the_connection_are_not_passed_on() -> None:
     hop = {
         "Connection": "close", "Transfer-Encoding": "chunked", "Content-Length": "7", "Keep-Alive": "x", "Upgrade": "y"
     }  # fmt: skip
@@ -65,9 +65,9 @@ def test_headers_of_the_connection_are_the_gateways() -> None:
         {"isBase64Encoded": True, "body": "é"},
     ],
 )  # fmt: skip
-def test_a_malformed_answer_is_named_and_never_raised(fields: dict[str, JsonValue]) -> None:
+def test_a_malformed_response_is_described_and_never_raised(fields: dict[str, JsonValue]) -> None:
     assert isinstance(http_response({"statusCode": 200, **fields}), MalformedResponse)
 
 
-def test_an_answer_that_utf_8_cannot_write_is_malformed() -> None:
+def test_a_response_that_utf_8_cannot_encode_is_malformed() -> None:
     assert isinstance(http_response({"a": "\ud800"}), MalformedResponse)

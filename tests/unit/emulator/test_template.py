@@ -1,4 +1,4 @@
-"""What template.yaml declares, and what it must."""
+"""What template.yaml declares and requires."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from headrace.emulator.schedule import interval_seconds
 from headrace.emulator.template import Stack, load_stack
 
 
-def test_every_function_enters_where_the_code_is(stack: Stack) -> None:
+def test_every_functions_entry_point_exists(stack: Stack) -> None:
     handlers = {function.handler for function in stack.functions.values()}
     assert handlers == {f"functions.{name}.handler.handler" for name in ("api", "worker", "sweeper")}
 
@@ -58,7 +58,7 @@ def test_rates_are_read(expression: str, seconds: int) -> None:
     assert interval_seconds(expression) == seconds
 
 
-def test_a_schedule_that_is_not_played_is_said() -> None:
+def test_an_unsupported_schedule_is_reported() -> None:
     with pytest.raises(UnsupportedTemplate, match="cron"):
         interval_seconds("cron(0 12 * * ? *)")
 

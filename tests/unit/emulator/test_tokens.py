@@ -29,14 +29,14 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def test_a_minted_token_is_believed_after_a_restart(folder: Folder, authority: TokenAuthority) -> None:
+def test_a_minted_token_is_accepted_after_a_restart(folder: Folder, authority: TokenAuthority) -> None:
     token = authority.mint("ada@example.com", now(), HOUR)
     claims = local_authority(folder).verify(token)
     assert not isinstance(claims, InvalidToken)
     assert (claims["email"], claims["iss"], claims["aud"]) == ("ada@example.com", ISSUER, AUDIENCE)
 
 
-def test_the_key_is_its_owners_alone(folder: Folder) -> None:
+def test_the_key_is_readable_only_by_its_owner(folder: Folder) -> None:
     local_authority(folder)
     assert stat.S_IMODE((folder.path / "token-key.pem").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
@@ -53,7 +53,7 @@ def test_a_token_of_another_machine_is_refused(authority: TokenAuthority, tmp_pa
     assert isinstance(authority.verify(other.mint("a@b.c", now(), HOUR)), InvalidToken)
 
 
-def test_the_algorithm_is_not_the_tokens_choice(authority: TokenAuthority) -> None:
+def test_the_token_does_not_choose_the_algorithm(authority: TokenAuthority) -> None:
     claims = {"email": "a@b.c", "iss": ISSUER, "aud": AUDIENCE, "iat": 1, "exp": 99999999999}
     unsigned = jwt.encode(claims, "", algorithm="none")
     public = json.dumps(authority.jwks()).encode()
@@ -63,7 +63,7 @@ def test_the_algorithm_is_not_the_tokens_choice(authority: TokenAuthority) -> No
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "é.é.é"])
-def test_what_is_no_token_is_refused(authority: TokenAuthority, text: str) -> None:
+def test_an_invalid_token_is_refused(authority: TokenAuthority, text: str) -> None:
     assert isinstance(authority.verify(text), InvalidToken)
 
 

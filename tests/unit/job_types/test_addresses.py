@@ -30,7 +30,7 @@ def test_no_address_of_a_special_network_is_public(network: str) -> None:
      "192.0.1.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "2001:200::", "2001:4860:4860::8888",
      "2001:db7:ffff::", "2001:db9::", "2003::", "2606:4700::1111", "3ffe:ffff::", "3fff:1000::"],
 )  # fmt: skip
-def test_their_neighbours_are_public(address: str) -> None:
+def test_addresses_next_to_special_networks_are_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -38,5 +38,5 @@ def test_their_neighbours_are_public(address: str) -> None:
     "text",
     ["", "localhost", "::ffff:8.8.8.8", "64:ff9b::808:808", "2606:4700::1111%eth0", "fe80::1%1", "8.8.8", "08.8.8.8"],
 )
-def test_what_hides_an_address_or_is_none_is_not_public(text: str) -> None:
+def test_an_address_that_embeds_another_or_is_invalid_is_not_public(text: str) -> None:
     assert not is_public(text)

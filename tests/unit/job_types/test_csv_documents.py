@@ -1,4 +1,4 @@
-"""csv.profile on whole documents made to be hard: time, the event loop, the size of the result, shared state."""
+"""csv.profile on difficult documents: time, the event loop, the size of the result, shared state."""
 
 import asyncio
 import csv
@@ -19,11 +19,11 @@ from tests.fakes.context import FakeContext
 LARGE = 256 * 1024
 RANDOM = random.Random(1)
 SECONDS = 3.0
-"""Some 0.4 s at most on a quiet machine; what grows faster than the document takes minutes."""
+"""At most about 0.4 s on an idle machine; superlinear time would take minutes."""
 
 
 def column_of(cell: Callable[[int], str]) -> str:
-    """One column, filled to the size of the largest document."""
+    """Return one column, filled to the size of the largest document."""
     parts, size = ["a\n"], 2
     for number in count():
         line = f"{cell(number)}\n"
@@ -102,7 +102,7 @@ async def test_a_hard_document_takes_little_time_and_its_profile_fits(kind: str)
 @pytest.mark.parametrize(
     "kind", ["one digit a cell", "distinct integers in disorder", "distinct text", "5,000 columns"]
 )
-async def test_others_on_the_event_loop_have_their_turns_meanwhile(kind: str) -> None:
+async def test_other_tasks_run_on_the_event_loop_meanwhile(kind: str) -> None:
     turns: list[float] = []
     done = asyncio.Event()
 
@@ -120,7 +120,7 @@ async def test_others_on_the_event_loop_have_their_turns_meanwhile(kind: str) ->
     assert max(later - earlier for earlier, later in pairwise(turns)) < 0.25
 
 
-async def test_a_small_document_keeps_the_loop() -> None:
+async def test_a_small_document_is_profiled_without_yielding() -> None:
     async def is_done_at_once() -> bool:
         task = asyncio.create_task(ProfileCsv().run(CsvDocument(csv="a,b\n1,x\n"), FakeContext()))
         await asyncio.sleep(0)
@@ -138,7 +138,7 @@ def profiled(text: str) -> CsvProfile:
     return result
 
 
-def test_a_profile_says_that_it_cut_texts() -> None:
+def test_a_profile_reports_that_texts_were_cut() -> None:
     assert not profiled("a\n" + "x" * 200 + "\n").truncated
     assert profiled("a\n" + "x" * 201 + "\n").truncated
     assert profiled("x" * 201 + "\n1\n").truncated
@@ -147,7 +147,7 @@ def test_a_profile_says_that_it_cut_texts() -> None:
     assert crowded.columns[0].max == "é" * 60
 
 
-def test_a_profile_says_how_many_columns_found_no_room() -> None:
+def test_a_profile_reports_how_many_columns_were_omitted() -> None:
     wide = profiled(table(MAX_COLUMNS + 7, 1, str, "1"))
     assert (len(wide.columns), wide.columns_omitted, wide.truncated) == (MAX_COLUMNS, 7, False)
     large = profiled(HARD["500 columns of large numbers"])

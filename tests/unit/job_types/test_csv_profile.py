@@ -135,7 +135,7 @@ def test_quotes_line_breaks_and_other_delimiters_are_read() -> None:
     assert result.columns[1].max == "x\ny"
 
 
-def test_a_byte_order_mark_and_blank_lines_are_no_data() -> None:
+def test_a_byte_order_mark_and_blank_lines_are_not_data() -> None:
     result = profile("\ufeffa,b\n\n1,2\n\n")
     assert isinstance(result, CsvProfile)
     assert (result.rows, result.columns[0].name) == (1, "a")
@@ -173,7 +173,7 @@ def test_any_numbers_have_a_profile_in_order(numbers: list[float]) -> None:
         assert float(found.min) <= middle.p25 <= middle.p50 <= middle.p75 <= float(found.max)
 
 
-def test_the_carried_data_sets_have_the_figures_of_their_sources() -> None:
+def test_the_included_data_sets_have_the_figures_of_their_sources() -> None:
     weather = profile((ROOT / "examples/data/seattle-weather.csv").read_text())
     assert isinstance(weather, CsvProfile)
     assert weather.rows == 1461, "four years of days"
@@ -183,7 +183,7 @@ def test_the_carried_data_sets_have_the_figures_of_their_sources() -> None:
     assert by_name["weather"].distinct == 5
 
 
-async def test_the_handler_answers_with_the_profile() -> None:
+async def test_the_handler_returns_the_profile() -> None:
     document = CsvDocument(csv="a,b\n1,x\n")
     assert await ProfileCsv().run(document, FakeContext()) == csv_profile.profile(document)
 

@@ -1,4 +1,4 @@
-"""What is kept of an answer."""
+"""The part of a response that http.request keeps."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ def test_the_charset_is_honoured(charset: str, body: bytes, text: str) -> None:
      "raw_unicode_escape", "mbcs", "oem", "nonsense", "", "../../x", "aliases", "\x00", "x" * 10_000, "\udce9".encode(
          "utf-8", "surrogateescape").decode("latin-1")],
 )  # fmt: skip
-def test_a_charset_that_is_none_is_read_as_utf_8(charset: str) -> None:
+def test_an_unknown_charset_is_read_as_utf_8(charset: str) -> None:
     assert body_text(b"caf\xc3\xa9 \\ud800 +2AA- \xff", charset) == "café \\ud800 +2AA- \ufffd"
 
 
@@ -77,7 +77,7 @@ def test_a_cut_text_is_the_longest_beginning_that_fits(text: str, limit: int) ->
     assert kept == text or json_bytes(text[: len(kept) + 1]) > limit
 
 
-def test_headers_of_one_name_are_joined_and_what_is_no_text_is_replaced() -> None:
+def test_headers_of_one_name_are_joined_and_invalid_text_is_replaced() -> None:
     headers, complete = text_headers(((b"a", b"1"), (b"b", b"caf\xe9"), (b"a", b"2")))
     assert (headers, complete) == ({"a": "1, 2", "b": "caf\ufffd"}, True)
 
@@ -122,7 +122,7 @@ def test_headers_take_no_more_than_their_bytes_of_json(value: bytes) -> None:
         ("Mon, 23 Nov 2026 03:00:30 GMT" + "x" * 100_000, None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date_and_else_ignored(value: str | None, expected: timedelta | None) -> None:
+def test_retry_after_is_seconds_or_a_date_and_otherwise_ignored(value: str | None, expected: timedelta | None) -> None:
     assert retry_after(value, NOW) == expected
 
 

@@ -21,7 +21,7 @@ from job_types.http_url import parse_authority, permits, split_url
         ("http://h//a//../b;c=d?x=[1]&y={}|^\\", "h", "//a//../b;c=d?x=[1]&y={}|^\\", 80),
     ],
 )
-def test_a_url_is_taken_apart_without_a_change(url: str, netloc: str, target: str, port: int) -> None:
+def test_a_url_is_parsed_without_a_change(url: str, netloc: str, target: str, port: int) -> None:
     parts = split_url(url)
     assert (parts.netloc, parts.target, parts.port) == (netloc, target, port)
 
@@ -33,7 +33,7 @@ def test_a_url_is_taken_apart_without_a_change(url: str, netloc: str, target: st
      "http://u:p@h/", "http://@h/", "http://h\\@x/", "http://h /", "http://h/\t", "http://h/\n", "http://h/\x7f", "http://é/",
      "http://h/é", "http://%31/", "http://./", "http://h:" + "9" * 5000, "http://" + "a" * 300],
 )  # fmt: skip
-def test_what_is_no_http_url_is_refused(url: str) -> None:
+def test_a_url_that_is_not_http_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"URL|host|credentials"):
         split_url(url)
 
@@ -55,7 +55,7 @@ def test_what_is_no_http_url_is_refused(url: str) -> None:
         ("10.0.0.1", "http://10.0.0.1:5/"),
     ],
 )
-def test_a_host_is_permitted_in_whatever_spelling(setting: str, url: str) -> None:
+def test_a_host_is_permitted_in_any_spelling(setting: str, url: str) -> None:
     assert permits(setting, split_url(url))
 
 
@@ -84,5 +84,5 @@ def test_nothing_else_is_permitted(setting: str, url: str) -> None:
     assert not permits(setting, split_url(url))
 
 
-def test_an_authority_without_a_host_is_none() -> None:
+def test_an_authority_without_a_host_is_refused() -> None:
     assert [parse_authority(text) for text in ("", ":80", ".", "[]", "[]:80", "a b")] == [None] * 6

@@ -1,4 +1,4 @@
-"""Host names are resolved apart from everything else."""
+"""Host names are resolved in separate threads."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ from job_types.name_resolution import SystemResolver, Unresolved
 
 
 class Hanging:
-    """A lookup that hangs on `hang*` until it is released, and knows every other name."""
+    """A lookup that hangs on `hang*` until it is released, and resolves every other name."""
 
     def __init__(self) -> None:
         self.released = threading.Event()
@@ -33,7 +33,7 @@ def lookup() -> Iterator[Hanging]:
     hanging.released.set()
 
 
-async def test_names_that_hang_stall_neither_the_loops_own_resolution_nor_another_delivery(lookup: Hanging) -> None:
+async def test_a_hanging_name_resolution_stalls_neither_the_loops_own_nor_another_delivery(lookup: Hanging) -> None:
     resolver = SystemResolver(lookup, timedelta(seconds=1))
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
@@ -47,7 +47,7 @@ async def test_names_that_hang_stall_neither_the_loops_own_resolution_nor_anothe
     assert time.monotonic() - started < 5
 
 
-async def test_threads_are_bounded_and_a_lookup_that_finds_none_is_given_up(lookup: Hanging) -> None:
+async def test_threads_are_bounded_and_a_lookup_without_a_thread_fails(lookup: Hanging) -> None:
     resolver = SystemResolver(lookup, timedelta(seconds=0.1), threads=2)
     answers = await asyncio.gather(*(resolver.resolve(f"hang{number}", 80) for number in range(2)))
     answers += await asyncio.gather(*(resolver.resolve(f"known{number}", 80) for number in range(5)))
@@ -63,7 +63,7 @@ async def test_threads_are_bounded_and_a_lookup_that_finds_none_is_given_up(look
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(-2), OSError(), UnicodeError("label too long"), ValueError("NUL")])
-async def test_a_name_that_cannot_be_resolved_is_said(error: Exception) -> None:
+async def test_a_name_that_cannot_be_resolved_is_reported(error: Exception) -> None:
     def refuse(_host: str, _port: int) -> tuple[str, ...]:
         raise error
 

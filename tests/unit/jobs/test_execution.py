@@ -1,4 +1,4 @@
-"""How a worker takes a job through one attempt."""
+"""One attempt of a job, from the claim to the recorded outcome."""
 
 import asyncio
 import threading
@@ -58,7 +58,7 @@ async def stored(jobs: FakeJobRepository, text: str = "one two", max_attempts: i
 
 
 async def run_with(run: Run, policy: Policy = POLICY, max_attempts: int = 3) -> Job:
-    """The job as a handler that does `run` leaves it."""
+    """Execute a job whose handler does `run`; return the stored job."""
     jobs = FakeJobRepository()
     job = await stored(jobs, max_attempts=max_attempts)
     executed = await an_executor(jobs, a_handler(run=run, policy=policy)).execute(job, DEADLINE)
@@ -78,7 +78,7 @@ async def test_a_job_is_claimed_run_and_its_result_committed() -> None:
     assert await jobs.get(job.id, NOW) == executed.job
 
 
-async def test_waiting_and_running_time_are_told() -> None:
+async def test_waiting_and_running_time_are_reported() -> None:
     jobs, clock = FakeJobRepository(), FakeClock(NOW + timedelta(seconds=2))
 
     async def slow(document: Text, context: JobContext) -> Count:
@@ -115,7 +115,7 @@ async def test_an_exception_counts_as_a_retryable_failure_with_its_type_and_mess
     assert (job.state.error.code, job.state.error.message) == ("LookupError", "no such thing")
 
 
-async def test_an_exception_without_a_message_is_told_by_its_type() -> None:
+async def test_an_exception_without_a_message_is_reported_by_its_type() -> None:
     async def crash(_document: Text, _context: JobContext) -> Count:
         raise RuntimeError
 
@@ -125,7 +125,7 @@ async def test_an_exception_without_a_message_is_told_by_its_type() -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError()])
-async def test_what_is_no_exception_is_the_jobs_failure_too(error: BaseException) -> None:
+async def test_a_base_exception_is_the_jobs_failure_too(error: BaseException) -> None:
     async def leave(_document: Text, _context: JobContext) -> Count:
         raise error
 
@@ -178,7 +178,7 @@ async def test_no_job_waits_for_the_threads_of_handlers_that_never_end() -> None
     assert (set(stuck), other) == ({"failed"}, "succeeded")
 
 
-async def test_a_time_out_of_the_handlers_own_is_not_the_attempts() -> None:
+async def test_a_timeout_error_of_the_handler_is_not_the_attempts_timeout() -> None:
     async def impatient(_document: Text, _context: JobContext) -> Count:
         raise TimeoutError
 
@@ -286,7 +286,7 @@ def test_a_type_whose_timeout_its_function_cannot_honour_is_refused_at_start() -
         refuse_unrunnable(endless, timedelta(seconds=88))
 
 
-async def test_what_the_claim_takes_is_lost_from_the_attempt_and_no_attempt_outlives_its_lease() -> None:
+async def test_the_claims_duration_is_lost_from_the_attempt_and_no_attempt_outlives_its_lease() -> None:
     inner, clock = FakeJobRepository(), FakeClock()
     policy = Policy(timeout=timedelta(seconds=30))
     seen: list[object] = []
@@ -297,10 +297,10 @@ async def test_what_the_claim_takes_is_lost_from_the_attempt_and_no_attempt_outl
         return None
 
     async def curious(_document: Text, context: JobContext) -> Count:
-        standing = await inner.get(context.job_id, clock())
-        assert isinstance(standing, Job)
-        assert isinstance(standing.state, Running)
-        seen.extend([context.deadline, standing.state.lease.until])
+        current = await inner.get(context.job_id, clock())
+        assert isinstance(current, Job)
+        assert isinstance(current.state, Running)
+        seen.extend([context.deadline, current.state.lease.until])
         return Count()
 
     jobs = FaultyJobRepository(inner, on_replace=slowly)
@@ -339,7 +339,7 @@ async def test_a_plain_function_runs_in_a_thread() -> None:
     assert threading.main_thread().name not in executed.job.state.result
 
 
-async def test_without_time_for_a_whole_attempt_nothing_is_begun() -> None:
+async def test_without_time_for_a_whole_attempt_nothing_is_started() -> None:
     jobs = FakeJobRepository()
     job = await stored(jobs)
     soon = NOW + POLICY.timeout
@@ -347,27 +347,31 @@ async def test_without_time_for_a_whole_attempt_nothing_is_begun() -> None:
     assert await jobs.get(job.id, NOW) == job
 
 
-@pytest.mark.parametrize("standing", [running(type=KIND), succeeded(type=KIND)], ids=lambda job: job.status)
-async def test_a_doorbell_for_a_job_that_moved_on_does_nothing(standing: Job) -> None:
+@pytest.mark.parametrize("current", [running(type=KIND), succeeded(type=KIND)], ids=lambda job: job.status)
+async def test_a_trigger_for_a_job_that_is_no_longer_queued_does_nothing(current: Job) -> None:
     jobs = FakeJobRepository()
-    await jobs.add(standing, NOW)
-    ring = queued(type=KIND, id=standing.id)
-    answer = await an_executor(jobs).execute(ring, DEADLINE)
-    assert answer == NothingToDo(job_id=standing.id, why=standing.status)
-    assert await jobs.get(standing.id, NOW) == standing
+    await jobs.add(current, NOW)
+    trigger = queued(type=KIND, id=current.id)
+    answer = await an_executor(jobs).execute(trigger, DEADLINE)
+    assert answer == NothingToDo(job_id=current.id, why=current.status)
+    assert await jobs.get(current.id, NOW) == current
 
 
-async def test_a_doorbell_for_a_job_that_is_gone_does_nothing() -> None:
-    ring = queued(type=KIND)
-    assert await an_executor(FakeJobRepository()).execute(ring, DEADLINE) == NothingToDo(job_id=ring.id, why="gone")
+async def test_a_trigger_for_a_deleted_job_does_nothing() -> None:
+    trigger = queued(type=KIND)
+    assert await an_executor(FakeJobRepository()).execute(trigger, DEADLINE) == NothingToDo(
+        job_id=trigger.id, why="gone"
+    )
 
 
-async def test_an_image_that_is_not_of_a_queued_job_is_nobodys_doorbell() -> None:
-    ring = running(type=KIND)
-    assert await an_executor(FakeJobRepository()).execute(ring, DEADLINE) == NothingToDo(job_id=ring.id, why="running")
+async def test_an_image_of_a_job_that_is_not_queued_is_not_a_trigger() -> None:
+    trigger = running(type=KIND)
+    assert await an_executor(FakeJobRepository()).execute(trigger, DEADLINE) == NothingToDo(
+        job_id=trigger.id, why="running"
+    )
 
 
-async def test_an_old_doorbell_of_a_redriven_job_runs_it_as_it_stands() -> None:
+async def test_an_old_trigger_of_a_redriven_job_runs_the_current_job() -> None:
     jobs = FakeJobRepository()
     job = await stored(jobs)
     assert job.wake_at is not None
@@ -377,7 +381,7 @@ async def test_an_old_doorbell_of_a_redriven_job_runs_it_as_it_stands() -> None:
     assert (executed.outcome, executed.job.version) == ("succeeded", 4)
 
 
-async def test_a_job_that_is_redriven_again_and_again_is_left_to_the_next_doorbell() -> None:
+async def test_a_job_that_is_redriven_during_each_claim_is_left_to_the_next_trigger() -> None:
     job = queued(type=KIND)
     always = FaultyJobRepository(FakeJobRepository(), on_replace=lambda _: VersionConflict(job_id=job.id, current=job))
     assert await an_executor(always).execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="contended")
@@ -403,7 +407,7 @@ def failing_outcomes(times: int, fault: Fault) -> Callable[[Job], Fault | None]:
     return lambda job: None if job.status == "running" or not left else left.pop()
 
 
-async def test_an_outcome_is_written_again_until_the_store_answers() -> None:
+async def test_an_outcome_is_written_again_until_the_store_responds() -> None:
     inner = FakeJobRepository()
     jobs = FaultyJobRepository(inner, on_replace=failing_outcomes(2, OUTAGE))
     executed = await an_executor(jobs).execute(await stored(inner), DEADLINE)
@@ -412,7 +416,7 @@ async def test_an_outcome_is_written_again_until_the_store_answers() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 3])
-async def test_an_outcome_that_was_written_without_an_answer_is_known_for_ones_own(times: int) -> None:
+async def test_an_outcome_that_was_written_without_a_response_is_recognised(times: int) -> None:
     inner, clock = FakeJobRepository(), FakeClock()
     lost = failing_outcomes(times, OUTAGE)
 
@@ -470,18 +474,18 @@ async def test_an_outcome_after_the_lease_was_taken_over_is_refused() -> None:
     jobs = FakeJobRepository()
 
     async def slow(document: Text, context: JobContext) -> Count:
-        standing = await jobs.get(context.job_id, NOW)
-        assert isinstance(standing, Job)
-        rescued = legal(transitions.wake(standing, POLICY, NOW + timedelta(hours=1), 0.5))
-        await jobs.replace(rescued, standing.version)
+        current = await jobs.get(context.job_id, NOW)
+        assert isinstance(current, Job)
+        rescued = legal(transitions.wake(current, POLICY, NOW + timedelta(hours=1), 0.5))
+        await jobs.replace(rescued, current.version)
         return await count_words(document, context)
 
     job = await stored(jobs)
     answer = await an_executor(jobs, a_handler(run=slow)).execute(job, DEADLINE)
     assert answer == LeaseLost(job_id=job.id, attempt=1)
-    standing = await jobs.get(job.id, NOW)
-    assert isinstance(standing, Job)
-    assert standing.status == "retrying"
+    current = await jobs.get(job.id, NOW)
+    assert isinstance(current, Job)
+    assert current.status == "retrying"
 
 
 async def test_a_request_to_stop_reaches_the_handler_and_ends_the_job_cancelled() -> None:
@@ -490,9 +494,9 @@ async def test_a_request_to_stop_reaches_the_handler_and_ends_the_job_cancelled(
 
     async def polite(_document: Text, context: JobContext) -> Stopped | Count:
         seen.append(await context.cancel_requested())
-        standing = await jobs.get(context.job_id, NOW)
-        assert isinstance(standing, Job)
-        await jobs.replace(legal(transitions.cancel(standing, POLICY, NOW)), standing.version)
+        current = await jobs.get(context.job_id, NOW)
+        assert isinstance(current, Job)
+        await jobs.replace(legal(transitions.cancel(current, POLICY, NOW)), current.version)
         seen.append(await context.cancel_requested())
         return Stopped()
 
@@ -509,11 +513,11 @@ async def test_progress_is_seen_while_the_job_runs() -> None:
     async def steady(document: Text, context: JobContext) -> Count:
         for fraction in (0.25, 0.5, 0.75):
             await context.report_progress(fraction, "on it")
-            standing = await jobs.get(context.job_id, NOW)
-            assert isinstance(standing, Job)
-            assert isinstance(standing.state, Running)
-            assert standing.state.progress is not None
-            seen.append(standing.state.progress.fraction)
+            current = await jobs.get(context.job_id, NOW)
+            assert isinstance(current, Job)
+            assert isinstance(current.state, Running)
+            assert current.state.progress is not None
+            seen.append(current.state.progress.fraction)
             clock.forward(timedelta(milliseconds=600))
         return await count_words(document, context)
 
@@ -571,8 +575,8 @@ async def test_a_report_gives_up_when_the_job_is_contended_gone_or_out_of_reach(
         if not reported or not isinstance(written.state, Running):
             return None
         lease = written.state.lease
-        standing = busy.model_copy(update={"state": Running(lease=lease)})
-        return VersionConflict(job_id=job.id, current=standing)
+        current = busy.model_copy(update={"state": Running(lease=lease)})
+        return VersionConflict(job_id=job.id, current=current)
 
     executed = await an_executor(FaultyJobRepository(inner, on_replace=contended), a_handler(run=steady)).execute(
         job, DEADLINE
@@ -586,7 +590,7 @@ async def test_a_report_gives_up_when_the_job_is_contended_gone_or_out_of_reach(
 
 
 @pytest.mark.parametrize(("fault", "expected"), [(OUTAGE, False), (JobUnreadable(job_id="x", detail="?"), False)])
-async def test_a_handler_goes_on_while_nobody_can_be_asked(
+async def test_a_handler_continues_while_the_store_cannot_be_read(
     fault: JobUnreadable | StorageUnavailable, expected: bool
 ) -> None:
     inner = FakeJobRepository()
@@ -601,14 +605,14 @@ async def test_a_handler_goes_on_while_nobody_can_be_asked(
     assert seen == [expected]
 
 
-async def test_a_handler_whose_job_is_gone_should_stop() -> None:
+async def test_a_handler_whose_job_was_deleted_is_asked_to_stop() -> None:
     jobs = FakeJobRepository()
     seen: list[bool] = []
 
     async def asking(document: Text, context: JobContext) -> Count:
-        standing = await jobs.get(context.job_id, NOW)
-        assert isinstance(standing, Job)
-        await jobs.replace(succeeded(id=standing.id).model_copy(update={"version": 9}), standing.version)
+        current = await jobs.get(context.job_id, NOW)
+        assert isinstance(current, Job)
+        await jobs.replace(succeeded(id=current.id).model_copy(update={"version": 9}), current.version)
         seen.append(await context.cancel_requested())
         return await count_words(document, context)
 
@@ -622,9 +626,9 @@ async def test_progress_of_a_lost_lease_is_dropped() -> None:
     jobs = FakeJobRepository()
 
     async def late(document: Text, context: JobContext) -> Count:
-        standing = await jobs.get(context.job_id, NOW)
-        assert isinstance(standing, Job)
-        await jobs.replace(legal(transitions.wake(standing, POLICY, NOW + timedelta(hours=1), 0.5)), standing.version)
+        current = await jobs.get(context.job_id, NOW)
+        assert isinstance(current, Job)
+        await jobs.replace(legal(transitions.wake(current, POLICY, NOW + timedelta(hours=1), 0.5)), current.version)
         await context.report_progress(0.5)
         return await count_words(document, context)
 
@@ -632,7 +636,7 @@ async def test_progress_of_a_lost_lease_is_dropped() -> None:
     assert await an_executor(jobs, a_handler(run=late)).execute(job, DEADLINE) == LeaseLost(job_id=job.id, attempt=1)
 
 
-async def test_a_job_of_which_not_even_the_failure_fits_is_left_to_its_lease() -> None:
+async def test_a_job_whose_failure_does_not_fit_its_item_is_left_to_its_lease() -> None:
     inner = FakeJobRepository()
     jobs = FaultyJobRepository(inner, on_replace=failing_outcomes(9, ItemTooLarge(size=2, limit=1)))
     job = await stored(inner)

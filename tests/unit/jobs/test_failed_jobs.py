@@ -1,4 +1,4 @@
-"""What an admin can do with failed jobs."""
+"""Listing and retrying failed jobs, as an admin."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -83,20 +83,20 @@ async def test_two_at_once_retry_each_job_once() -> None:
     assert sum(report.retried for report in reports if isinstance(report, BulkRetried)) == 50
 
 
-async def test_what_somebody_else_changed_first_is_not_counted() -> None:
+async def test_jobs_that_another_writer_changed_first_are_not_counted() -> None:
     inner = await with_failed(2)
     jobs = FaultyJobRepository(inner, on_replace=lambda job: VersionConflict(job_id=job.id, current=None))
     assert await a_service(jobs).retry(BulkRetry(type=KIND)) == BulkRetried(matched=2, retried=0)
 
 
 def entries(count: int, code: str = "failed") -> tuple[JobSummary, ...]:
-    """Failed jobs that only a list knows."""
+    """Failed jobs that are only in the list, not in the repository."""
     return tuple(
         summary_of(finished(running(id=new_id(), type=KIND), Fail(reason="x", code=code))) for _ in range(count)
     )
 
 
-async def test_a_store_that_fails_before_anything_was_done_is_the_answer() -> None:
+async def test_a_store_that_fails_before_anything_was_done_is_the_result() -> None:
     jobs = FakeJobRepository()
     assert await a_service(jobs, FaultyJobListing(lambda _: OUTAGE)).retry(BulkRetry(type=KIND)) == OUTAGE
     with pytest.raises(AssertionError):
@@ -115,7 +115,7 @@ async def test_a_list_that_fails_later_makes_it_incomplete() -> None:
 
 
 @pytest.mark.parametrize("reads", [True, False])
-async def test_a_store_that_fails_on_a_job_ends_it_and_what_was_done_is_said(reads: bool) -> None:
+async def test_a_store_that_fails_on_a_job_ends_the_bulk_retry_and_its_progress_is_reported(reads: bool) -> None:
     inner, calls = await with_failed(40), count()
 
     def after_twenty() -> StorageUnavailable | None:
@@ -139,7 +139,7 @@ async def test_an_unreadable_job_does_not_end_it() -> None:
 
 
 async def test_an_index_that_lags_behind_does_no_harm() -> None:
-    """It still shows a job that was queued meanwhile, one that is gone, and one that failed again of something else."""
+    """The index still lists a job that was queued meanwhile, a deleted one, and one that failed again otherwise."""
     jobs = FakeJobRepository()
     again = queued(id=new_id(), type=KIND)
     otherwise = finished(running(id=new_id(), type=KIND), Fail(reason="x", code="other"))
@@ -152,7 +152,7 @@ async def test_an_index_that_lags_behind_does_no_harm() -> None:
     assert jobs.stored == (again, otherwise)
 
 
-async def test_a_bulk_retry_ends_however_long_the_index_is() -> None:
+async def test_a_bulk_retry_ends_in_time_however_long_the_index_is() -> None:
     endless = FaultyJobListing(lambda _: Page(items=(), next="more"))
     report = await a_service(FakeJobRepository(), endless).retry(BulkRetry(type=KIND))
     assert report == BulkRetried(matched=0, retried=0, incomplete=True)
@@ -192,7 +192,7 @@ async def test_no_more_whole_jobs_are_in_memory_at_once_than_are_being_retried()
 
 
 class Held(FaultyJobRepository):
-    """Counts the jobs that were read and not yet written."""
+    """Counts the jobs that have been read and not yet written."""
 
     def __init__(self, inner: FakeJobRepository) -> None:
         super().__init__(inner)

@@ -1,4 +1,4 @@
-"""One idempotency key, one submission: compared by what it means."""
+"""Submissions with one idempotency key are compared by their meaning."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from tests.fakes.handlers import Count
 
 
 class Anything(BaseModel):
-    """A payload of any members."""
+    """A payload with arbitrary members."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -33,7 +33,7 @@ class Order(BaseModel):
 
 
 class Secret(BaseModel):
-    """A payload that does not show what it holds."""
+    """A payload that hides a member in its JSON."""
 
     secret: SecretStr
 
@@ -50,7 +50,7 @@ class Incomparable(BaseModel):
 
 
 class Inside(BaseModel):
-    """A payload that holds one that cannot be compared, in a set, where nobody looks but Python."""
+    """A payload that contains, in a set, a value that cannot be compared."""
 
     name: str
     inside: object = None
@@ -81,7 +81,7 @@ def same(first: Submission, again: Submission, job_type: AnyJobType | None = Non
 
 
 def same_payload(first: str, again: str, model: type[BaseModel] = Anything) -> bool:
-    """Of JSON as it was sent, read and written again as the API does it."""
+    """Return the fingerprint of JSON that was sent, read and written again as the API does."""
     return same(a_submission(json.loads(first)), a_submission(json.loads(again)), a_type(model))
 
 
@@ -140,16 +140,16 @@ def test_another_json_value_is_another_payload(first: str, again: str) -> None:
         ('{"name":"b"}', False),
     ],
 )
-def test_a_default_of_the_payloads_model_may_be_spelled_out(again: str, expected: bool) -> None:
+def test_a_payload_that_spells_out_a_default_is_the_same_submission(again: str, expected: bool) -> None:
     assert same_payload('{"name":"a"}', again, Order) is expected
 
 
-def test_a_boolean_is_no_number_to_a_model_either() -> None:
+def test_a_boolean_is_not_equal_to_a_number_in_a_model_either() -> None:
     assert not same_payload('{"name":"a","note":{"x":[1]}}', '{"name":"a","note":{"x":[true]}}', Order)
     assert same_payload('{"name":"a","note":{"x":[1]}}', '{"name":"a","amount":1,"note":{"x":[1.0]}}', Order)
 
 
-def test_what_a_model_hides_is_compared_all_the_same() -> None:
+def test_members_that_a_model_hides_are_compared_too() -> None:
     assert not same_payload('{"secret":"a"}', '{"secret":"b"}', Secret)
     assert same_payload('{"secret":"a"}', '{"secret":"a","ignored":1}', Secret)
 
@@ -232,7 +232,7 @@ def test_a_job_of_the_previous_version_is_recognised(old: str, payload: str, fie
     assert not is_replay(job, again.model_copy(update={"max_attempts": 7}), JsonText(payload), a_type())
 
 
-def test_a_job_without_a_fingerprint_is_nobodys_replay() -> None:
+def test_a_job_without_a_fingerprint_matches_no_submission() -> None:
     assert not is_replay(queued(NOW, type="a.type"), a_submission(), JsonText("{}"), a_type())
 
 

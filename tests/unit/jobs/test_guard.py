@@ -1,4 +1,4 @@
-"""Nothing that user code does ends another job: whatever a handler does becomes the outcome of its own attempt."""
+"""User code cannot end another job: whatever a handler does becomes the outcome of its own attempt."""
 
 import asyncio
 import threading
@@ -48,7 +48,7 @@ def an_executor(jobs: FakeJobRepository, handler: AnyHandler, cpus: int = 1) -> 
 
 
 async def ended(handler: AnyHandler, text: str = "one two", seconds: float = 60) -> Job:
-    """The job as `handler` leaves it."""
+    """Execute a job with `handler`; return the stored job."""
     jobs = FakeJobRepository()
     policy = handler.definition.policy
     job = queued(real_now(), policy, type=KIND, payload=JsonText(f'{{"text":"{text}"}}'), max_attempts=3)
@@ -59,14 +59,14 @@ async def ended(handler: AnyHandler, text: str = "one two", seconds: float = 60)
 
 
 class Mute(Exception):
-    """Cannot say what it is."""
+    """An exception whose text cannot be read."""
 
     def __str__(self) -> str:
         raise RuntimeError("no words")
 
 
 class OwnBase(BaseException):
-    """No `Exception`."""
+    """A `BaseException` that is not an `Exception`."""
 
 
 THROWN: tuple[BaseException, ...] = (
@@ -88,7 +88,7 @@ THROWN: tuple[BaseException, ...] = (
 
 @pytest.mark.parametrize("error", THROWN, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("plain", [False, True], ids=["async", "plain"])
-async def test_whatever_a_handler_raises_is_its_own_jobs_failure(error: BaseException, plain: bool) -> None:
+async def test_any_exception_of_a_handler_is_only_its_own_jobs_failure(error: BaseException, plain: bool) -> None:
     async def throw(_document: Text, _context: JobContext) -> Count:
         raise error
 
@@ -104,7 +104,7 @@ async def test_whatever_a_handler_raises_is_its_own_jobs_failure(error: BaseExce
     job.state.error.message.encode()
 
 
-async def test_half_a_surrogate_pair_is_replaced_wherever_a_handler_gives_a_text() -> None:
+async def test_half_a_surrogate_pair_is_replaced_in_every_text_of_a_handler() -> None:
     async def retry(_document: Text, context: JobContext) -> Retry:
         await context.report_progress(0.5, "\udce9")
         return Retry(reason="caf\udce9", code="\udce9")
@@ -127,7 +127,7 @@ RUBBISH: tuple[object, ...] = (
 
 
 @pytest.mark.parametrize("returned", RUBBISH, ids=lambda value: repr(value)[:20])
-async def test_whatever_a_handler_returns_is_its_own_jobs_outcome(returned: object) -> None:
+async def test_any_return_value_of_a_handler_is_only_its_own_jobs_outcome(returned: object) -> None:
     def give(_document: Text, _context: SyncJobContext) -> object:
         return returned
 
@@ -143,7 +143,7 @@ async def test_a_result_must_be_of_the_declared_model() -> None:
 
 
 class Treacherous(Count):
-    """A result whose serializer is user code as well."""
+    """A result whose serializer is user code."""
 
     @field_serializer("words")
     def serialize_words(self, _words: int) -> int:
@@ -151,7 +151,7 @@ class Treacherous(Count):
 
 
 class Odd(Count):
-    """A result that is no text that JSON can hold."""
+    """A result with text that JSON cannot represent."""
 
     text: str = "\udce9"
 
@@ -166,7 +166,7 @@ async def test_a_result_that_cannot_be_written_is_its_own_jobs_failure(result: C
 
 
 class Picky(Text):
-    """A payload with a validator of its own."""
+    """A payload with its own validator."""
 
     @field_validator("text")
     @classmethod
@@ -181,7 +181,7 @@ async def test_a_payload_models_own_exception_is_its_own_jobs_failure() -> None:
 
 
 class Strict(BaseModel):
-    """A payload of which everything is missing."""
+    """A payload whose fields are all missing."""
 
     a: int
     b: int
@@ -191,7 +191,7 @@ class Strict(BaseModel):
     f: int
 
 
-async def test_of_many_flaws_of_a_payload_the_first_are_named_and_the_rest_counted() -> None:
+async def test_of_many_errors_in_a_payload_the_first_are_named_and_the_rest_counted() -> None:
     job = await ended(a_handler(payload=Strict))
     assert isinstance(job.state, Failed)
     assert job.state.error.message.endswith("e: Field required; and 1 more")
@@ -210,7 +210,7 @@ async def test_a_handler_that_cancels_itself_has_failed() -> None:
     assert job.state.error.code == "CancelledError"
 
 
-async def test_a_handler_that_is_stopped_may_clean_up_and_say_what_came_of_it() -> None:
+async def test_a_handler_that_is_stopped_may_clean_up_and_return_an_outcome() -> None:
     async def tidy(_document: Text, _context: JobContext) -> Count | Retry:
         try:
             await asyncio.sleep(60)
@@ -223,7 +223,7 @@ async def test_a_handler_that_is_stopped_may_clean_up_and_say_what_came_of_it() 
     assert job.state.error.code == "tidy"
 
 
-async def test_what_a_handler_raises_when_it_is_stopped_is_its_time_out() -> None:
+async def test_an_exception_of_a_handler_that_is_stopped_counts_as_its_timeout() -> None:
     async def clumsy(_document: Text, _context: JobContext) -> Count:
         try:
             await asyncio.sleep(60)
@@ -256,7 +256,7 @@ async def test_a_handler_that_ignores_being_stopped_is_abandoned() -> None:
     assert took < (BRIEF.timeout + STOP_GRACE).total_seconds() + 1
 
 
-async def test_a_plain_function_that_returns_something_to_await_is_awaited() -> None:
+async def test_an_awaitable_that_a_plain_function_returns_is_awaited() -> None:
     async def count(document: Text, context: JobContext) -> Count:
         await context.report_progress(0.5)
         assert await context.cancel_requested() is False
@@ -270,7 +270,7 @@ async def test_a_plain_function_that_returns_something_to_await_is_awaited() -> 
     assert job.state.result == '{"words":2}'
 
 
-async def test_a_plain_handler_asks_and_reports_from_its_thread() -> None:
+async def test_a_plain_handler_uses_its_context_from_its_thread() -> None:
     seen: list[object] = []
 
     def ask(_document: Text, context: SyncJobContext) -> Count:
@@ -284,14 +284,14 @@ async def test_a_plain_handler_asks_and_reports_from_its_thread() -> None:
     assert job.version == 4, "the claim, the report and the outcome"
 
 
-async def test_a_plain_handler_that_goes_on_after_its_attempt_is_told_to_stop() -> None:
-    told: list[bool] = []
+async def test_a_plain_handler_that_continues_after_its_attempt_is_asked_to_stop() -> None:
+    flags: list[bool] = []
     release, finished = threading.Event(), threading.Event()
 
     def late(_document: Text, context: SyncJobContext) -> Count:
         release.wait(10)
         context.report_progress(0.9)
-        told.append(context.cancel_requested())
+        flags.append(context.cancel_requested())
         finished.set()
         return Count()
 
@@ -299,11 +299,11 @@ async def test_a_plain_handler_that_goes_on_after_its_attempt_is_told_to_stop() 
     assert isinstance(job.state, Retrying)
     release.set()
     assert await asyncio.to_thread(finished.wait, 10)
-    assert told == [True]
+    assert flags == [True]
 
 
 async def all_ended(handler: AnyHandler, jobs: int, cpus: int = 1) -> list[Job]:
-    """What comes of so many jobs that are executed at once, in the order of their submission."""
+    """Execute jobs concurrently; return them in the order of their submission."""
     store = FakeJobRepository()
     executor = an_executor(store, handler, cpus)
     waiting = [
@@ -361,7 +361,7 @@ async def test_a_policy_limits_async_handlers_too() -> None:
     assert most == [2]
 
 
-async def test_a_result_beyond_the_limit_is_said_with_its_size() -> None:
+async def test_a_result_beyond_the_limit_is_reported_with_its_size() -> None:
     class Long(Count):
         text: str = "x" * MAX_RESULT_BYTES
 
@@ -383,15 +383,15 @@ async def test_a_handler_that_cancels_itself_and_ends_at_once_has_not_timed_out(
         assert job.state.error.code == "CancelledError"
 
 
-async def test_what_a_plain_function_returns_to_be_awaited_is_not_told_that_its_attempt_has_ended() -> None:
-    told: list[bool] = []
+async def test_an_awaitable_of_a_plain_function_does_not_see_its_attempt_as_ended() -> None:
+    flags: list[bool] = []
 
     def wrapped(_document: Text, context: SyncJobContext) -> Awaitable[Count]:
         async def work() -> Count:
-            told.append(await asyncio.to_thread(context.cancel_requested))
+            flags.append(await asyncio.to_thread(context.cancel_requested))
             return Count()
 
         return work()
 
     await ended(PlainHandler(wrapped))
-    assert told == [False]
+    assert flags == [False]

@@ -1,4 +1,4 @@
-"""What a person can do with jobs that exist."""
+"""Reading, cancelling and retrying jobs."""
 
 from datetime import timedelta
 
@@ -50,7 +50,7 @@ async def test_a_waiting_job_is_cancelled_and_can_be_retried() -> None:
     assert again.status == "queued"
 
 
-async def test_what_the_state_forbids_is_refused() -> None:
+async def test_an_illegal_transition_is_refused() -> None:
     jobs = FakeJobRepository()
     done, bad = succeeded(id="a", owner_id=OWNER.id), failed(id="b", owner_id=OWNER.id)
     await jobs.add(done, NOW)
@@ -74,7 +74,7 @@ async def test_asking_a_running_job_to_stop_twice_writes_once() -> None:
     assert second.version == job.version + 1
 
 
-async def test_a_cancel_that_loses_a_race_is_applied_to_what_stands() -> None:
+async def test_a_cancel_that_loses_a_race_is_applied_to_the_current_job() -> None:
     inner = FakeJobRepository()
     job = queued(owner_id=OWNER.id)
     await inner.add(job, NOW)
@@ -96,7 +96,7 @@ async def test_a_change_that_never_wins_is_contended() -> None:
     assert await a_service(jobs).cancel(job.id, OWNER) == Contended(job_id=job.id)
 
 
-async def test_a_change_of_a_job_that_just_went_is_not_found() -> None:
+async def test_a_change_of_a_job_that_was_just_deleted_is_not_found() -> None:
     inner = FakeJobRepository()
     job = queued(owner_id=OWNER.id)
     await inner.add(job, NOW)
@@ -104,7 +104,7 @@ async def test_a_change_of_a_job_that_just_went_is_not_found() -> None:
     assert await a_service(jobs).cancel(job.id, OWNER) == JobNotFound(job_id=job.id)
 
 
-async def test_a_change_that_the_store_refuses_is_told() -> None:
+async def test_a_change_that_the_store_refuses_is_reported() -> None:
     inner = FakeJobRepository()
     job = queued(owner_id=OWNER.id)
     await inner.add(job, NOW)

@@ -60,11 +60,11 @@ async def test_a_submission_is_stored_as_given() -> None:
     assert job.state == Queued(queued_at=NOW)
 
 
-async def test_the_policy_decides_what_the_submission_leaves_open() -> None:
+async def test_the_policy_fills_in_what_the_submission_omits() -> None:
     assert (await accepted(a_service(FakeJobRepository()))).job.max_attempts == 4
 
 
-async def test_a_job_can_be_asked_for_later_by_time_or_by_delay() -> None:
+async def test_a_job_can_be_scheduled_by_time_or_by_delay() -> None:
     service = a_service(FakeJobRepository())
     later = NOW + timedelta(seconds=90)
     by_time = (await accepted(service, a_submission(run_at=later))).job
@@ -73,7 +73,7 @@ async def test_a_job_can_be_asked_for_later_by_time_or_by_delay() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"run_at": NOW + MAX_DELAY * 2}, {"delay_seconds": 1e9}])
-async def test_a_job_for_too_far_ahead_is_refused(fields: dict[str, JsonValue]) -> None:
+async def test_a_job_scheduled_too_far_ahead_is_refused(fields: dict[str, JsonValue]) -> None:
     refused = await a_service(FakeJobRepository()).submit(a_submission("one", **fields), OWNER)
     assert isinstance(refused, InvalidPayload)
     assert refused.flaws[0].path == tuple(fields)
@@ -93,7 +93,9 @@ async def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
         ({"text": float("inf")}, ("payload",)),
     ],
 )
-async def test_a_flawed_payload_is_refused_with_the_places(payload: JsonValue, path: tuple[str, ...]) -> None:
+async def test_an_invalid_payload_is_refused_with_the_paths_of_its_errors(
+    payload: JsonValue, path: tuple[str, ...]
+) -> None:
     submission = Submission.model_construct(type=KIND, payload=payload, tags={})
     refused = await a_service(FakeJobRepository()).submit(submission, OWNER)
     assert isinstance(refused, InvalidPayload)
@@ -120,19 +122,19 @@ async def test_the_largest_job_that_is_accepted_can_be_claimed_and_finished() ->
         (JobUnreadable(job_id="x", detail="?"), JobUnreadable(job_id="x", detail="?")),
     ],
 )
-async def test_what_the_store_refuses_is_told(fault: ItemTooLarge, expected: object) -> None:
+async def test_an_error_of_the_store_is_reported(fault: ItemTooLarge, expected: object) -> None:
     jobs = FaultyJobRepository(FakeJobRepository(), on_add=lambda: fault)
     assert await a_service(jobs).submit(a_submission(), OWNER) == expected
 
 
-async def test_one_idempotency_key_is_one_job_under_any_race() -> None:
+async def test_one_idempotency_key_creates_one_job_under_any_race() -> None:
     service = a_service(FakeJobRepository())
     answers = await asyncio.gather(*(accepted(service, key="order-7") for _ in range(20)))
     assert len({answer.job.id for answer in answers}) == 1
     assert sum(not answer.replayed for answer in answers) == 1
 
 
-async def test_an_idempotency_key_stands_for_one_submission() -> None:
+async def test_an_idempotency_key_identifies_one_submission() -> None:
     service = a_service(FakeJobRepository())
     await accepted(service, key="order-7")
     other = await service.submit(a_submission("two"), OWNER, "order-7")

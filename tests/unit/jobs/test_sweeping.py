@@ -1,4 +1,4 @@
-"""How the sweeper recovers what the stream did not deliver."""
+"""The sweeper recovers jobs that the stream did not deliver."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -60,7 +60,7 @@ async def test_everything_that_is_due_is_moved_on_and_nothing_else() -> None:
     assert await status(jobs, busy) == "running"
 
 
-async def test_a_sweep_tells_for_how_long_the_oldest_had_been_due() -> None:
+async def test_a_sweep_reports_how_long_the_oldest_job_had_been_due() -> None:
     jobs = await stored(
         scheduled(run_at=NOW - timedelta(minutes=7), now=EARLY, id=new_id()),
         scheduled(run_at=NOW - timedelta(minutes=2), now=EARLY, id=new_id()),
@@ -112,7 +112,7 @@ async def test_an_index_entry_whose_job_moved_on_is_idle() -> None:
 
 
 class LaggingIndex(FakeJobRepository):
-    """Its index still shows what the table no longer holds."""
+    """The index still contains entries that the table no longer has."""
 
     async def get(self, job_id: str, now: object) -> Job:
         del now
@@ -133,7 +133,7 @@ async def test_an_expired_job_in_the_index_is_idle() -> None:
     assert (report.moved, report.idle) == ((), 1)
 
 
-async def test_what_cannot_be_read_or_written_is_told_and_does_not_stop_the_sweep() -> None:
+async def test_a_job_that_cannot_be_read_or_written_is_reported_and_does_not_stop_the_sweep() -> None:
     job = scheduled(run_at=NOW, now=EARLY)
     for faulty in (
         FaultyJobRepository(await stored(job), on_read=lambda: JobUnreadable(job_id=job.id, detail="version")),
@@ -156,7 +156,7 @@ async def test_a_shard_that_cannot_be_read_does_not_stop_the_others() -> None:
 
 
 def lagging(at: datetime) -> FakeStreamPositions:
-    """Two workers, the slower of which has come to what was written at `at`."""
+    """Positions of two workers, of which the slower one is at `at`."""
     until = NOW + timedelta(minutes=1)
     slower = StreamPosition(environment="1", at=at, until=until)
     faster = StreamPosition(environment="2", at=at + timedelta(minutes=2), until=until)
@@ -180,7 +180,7 @@ async def test_a_trigger_that_still_waits_in_the_stream_is_not_lost() -> None:
     assert report.oldest_due == overdue
 
 
-async def test_a_backlog_is_seen_by_its_age_although_nothing_is_redriven() -> None:
+async def test_a_backlog_shows_in_the_age_of_its_oldest_job_although_nothing_is_redriven() -> None:
     jobs = await stored(queued(NOW - timedelta(minutes=4), id=new_id()))
     report = await sweeper_beside(jobs, lagging(NOW - timedelta(minutes=5))).sweep(DEADLINE)
     assert (report.moved, report.waiting) == ((), 1)
@@ -201,7 +201,7 @@ async def test_a_trigger_that_the_index_shows_late_is_left_alone_by_the_transiti
     assert (report.moved, report.idle) == ((), 1)
 
 
-async def test_marks_that_cannot_be_read_only_cost_redrives() -> None:
+async def test_positions_that_cannot_be_read_only_cost_redrives() -> None:
     class Unread(FakeStreamPositions):
         async def current(self, now: datetime) -> StorageUnavailable:  # type: ignore[override]
             del now
@@ -212,7 +212,7 @@ async def test_marks_that_cannot_be_read_only_cost_redrives() -> None:
     assert len(report.moved) == 1
 
 
-async def test_a_sweep_tells_for_how_long_the_oldest_job_has_been_queued_however_often_it_was_redriven() -> None:
+async def test_a_sweep_reports_how_long_the_oldest_job_has_been_queued_however_often_it_was_redriven() -> None:
     job = queued(NOW - timedelta(hours=2), id=new_id())
     redriven = legal(transitions.redrive(job, POLICY, NOW - timedelta(minutes=30)))
     report = await a_sweeper(await stored(redriven)).sweep(DEADLINE)
@@ -220,11 +220,11 @@ async def test_a_sweep_tells_for_how_long_the_oldest_job_has_been_queued_however
     assert report.oldest_due < timedelta(hours=1)
 
 
-async def test_without_a_queued_job_there_is_no_such_age() -> None:
+async def test_without_a_queued_job_no_age_is_reported() -> None:
     assert (await a_sweeper(await stored(running(EARLY))).sweep(DEADLINE)).oldest_queued is None
 
 
-async def test_an_index_entry_that_is_none_of_ours_is_named_and_the_rest_goes_on() -> None:
+async def test_a_foreign_index_entry_is_reported_and_does_not_stop_the_sweep() -> None:
     class WithForeignRow(FakeJobRepository):
         async def due(
             self, shard: str, now: datetime, limit: int, after: str | None, since: datetime | None = None
@@ -241,7 +241,7 @@ async def test_an_index_entry_that_is_none_of_ours_is_named_and_the_rest_goes_on
     assert (len(report.moved), report.complete) == (16, True)
 
 
-async def test_a_job_in_a_newer_versions_form_is_left_to_it_but_not_to_silence() -> None:
+async def test_a_job_in_a_newer_versions_form_is_left_to_the_newer_sweeper_but_its_age_is_reported() -> None:
     job = scheduled(run_at=NOW - timedelta(minutes=9), now=EARLY)
     newer = JobUnreadable(job_id=job.id, detail="status", newer=True)
     report = await a_sweeper(FaultyJobRepository(await stored(job), on_read=lambda: newer)).sweep(DEADLINE)
@@ -249,8 +249,8 @@ async def test_a_job_in_a_newer_versions_form_is_left_to_it_but_not_to_silence()
     assert report.oldest_due == timedelta(minutes=9)
 
 
-async def test_a_job_that_the_stream_never_brings_rings_the_alarm_within_ten_minutes() -> None:
-    """`OldestQueuedJobAlarm` of template.yaml rings at 300 s; the sweeper runs each minute."""
+async def test_a_job_that_the_stream_never_delivers_raises_the_alarm_within_ten_minutes() -> None:
+    """`OldestQueuedJobAlarm` of template.yaml fires at 300 s; the sweeper runs each minute."""
     clock = FakeClock()
     jobs = await stored(queued(NOW, id=new_id()))
     ages: list[timedelta] = []
@@ -262,7 +262,7 @@ async def test_a_job_that_the_stream_never_brings_rings_the_alarm_within_ten_min
 
 
 class Slow(FakeJobRepository):
-    """Takes a second of the sweep's time for each page beside a backlog."""
+    """Takes a second of the sweep's time for each page of a backlog."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
@@ -273,7 +273,7 @@ class Slow(FakeJobRepository):
         return await super().queued_triggers(job_ids)
 
 
-async def test_a_backlog_that_no_sweep_comes_to_the_end_of_hides_nothing_behind_it() -> None:
+async def test_a_backlog_larger_than_a_sweep_hides_no_due_job() -> None:
     clock = FakeClock()
     jobs = Slow(clock)
     ids = (id for id in iter(new_id, "") if wake_shard(id) == "3")

@@ -1,4 +1,4 @@
-"""The life of a job: every move, its conditions and what it leaves behind."""
+"""Every transition of a job, its conditions and its effects."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -82,7 +82,7 @@ EVERY_MOVE: dict[str, Move] = {
 STARTS = (*in_every_state(max_attempts=3), *in_every_state(max_attempts=1))
 
 
-def test_the_moves_that_the_functions_make_are_the_moves_that_the_diagram_shows() -> None:
+def test_the_transitions_that_the_functions_make_are_those_that_the_diagram_shows() -> None:
     made: set[tuple[Status, Status]] = set()
     for start in STARTS:
         for move in EVERY_MOVE.values():
@@ -97,7 +97,7 @@ def test_the_moves_that_the_functions_make_are_the_moves_that_the_diagram_shows(
 
 @pytest.mark.parametrize("name", EVERY_MOVE)
 @pytest.mark.parametrize("start", STARTS, ids=lambda job: f"{job.status}-{job.max_attempts}")
-def test_every_move_keeps_what_must_not_change(name: str, start: Job) -> None:
+def test_every_transition_keeps_what_must_not_change(name: str, start: Job) -> None:
     moved = EVERY_MOVE[name](start)
     if isinstance(moved, IllegalTransition):
         assert moved.job_id == start.id
@@ -134,13 +134,13 @@ def test_a_job_whose_time_has_passed_is_queued_at_once() -> None:
     assert scheduled(run_at=NOW).state == Queued(queued_at=NOW)
 
 
-def test_a_job_for_later_waits_for_its_time() -> None:
+def test_a_scheduled_job_waits_for_its_time() -> None:
     job = scheduled(run_at=NOW + SECOND)
     assert job.state == Scheduled(run_at=NOW + SECOND)
     assert job.wake_at == NOW + SECOND
 
 
-def test_nobody_needs_to_look_at_a_queued_job_before_one_whole_normal_run() -> None:
+def test_a_queued_job_is_not_due_before_one_whole_normal_run() -> None:
     job = queued()
     assert job.wake_at == NOW + TRIGGER_PATIENCE + POLICY.timeout + LEASE_GRACE
     assert claimed(job, NOW + SECOND).wake_at == job.wake_at, "so that a claim costs no index write"
@@ -220,7 +220,7 @@ def test_the_last_attempts_failure_is_the_jobs() -> None:
     assert (job.state.reason, job.state.error.message) == ("exhausted", "busy")
 
 
-def test_a_timeout_is_retried_and_in_the_end_the_reason() -> None:
+def test_a_timeout_is_retried_and_is_the_reason_of_the_final_failure() -> None:
     assert isinstance(finished(running(), TimedOut(reason="slow")).state, Retrying)
     last = finished(running(max_attempts=1), TimedOut(reason="slow"))
     assert isinstance(last.state, Failed)
@@ -252,7 +252,7 @@ def test_a_running_job_is_asked_to_stop_once() -> None:
     assert transitions.cancel(job, POLICY, LATER) == job, "asking again changes nothing"
 
 
-def test_a_handler_that_stops_as_asked_leaves_the_job_cancelled() -> None:
+def test_a_handler_that_stops_on_request_leaves_the_job_cancelled() -> None:
     assert finished(asked_to_stop(), Stopped()).state == Cancelled(finished_at=NOW)
 
 
@@ -262,12 +262,12 @@ def test_a_handler_that_stops_unasked_has_failed() -> None:
     assert job.state.error.code == "stopped_unasked"
 
 
-def test_a_job_that_was_asked_to_stop_is_not_tried_again() -> None:
+def test_a_job_that_was_asked_to_stop_is_not_retried() -> None:
     assert finished(asked_to_stop(), Retry(reason="busy")).status == "cancelled"
     assert finished(asked_to_stop(), TimedOut(reason="slow")).status == "cancelled"
 
 
-def test_work_that_is_done_counts_although_it_was_asked_to_stop() -> None:
+def test_completed_work_counts_although_it_was_asked_to_stop() -> None:
     assert finished(asked_to_stop(), Done(result=RESULT)).status == "succeeded"
 
 
@@ -286,7 +286,7 @@ def test_progress_is_bounded_and_written_at_most_once_a_second() -> None:
     assert nan.state.progress.fraction == 0.0
 
 
-def test_progress_and_a_request_to_stop_keep_each_other() -> None:
+def test_progress_and_a_request_to_stop_do_not_overwrite_each_other() -> None:
     reported = legal(transitions.report_progress(asked_to_stop(), TOKEN, 0.5, "", NOW))
     assert isinstance(reported.state, Running)
     assert reported.state.cancel_requested
@@ -313,7 +313,7 @@ def test_a_queued_job_is_examined_within_each_window_of_its_alarm(seconds: int) 
         assert job.wake_at - moment <= timedelta(minutes=19)
 
 
-def test_a_lost_trigger_is_rung_again_each_time_after_twice_the_patience() -> None:
+def test_a_lost_trigger_is_redriven_with_a_patience_that_doubles_each_time() -> None:
     job = queued()
     assert job.wake_at is not None
     assert isinstance(transitions.wake(job, POLICY, job.wake_at - SECOND, 0.5), IllegalTransition)
@@ -348,7 +348,7 @@ def test_a_job_may_be_started_until_the_last_moment_of_its_age(waiting: Job) -> 
     assert legal(transitions.wake(waiting, POLICY, last + timedelta(microseconds=1), 0.5)).status == "failed"
 
 
-def test_a_job_without_a_wake_time_is_nobodys_lost_trigger() -> None:
+def test_a_job_without_a_wake_time_is_not_redriven() -> None:
     forgotten = queued().model_copy(update={"wake_at": None})
     assert isinstance(transitions.redrive(forgotten, POLICY, LATER), IllegalTransition)
 
@@ -389,7 +389,7 @@ def test_a_person_can_give_a_job_all_its_attempts_again(ended: Job) -> None:
     assert job.expires_at > LATER + timedelta(days=29)
 
 
-def test_what_succeeded_cannot_be_retried() -> None:
+def test_a_succeeded_job_cannot_be_retried() -> None:
     assert isinstance(transitions.retry_manually(succeeded(), POLICY, LATER), IllegalTransition)
 
 
@@ -415,5 +415,5 @@ def test_a_policy_with_a_short_retention_does_not_keep_the_far_horizon() -> None
 
 
 @pytest.mark.parametrize("job", [running(), succeeded(), failed(), cancelled()], ids=lambda job: job.status)
-def test_what_was_started_or_has_ended_does_not_expire(job: Job) -> None:
+def test_a_job_that_was_started_or_has_ended_does_not_expire(job: Job) -> None:
     assert isinstance(transitions.expire(job, POLICY, ANCIENT), IllegalTransition)

@@ -1,4 +1,4 @@
-"""Reading many items: what is asked again, when, and for how long."""
+"""Reading many items: which keys are retried, when, and for how long."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
@@ -18,7 +18,7 @@ def key(id: str) -> dict[str, dict[str, str]]:
 
 
 class Database:
-    """Answers each call with what the test makes of its keys: those to process, the rest is left unprocessed."""
+    """Processes the keys that the test selects for each call; the rest is returned as unprocessed."""
 
     def __init__(self, processed: Callable[[int, Keys], Keys], odd: Keys | None = None) -> None:
         self._processed = processed
@@ -37,7 +37,7 @@ class Database:
 
 
 class Time:
-    """Goes on only while somebody sleeps."""
+    """A clock that advances only during a sleep."""
 
     def __init__(self) -> None:
         self.pauses: list[float] = []
@@ -56,7 +56,7 @@ async def read(database: Database, *ids: str, random: float = 0.5, ends: float =
     return (sorted(found) if isinstance(found, dict) else found), time.pauses
 
 
-async def test_a_last_call_that_succeeds_is_success_however_many_were_before_it() -> None:
+async def test_a_last_call_that_succeeds_is_success_however_many_failed_before_it() -> None:
     database = Database(lambda call, keys: keys if call == 7 else keys[:1])
     found, pauses = await read(database, *"abcdefghij")
     assert found == sorted("abcdefghij")
@@ -71,14 +71,14 @@ async def test_pauses_grow_with_full_jitter_up_to_a_cap() -> None:
     assert pauses == [0.5 * min(CAP_SECONDS, BASE_SECONDS * 2**n) for n in range(9)]
 
 
-async def test_time_ends_it_as_throttled_and_is_not_overdrawn() -> None:
+async def test_retries_end_as_throttled_within_the_time_limit() -> None:
     found, pauses = await read(Database(lambda _call, _keys: []), "a", random=1, ends=5)
     assert isinstance(found, StorageUnavailable)
     assert found.reason == "throttled"
     assert 3 < sum(pauses) < 5
 
 
-async def test_a_hundred_keys_are_asked_for_at_once_each_once_and_none_empty() -> None:
+async def test_keys_are_read_once_each_a_hundred_per_call_and_never_in_an_empty_call() -> None:
     database = Database(lambda _call, keys: keys)
     ids = [str(n) for n in range(250)]
     found, pauses = await read(database, "", *ids, *ids)
@@ -87,7 +87,7 @@ async def test_a_hundred_keys_are_asked_for_at_once_each_once_and_none_empty() -
     assert pauses == []
 
 
-async def test_nothing_is_asked_for_no_keys() -> None:
+async def test_no_keys_cause_no_call() -> None:
     database = Database(lambda _call, keys: keys)
     assert await read(database, "") == ([], [])
     assert database.asked == []

@@ -1,4 +1,4 @@
-"""Items of another version of Headrace: read tolerantly, and written back whole."""
+"""Items of other versions of Headrace are read tolerantly and written back completely."""
 
 from datetime import timedelta
 from typing import cast
@@ -50,7 +50,7 @@ def test_unknown_attributes_are_kept_and_written_back_exactly(job: Job) -> None:
     assert item_of(read(item)) == item
 
 
-def test_they_are_kept_through_every_change() -> None:
+def test_unknown_attributes_are_kept_through_every_change() -> None:
     job = read(item_of(queued()) | FOREIGN)
     claimed = legal(transitions.claim(job, POLICY, TOKEN, NOW + timedelta(minutes=5), NOW))
     reported = legal(transitions.report_progress(claimed, TOKEN, 0.5, "half", NOW))
@@ -95,7 +95,7 @@ def test_an_attribute_that_belongs_to_other_states_here_is_kept_too() -> None:
     assert item_of(read(item)) == item
 
 
-def test_a_form_that_only_a_newer_version_reads_is_told_from_rubbish() -> None:
+def test_a_form_that_only_a_newer_version_reads_is_distinguished_from_an_invalid_one() -> None:
     newer = item_of(queued()) | {"schema": {"N": "2"}, "status": {"S": "blocked"}}
     rubbish = item_of(queued()) | {"status": {"S": "blocked"}}
     read_newer, read_rubbish = item_to_job(newer), item_to_job(rubbish)

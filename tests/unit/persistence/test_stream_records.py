@@ -1,4 +1,4 @@
-"""What a stream record tells."""
+"""Decoding of stream records."""
 
 import json
 from typing import cast
@@ -36,7 +36,7 @@ def test_an_inserted_or_redriven_job_is_queued() -> None:
 
 
 @pytest.mark.parametrize("job", in_every_state(), ids=lambda job: job.status)
-def test_a_job_is_decoded_in_whatever_state_it_is(job: object) -> None:
+def test_a_job_is_decoded_in_any_state(job: object) -> None:
     from domain.jobs.job import Job
 
     assert isinstance(job, Job)
@@ -54,7 +54,7 @@ def test_a_job_is_decoded_in_whatever_state_it_is(job: object) -> None:
         (None, False),
     ],
 )
-def test_a_removal_tells_whether_the_ttl_did_it(identity: JsonValue, by_ttl: bool) -> None:
+def test_a_removal_shows_whether_the_ttl_caused_it(identity: JsonValue, by_ttl: bool) -> None:
     record = a_record("REMOVE") | ({"userIdentity": identity} if identity else {})
     assert decode(record) == JobRemoved(sequence_number="111", job_id="job-1", by_ttl=by_ttl)
 
@@ -78,7 +78,7 @@ def test_a_removal_tells_whether_the_ttl_did_it(identity: JsonValue, by_ttl: boo
         a_record("REMOVE", Keys=None),
     ],
 )
-def test_what_is_not_one_of_ours_is_undecodable_and_never_raises(record: JsonValue) -> None:
+def test_a_foreign_record_is_undecodable_and_never_raises(record: JsonValue) -> None:
     assert isinstance(decode(record), Undecodable)
 
 
@@ -91,7 +91,7 @@ def test_an_undecodable_record_is_named_without_its_values() -> None:
     assert "secret" not in event.detail
 
 
-def test_an_attribute_of_a_newer_version_is_no_poison() -> None:
+def test_an_attribute_of_a_newer_version_does_not_make_an_item_undecodable() -> None:
     image = cast("dict[str, JsonValue]", job_to_item(queued(), "w")) | {"lane": {"S": "of a newer version"}}
     assert isinstance(decode(a_record(NewImage=image)), JobQueued)
 

@@ -1,4 +1,4 @@
-"""Users: the one rule for addresses, and who may do what."""
+"""Users: the rule for addresses, and permissions."""
 
 import pytest
 
@@ -37,11 +37,11 @@ def test_addresses_are_trimmed_and_lower_cased(text: str) -> None:
      "ádá@example.com", "ada@exämple.com", "a" * 65 + "@example.com", "a@" + "b" * 64 + ".com",
      "a@" + "b." * 130 + "com", "ada@example.com, bob@example.com", "ada\x00@example.com", "\u212a@example.com"],
 )  # fmt: skip
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_an_invalid_address_is_refused(text: str) -> None:
     assert isinstance(normalise_email(text), InvalidEmail)
 
 
-async def test_a_user_is_found_in_whatever_case_the_address_is_given() -> None:
+async def test_a_user_is_found_by_an_address_in_any_case() -> None:
     service = a_service()
     user = await created(service, "Ada@Example.com")
     assert user.email == "ada@example.com"
@@ -50,14 +50,14 @@ async def test_a_user_is_found_in_whatever_case_the_address_is_given() -> None:
     assert isinstance(await service.find("bob"), InvalidEmail)
 
 
-async def test_one_address_one_user() -> None:
+async def test_one_address_belongs_to_one_user() -> None:
     service = a_service()
     await created(service)
     assert await service.create("ADA@example.com", "Other", "member") == EmailTaken(email="ada@example.com")
     assert isinstance(await service.create("ada", "Other", "member"), InvalidEmail)
 
 
-async def test_a_member_sees_itself_and_an_admin_sees_all() -> None:
+async def test_a_member_sees_their_own_user_and_an_admin_sees_all() -> None:
     service = a_service()
     ada, bob = await created(service), await created(service, "bob@example.com")
     assert await service.get(ada.id, ada) == ada
@@ -111,7 +111,7 @@ async def test_only_an_admin_changes_an_address() -> None:
 
 
 class RacedUserRepository(FakeUserRepository):
-    """Somebody else is faster, as often as a test says."""
+    """Another writer wins the race, as often as a test says."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ async def test_a_change_that_loses_a_race_is_stale() -> None:
     assert stale == StaleVersion(current_version=None)
 
 
-async def test_a_change_of_any_version_is_applied_to_what_stands() -> None:
+async def test_a_change_of_any_version_is_applied_to_the_current_user() -> None:
     service = a_service(RacedUserRepository(2))
     ada = await created(service)
     changed = await service.change(ada.id, UserChange(name="x"), None, ada)
@@ -143,6 +143,6 @@ async def test_a_change_of_any_version_that_never_wins_can_be_tried_again_later(
     assert isinstance(await service.change(ada.id, UserChange(name="x"), None, ada), StorageUnavailable)
 
 
-def test_an_email_is_only_made_by_the_rule() -> None:
+def test_an_email_can_only_be_built_from_a_valid_address() -> None:
     assert Email("ada@example.com") == normalise_email("ada@example.com")
     assert StorageUnavailable(reason="timeout", detail="").reason == "timeout"

@@ -1,4 +1,4 @@
-"""A batch of stream records: what one job does, or one record is, stays with it."""
+"""A batch of stream records: neither a job nor a record affects the others."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ def a_keeper(positions: FakeStreamPositions | None = None, clock: FakeClock | No
 
 
 async def run(handler: AnyHandler, texts: list[str], store: FakeJobRepository | None = None) -> BatchReport:
-    """What comes of a batch of one job for each text."""
+    """Run a batch with one job per text."""
     jobs = store or FakeJobRepository()
     now = real_now()
     waiting = [
@@ -95,7 +95,7 @@ async def test_of_ten_jobs_one_misbehaves_and_nine_succeed_at_their_first_attemp
     assert report.failures == ()
 
 
-async def test_a_bug_of_ours_ends_one_job_of_a_batch_and_its_record_comes_again() -> None:
+async def test_a_bug_in_headrace_ends_one_job_of_a_batch_and_its_record_is_delivered_again() -> None:
     def bug(job: Job) -> None:
         if job.id == "job-1":
             raise ZeroDivisionError("ours")
@@ -128,7 +128,7 @@ async def test_two_records_of_one_job_run_it_once_from_the_newer_image() -> None
 
 
 class Marks(FakeStreamPositions):
-    """Keeps every mark that was written, in order."""
+    """Keeps every position that was written, in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class Marks(FakeStreamPositions):
 
 
 async def follow(jobs: list[Job], clock: FakeClock, again: tuple[Job, ...] = ()) -> list[StreamPosition]:
-    """The marks of a batch that ends at once."""
+    """Return the positions written by a batch that ends at once."""
     positions = Marks()
     handed_back: asyncio.Future[tuple[Job, ...]] = asyncio.get_running_loop().create_future()
     following = asyncio.create_task(a_keeper(positions, clock).keep(jobs, NOW + timedelta(seconds=88), handed_back))
@@ -150,12 +150,12 @@ async def follow(jobs: list[Job], clock: FakeClock, again: tuple[Job, ...] = ())
     return positions.written
 
 
-async def test_a_worker_that_keeps_up_notes_nothing() -> None:
+async def test_a_worker_that_keeps_up_records_no_position() -> None:
     assert await follow([queued(NOW)], FakeClock(NOW + LAG - timedelta(seconds=1))) == []
     assert await follow([], FakeClock()) == []
 
 
-async def test_a_worker_that_lags_notes_where_it_is_and_then_that_it_is_done() -> None:
+async def test_a_worker_that_lags_records_its_position_and_then_its_end() -> None:
     old, older = queued(NOW), queued(NOW - timedelta(seconds=30))
     clock = FakeClock(NOW + LAG)
     deadline = NOW + timedelta(seconds=88)
@@ -164,13 +164,13 @@ async def test_a_worker_that_lags_notes_where_it_is_and_then_that_it_is_done() -
     assert await follow([old, older], clock) == [under_way, done]
 
 
-async def test_what_is_handed_back_is_still_ahead() -> None:
+async def test_a_record_that_is_handed_back_counts_as_not_passed() -> None:
     old, older = queued(NOW), queued(NOW - timedelta(seconds=30))
     written = await follow([old, older], FakeClock(NOW + LAG), again=(older,))
     assert written[-1].at == older.updated_at
 
 
-async def test_a_batch_that_takes_long_is_noted_although_it_began_in_time() -> None:
+async def test_a_long_batch_records_its_position_although_it_began_in_time() -> None:
     positions = Marks()
     job = queued(real_now() - LAG + timedelta(milliseconds=100))
     handed_back: asyncio.Future[tuple[Job, ...]] = asyncio.get_running_loop().create_future()
@@ -191,7 +191,7 @@ async def test_a_job_that_could_not_start_in_time_is_handed_back() -> None:
 
 
 class Broken(FakeStreamPositions):
-    """Marks cannot be written, or take for ever."""
+    """Positions cannot be written, or writing them never ends."""
 
     def __init__(self, *, hangs: bool) -> None:
         super().__init__()
@@ -205,7 +205,7 @@ class Broken(FakeStreamPositions):
 
 
 @pytest.mark.parametrize("hangs", [False, True])
-async def test_a_mark_that_cannot_be_written_costs_its_batch_nothing_but_a_moment(hangs: bool) -> None:
+async def test_a_position_that_cannot_be_written_only_delays_its_batch_briefly(hangs: bool) -> None:
     jobs = FakeJobRepository()
     job = queued(real_now() - timedelta(minutes=5), POLICY, type=KIND, payload=JsonText("{}"))
     await jobs.add(job, real_now())
@@ -217,7 +217,7 @@ async def test_a_mark_that_cannot_be_written_costs_its_batch_nothing_but_a_momen
     assert real_now() - began < timedelta(seconds=4)
 
 
-async def test_a_bug_is_told_by_its_frames_without_its_message() -> None:
+async def test_a_bug_is_logged_with_its_frames_and_without_its_message() -> None:
     def bug(job: Job) -> None:
         raise ValueError(f"secret {job.payload}")
 

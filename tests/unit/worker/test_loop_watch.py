@@ -1,4 +1,4 @@
-"""A handler that blocks the event loop is seen, with its job and the place where it stood."""
+"""A handler that blocks the event loop is reported, with its job and its position in the code."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ async def an_attempt(seconds: float) -> str:
 
 
 class Reports:
-    """What a watch reported."""
+    """Records the reports of a watch."""
 
     def __init__(self) -> None:
         self.made: list[tuple[Blocked, float | None]] = []
@@ -41,19 +41,19 @@ async def test_a_handler_that_blocks_the_loop_is_named_with_its_frame_at_once_an
     assert seconds >= LIMIT_SECONDS
 
 
-async def test_one_that_gives_way_is_not() -> None:
+async def test_a_handler_that_yields_is_not_reported() -> None:
     reports = Reports()
     await watched(an_attempt(0.1), reports)
     assert reports.made == []
 
 
-async def test_a_block_outside_an_attempt_has_no_job() -> None:
+async def test_a_blocked_loop_outside_an_attempt_is_reported_without_a_job() -> None:
     reports = Reports()
     await watched(blocks(LIMIT_SECONDS + 0.8), reports)
     assert [blocked.job_id for blocked, _ in reports.made] == [None, None]
 
 
-async def test_what_the_work_raises_is_raised() -> None:
+async def test_an_exception_of_the_work_is_raised() -> None:
     async def fail() -> None:
         raise LookupError("as asked")
 

@@ -1,4 +1,4 @@
-"""What an execution environment lends its functions."""
+"""What an execution environment provides to its functions."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ def test_a_function_has_a_cpu_for_each_1769_mb(memory: str, share: int) -> None:
     assert cpus({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory}) == min(share, there)
 
 
-def test_elsewhere_it_has_what_the_machine_has() -> None:
+def test_elsewhere_it_has_the_cpus_of_the_machine() -> None:
     assert 1 <= cpus({}) <= (os.cpu_count() or 1)
 
 
@@ -23,7 +23,7 @@ def test_an_environment_keeps_its_name() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_what_a_task_of_a_handlers_own_raises_does_not_end_the_loop_under_the_others(
+def test_an_exception_in_a_handlers_own_task_does_not_stop_the_loop_for_other_jobs(
     error: type[BaseException],
 ) -> None:
     async def throw() -> None:
@@ -52,7 +52,7 @@ def test_what_a_task_of_a_handlers_own_raises_does_not_end_the_loop_under_the_ot
         runtime.close()
 
 
-def test_what_ends_the_loop_when_the_batch_is_done_does_not_take_its_result() -> None:
+def test_an_exception_that_ends_the_loop_after_the_batch_does_not_lose_its_result() -> None:
     async def batch() -> str:
         async def throw() -> None:
             raise SystemExit

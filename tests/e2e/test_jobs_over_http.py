@@ -234,6 +234,8 @@ def test_a_stranger_with_a_token_is_refused(stack_running: Stack) -> None:
 def test_open_paths_answer_anyone(stack_running: Stack) -> None:
     assert httpx.get(f"{stack_running.url}/healthz").json() == {"status": "ok"}
     assert httpx.get(f"{stack_running.url}/openapi.json").json()["info"]["title"] == "Headrace"
+    for path in ("/", "/docs"):
+        assert httpx.get(f"{stack_running.url}{path}").headers["content-type"] == "text/html; charset=utf-8"
     assert httpx.get(f"{stack_running.url}/.well-known/jwks.json").json()["keys"]
     assert httpx.get(f"{stack_running.url}/elsewhere").status_code == 404
 

@@ -210,6 +210,8 @@ async def _try_start_api(options: list[str], folder: Path) -> int:
                 "POST /v1/jobs with a wrong payload": (await client.post("/v1/jobs", json={**body, "payload": 7}), 422),
                 "GET /v1/jobs/{unknown}": (await client.get("/v1/jobs/0"), 404),
                 "GET /openapi.json": (await client.get("/openapi.json"), 200),
+                "GET /docs": (await client.get("/docs"), 200),
+                "GET /": (await client.get("/"), 200),
             }
     for call, (response, expected) in calls.items():
         fine = response.status_code == expected and "errorMessage" not in response.text

@@ -14,6 +14,7 @@ from domain.jobs.submitting import SubmissionService
 from domain.ports import Clock, NewId
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
+from functions.api.documentation.routes import documentation_routes
 from functions.api.failed_jobs.routes import failed_job_routes
 from functions.api.health.routes import health_routes
 from functions.api.http.errors import add_error_handlers
@@ -49,6 +50,7 @@ def create_app(
     app = FastAPI(
         title="Headrace",
         version=VERSION,
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere.
         redoc_url=None,
         redirect_slashes=False,  # A redirect would name the scheme and host behind the gateway.
         generate_unique_id_function=lambda route: route.name,
@@ -65,6 +67,7 @@ def create_app(
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         health_routes(jobs, clock),
+        documentation_routes(lambda: openapi_document(app)),
     )
     for router in routers:
         app.include_router(router)

@@ -234,6 +234,8 @@ def test_a_caller_with_a_token_who_is_not_a_user_is_refused(stack_running: Stack
 def test_open_paths_need_no_token(stack_running: Stack) -> None:
     assert httpx.get(f"{stack_running.url}/healthz").json() == {"status": "ok"}
     assert httpx.get(f"{stack_running.url}/openapi.json").json()["info"]["title"] == "Headrace"
+    for path in ("/", "/docs"):
+        assert httpx.get(f"{stack_running.url}{path}").headers["content-type"] == "text/html; charset=utf-8"
     assert httpx.get(f"{stack_running.url}/.well-known/jwks.json").json()["keys"]
     assert httpx.get(f"{stack_running.url}/elsewhere").status_code == 404
 

@@ -282,11 +282,10 @@ def test_the_openapi_document_is_served(api: Api) -> None:
     assert isinstance(paths, dict)
     assert {"/v1/jobs", "/v1/jobs/{job_id}", "/v1/users/me", "/healthz"} <= set(paths)
     assert "HTTPValidationError" not in json.dumps(document)
-    assert api.call("GET", "/docs", who=None).headers["content-type"].startswith("text/html")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/v1/nope", 404), ("DELETE", "/v1/jobs", 405), ("GET", "/", 404)]
+    ("method", "path", "status"), [("GET", "/v1/nope", 404), ("DELETE", "/v1/jobs", 405), ("POST", "/", 405)]
 )
 def test_a_missing_path_is_a_problem_document_too(api: Api, method: str, path: str, status: int) -> None:
     answer = api.call(method, path)

@@ -32,7 +32,7 @@ def api(users: FakeUserRepository) -> Api:
 @pytest.mark.parametrize(
     "path",
     ["/v1/jobs", "/v1/job-types", "/v1/job-types/csv.profile", "/v1/users/me", "/healthz", "/openapi.json", "/docs",
-     "/v1/jobs/nope", "/v1/failed-jobs", "/v1/nope", "/v1/jobs/{job}", f"/v1/users/{MEMBER.id}"],
+     "/", "/v1/jobs/nope", "/v1/failed-jobs", "/v1/nope", "/v1/jobs/{job}", f"/v1/users/{MEMBER.id}"],
 )  # fmt: skip
 def test_head_is_get_without_its_content(api: Api, path: str) -> None:
     path = path.format(job=api.call("POST", "/v1/jobs", CSV).json["id"])

@@ -42,7 +42,8 @@ def test_jobs_expire_by_ttl_and_their_changes_are_streamed(stack: Stack) -> None
 
 
 def test_only_health_and_documentation_are_open(stack: Stack) -> None:
-    assert {route.path for route in stack.routes if not route.needs_token} == {"/healthz", "/openapi.json", "/docs"}
+    opened = {route.path for route in stack.routes if not route.needs_token}
+    assert opened == {"/", "/docs", "/healthz", "/openapi.json"}
 
 
 def test_the_sweeper_runs_each_minute(stack: Stack) -> None:

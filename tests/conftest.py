@@ -19,6 +19,7 @@ from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_listing import DynamoJobListing
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+from tests.companions import COMPANION_TABLES, PLACES
 from tests.fakes.clock import half
 from tests.fakes.job_listing import CURSOR_KEY
 
@@ -70,7 +71,7 @@ def a_settings(url: str) -> Settings:
 async def tables_on(url: str, stack: Stack) -> AsyncIterator[LazyClient]:
     """A client for `url`, where the template's tables stand."""
     client = LazyClient(url)
-    await ensure_tables(await client(), tuple(stack.tables.values()))
+    await ensure_tables(await client(), (*stack.tables.values(), PLACES))
     yield client
     await client.close()
 
@@ -88,7 +89,7 @@ async def ministack_client(ministack_url: str, stack: Stack) -> AsyncIterator[La
 
 
 def job_repository_on(client: LazyClient) -> DynamoJobRepository:
-    return DynamoJobRepository(client, "JobsTable", new_id)
+    return DynamoJobRepository(client, "JobsTable", new_id, COMPANION_TABLES)
 
 
 def job_listing_on(client: LazyClient) -> DynamoJobListing:

@@ -15,6 +15,7 @@ import functions.api.handler
 import functions.sweeper.handler
 import functions.worker.handler
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.users.user import Email, User
 from functions.runtime import LazyClient, Runtime
@@ -87,7 +88,7 @@ async def stored(ministack_client: LazyClient) -> Job:
     await users.add(UserFactory.build(id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, role="admin"))
     await client.delete_item(TableName="JobsTable", Key={"id": {"S": SAMPLE_JOB_ID}})
     job = sample_job()
-    assert await job_repository_on(ministack_client).add(job, NOW) == job
+    assert await job_repository_on(ministack_client).add(Change(job), NOW) == job
     return job
 
 

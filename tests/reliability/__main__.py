@@ -20,10 +20,10 @@ from tests.reliability.witnesses import CLIENTS
 REPORT = ROOT / "docs" / "reliability.md"
 SEEDS = 1000
 BOUNDS = (
-    Bounds(workers=2, sweepers=1, rings=2, ticks=3, manual_retries=0),
-    Bounds(workers=2, sweepers=1, rings=3, ticks=3, manual_retries=0),
-    Bounds(workers=1, sweepers=2, rings=3, ticks=4, cancels=0, manual_retries=0),
-    Bounds(workers=1, sweepers=1, rings=2, ticks=3),
+    Bounds(workers=2, sweepers=1, deliveries=2, ticks=3, manual_retries=0),
+    Bounds(workers=2, sweepers=1, deliveries=3, ticks=3, manual_retries=0),
+    Bounds(workers=1, sweepers=2, deliveries=3, ticks=4, cancels=0, manual_retries=0),
+    Bounds(workers=1, sweepers=1, deliveries=2, ticks=3),
 )
 
 
@@ -35,11 +35,11 @@ def model() -> str:
         found = explore(bounds)
         print(f"model {bounds}: {found.worlds} worlds, {time.monotonic() - began:.0f} s", flush=True)
         rows.append(
-            f"| {bounds.workers} | {bounds.sweepers} | {bounds.rings} | {bounds.crashes} | {bounds.lost} "
+            f"| {bounds.workers} | {bounds.sweepers} | {bounds.deliveries} | {bounds.crashes} | {bounds.lost} "
             f"| {bounds.cancels} | {bounds.manual_retries} | {bounds.ticks} | {found.worlds:,} | {found.steps:,} |"
         )
     return "\n".join((
-        "| workers | sweepers | doorbells | crashes | lost acks | cancels | retries | clock moves | worlds | steps |",
+        "| workers | sweepers | deliveries | crashes | lost acks | cancels | retries | clock moves | worlds | steps |",
         "|---|---|---|---|---|---|---|---|---|---|",
         *rows,
     ))  # fmt: skip
@@ -145,7 +145,7 @@ without a report.
 
 ## The model
 
-One job among workers, sweepers and clients: every order of claims, crashes, late and repeated doorbells, lost
+One job among workers, sweepers and clients: every order of claims, crashes, late and repeated triggers, lost
 acknowledgements, cancels, retries and sweeps within the bounds. The moves are the functions of
 `domain/jobs/transitions.py` themselves (`tests/reliability/model.py`). From every world, a sweeper and a healthy
 worker bring the job to its end.

@@ -19,9 +19,9 @@ import functions.api.handler
 import functions.sweeper.handler
 import functions.worker.handler
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Running
-from domain.jobs.repository import JobUnreadable, VersionConflict
-from domain.results import ItemTooLarge, StorageUnavailable
+from domain.jobs.repository import ReplaceResult
 from functions.runtime import Runtime, job_listing, new_id
 from functions.settings import read_api_settings, read_settings, read_sweeper_settings, read_worker_settings
 from headrace.authoring.context import JobContext, SyncJobContext
@@ -69,14 +69,13 @@ class Note:
 class FaultyJobs(DynamoJobRepository):
     """The repository of a worker; at a job's planned point its process is killed or stopped."""
 
-    async def replace(
-        self, job: Job, expected_version: int
-    ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
+    async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
+        job = change.job
         plan = _plan(job)
         claims = isinstance(job.state, Running)
         if claims:
             _strike(job.id, plan, "before_claim")
-        written = await super().replace(job, expected_version)
+        written = await super().replace(change, expected_version)
         if isinstance(written, Job) and claims:
             _strike(job.id, plan, "after_claim")
         if isinstance(written, Job) and not claims:

@@ -1,7 +1,7 @@
 """A model of one job among workers, sweepers and clients, explored exhaustively within small bounds.
 
 The moves are the domain's own functions (`domain/jobs/transitions.py`), not a copy. Around them the model has what the
-platform does: doorbells that ring again and late, workers and sweepers that act on what they read before, that crash
+platform does: triggers that come again and late, workers and sweepers that act on what they read before, that crash
 between any two steps, and whose acknowledgements are lost.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Queued, Running, is_final
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
@@ -35,8 +36,8 @@ class Bounds:
 
     workers: int = 2
     sweepers: int = 2
-    rings: int = 3
-    """Doorbells that are answered, repeated ones included."""
+    deliveries: int = 3
+    """Deliveries of a trigger to a worker, repeated ones included."""
     crashes: int = 1
     lost: int = 1
     """Acknowledgements that are lost after the write was applied."""
@@ -48,7 +49,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Worker:
-    """What a worker holds: nothing, the image that rang, or the job as it claimed it."""
+    """What a worker holds: nothing, the image that triggered it, or the job as it claimed it."""
 
     image: Job | None = None
     claimed: Job | None = None
@@ -106,9 +107,9 @@ class World:
 
 
 def start(bounds: Bounds) -> World:
-    """A job that was just submitted; its doorbell rings."""
+    """A job that was just submitted; its trigger is in the stream."""
     new = NewJob(id="1", owner_id="o", type="t", payload=JsonText("{}"), max_attempts=POLICY.max_attempts)
-    job = transitions.submit(new, POLICY, START)
+    job = transitions.submit(new, POLICY, START).job
     return World(
         job=job,
         now=START,
@@ -137,10 +138,10 @@ def _worker_steps(world: World, number: int, worker: Worker) -> Iterator[World]:
         return replace(then, workers=workers, way=(*then.way, f"worker {number} {name}"))
 
     if worker.image is None and worker.claimed is None:
-        if world.left.rings:
-            rung = replace(world, left=replace(world.left, rings=world.left.rings - 1))
+        if world.left.deliveries:
+            delivered = replace(world, left=replace(world.left, deliveries=world.left.deliveries - 1))
             for image in world.images:
-                yield put(Worker(image=image), rung, f"is rung with version {image.version}")
+                yield put(Worker(image=image), delivered, f"is triggered with version {image.version}")
         return
     if world.left.crashes:
         crashed = replace(world, left=replace(world.left, crashes=world.left.crashes - 1))
@@ -153,7 +154,7 @@ def _worker_steps(world: World, number: int, worker: Worker) -> Iterator[World]:
             return
         for written, told in _write(world, claimed, worker.image.version, "claim", token):
             counted = replace(written, tokens=world.tokens + 1)
-            yield put(Worker(claimed=claimed) if told else Worker(), counted, "claims" if told else "gives up")
+            yield put(Worker(claimed=claimed.job) if told else Worker(), counted, "claims" if told else "gives up")
         return
     claimed_job = worker.claimed
     if claimed_job is None:
@@ -189,7 +190,7 @@ def _sweeper_steps(world: World, number: int, read: Job | None) -> Iterator[Worl
         yield put(None, world, "finds nothing to do")
         return
     for written, _ in _write(world, moved, read.version, "wake", None):
-        yield put(None, written, f"moves to {moved.status}")
+        yield put(None, written, f"moves to {moved.job.status}")
 
 
 def _client_steps(world: World) -> Iterator[World]:
@@ -199,7 +200,7 @@ def _client_steps(world: World) -> Iterator[World]:
         yield replace(world, cancelling=world.job, left=spent, way=(*world.way, "client reads to cancel"))
     if world.cancelling is not None:
         moved = transitions.cancel(world.cancelling, POLICY, world.now)
-        if isinstance(moved, IllegalTransition) or moved == world.cancelling:
+        if isinstance(moved, IllegalTransition) or moved.job == world.cancelling:
             yield replace(world, cancelling=None, way=(*world.way, "cancel changes nothing"))
         else:
             for written, _ in _write(world, moved, world.cancelling.version, "cancel", None):
@@ -223,7 +224,7 @@ def _clock_steps(world: World) -> Iterator[World]:
         yield replace(world, now=wake_at, left=spent, way=(*world.way, "time passes"))
 
 
-def _write(world: World, job: Job, expected: int, action: str, token: str | None) -> Iterator[tuple[World, bool]]:
+def _write(world: World, change: Change, expected: int, action: str, token: str | None) -> Iterator[tuple[World, bool]]:
     """The conditional write, and whether its author is told that it was applied.
 
     It is refused; or applied; or applied and nobody is told: each try of the SDK ran out of time, and not even the
@@ -232,17 +233,19 @@ def _write(world: World, job: Job, expected: int, action: str, token: str | None
     if world.job.version != expected:
         yield world, False
         return
-    applied = _checked(world, job, action, token)
+    applied = _checked(world, change, action, token)
     yield applied, True
     if world.left.lost:
         lost = replace(applied.left, lost=applied.left.lost - 1)
         yield replace(applied, left=lost, way=(*applied.way, "(nobody is told)")), False
 
 
-def _checked(world: World, job: Job, action: str, token: str | None) -> World:
+def _checked(world: World, change: Change, action: str, token: str | None) -> World:
     """The world after the write; raises `Violation` when the write breaks an invariant."""
-    before = world.job
+    before, job = world.job, change.job
     way = "\n  ".join((*world.way, action))
+    if change.companions:
+        raise Violation(f"the model knows no other tables\n  {way}")
     if job.version != before.version + 1:
         raise Violation(f"I3, one change for each version: {before.version} to {job.version}\n  {way}")
     if is_final(before) and action != "retry manually":
@@ -299,11 +302,11 @@ def ends_when_left_alone(job: Job, now: datetime) -> bool:
             claimed = transitions.claim(job, POLICY, "healthy", now + FUNCTION, now)
             if isinstance(claimed, IllegalTransition):
                 return False
-            moved = transitions.finish(claimed, POLICY, "healthy", DONE, now, 0.5)
+            moved = transitions.finish(claimed.job, POLICY, "healthy", DONE, now, 0.5)
         else:
             now = max(now, job.wake_at or now)
             moved = transitions.wake(job, POLICY, now, 0.5)
         if isinstance(moved, IllegalTransition):
             return False
-        job = moved
+        job = moved.job
     return False

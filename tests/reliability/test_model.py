@@ -3,18 +3,19 @@
 import pytest
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Running
 from tests.reliability.model import Bounds, Violation, explore
 
-SMALL = Bounds(workers=1, sweepers=1, rings=2, ticks=3, manual_retries=1, cancels=0)
+SMALL = Bounds(workers=1, sweepers=1, deliveries=2, ticks=3, manual_retries=1, cancels=0)
 
 
 @pytest.mark.parametrize(
     "bounds",
     [
         SMALL,
-        Bounds(workers=2, sweepers=1, rings=2, ticks=2, manual_retries=0),
-        Bounds(workers=1, sweepers=2, rings=2, ticks=3, cancels=0, manual_retries=0),
+        Bounds(workers=2, sweepers=1, deliveries=2, ticks=2, manual_retries=0),
+        Bounds(workers=1, sweepers=2, deliveries=2, ticks=3, cancels=0, manual_retries=0),
     ],
 )
 def test_no_way_through_the_model_breaks_an_invariant(bounds: Bounds) -> None:
@@ -33,7 +34,7 @@ def test_the_model_finds_an_outcome_that_is_not_fenced(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(transitions, "finish", unfenced)
     with pytest.raises(Violation, match="I4"):
-        explore(Bounds(workers=2, sweepers=1, rings=2, ticks=2, cancels=0, manual_retries=0))
+        explore(Bounds(workers=2, sweepers=1, deliveries=2, ticks=2, cancels=0, manual_retries=0))
 
 
 def test_the_model_finds_a_job_that_nobody_would_find(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +42,7 @@ def test_the_model_finds_a_job_that_nobody_would_find(monkeypatch: pytest.Monkey
 
     def forgetful(job: Job, *rest: object) -> object:
         claimed = honest(job, *rest)  # type: ignore[arg-type]
-        return claimed.model_copy(update={"wake_at": None}) if isinstance(claimed, Job) else claimed
+        return Change(claimed.job.model_copy(update={"wake_at": None})) if isinstance(claimed, Change) else claimed
 
     monkeypatch.setattr(transitions, "claim", forgetful)
     with pytest.raises(Violation, match="I1"):

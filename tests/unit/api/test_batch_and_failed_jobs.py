@@ -5,6 +5,7 @@ import json
 import pytest
 from pydantic import JsonValue
 
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Succeeded
 from headrace.authoring.json_text import to_json_text
 from tests.conftest import new_id
@@ -86,7 +87,7 @@ async def test_a_batch_of_large_jobs_that_have_results_is_answered_within_lambda
         assert isinstance(standing, Job)
         result_text = to_json_text({"text": "é" * 60_000})
         state = Succeeded(finished_at=NOW, result=result_text)
-        await jobs.replace(standing.model_copy(update={"state": state, "version": 2}), 1)
+        await jobs.replace(Change(standing.model_copy(update={"state": state, "version": 2})), 1)
     answer = api.call("POST", "/v1/jobs/batch", body, headers={"idempotency-key": "k"})
     assert len(json.dumps(answer.text)) < 6_000_000
     again = results(answer)
@@ -111,7 +112,7 @@ def test_a_batch_while_the_store_is_down_says_so_for_each(users: FakeUserReposit
 async def failing(users: FakeUserRepository) -> Api:
     jobs = FakeJobRepository()
     for _ in range(3):
-        await jobs.add(failed(id=new_id(), owner_id=MEMBER.id), NOW)
+        await jobs.add(Change(failed(id=new_id(), owner_id=MEMBER.id)), NOW)
     return Api(jobs, users)
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.execution import (
     Executed,
     Interrupted,
@@ -53,7 +54,7 @@ def an_executor(
 
 async def stored(jobs: FakeJobRepository, text: str = "one two", max_attempts: int = 3) -> Job:
     job = queued(type=KIND, payload=JsonText(f'{{"text":"{text}"}}'), max_attempts=max_attempts)
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     return job
 
 
@@ -167,7 +168,7 @@ async def test_no_job_waits_for_the_threads_of_handlers_that_never_end() -> None
     async def outcome(id: str, text: str) -> str:
         payload = JsonText(f'{{"text":"{text}"}}')
         job = queued(real_now(), brief, id=id, type=KIND, payload=payload, max_attempts=1)
-        await jobs.add(job, real_now())
+        await jobs.add(Change(job), real_now())
         executed = await executor.execute(job, real_now() + timedelta(minutes=1))
         assert isinstance(executed, Executed)
         return executed.outcome
@@ -197,7 +198,7 @@ async def test_an_attempt_is_stopped_at_its_timeout() -> None:
 
     now = real_now()
     job = queued(now, brief, type=KIND, payload=JsonText("{}"), max_attempts=1)
-    await jobs.add(job, now)
+    await jobs.add(Change(job), now)
     catalogue = Catalogue([a_handler(run=endless, policy=brief)])
     executor = JobExecutor(jobs, catalogue, real_now, numbered_ids(), half, {})
     executed = await executor.execute(job, now + timedelta(minutes=1))
@@ -210,7 +211,7 @@ async def test_an_attempt_is_stopped_at_its_timeout() -> None:
 async def test_a_payload_that_its_model_refuses_ends_the_job_without_its_values() -> None:
     jobs = FakeJobRepository()
     job = queued(type=KIND, payload=JsonText('{"text":"secret","other":"secret"}'))
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     executed = await an_executor(jobs).execute(job, DEADLINE)
     assert isinstance(executed, Executed)
     assert isinstance(executed.job.state, Failed)
@@ -271,7 +272,7 @@ async def test_a_result_beyond_the_limit_ends_the_job() -> None:
 async def test_a_job_that_only_a_newer_worker_can_run_is_left_as_it_is(kind: str, version: int) -> None:
     jobs = FakeJobRepository()
     job = queued(type=kind, payload_version=version, max_attempts=1)
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     answer = await an_executor(jobs).execute(job, DEADLINE)
     assert isinstance(answer, UnknownJobType)
     assert (answer.job_id, answer.type) == (job.id, kind)
@@ -350,7 +351,7 @@ async def test_without_time_for_a_whole_attempt_nothing_is_begun() -> None:
 @pytest.mark.parametrize("standing", [running(type=KIND), succeeded(type=KIND)], ids=lambda job: job.status)
 async def test_a_doorbell_for_a_job_that_moved_on_does_nothing(standing: Job) -> None:
     jobs = FakeJobRepository()
-    await jobs.add(standing, NOW)
+    await jobs.add(Change(standing), NOW)
     ring = queued(type=KIND, id=standing.id)
     answer = await an_executor(jobs).execute(ring, DEADLINE)
     assert answer == NothingToDo(job_id=standing.id, why=standing.status)
@@ -371,7 +372,7 @@ async def test_an_old_doorbell_of_a_redriven_job_runs_it_as_it_stands() -> None:
     jobs = FakeJobRepository()
     job = await stored(jobs)
     assert job.wake_at is not None
-    await jobs.replace(legal(transitions.redrive(job, POLICY, job.wake_at)), job.version)
+    await jobs.replace(Change(legal(transitions.redrive(job, POLICY, job.wake_at))), job.version)
     executed = await an_executor(jobs).execute(job, DEADLINE)
     assert isinstance(executed, Executed)
     assert (executed.outcome, executed.job.version) == ("succeeded", 4)
@@ -473,7 +474,7 @@ async def test_an_outcome_after_the_lease_was_taken_over_is_refused() -> None:
         standing = await jobs.get(context.job_id, NOW)
         assert isinstance(standing, Job)
         rescued = legal(transitions.wake(standing, POLICY, NOW + timedelta(hours=1), 0.5))
-        await jobs.replace(rescued, standing.version)
+        await jobs.replace(Change(rescued), standing.version)
         return await count_words(document, context)
 
     job = await stored(jobs)
@@ -492,7 +493,7 @@ async def test_a_request_to_stop_reaches_the_handler_and_ends_the_job_cancelled(
         seen.append(await context.cancel_requested())
         standing = await jobs.get(context.job_id, NOW)
         assert isinstance(standing, Job)
-        await jobs.replace(legal(transitions.cancel(standing, POLICY, NOW)), standing.version)
+        await jobs.replace(Change(legal(transitions.cancel(standing, POLICY, NOW))), standing.version)
         seen.append(await context.cancel_requested())
         return Stopped()
 
@@ -608,7 +609,7 @@ async def test_a_handler_whose_job_is_gone_should_stop() -> None:
     async def asking(document: Text, context: JobContext) -> Count:
         standing = await jobs.get(context.job_id, NOW)
         assert isinstance(standing, Job)
-        await jobs.replace(succeeded(id=standing.id).model_copy(update={"version": 9}), standing.version)
+        await jobs.replace(Change(succeeded(id=standing.id).model_copy(update={"version": 9})), standing.version)
         seen.append(await context.cancel_requested())
         return await count_words(document, context)
 
@@ -624,7 +625,8 @@ async def test_progress_of_a_lost_lease_is_dropped() -> None:
     async def late(document: Text, context: JobContext) -> Count:
         standing = await jobs.get(context.job_id, NOW)
         assert isinstance(standing, Job)
-        await jobs.replace(legal(transitions.wake(standing, POLICY, NOW + timedelta(hours=1), 0.5)), standing.version)
+        rescued = legal(transitions.wake(standing, POLICY, NOW + timedelta(hours=1), 0.5))
+        await jobs.replace(Change(rescued), standing.version)
         await context.report_progress(0.5)
         return await count_words(document, context)
 

@@ -17,6 +17,7 @@ from mangum import Mangum
 from pydantic import JsonValue
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
 from domain.users.repository import UserNotFound
@@ -56,9 +57,9 @@ class ApiCost(Frozen):
 class _AcceptingAll(FakeJobRepository):
     """Accepts every job and stores none."""
 
-    async def add(self, job: Job, now: datetime) -> Job:
+    async def add(self, change: Change, now: datetime) -> Job:
         del now
-        return job
+        return change.job
 
 
 class _OneUser(FakeUserRepository):
@@ -110,7 +111,7 @@ def _bare() -> Callable[[dict[str, JsonValue]], object]:
         new = NewJob(
             id="job", owner_id=SAMPLE_OWNER_ID, type=body.type, payload=to_json_text(body.payload), max_attempts=5
         )
-        return job_view(transitions.submit(new, Policy(), now))
+        return job_view(transitions.submit(new, Policy(), now).job)
 
     mangum = Mangum(app, lifespan="off")
     return lambda event: mangum(event, _Context())  # type: ignore[arg-type]

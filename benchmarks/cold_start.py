@@ -139,14 +139,14 @@ async def an_event(function: str, kind: str, client: LazyClient, stack: Stack, u
             new = NewJob(
                 id=str(uuid.uuid4()), owner_id=SAMPLE_OWNER_ID, type="csv.profile", payload=payload, max_attempts=3
             )
-            job = transitions.submit(new, Policy(), datetime.now(UTC))
-            stored = await job_repository(settings(stack, url), client).add(job, datetime.now(UTC))
+            change = transitions.submit(new, Policy(), datetime.now(UTC))
+            stored = await job_repository(settings(stack, url), client).add(change, datetime.now(UTC))
             if not isinstance(stored, Job):
                 raise TypeError(f"not stored: {stored}")
-            image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "write-1")))
+            image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(stored, "write-1")))
             if kind != "headrace":
                 image["payload"] = {"M": {"csv": {"S": "city,people\nBergen,291940\n"}}}
-            return {"Records": [stream_record("1", "INSERT", job.id, new=image)]}
+            return {"Records": [stream_record("1", "INSERT", stored.id, new=image)]}
         case _:
             return sample("sweeper_schedule_tick")
 

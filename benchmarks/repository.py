@@ -14,6 +14,7 @@ from pathlib import Path
 import aioboto3
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
@@ -78,12 +79,12 @@ async def measure() -> Overhead:
 
                 async def through_the_repository() -> None:
                     now = datetime.now(UTC)
-                    job = transitions.submit(_new(str(uuid.uuid4())), POLICY, now)
-                    stored = _job(await repository.add(job, now))
-                    claimed = _legal(transitions.claim(stored, POLICY, "token", now + timedelta(seconds=90), now))
-                    running = _job(await repository.replace(claimed, stored.version))
-                    finished = _legal(transitions.finish(running, POLICY, "token", Done(result=RESULT), now, 0.5))
-                    _job(await repository.replace(finished, running.version))
+                    new = transitions.submit(_new(str(uuid.uuid4())), POLICY, now)
+                    stored = _job(await repository.add(new, now))
+                    claim = _legal(transitions.claim(stored, POLICY, "token", now + timedelta(seconds=90), now))
+                    running = _job(await repository.replace(claim, stored.version))
+                    finish = _legal(transitions.finish(running, POLICY, "token", Done(result=RESULT), now, 0.5))
+                    _job(await repository.replace(finish, running.version))
 
                 for warm in (by_hand, through_the_repository):
                     await _cpu_of(warm, JOBS // 4)
@@ -125,7 +126,7 @@ def _attributes(job_id: str) -> dict[str, dict[str, str]]:
 
 
 # The size of a submitted job's item; PADDING makes the item above as large.
-_SIZE = item_size(job_to_item(transitions.submit(_new("0" * 36), POLICY, datetime.now(UTC)), "w" * 36))
+_SIZE = item_size(job_to_item(transitions.submit(_new("0" * 36), POLICY, datetime.now(UTC)).job, "w" * 36))
 PADDING = "x" * (_SIZE - len(PAYLOAD) - 200)
 
 
@@ -135,8 +136,10 @@ def _job(written: object) -> Job:
     return written
 
 
-def _legal(moved: Job | IllegalTransition) -> Job:
-    return _job(moved)
+def _legal(moved: Change | IllegalTransition) -> Change:
+    if isinstance(moved, IllegalTransition):
+        raise TypeError(f"{moved.action} is not legal")
+    return moved
 
 
 def table(found: Overhead) -> str:

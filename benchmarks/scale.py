@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.meter import Cost, Meter, together
 from domain.jobs import transitions
-from domain.jobs.job import Job
+from domain.jobs.change import Change
 from domain.jobs.listing import JobFilter, JobListing
 from domain.jobs.outcomes import Done
 from domain.jobs.sweeping import Sweeper
@@ -81,12 +81,12 @@ async def costs(
     """Measure each operation on the table as it is."""
     now = datetime.now(UTC)
     policy = Policy()
-    job = transitions.submit(_new(OWNER), policy, now)
-    submitted = await meter.cost_of(repository.add(job, now))
-    claimed = _legal(transitions.claim(job, policy, "token", now + timedelta(seconds=90), now))
-    claim = await meter.cost_of(repository.replace(claimed, job.version))
-    finished = _legal(transitions.finish(claimed, policy, "token", Done(result=JsonText("{}")), now, 0.5))
-    finish = await meter.cost_of(repository.replace(finished, claimed.version))
+    new = transitions.submit(_new(OWNER), policy, now)
+    submitted = await meter.cost_of(repository.add(new, now))
+    claimed = _legal(transitions.claim(new.job, policy, "token", now + timedelta(seconds=90), now))
+    claim = await meter.cost_of(repository.replace(claimed, new.job.version))
+    finished = _legal(transitions.finish(claimed.job, policy, "token", Done(result=JsonText("{}")), now, 0.5))
+    finish = await meter.cost_of(repository.replace(finished, claimed.job.version))
     listing = await meter.cost_of(lists.list_by_owner(OWNER, JobFilter(), PageRequest(limit=PAGE, cursor=None), now))
     for _ in range(DUE):
         later = transitions.submit(_new(OWNER, run_at=now + timedelta(milliseconds=1)), policy, now)
@@ -122,11 +122,11 @@ async def _fill(client: "DynamoDBClient", jobs: int) -> None:
 def _item(number: int, now: datetime) -> object:
     policy = Policy()
     ended, owner = number % 2 == 0, OWNER if number % 4 in {0, 1} else f"owner-{number % 1000}"
-    job = transitions.submit(_new(owner, run_at=None if ended else now + timedelta(days=300)), policy, now)
+    change = transitions.submit(_new(owner, run_at=None if ended else now + timedelta(days=300)), policy, now)
     if ended:
-        claimed = _legal(transitions.claim(job, policy, "token", now + timedelta(seconds=90), now))
-        job = _legal(transitions.finish(claimed, policy, "token", Done(result=JsonText("{}")), now, 0.5))
-    return job_to_item(job, "w" * 36)
+        claimed = _legal(transitions.claim(change.job, policy, "token", now + timedelta(seconds=90), now))
+        change = _legal(transitions.finish(claimed.job, policy, "token", Done(result=JsonText("{}")), now, 0.5))
+    return job_to_item(change.job, "w" * 36)
 
 
 def _new(owner: str, run_at: datetime | None = None) -> NewJob:
@@ -134,7 +134,7 @@ def _new(owner: str, run_at: datetime | None = None) -> NewJob:
     return NewJob(id=job_id, owner_id=owner, type="csv.profile", payload=PAYLOAD, max_attempts=5, run_at=run_at)
 
 
-def _legal(moved: Job | IllegalTransition) -> Job:
+def _legal(moved: Change | IllegalTransition) -> Change:
     if isinstance(moved, IllegalTransition):
         raise TypeError(f"{moved.action} is not legal")
     return moved

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from domain.jobs import job as states
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.lifecycle import MOVES
 from domain.jobs.transitions import IllegalTransition, NewJob
@@ -109,7 +110,7 @@ def _summary(docstring: str | None) -> str:
 
 def sample_job() -> Job:
     """The job that the worker's samples are about, as it was submitted."""
-    return transitions.submit(_new_job(SAMPLE_JOB_ID), Policy(), SAMPLE_TIME)
+    return transitions.submit(_new_job(SAMPLE_JOB_ID), Policy(), SAMPLE_TIME).job
 
 
 def sample_user(role: Role = "admin") -> User:
@@ -124,7 +125,7 @@ def _samples() -> dict[str, JsonValue]:
     queued = sample_job()
     later = queued.wake_at or SAMPLE_TIME
     redriven = _legal(transitions.redrive(queued, Policy(), later))
-    other = transitions.submit(_new_job("3d6a3b0e-52f5-4a0c-8a53-0c3a7f1d5c22"), Policy(), SAMPLE_TIME)
+    other = transitions.submit(_new_job("3d6a3b0e-52f5-4a0c-8a53-0c3a7f1d5c22"), Policy(), SAMPLE_TIME).job
     cancelled = _legal(transitions.cancel(other, Policy(), SAMPLE_TIME + timedelta(seconds=1)))
     poison: dict[str, JsonValue] = {
         "id": {"S": "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33"},
@@ -162,10 +163,10 @@ def _image(job: Job) -> dict[str, JsonValue]:
     return image
 
 
-def _legal(moved: Job | IllegalTransition) -> Job:
+def _legal(moved: Change | IllegalTransition) -> Job:
     if isinstance(moved, IllegalTransition):
         raise TypeError(f"the sample's {moved.action} is not legal")
-    return moved
+    return moved.job
 
 
 def stream_record(

@@ -22,6 +22,7 @@ from pathlib import Path
 import httpx
 from pydantic import JsonValue
 
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.users.user import User
 from functions.compose import job_repository, user_repository
@@ -126,7 +127,7 @@ class _Tables:
     async def put_sample(self) -> None:
         client = await self.client()
         await client.delete_item(TableName=self._jobs_table, Key={"id": {"S": SAMPLE_JOB_ID}})
-        await self._jobs.add(sample_job(), SAMPLE_TIME)
+        await self._jobs.add(Change(sample_job()), SAMPLE_TIME)
 
     async def sample_status(self) -> str:
         job = await self._jobs.get(SAMPLE_JOB_ID, SAMPLE_TIME)

@@ -22,6 +22,7 @@ from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_listing import DynamoJobListing
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+from tests.companions import COMPANION_TABLES, PLACES
 from tests.fakes.clock import half
 from tests.fakes.job_listing import CURSOR_KEY
 
@@ -85,7 +86,7 @@ def parts_on(runtime: Runtime, job_types: Catalogue, environment: Mapping[str, s
 async def tables_on(url: str, stack: Stack) -> AsyncIterator[LazyClient]:
     """A client for `url`, with the template's tables created."""
     client = LazyClient(url)
-    await ensure_tables(await client(), tuple(stack.tables.values()))
+    await ensure_tables(await client(), (*stack.tables.values(), PLACES))
     yield client
     await client.close()
 
@@ -103,7 +104,7 @@ async def ministack_client(ministack_url: str, stack: Stack) -> AsyncIterator[La
 
 
 def job_repository_on(client: LazyClient) -> DynamoJobRepository:
-    return DynamoJobRepository(client, "JobsTable", new_id)
+    return DynamoJobRepository(client, "JobsTable", new_id, COMPANION_TABLES)
 
 
 def job_listing_on(client: LazyClient) -> DynamoJobListing:

@@ -7,6 +7,7 @@ from polyfactory.factories.pydantic_factory import ModelFactory
 from typing_extensions import Unpack
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.transitions import IllegalTransition, NewJob
@@ -31,6 +32,7 @@ class NewJobFactory(ModelFactory[NewJob]):
     payload_version = 1
     max_attempts = 3
     run_at = None
+    lane = None
     fingerprint = None
 
 
@@ -48,10 +50,10 @@ class UserFactory(ModelFactory[User]):
     unknown = dict
 
 
-def legal(moved: Job | IllegalTransition) -> Job:
+def legal(moved: Change | IllegalTransition) -> Job:
     """Return the job of a transition that must be legal."""
-    assert isinstance(moved, Job), moved
-    return moved
+    assert isinstance(moved, Change), moved
+    return moved.job
 
 
 class Fields(TypedDict, total=False):
@@ -64,6 +66,7 @@ class Fields(TypedDict, total=False):
     payload_version: int
     tags: dict[str, str]
     max_attempts: int
+    lane: str
 
 
 def new_job(run_at: datetime | None = None, **fields: Unpack[Fields]) -> NewJob:
@@ -71,11 +74,11 @@ def new_job(run_at: datetime | None = None, **fields: Unpack[Fields]) -> NewJob:
 
 
 def queued(now: datetime = NOW, policy: Policy = POLICY, **fields: Unpack[Fields]) -> Job:
-    return transitions.submit(new_job(**fields), policy, now)
+    return transitions.submit(new_job(**fields), policy, now).job
 
 
 def scheduled(run_at: datetime = NOW + timedelta(hours=1), now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
-    return transitions.submit(new_job(run_at, **fields), POLICY, now)
+    return transitions.submit(new_job(run_at, **fields), POLICY, now).job
 
 
 def claimed(job: Job, now: datetime = NOW, policy: Policy = POLICY) -> Job:

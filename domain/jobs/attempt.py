@@ -45,7 +45,7 @@ class Attempt:
             if not isinstance(current, Job):
                 return
             reported = transitions.report_progress(current, self._token(), fraction, message, self._clock())
-            if isinstance(reported, IllegalTransition) or reported == current:
+            if isinstance(reported, IllegalTransition) or reported.job == current:
                 return
             written = await self._jobs.replace(reported, current.version)
             if not isinstance(written, VersionConflict) or written.current is None:

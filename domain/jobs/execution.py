@@ -16,7 +16,7 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.guard import is_plain, outcome_of
 from domain.jobs.job import Job, Queued, Running, Status
 from domain.jobs.outcomes import Outcome
-from domain.jobs.repository import JobRepository, JobUnreadable, VersionConflict
+from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
 from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
@@ -163,6 +163,8 @@ class JobExecutor:
                     if other is None or not isinstance(other.state, Queued):
                         return NothingToDo(job_id=job.id, why=other.status if other else "gone")
                     current = other
+                case CompanionRefused():
+                    return NothingToDo(job_id=job.id, why="companion refused")
                 case JobUnreadable() | ItemTooLarge():
                     return NothingToDo(job_id=job.id, why="unreadable")
                 case StorageUnavailable():
@@ -199,6 +201,10 @@ class JobExecutor:
                     if other in unanswered:
                         return _executed(claimed, other)
                     current = other
+                case CompanionRefused(index=index):
+                    # Neither lost nor falsified: the lease ends, and the job is attempted again.
+                    refused = StorageUnavailable(reason="rejected", detail=f"companion {index} was refused")
+                    return Interrupted(job_id=claimed.id, stage="record", problem=refused)
                 case JobUnreadable():
                     return LeaseLost(job_id=claimed.id, attempt=claimed.attempt)
                 case ItemTooLarge() if outcome == too_large:
@@ -210,7 +216,7 @@ class JobExecutor:
                     if written.reason == "rejected" or self._clock() >= deadline:
                         return Interrupted(job_id=claimed.id, stage="record", problem=written)
                     # It may have been applied all the same, even after the store gave up on it.
-                    unanswered = (*unanswered, finished)
+                    unanswered = (*unanswered, finished.job)
                     await asyncio.sleep(RECORD_PAUSE.total_seconds())
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.listing import SUMMARIES, Include, JobListing, JobSummary, summary_of
 from domain.jobs.repository import JobRepository
@@ -112,7 +113,7 @@ class FailedJobService:
         if not isinstance(job, Job) or not _fits(summary_of(job), wanted):
             return False
         queued = transitions.retry_manually(job, self._catalogue.policy(job.type), now)
-        written = await self._jobs.replace(queued, job.version) if isinstance(queued, Job) else queued
+        written = await self._jobs.replace(queued, job.version) if isinstance(queued, Change) else queued
         return written if isinstance(written, StorageUnavailable) else isinstance(written, Job)
 
 

@@ -144,6 +144,8 @@ class Job(Frozen):
     """The next time the sweeper must examine the job; absent when it is final."""
     expires_at: AwareDatetime
     """When the job ceases to exist (TTL), in whole seconds."""
+    lane: str | None = None
+    """The key that limits how many jobs run at once, if the job is under one."""
     fingerprint: str | None = None
     """Digest of the submission, where an idempotency key gave the id: tells a repeat from another."""
     history: tuple[HistoryEntry, ...]

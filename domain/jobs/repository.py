@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pydantic import AwareDatetime
 
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.frozen import Frozen
@@ -42,6 +43,18 @@ class JobUnreadable(Frozen):
     """A newer version wrote it; that version can read it."""
 
 
+class CompanionRefused(Frozen):
+    """The job's own condition held, a companion's did not; nothing was written."""
+
+    job_id: str
+    index: int
+    """The place in `Change.companions` of the first that was refused."""
+
+
+AddResult = Job | JobExists | JobUnreadable | CompanionRefused | ItemTooLarge | StorageUnavailable
+ReplaceResult = Job | VersionConflict | JobUnreadable | CompanionRefused | ItemTooLarge | StorageUnavailable
+
+
 class DueJob(Frozen):
     """An entry of the wake index."""
 
@@ -68,13 +81,18 @@ class QueuedTrigger(Frozen):
 
 
 class JobRepository(Protocol):
-    """Jobs, one item each. No method raises for what can be expected of a network or a race."""
+    """Jobs, one item each. No method raises for what can be expected of a network or a race.
+
+    A change is committed with its companions or not at all. The job's own conflict is named before a companion's.
+    Nothing is sent, and `StorageUnavailable(reason="rejected")` returned, for more than `MAX_COMPANIONS`, for a table
+    that the repository does not know, for two companions on one item, and for items beyond DynamoDB's limits.
+    """
 
     @property
     def wake_shards(self) -> tuple[str, ...]:
         """The partitions of the wake index."""
 
-    async def add(self, job: Job, now: datetime) -> Job | JobExists | JobUnreadable | ItemTooLarge | StorageUnavailable:
+    async def add(self, change: Change, now: datetime) -> AddResult:
         """Store a new job, unless one that has not expired has its id.
 
         An `add` whose acknowledgement was lost and that is tried again inside the SDK succeeds.
@@ -83,9 +101,7 @@ class JobRepository(Protocol):
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | JobUnreadable | StorageUnavailable:
         """The job as it stands (strongly consistent); one that has expired is not found."""
 
-    async def replace(
-        self, job: Job, expected_version: int
-    ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
+    async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
         """Store the job's next version, if its version in the store is `expected_version`.
 
         A conflict that turns out to be this very call's own lost acknowledgement is success.

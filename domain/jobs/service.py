@@ -4,8 +4,9 @@ from typing import Literal
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.job import Job
-from domain.jobs.repository import JobNotFound, JobRepository, JobUnreadable, VersionConflict
+from domain.jobs.repository import CompanionRefused, JobNotFound, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
 from domain.ports import Clock
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
@@ -58,20 +59,24 @@ class JobService:
                 return found
             if expected is not None and found.version not in expected:
                 return StaleVersion(current_version=found.version)
-            changed = self._moved(found, action)
-            if isinstance(changed, IllegalTransition) or changed == found:
-                return changed
-            written = await self._jobs.replace(changed, found.version)
+            change = self._moved(found, action)
+            if isinstance(change, IllegalTransition):
+                return change
+            if change.job == found:
+                return found
+            written = await self._jobs.replace(change, found.version)
             match written:
                 case VersionConflict(current=current):
                     found = current or JobNotFound(job_id=job_id)
+                case CompanionRefused():
+                    return Contended(job_id=job_id)
                 case ItemTooLarge(size=size):
                     return StorageUnavailable(reason="rejected", detail=f"item of {size} bytes cannot be written")
                 case Job() | JobUnreadable() | StorageUnavailable():
                     return written
         return Contended(job_id=job_id)
 
-    def _moved(self, job: Job, action: Literal["cancel", "retry"]) -> Job | IllegalTransition:
+    def _moved(self, job: Job, action: Literal["cancel", "retry"]) -> Change | IllegalTransition:
         policy: Policy = self._catalogue.policy(job.type)
         move = transitions.cancel if action == "cancel" else transitions.retry_manually
         return move(job, policy, self._clock())

@@ -11,7 +11,7 @@ from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.fingerprint import fingerprint, is_replay
 from domain.jobs.job import Job
-from domain.jobs.repository import JobExists, JobRepository, JobUnreadable
+from domain.jobs.repository import CompanionRefused, JobExists, JobRepository, JobUnreadable
 from domain.jobs.submission import Submission
 from domain.jobs.transitions import NewJob
 from domain.ports import Clock, NewId
@@ -113,6 +113,8 @@ class SubmissionService:
                 return IdempotencyMismatch(key=idempotency_key or "")
             case ItemTooLarge(size=size, limit=limit):
                 return PayloadTooLarge(size=size, limit=limit)
+            case CompanionRefused():
+                return StorageUnavailable(reason="throttled", detail="contended")
             case JobUnreadable() | StorageUnavailable():
                 return stored
 

@@ -8,6 +8,7 @@ from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job, Queued, Status
 from domain.jobs.repository import (
+    CompanionRefused,
     DueJob,
     DuePage,
     JobNotFound,
@@ -183,9 +184,11 @@ class Sweeper:
         written = await self._jobs.replace(moved, job.version)
         match written:
             case Job():
-                return examined(after=moved.status)
+                return examined(after=written.status)
             case VersionConflict():
                 return Swept(job_id=job.id)
+            case CompanionRefused(index=index):
+                return examined(problem=f"companion {index} was refused")
             case ItemTooLarge(size=size):
                 return examined(problem=f"item of {size} bytes cannot be written")
             case JobUnreadable(detail=detail) | StorageUnavailable(detail=detail):

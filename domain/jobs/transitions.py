@@ -1,6 +1,6 @@
-"""Every legal move of a job, as pure functions `(job, …, now) -> Job | IllegalTransition`.
+"""Every legal move of a job, as pure functions `(job, …, now) -> Change | IllegalTransition`.
 
-Nothing else changes a status. `lifecycle.py` lists the moves.
+Nothing else changes a status. `lifecycle.py` lists the moves, `change.py` says what a change is.
 """
 
 import math
@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from domain.jobs.change import Change
 from domain.jobs.job import (
     Cancelled,
     Failed,
@@ -84,17 +85,18 @@ class NewJob(Frozen):
     tags: dict[str, str] = Field(default_factory=dict)
     max_attempts: int
     run_at: datetime | None = None
+    lane: str | None = None
     fingerprint: str | None = None
 
 
-def submit(new: NewJob, policy: Policy, now: datetime) -> Job:
+def submit(new: NewJob, policy: Policy, now: datetime) -> Change:
     """A new job: scheduled when its time is still to come, else queued."""
     state: State
     if new.run_at is not None and new.run_at > now:
         state, wake_at = Scheduled(run_at=new.run_at), new.run_at
     else:
         state, wake_at = Queued(queued_at=now), _trigger_deadline(policy, now, redrives=0)
-    return Job(
+    job = Job(
         id=new.id,
         owner_id=new.owner_id,
         type=new.type,
@@ -109,13 +111,15 @@ def submit(new: NewJob, policy: Policy, now: datetime) -> Job:
         started_at=None,
         wake_at=wake_at,
         expires_at=_whole_second(wake_at + UNFINISHED_HORIZON),
+        lane=new.lane,
         fingerprint=new.fingerprint,
         history=(HistoryEntry(status=state.status, at=now, attempt=0),),
         state=state,
     )
+    return Change(job)
 
 
-def claim(job: Job, policy: Policy, token: str, deadline: datetime, now: datetime) -> Job | IllegalTransition:
+def claim(job: Job, policy: Policy, token: str, deadline: datetime, now: datetime) -> Change | IllegalTransition:
     """Give the job to a worker that must answer before its function's `deadline`.
 
     The attempt counts from here, so that a job that kills its worker still runs out of attempts.
@@ -144,7 +148,7 @@ def attempt_ends(lease: Lease) -> datetime:
 
 def finish(
     job: Job, policy: Policy, token: str, outcome: Outcome, now: datetime, random: float
-) -> Job | IllegalTransition:
+) -> Change | IllegalTransition:
     """Record what the attempt under the lease `token` came to. A stale lease is refused."""
     state = job.state
     if not isinstance(state, Running) or state.lease.token != token:
@@ -166,7 +170,7 @@ def finish(
             return retry(job, policy, late, "timeout", now, random)
 
 
-def succeed(job: Job, policy: Policy, result: JsonText, now: datetime) -> Job | IllegalTransition:
+def succeed(job: Job, policy: Policy, result: JsonText, now: datetime) -> Change | IllegalTransition:
     """Commit the result, even when a cancel was requested: the work is done."""
     if not isinstance(job.state, Running):
         return _illegal(job, "succeed")
@@ -175,7 +179,7 @@ def succeed(job: Job, policy: Policy, result: JsonText, now: datetime) -> Job | 
 
 def retry(
     job: Job, policy: Policy, why: Retry, last_reason: FailureReason, now: datetime, random: float
-) -> Job | IllegalTransition:
+) -> Change | IllegalTransition:
     """Plan the next attempt; with none left, fail for `last_reason`; if asked to cancel, cancel."""
     if not isinstance(job.state, Running):
         return _illegal(job, "retry")
@@ -189,7 +193,7 @@ def retry(
     return _moved(job, Retrying(retry_at=now + delay, error=error), now, wake_at=now + delay)
 
 
-def fail(job: Job, policy: Policy, why: Fail, reason: FailureReason, now: datetime) -> Job | IllegalTransition:
+def fail(job: Job, policy: Policy, why: Fail, reason: FailureReason, now: datetime) -> Change | IllegalTransition:
     """End the job without a result."""
     if not isinstance(job.state, Scheduled | Queued | Running | Retrying):
         return _illegal(job, "fail")
@@ -197,13 +201,13 @@ def fail(job: Job, policy: Policy, why: Fail, reason: FailureReason, now: dateti
     return _finished(job, Failed(finished_at=now, error=error, reason=reason), policy, now)
 
 
-def cancel(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+def cancel(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
     """Cancel what waits at once; ask what runs to stop (asking twice changes nothing)."""
     match job.state:
         case Scheduled() | Queued() | Retrying():
             return _cancelled(job, policy, now)
         case Running(cancel_requested=True):
-            return job
+            return Change(job)
         case Running(lease=lease, progress=progress):
             asked = Running(lease=lease, progress=progress, cancel_requested=True)
             return _moved(job, asked, now, wake_at=job.wake_at, note=False)
@@ -211,13 +215,13 @@ def cancel(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
             return _illegal(job, "cancel")
 
 
-def report_progress(job: Job, token: str, fraction: float, message: str, now: datetime) -> Job | IllegalTransition:
+def report_progress(job: Job, token: str, fraction: float, message: str, now: datetime) -> Change | IllegalTransition:
     """Note how far the attempt is; unchanged when the last report is under a second old."""
     state = job.state
     if not isinstance(state, Running) or state.lease.token != token:
         return _illegal(job, "report progress")
     if state.progress is not None and now - state.progress.at < PROGRESS_INTERVAL:
-        return job
+        return Change(job)
     bounded = round(min(max(fraction, 0.0), 1.0), 4) if math.isfinite(fraction) else 0.0
     progress = Progress(fraction=bounded, message=storable(message, MAX_MESSAGE), at=now)
     reported = Running(lease=state.lease, progress=progress, cancel_requested=state.cancel_requested)
@@ -226,7 +230,7 @@ def report_progress(job: Job, token: str, fraction: float, message: str, now: da
 
 def wake(
     job: Job, policy: Policy, now: datetime, random: float, passed: datetime | None = None
-) -> Job | IllegalTransition:
+) -> Change | IllegalTransition:
     """What the sweeper does with a job whose `wake_at` has come: queue, redrive, expire or rescue.
 
     `passed` is how far the workers have come with the stream, where they lag behind it (`stream_position.py`).
@@ -246,14 +250,14 @@ def wake(
             return _illegal(job, "wake")
 
 
-def queue(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+def queue(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
     """Trigger a job whose time has come."""
     if not isinstance(job.state, Scheduled | Retrying) or not _is_due(job, now):
         return _illegal(job, "queue")
     return _moved(job, Queued(queued_at=now), now, wake_at=_trigger_deadline(policy, now, redrives=0))
 
 
-def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = None) -> Job | IllegalTransition:
+def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = None) -> Change | IllegalTransition:
     """Trigger a queued job again that nobody claimed, unless its trigger still waits in the stream."""
     if not isinstance(job.state, Queued) or not _is_due(job, now) or is_ahead(job.updated_at, passed):
         return _illegal(job, "redrive")
@@ -262,7 +266,7 @@ def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = N
     return _moved(job, again, now, wake_at=_trigger_deadline(policy, now, redrives), note=False)
 
 
-def expire(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+def expire(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
     """Give up a job that could not be started within its policy's `max_age`."""
     if not isinstance(job.state, Scheduled | Queued | Retrying):
         return _illegal(job, "expire")
@@ -270,7 +274,7 @@ def expire(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
     return fail(job, policy, late, "expired", now)
 
 
-def rescue(job: Job, policy: Policy, now: datetime, random: float) -> Job | IllegalTransition:
+def rescue(job: Job, policy: Policy, now: datetime, random: float) -> Change | IllegalTransition:
     """Take back a job whose lease ended without an outcome: its worker died, hung or was cut off."""
     if not isinstance(job.state, Running) or job.state.lease.until > now:
         return _illegal(job, "rescue")
@@ -278,7 +282,7 @@ def rescue(job: Job, policy: Policy, now: datetime, random: float) -> Job | Ille
     return retry(job, policy, lost, "exhausted", now, random)
 
 
-def retry_manually(job: Job, policy: Policy, now: datetime) -> Job | IllegalTransition:
+def retry_manually(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
     """A person gives a failed or cancelled job all its attempts again."""
     if not isinstance(job.state, Failed | Cancelled):
         return _illegal(job, "retry manually")
@@ -316,11 +320,11 @@ def _trigger_deadline(policy: Policy, now: datetime, redrives: int) -> datetime:
     return now + run + max(TRIGGER_PATIENCE, min(patience, LONGEST_UNEXAMINED - run))
 
 
-def _cancelled(job: Job, policy: Policy, now: datetime) -> Job:
+def _cancelled(job: Job, policy: Policy, now: datetime) -> Change:
     return _finished(job, Cancelled(finished_at=now), policy, now)
 
 
-def _finished(job: Job, state: State, policy: Policy, now: datetime) -> Job:
+def _finished(job: Job, state: State, policy: Policy, now: datetime) -> Change:
     return _moved(job, state, now, wake_at=None, expires_at=now + policy.retention)
 
 
@@ -334,13 +338,13 @@ def _moved(
     started_at: datetime | None = None,
     expires_at: datetime | None = None,
     note: bool = True,
-) -> Job:
+) -> Change:
     """The one place that copies a job into its next version."""
     counted = job.attempt if attempt is None else attempt
     code = state.error.code if isinstance(state, Retrying | Failed) else None
     entry = HistoryEntry(status=state.status, at=now, attempt=counted, code=code)
     horizon = (wake_at or now) + UNFINISHED_HORIZON
-    return job.model_copy(
+    moved = job.model_copy(
         update={
             "state": state,
             "version": job.version + 1,
@@ -352,6 +356,7 @@ def _moved(
             "history": (*job.history, entry)[-MAX_HISTORY:] if note else job.history,
         }
     )
+    return Change(moved)
 
 
 def _error(job: Job, code: str, message: str, now: datetime) -> JobError:

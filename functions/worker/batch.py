@@ -88,8 +88,8 @@ def deliveries_of(events: Sequence[StreamEvent]) -> tuple[Delivery, ...]:
     by_job: dict[str, tuple[JobQueued, ...]] = {}
     for event in events:
         if isinstance(event, JobQueued):
-            by_job[event.job.id] = (*by_job.get(event.job.id, ()), event)
+            by_job[event.after.id] = (*by_job.get(event.after.id, ()), event)
     return tuple(
-        Delivery(job=queued[-1].job, sequence_numbers=tuple(event.sequence_number for event in queued))
+        Delivery(job=queued[-1].after, sequence_numbers=tuple(event.sequence_number for event in queued))
         for queued in by_job.values()
     )

@@ -61,6 +61,9 @@ _STORAGE_ONLY = frozenset({"schema", "write_id", "wake_shard", "failed_type"})
 
 _NOT_AS_IT_IS = {"state", "expires_at", "stored_schema", "unknown", "payload_version"}
 
+MAX_ITEM_BYTES = 400 * 1024
+"""DynamoDB's limit, by `item_size`."""
+
 FAILED_SHARDS = 8
 """Partitions of the failed index for one type. Fixed: it is part of what is stored."""
 
@@ -103,7 +106,7 @@ def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
     # What is a field of this state is this version's to say.
     ours = _STATE_FIELDS[job.status]
     item = {name: _restored(text) for name, text in job.unknown.items() if name not in ours}
-    item |= {name: _attribute(value) for name, value in (fields | state).items()}
+    item |= {name: to_attribute(value) for name, value in (fields | state).items()}
     item["expires_at"] = _ttl(job.expires_at)
     item["write_id"] = {"S": write_id}
     if (schema := max(job.stored_schema, SCHEMA)) > 1:
@@ -151,7 +154,7 @@ def item_to_job(item: Item) -> Job | Unreadable:
 
 def user_to_item(user: User, write_id: str) -> "dict[str, Attribute]":
     """A user as an item."""
-    fields = {name: _attribute(value) for name, value in user.model_dump(exclude={"unknown"}).items()}
+    fields = {name: to_attribute(value) for name, value in user.model_dump(exclude={"unknown"}).items()}
     unknown = {name: _restored(text) for name, text in user.unknown.items()}
     return {**unknown, **fields, "write_id": {"S": write_id}}
 
@@ -209,8 +212,11 @@ def _size(attribute: object) -> int:
     return sum([len(_bytes_of(member)) for value in attribute.values() for member in _members(value)])
 
 
-def _attribute(value: object) -> "Attribute":
+def to_attribute(value: object) -> "Attribute":
+    """A value as an attribute, exactly; raises `TypeError` for what is neither JSON nor a moment."""
     match value:
+        case None:
+            return {"NULL": True}
         case str():
             return {"S": value}
         case bool():
@@ -220,9 +226,9 @@ def _attribute(value: object) -> "Attribute":
         case datetime():
             return {"S": timestamp(value)}
         case dict():
-            return {"M": {name: _attribute(member) for name, member in value.items()}}
+            return {"M": {name: to_attribute(member) for name, member in value.items()}}
         case tuple() | list():
-            return {"L": [_attribute(member) for member in value]}
+            return {"L": [to_attribute(member) for member in value]}
         case _Other():
             return _restored(value.text)
         case _:

@@ -5,27 +5,45 @@ not have it becomes `Undecodable`, so that the rest of its batch goes on.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
+
+from pydantic import Field, SkipValidation
 
 from domain.jobs.job import Job, Queued
 from headrace.authoring.frozen import Frozen
-from persistence.converters.dynamo_to_domain import Unreadable, item_to_job, string_of
+from persistence.converters.dynamo_to_domain import Item, Unreadable, item_to_job, string_of
 
 TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 """Who deletes an expired item, in a REMOVE record's `userIdentity`."""
 
 
-class JobQueued(Frozen):
+class _FromImages(Frozen):
+    """An event of a record that may have an image of the item before it."""
+
+    sequence_number: str
+    old_image: SkipValidation[Item | None] = Field(default=None, repr=False)
+    """As the record has it; see `before`."""
+
+    @cached_property
+    def before(self) -> Job | None:
+        """The job as it was; None when it is new, or when the image before is not one that this version can read.
+
+        Decoded when it is asked for: a worker never asks, and decoding it would cost as much as the record itself.
+        """
+        job = None if self.old_image is None else item_to_job(self.old_image)
+        return job if isinstance(job, Job) else None
+
+
+class JobQueued(_FromImages):
     """A job waits for a worker: it was submitted, fell due, or its trigger was lost."""
 
-    sequence_number: str
-    job: Job
+    after: Job
 
 
-class JobChanged(Frozen):
+class JobChanged(_FromImages):
     """A job was written in another state than queued."""
 
-    sequence_number: str
-    job: Job
+    after: Job
 
 
 class JobOfNewerVersion(Frozen):
@@ -37,10 +55,9 @@ class JobOfNewerVersion(Frozen):
     detail: str
 
 
-class JobRemoved(Frozen):
+class JobRemoved(_FromImages):
     """A job was deleted, by DynamoDB's TTL or by somebody."""
 
-    sequence_number: str
     job_id: str
     by_ttl: bool
 
@@ -77,7 +94,8 @@ def decode(record: object) -> StreamEvent:
                 return _undecodable(record, change, "no key")
             identity = record.get("userIdentity")
             by_ttl = isinstance(identity, Mapping) and identity.get("principalId") == TTL_PRINCIPAL
-            return JobRemoved(sequence_number=sequence_number, job_id=job_id, by_ttl=by_ttl)
+            before = _old_image(change)
+            return JobRemoved(sequence_number=sequence_number, job_id=job_id, by_ttl=by_ttl, old_image=before)
         case _:
             return _undecodable(record, change, "unknown eventName")
 
@@ -92,9 +110,13 @@ def _written(record: Mapping[str, object], change: Mapping[str, object], sequenc
         return JobOfNewerVersion(sequence_number=sequence_number, job_id=job_id, type=kind, detail=job.detail)
     if isinstance(job, Unreadable):
         return _undecodable(record, change, job.detail)
-    if isinstance(job.state, Queued):
-        return JobQueued(sequence_number=sequence_number, job=job)
-    return JobChanged(sequence_number=sequence_number, job=job)
+    event = JobQueued if isinstance(job.state, Queued) else JobChanged
+    return event(sequence_number=sequence_number, after=job, old_image=_old_image(change))
+
+
+def _old_image(change: Mapping[str, object]) -> Item | None:
+    image = change.get("OldImage")
+    return image if isinstance(image, Mapping) else None
 
 
 def _undecodable(record: Mapping[str, object], change: Mapping[str, object], detail: str) -> Undecodable:

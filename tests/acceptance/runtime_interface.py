@@ -194,11 +194,11 @@ def _trials(client: LazyClient) -> dict[str, Trial]:
         return _sample("api_submit")
 
     async def trigger() -> JsonValue:
-        job = transitions.submit(NewJobFactory.build(id=str(uuid.uuid4())), Policy(), datetime.now(UTC))
-        stored = await job_repository_on(client).add(job, datetime.now(UTC))
+        change = transitions.submit(NewJobFactory.build(id=str(uuid.uuid4())), Policy(), datetime.now(UTC))
+        stored = await job_repository_on(client).add(change, datetime.now(UTC))
         assert isinstance(stored, Job), stored
-        image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "write-1")))
-        return {"Records": [stream_record("1", "INSERT", job.id, new=image)]}
+        image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(stored, "write-1")))
+        return {"Records": [stream_record("1", "INSERT", stored.id, new=image)]}
 
     async def tick() -> JsonValue:
         return _sample("sweeper_schedule_tick")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Succeeded
 from domain.jobs.outcomes import Done
 from domain.jobs.repository import (
@@ -72,7 +73,7 @@ def raced_jobs(request: pytest.FixtureRequest) -> JobRepository:
 )
 async def test_a_job_in_any_state_is_read_back_as_it_was_stored(jobs: JobRepository, job: Job) -> None:
     fresh = Job.model_validate({**dict(job), "id": new_id()})
-    assert await jobs.add(fresh, NOW) == fresh
+    assert await jobs.add(Change(fresh), NOW) == fresh
     assert await jobs.get(fresh.id, NOW) == fresh
 
 
@@ -93,9 +94,9 @@ async def test_any_json_payload_and_result_are_returned_exactly(
     jobs: JobRepository, payload: JsonValue, result: JsonValue
 ) -> None:
     job = queued(id=new_id(), payload=to_json_text(payload))
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     done = finished(claimed(job), Done(result=to_json_text(result)))
-    await jobs.replace(done, job.version)
+    await jobs.replace(Change(done), job.version)
     found = await jobs.get(job.id, NOW)
     assert isinstance(found, Job)
     assert isinstance(found.state, Succeeded)
@@ -110,62 +111,62 @@ async def test_a_job_that_was_never_stored_is_not_found(jobs: JobRepository) -> 
 async def test_of_two_jobs_with_one_id_the_first_is_kept(jobs: JobRepository) -> None:
     first = queued(id=new_id())
     second = queued(id=first.id, owner_id="owner-2")
-    await jobs.add(first, NOW)
-    assert await jobs.add(second, NOW) == JobExists(current=first)
+    await jobs.add(Change(first), NOW)
+    assert await jobs.add(Change(second), NOW) == JobExists(current=first)
     assert await jobs.get(first.id, NOW) == first
 
 
 async def test_an_expired_job_is_absent_and_its_id_is_free_again(jobs: JobRepository) -> None:
     old = succeeded(id=new_id(), owner_id=new_id())
-    await jobs.add(old, NOW)
+    await jobs.add(Change(old), NOW)
     assert await jobs.get(old.id, old.expires_at - SECOND) == old
     assert await jobs.get(old.id, old.expires_at) == JobNotFound(job_id=old.id)
     fresh = queued(now=old.expires_at, id=old.id)
-    assert await jobs.add(fresh, old.expires_at) == fresh
+    assert await jobs.add(Change(fresh), old.expires_at) == fresh
     assert await jobs.get(old.id, old.expires_at) == fresh
 
 
 async def test_a_change_needs_the_version_that_it_was_made_from(jobs: JobRepository) -> None:
     job = queued(id=new_id())
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     first, second = claimed(job), legal(transitions.cancel(job, POLICY, NOW))
-    assert await jobs.replace(first, job.version) == first
-    assert await jobs.replace(second, job.version) == VersionConflict(job_id=job.id, current=first)
+    assert await jobs.replace(Change(first), job.version) == first
+    assert await jobs.replace(Change(second), job.version) == VersionConflict(job_id=job.id, current=first)
     assert await jobs.get(job.id, NOW) == first
 
 
 async def test_a_change_of_a_missing_job_creates_nothing(jobs: JobRepository) -> None:
     job = running(id=new_id())
-    assert await jobs.replace(job, 1) == VersionConflict(job_id=job.id, current=None)
+    assert await jobs.replace(Change(job), 1) == VersionConflict(job_id=job.id, current=None)
     assert await jobs.get(job.id, NOW) == JobNotFound(job_id=job.id)
 
 
 async def test_of_many_claims_at_once_one_succeeds(raced_jobs: JobRepository) -> None:
     job = queued(id=new_id())
-    await raced_jobs.add(job, NOW)
+    await raced_jobs.add(Change(job), NOW)
     deadline = NOW + timedelta(minutes=1)
     claims = [legal(transitions.claim(job, POLICY, f"worker-{n}", deadline, NOW)) for n in range(10)]
-    results = await asyncio.gather(*(raced_jobs.replace(claim, job.version) for claim in claims))
+    results = await asyncio.gather(*(raced_jobs.replace(Change(claim), job.version) for claim in claims))
     assert sum(isinstance(result, Job) for result in results) == 1
     assert sum(isinstance(result, VersionConflict) for result in results) == 9
 
 
 async def test_a_job_beyond_400_kb_is_refused_before_the_call(jobs: JobRepository) -> None:
     job = queued(id=new_id(), payload=to_json_text("x" * 400 * 1024))
-    refused = await jobs.add(job, NOW)
+    refused = await jobs.add(Change(job), NOW)
     assert isinstance(refused, ItemTooLarge)
     assert refused.size > refused.limit == 400 * 1024
     assert await jobs.get(job.id, NOW) == JobNotFound(job_id=job.id)
     small = queued(id=new_id())
-    await jobs.add(small, NOW)
+    await jobs.add(Change(small), NOW)
     big = finished(claimed(small), Done(result=to_json_text("é" * 200 * 1024)))
-    assert isinstance(await jobs.replace(big, small.version), ItemTooLarge)
+    assert isinstance(await jobs.replace(Change(big), small.version), ItemTooLarge)
     assert await jobs.get(small.id, NOW) == small
 
 
 async def test_a_job_just_below_400_kb_is_stored(jobs: JobRepository) -> None:
     job = queued(id=new_id(), payload=to_json_text("x" * (394 * 1024)), tags={})
-    assert await jobs.add(job, NOW) == job
+    assert await jobs.add(Change(job), NOW) == job
     assert await jobs.get(job.id, NOW) == job
 
 
@@ -184,7 +185,7 @@ async def test_the_wake_index_lists_due_jobs_and_nothing_else(jobs: JobRepositor
     final = [succeeded(now=early, id=new_id()), failed(now=early, id=new_id()), cancelled(now=early, id=new_id())]
     due = [due_schedule, due_retry, lost_trigger, dead_worker]
     for job in (*due, *later, *final):
-        await jobs.add(job, NOW)
+        await jobs.add(Change(job), NOW)
     found = await _due(jobs)
     assert {job.id for job in due} <= found
     assert not {job.id for job in (*later, *final)} & found
@@ -193,9 +194,9 @@ async def test_the_wake_index_lists_due_jobs_and_nothing_else(jobs: JobRepositor
 async def test_a_finished_job_leaves_the_wake_index(jobs: JobRepository) -> None:
     early = NOW - timedelta(days=1)
     job = queued(now=early, id=new_id())
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     assert job.id in await _due(jobs)
-    await jobs.replace(finished(claimed(job), Done(result=to_json_text(1))), job.version)
+    await jobs.replace(Change(finished(claimed(job), Done(result=to_json_text(1)))), job.version)
     assert job.id not in await _due(jobs)
 
 
@@ -203,7 +204,7 @@ async def test_due_jobs_are_listed_page_by_page_earliest_first(jobs: JobReposito
     early = NOW - timedelta(days=400)
     stored = [scheduled(run_at=early + n * SECOND, now=early - SECOND, id=new_id()) for n in range(40)]
     for job in stored:
-        await jobs.add(job, NOW)
+        await jobs.add(Change(job), NOW)
     moment = early + timedelta(minutes=1)
     found: list[DueJob] = []
     for shard in jobs.wake_shards:
@@ -227,12 +228,12 @@ async def test_only_queued_jobs_have_a_trigger(jobs: JobRepository) -> None:
     redriven = legal(transitions.redrive(waiting, POLICY, NOW + timedelta(hours=1)))
     others = [scheduled(id=new_id()), running(id=new_id()), succeeded(id=new_id())]
     for job in (waiting, *others):
-        await jobs.add(job, NOW)
+        await jobs.add(Change(job), NOW)
     ids = (waiting.id, *(job.id for job in others), new_id())
     assert await jobs.queued_triggers(ids) == {
         waiting.id: QueuedTrigger(type=waiting.type, queued_at=NOW, triggered_at=NOW)
     }
-    await jobs.replace(redriven, waiting.version)
+    await jobs.replace(Change(redriven), waiting.version)
     late = QueuedTrigger(type=waiting.type, queued_at=NOW, triggered_at=NOW + timedelta(hours=1))
     assert await jobs.queued_triggers(ids) == {waiting.id: late}
     assert await jobs.queued_triggers(()) == {}
@@ -253,7 +254,7 @@ async def test_a_foreign_row_of_the_wake_index_is_reported_and_does_not_stop_the
             TableName="JobsTable", Item={"id": {"S": id}, "wake_shard": {"S": "0"}, "wake_at": {"S": wake_at}}
         )
     due = queued(now=NOW - timedelta(days=1), id=next(id for id in iter(new_id, "") if wake_shard(id) == "0"))
-    await jobs.add(due, NOW)
+    await jobs.add(Change(due), NOW)
     after: str | None = None
     unreadable: list[str] = []
     found: list[str] = []
@@ -276,7 +277,7 @@ async def test_a_page_of_due_jobs_may_begin_at_a_given_time(jobs: JobRepository)
     early = NOW - timedelta(days=300)
     id = next(id for id in iter(new_id, "") if wake_shard(id) == "5")
     job = scheduled(run_at=early, now=early - SECOND, id=id)
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     for since, there in ((None, True), (early - SECOND, True), (early, False)):
         page = await jobs.due("5", early + SECOND, 100, None, since)
         assert isinstance(page, DuePage)

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.job import Succeeded
 from functions.runtime import new_id, new_random, now
@@ -78,7 +79,7 @@ async def test_the_job_type_of_the_readme_works(tmp_path: Path) -> None:
     finally:
         sys.path.remove(str(tmp_path))
     jobs, job = FakeJobRepository(), queued(now=now(), type="text.word_count", payload=JsonText('{"text":"a b c"}'))
-    await jobs.add(job, now())
+    await jobs.add(Change(job), now())
     executor = JobExecutor(jobs, Catalogue([count_words]), now, new_id, new_random, {})
     executed = await executor.execute(job, now() + timedelta(minutes=1))
     assert isinstance(executed, Executed)

@@ -3,19 +3,23 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.repository import (
+    AddResult,
+    CompanionRefused,
     DuePage,
-    JobExists,
     JobNotFound,
     JobRepository,
     JobUnreadable,
     QueuedTrigger,
+    ReplaceResult,
     VersionConflict,
 )
 from domain.results import ItemTooLarge, StorageUnavailable
 
-Fault = VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable
+Fault = VersionConflict | JobUnreadable | CompanionRefused | ItemTooLarge | StorageUnavailable
+AddFault = JobUnreadable | CompanionRefused | ItemTooLarge | StorageUnavailable
 OUTAGE = StorageUnavailable(reason="timeout", detail="ReadTimeoutError")
 
 
@@ -28,7 +32,9 @@ class FaultyJobRepository:
         on_replace: Callable[[Job], Fault | None] = lambda _job: None,
         on_read: Callable[[], JobUnreadable | StorageUnavailable | None] = lambda: None,
         on_due: Callable[[str], StorageUnavailable | None] = lambda _shard: None,
-        on_add: Callable[[], JobUnreadable | ItemTooLarge | StorageUnavailable | None] = lambda: None,
+        on_add: Callable[[], JobUnreadable | CompanionRefused | ItemTooLarge | StorageUnavailable | None] = lambda: (
+            None
+        ),
         after_replace: Callable[[Job], Fault | None] = lambda _job: None,
     ) -> None:
         self._inner = inner
@@ -47,19 +53,17 @@ class FaultyJobRepository:
     def wake_shards(self) -> tuple[str, ...]:
         return self._inner.wake_shards
 
-    async def add(self, job: Job, now: datetime) -> Job | JobExists | JobUnreadable | ItemTooLarge | StorageUnavailable:
-        return self._on_add() or await self._inner.add(job, now)
+    async def add(self, change: Change, now: datetime) -> AddResult:
+        return self._on_add() or await self._inner.add(change, now)
 
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | JobUnreadable | StorageUnavailable:
         return self._on_read() or await self._inner.get(job_id, now)
 
-    async def replace(
-        self, job: Job, expected_version: int
-    ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
-        if (fault := self._on_replace(job)) is not None:
+    async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
+        if (fault := self._on_replace(change.job)) is not None:
             return fault
-        written = await self._inner.replace(job, expected_version)
-        return self._after_replace(job) or written
+        written = await self._inner.replace(change, expected_version)
+        return self._after_replace(change.job) or written
 
     async def due(
         self, shard: str, now: datetime, limit: int, after: str | None, since: datetime | None = None

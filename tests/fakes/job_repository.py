@@ -1,59 +1,108 @@
 """Jobs in memory, held to the same conformance suite as the real repository."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
+from pydantic import JsonValue
+
+from domain.jobs.change import Change, Check, Companion, Condition, Delete, IfAbsent, IfEqual, Put
 from domain.jobs.job import Job, Queued, is_expired
 from domain.jobs.repository import (
+    AddResult,
+    CompanionRefused,
     DueJob,
     DuePage,
     JobExists,
     JobNotFound,
     QueuedTrigger,
+    ReplaceResult,
     VersionConflict,
 )
-from domain.results import ItemTooLarge
-from persistence.converters.dynamo_to_domain import WAKE_SHARDS, item_size, job_to_item, timestamp, wake_shard
-from persistence.dynamodb.repositories.job_repository import MAX_ITEM_BYTES
+from domain.results import ItemTooLarge, StorageUnavailable
+from persistence.converters.companions import companion_writes
+from persistence.converters.dynamo_to_domain import (
+    MAX_ITEM_BYTES,
+    WAKE_SHARDS,
+    item_size,
+    job_to_item,
+    timestamp,
+    wake_shard,
+)
+
+Item = dict[str, JsonValue]
 
 
 class FakeJobRepository:
-    """A dictionary with the table's conditions."""
+    """Dictionaries with the tables' conditions."""
 
-    def __init__(self) -> None:
+    def __init__(self, companions: Mapping[str, str] = MappingProxyType({})) -> None:
         self._jobs: dict[str, Job] = {}
+        self._companions = companions
+        self._items: dict[tuple[str, str], Item] = {}
 
     @property
     def stored(self) -> tuple[Job, ...]:
         """Every stored job, for the fake of the listing."""
         return tuple(self._jobs.values())
 
+    def item(self, table: str, key: Mapping[str, str | int]) -> Item | None:
+        """What companions left under a key."""
+        return self._items.get(_place(table, key))
+
     @property
     def wake_shards(self) -> tuple[str, ...]:
         return WAKE_SHARDS
 
-    async def add(self, job: Job, now: datetime) -> Job | JobExists | ItemTooLarge:
-        current = self._jobs.get(job.id)
-        too_large = _too_large(job)
-        if too_large is not None:
-            return too_large
+    async def add(self, change: Change, now: datetime) -> AddResult:
+        current = self._jobs.get(change.job.id)
+        if (refused := self._unacceptable(change)) is not None:
+            return refused
         if current is not None and not is_expired(current.expires_at, now):
             return JobExists(current=current)
-        self._jobs[job.id] = job
-        return job
+        return self._refused_companion(change) or self._committed(change)
 
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound:
         job = self._jobs.get(job_id)
         return JobNotFound(job_id=job_id) if job is None or is_expired(job.expires_at, now) else job
 
-    async def replace(self, job: Job, expected_version: int) -> Job | VersionConflict | ItemTooLarge:
-        current = self._jobs.get(job.id)
-        too_large = _too_large(job)
-        if too_large is not None:
-            return too_large
+    async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
+        current = self._jobs.get(change.job.id)
+        if (refused := self._unacceptable(change)) is not None:
+            return refused
         if current is None or current.version != expected_version:
-            return VersionConflict(job_id=job.id, current=current)
-        self._jobs[job.id] = job
-        return job
+            return VersionConflict(job_id=change.job.id, current=current)
+        return self._refused_companion(change) or self._committed(change)
+
+    def _unacceptable(self, change: Change) -> ItemTooLarge | StorageUnavailable | None:
+        """Why the change cannot be written, whatever is stored."""
+        size = item_size(job_to_item(change.job, "w" * 36))
+        if size > MAX_ITEM_BYTES:
+            return ItemTooLarge(size=size, limit=MAX_ITEM_BYTES)
+        writes = companion_writes(change.companions, self._companions, size)
+        return writes if isinstance(writes, StorageUnavailable) else None
+
+    def _refused_companion(self, change: Change) -> CompanionRefused | None:
+        for index, companion in enumerate(change.companions):
+            if not _holds(companion.condition, self.item(companion.table, companion.key)):
+                return CompanionRefused(job_id=change.job.id, index=index)
+        return None
+
+    def _committed(self, change: Change) -> Job:
+        for companion in change.companions:
+            self._apply(companion)
+        self._jobs[change.job.id] = change.job
+        return change.job
+
+    def _apply(self, companion: Companion) -> None:
+        match companion:
+            case Put(table=table, key=key, values=values):
+                self._items[_place(table, key)] = {**values, **key}
+            case Delete(table=table, key=key):
+                self._items.pop(_place(table, key), None)
+            case Check():
+                pass
 
     async def due(
         self, shard: str, now: datetime, limit: int, after: str | None, since: datetime | None = None
@@ -80,6 +129,32 @@ class FakeJobRepository:
         }
 
 
-def _too_large(job: Job) -> ItemTooLarge | None:
-    size = item_size(job_to_item(job, "w" * 36))
-    return ItemTooLarge(size=size, limit=MAX_ITEM_BYTES) if size > MAX_ITEM_BYTES else None
+def _place(table: str, key: Mapping[str, str | int]) -> tuple[str, str]:
+    return table, json.dumps(key, sort_keys=True)
+
+
+def _holds(condition: Condition | None, standing: Item | None) -> bool:
+    match condition:
+        case None:
+            return True
+        case IfAbsent():
+            return standing is None
+        case IfEqual(attributes=attributes):
+            present = {} if standing is None else standing
+            return all(
+                name in present and _comparable(present[name]) == _comparable(value)
+                for name, value in attributes.items()
+            )
+
+
+def _comparable(value: JsonValue) -> object:
+    """In DynamoDB a truth value is no number."""
+    match value:
+        case bool():
+            return "BOOL", value
+        case list():
+            return [_comparable(member) for member in value]
+        case dict():
+            return {name: _comparable(member) for name, member in value.items()}
+        case _:
+            return value

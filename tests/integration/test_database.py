@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from functions.runtime import LazyClient
 from headrace.emulator.cloudformation import ROOT
@@ -42,7 +43,7 @@ async def test_a_clean_stop_keeps_the_jobs_and_a_fresh_start_deletes_them(tmp_pa
             jobs = job_repository_on(client)
             found = await jobs.get(job.id, NOW)
             assert isinstance(found, Job) is (expected == "the job")
-            await jobs.add(job, NOW)
+            await jobs.add(Change(job), NOW)
             await client.close()
         if expected == "the job":
             remove_state(state)

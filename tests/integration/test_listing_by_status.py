@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from benchmarks.meter import Cost, Meter
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Status
 from domain.jobs.listing import JobFilter, JobSummary
 from domain.paging import Page, PageRequest
@@ -144,7 +145,7 @@ async def test_rows_that_are_not_jobs_end_neither_the_list_nor_the_page(ministac
         for n in range(3)
     ]
     for job in jobs:
-        await job_repository_on(ministack_client).add(job, NOW)
+        await job_repository_on(ministack_client).add(Change(job), NOW)
         strange: dict[str, object] = {**job_to_item(job, "w"), "id": {"S": new_id()}}
         for broken in (
             {**strange, "version": {"S": "one"}},
@@ -200,7 +201,7 @@ async def test_a_cursor_of_the_previous_version_still_works(ministack_client: La
     owner = new_id()
     jobs = [queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(3)]
     for job in jobs:
-        await job_repository_on(ministack_client).add(job, NOW)
+        await job_repository_on(ministack_client).add(Change(job), NOW)
     position = {"owner_id": owner, "created_at": timestamp(jobs[1].created_at), "id": jobs[1].id}
     for status in (None, "queued"):
         wanted = JobFilter(status=status)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from domain.jobs.change import Change
 from domain.jobs.repository import JobExists, VersionConflict
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken, UserVersionConflict
@@ -35,22 +36,22 @@ async def test_an_added_job_whose_response_was_lost_is_added(database: str) -> N
     job = queued(id=new_id())
     async for client, proxy in through(database, PUT):
         jobs = job_repository_on(client)
-        assert await jobs.add(job, NOW) == job
+        assert await jobs.add(Change(job), NOW) == job
         assert proxy.left == 0, "the answer was lost"
-        assert await jobs.add(job, NOW) == JobExists(current=job), "a second submission is another matter"
+        assert await jobs.add(Change(job), NOW) == JobExists(current=job), "a second submission is another matter"
 
 
 async def test_a_claim_whose_response_was_lost_belongs_to_its_author(database: str) -> None:
     job = queued(id=new_id())
     direct = LazyClient(database)
-    await job_repository_on(direct).add(job, NOW)
+    await job_repository_on(direct).add(Change(job), NOW)
     await direct.close()
     claim = claimed(job)
     async for client, proxy in through(database, PUT):
         jobs = job_repository_on(client)
-        assert await jobs.replace(claim, job.version) == claim
+        assert await jobs.replace(Change(claim), job.version) == claim
         assert proxy.left == 0
-        assert await jobs.replace(claim, job.version) == VersionConflict(job_id=job.id, current=claim)
+        assert await jobs.replace(Change(claim), job.version) == VersionConflict(job_id=job.id, current=claim)
 
 
 async def test_an_added_user_whose_response_was_lost_is_added(database: str) -> None:

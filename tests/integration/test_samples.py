@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 from pydantic import JsonValue
 
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.users.user import Email, User
 from functions.job_types import load_job_types
@@ -64,7 +65,7 @@ async def stored(ministack_client: LazyClient) -> Job:
     await users.add(UserFactory.build(id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, role="admin"))
     await client.delete_item(TableName="JobsTable", Key={"id": {"S": SAMPLE_JOB_ID}})
     job = sample_job()
-    assert await job_repository_on(ministack_client).add(job, NOW) == job
+    assert await job_repository_on(ministack_client).add(Change(job), NOW) == job
     return job
 
 

@@ -8,6 +8,7 @@ import pytest
 from aiobotocore.config import AioConfig
 from aiohttp import web
 
+from domain.jobs.change import Change
 from domain.jobs.listing import JobFilter
 from domain.paging import PageRequest
 from domain.results import StorageUnavailable
@@ -75,9 +76,9 @@ async def every_answer(url: str) -> list[object]:
     moved = changed_user(user, NOW, email=Email("new@example.com"), name=None, role=None)
     try:
         return [
-            await jobs.add(job, NOW),
+            await jobs.add(Change(job), NOW),
             await jobs.get(job.id, NOW),
-            await jobs.replace(claimed(job), 1),
+            await jobs.replace(Change(claimed(job)), 1),
             await lists.list_by_owner("owner", JobFilter(), PageRequest(), NOW),
             await lists.list_by_owner("owner", JobFilter(status="running"), PageRequest(), NOW),
             await lists.list_failed("csv.profile", PageRequest(), NOW),

@@ -17,9 +17,9 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Running
-from domain.jobs.repository import JobUnreadable, VersionConflict
-from domain.results import ItemTooLarge, StorageUnavailable
+from domain.jobs.repository import ReplaceResult
 from functions.compose import Parts, compose
 from functions.runtime import new_id
 from headrace.authoring.context import JobContext, SyncJobContext
@@ -67,14 +67,13 @@ class Note:
 class FaultyJobs(DynamoJobRepository):
     """A worker's repository that kills or stops its process at the point that the job plans."""
 
-    async def replace(
-        self, job: Job, expected_version: int
-    ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
+    async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
+        job = change.job
         plan = _plan(job)
         claims = isinstance(job.state, Running)
         if claims:
             _strike(job.id, plan, "before_claim")
-        written = await super().replace(job, expected_version)
+        written = await super().replace(change, expected_version)
         if isinstance(written, Job) and claims:
             _strike(job.id, plan, "after_claim")
         if isinstance(written, Job) and not claims:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Queued, Running, is_final
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
@@ -108,7 +109,7 @@ class World:
 def start(bounds: Bounds) -> World:
     """A job that was just submitted; its trigger is in the stream."""
     new = NewJob(id="1", owner_id="o", type="t", payload=JsonText("{}"), max_attempts=POLICY.max_attempts)
-    job = transitions.submit(new, POLICY, START)
+    job = transitions.submit(new, POLICY, START).job
     return World(
         job=job,
         now=START,
@@ -153,7 +154,7 @@ def _worker_steps(world: World, number: int, worker: Worker) -> Iterator[World]:
             return
         for written, acknowledged in _write(world, claimed, worker.image.version, "claim", token):
             counted = replace(written, tokens=world.tokens + 1)
-            then = Worker(claimed=claimed) if acknowledged else Worker()
+            then = Worker(claimed=claimed.job) if acknowledged else Worker()
             yield put(then, counted, "claims" if acknowledged else "gives up")
         return
     claimed_job = worker.claimed
@@ -190,7 +191,7 @@ def _sweeper_steps(world: World, number: int, read: Job | None) -> Iterator[Worl
         yield put(None, world, "finds nothing to do")
         return
     for written, _ in _write(world, moved, read.version, "wake", None):
-        yield put(None, written, f"moves to {moved.status}")
+        yield put(None, written, f"moves to {moved.job.status}")
 
 
 def _client_steps(world: World) -> Iterator[World]:
@@ -200,7 +201,7 @@ def _client_steps(world: World) -> Iterator[World]:
         yield replace(world, cancelling=world.job, left=spent, way=(*world.way, "client reads to cancel"))
     if world.cancelling is not None:
         moved = transitions.cancel(world.cancelling, POLICY, world.now)
-        if isinstance(moved, IllegalTransition) or moved == world.cancelling:
+        if isinstance(moved, IllegalTransition) or moved.job == world.cancelling:
             yield replace(world, cancelling=None, way=(*world.way, "cancel changes nothing"))
         else:
             for written, _ in _write(world, moved, world.cancelling.version, "cancel", None):
@@ -224,7 +225,7 @@ def _clock_steps(world: World) -> Iterator[World]:
         yield replace(world, now=wake_at, left=spent, way=(*world.way, "time passes"))
 
 
-def _write(world: World, job: Job, expected: int, action: str, token: str | None) -> Iterator[tuple[World, bool]]:
+def _write(world: World, change: Change, expected: int, action: str, token: str | None) -> Iterator[tuple[World, bool]]:
     """The conditional write, and whether its author gets an acknowledgement.
 
     It is refused; or applied; or applied without an acknowledgement: every try of the SDK timed out, and the
@@ -233,17 +234,19 @@ def _write(world: World, job: Job, expected: int, action: str, token: str | None
     if world.job.version != expected:
         yield world, False
         return
-    applied = _checked(world, job, action, token)
+    applied = _checked(world, change, action, token)
     yield applied, True
     if world.left.lost:
         lost = replace(applied.left, lost=applied.left.lost - 1)
         yield replace(applied, left=lost, way=(*applied.way, "(acknowledgement lost)")), False
 
 
-def _checked(world: World, job: Job, action: str, token: str | None) -> World:
+def _checked(world: World, change: Change, action: str, token: str | None) -> World:
     """The world after the write; raises `Violation` when the write breaks an invariant."""
-    before = world.job
+    before, job = world.job, change.job
     way = "\n  ".join((*world.way, action))
+    if change.companions:
+        raise Violation(f"the model knows no other tables\n  {way}")
     if job.version != before.version + 1:
         raise Violation(f"I3, one change for each version: {before.version} to {job.version}\n  {way}")
     if is_final(before) and action != "retry manually":
@@ -300,11 +303,11 @@ def ends_without_faults(job: Job, now: datetime) -> bool:
             claimed = transitions.claim(job, POLICY, "healthy", now + FUNCTION, now)
             if isinstance(claimed, IllegalTransition):
                 return False
-            moved = transitions.finish(claimed, POLICY, "healthy", DONE, now, 0.5)
+            moved = transitions.finish(claimed.job, POLICY, "healthy", DONE, now, 0.5)
         else:
             now = max(now, job.wake_at or now)
             moved = transitions.wake(job, POLICY, now, 0.5)
         if isinstance(moved, IllegalTransition):
             return False
-        job = moved
+        job = moved.job
     return False

@@ -132,7 +132,7 @@ async def _store_invalid_items(endpoint_url: str) -> None:
 
 def _item(job_id: str, payload: str, now: datetime) -> "dict[str, Attribute]":
     new = NewJob(id=job_id, owner_id="nobody", type="test.note", payload=JsonText(payload), max_attempts=2)
-    return job_to_item(transitions.submit(new, Policy(), now), "write-1")
+    return job_to_item(transitions.submit(new, Policy(), now).job, "write-1")
 
 
 async def _submit(client: httpx.AsyncClient, body: dict[str, object]) -> str:

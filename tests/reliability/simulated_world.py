@@ -8,17 +8,13 @@ import random
 from collections import Counter
 from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from domain.jobs.change import Change
 from domain.jobs.job import Job
-from domain.jobs.repository import (
-    DuePage,
-    JobExists,
-    JobNotFound,
-    QueuedTrigger,
-    VersionConflict,
-)
-from domain.results import ItemTooLarge, StorageUnavailable
+from domain.jobs.repository import AddResult, DuePage, JobNotFound, QueuedTrigger, ReplaceResult
+from domain.results import StorageUnavailable
 from tests.factories import NOW
 from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.stream_positions import FakeStreamPositions
@@ -136,29 +132,28 @@ class SimulatedRepository:
     def wake_shards(self) -> tuple[str, ...]:
         return self._world.store.wake_shards
 
-    async def add(self, job: Job, now: datetime) -> Job | JobExists | ItemTooLarge | StorageUnavailable:
+    async def add(self, change: Change, now: datetime) -> AddResult:
         if (fault := await self._before()) is not None:
             return fault
         if self._world.strikes("newer writer", 0.2):
-            job = job.model_copy(update={"unknown": {"lane": '{"S":"of a newer version"}'}})
-        added = await self._world.store.add(job, now)
+            unknown = {"colour": '{"S":"of a newer version"}'}
+            change = replace(change, job=change.job.model_copy(update={"unknown": unknown}))
+        added = await self._world.store.add(change, now)
         if isinstance(added, Job):
-            self._world.newer[job.id] = job.unknown
-            self._applied(None, job)
+            self._world.newer[added.id] = added.unknown
+            self._applied(None, added)
         return await self._after() or added
 
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | StorageUnavailable:
         return await self._before() or await self._world.store.get(job_id, now)
 
-    async def replace(
-        self, job: Job, expected_version: int
-    ) -> Job | VersionConflict | ItemTooLarge | StorageUnavailable:
+    async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
         if (fault := await self._before()) is not None:
             return fault
-        before = await self._world.store.get(job.id, NOW)
-        replaced = await self._world.store.replace(job, expected_version)
+        before = await self._world.store.get(change.job.id, NOW)
+        replaced = await self._world.store.replace(change, expected_version)
         if isinstance(replaced, Job) and isinstance(before, Job):
-            self._applied(before, job)
+            self._applied(before, replaced)
         return await self._after() or replaced
 
     async def due(

@@ -3,6 +3,7 @@
 import pytest
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Running
 from tests.reliability.model import Bounds, Violation, explore
 
@@ -41,7 +42,7 @@ def test_the_model_detects_a_job_that_no_query_would_find(monkeypatch: pytest.Mo
 
     def forgetful(job: Job, *rest: object) -> object:
         claimed = honest(job, *rest)  # type: ignore[arg-type]
-        return claimed.model_copy(update={"wake_at": None}) if isinstance(claimed, Job) else claimed
+        return Change(claimed.job.model_copy(update={"wake_at": None})) if isinstance(claimed, Change) else claimed
 
     monkeypatch.setattr(transitions, "claim", forgetful)
     with pytest.raises(Violation, match="I1"):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Cancelled, Failed, Job, Queued, Running, Status
 from domain.jobs.listing import JobFilter, JobListing, JobSummary, summary_of
 from domain.jobs.outcomes import Done, Outcome
@@ -62,8 +63,9 @@ class Machine(RuleBasedStateMachine):
         new = NewJobFactory.build(
             id=str(uuid.uuid4()), owner_id=self.owner, type=self.type, run_at=run_at, payload=text
         )
-        job = transitions.submit(new, POLICY, self.now)
-        assert self.run(self.repository.add(job, self.now)) == job
+        change = transitions.submit(new, POLICY, self.now)
+        job = change.job
+        assert self.run(self.repository.add(change, self.now)) == job
         self.held[job.id] = job
         self.now += timedelta(milliseconds=1)
         return job.id
@@ -77,23 +79,23 @@ class Machine(RuleBasedStateMachine):
     @rule(job_id=jobs, outcome=st.sampled_from(OUTCOMES), cancel=st.booleans())
     def move(self, job_id: str, outcome: Outcome, cancel: bool) -> None:
         before = self.held[job_id]
-        moved = self._next(before, outcome, cancel=cancel)
-        if isinstance(moved, IllegalTransition) or moved == before:
+        change = self._next(before, outcome, cancel=cancel)
+        if isinstance(change, IllegalTransition) or change.job == before:
             return
-        assert self.run(self.repository.replace(moved, before.version)) == moved
-        self.held[job_id] = moved
+        assert self.run(self.repository.replace(change, before.version)) == change.job
+        self.held[job_id] = change.job
 
     @rule(job_id=jobs, behind=st.integers(min_value=1, max_value=3))
     def write_on_a_stale_version(self, job_id: str, behind: int) -> None:
         current = self.held[job_id]
         stale = current.model_copy(update={"version": current.version + 1})
-        refused = self.run(self.repository.replace(stale, current.version - behind))
+        refused = self.run(self.repository.replace(Change(stale), current.version - behind))
         assert refused == VersionConflict(job_id=job_id, current=current)
 
     @rule(job_id=jobs)
     def replace_a_missing_job(self, job_id: str) -> None:
         missing = self.held[job_id].model_copy(update={"id": str(uuid.uuid4())})
-        refused = self.run(self.repository.replace(missing, missing.version))
+        refused = self.run(self.repository.replace(Change(missing), missing.version))
         assert refused == VersionConflict(job_id=missing.id, current=None)
 
     @rule(seconds=st.sampled_from([1, 60, 3600]))
@@ -152,7 +154,7 @@ class Machine(RuleBasedStateMachine):
         """One call of the repository."""
         return self.loop.run_until_complete(call)
 
-    def _next(self, job: Job, outcome: Outcome, *, cancel: bool) -> Job | IllegalTransition:
+    def _next(self, job: Job, outcome: Outcome, *, cancel: bool) -> Change | IllegalTransition:
         if cancel:
             return transitions.cancel(job, POLICY, self.now)
         match job.state:
@@ -162,7 +164,7 @@ class Machine(RuleBasedStateMachine):
                 return transitions.finish(job, POLICY, lease.token, outcome, self.now, 0.5)
             case _:
                 again = transitions.retry_manually(job, POLICY, self.now)
-                return again if isinstance(again, Job) else transitions.wake(job, POLICY, self.now, 0.5)
+                return again if isinstance(again, Change) else transitions.wake(job, POLICY, self.now, 0.5)
 
 
 def _order(job: Job, status: Status | None) -> tuple[datetime, str]:

@@ -4,9 +4,8 @@ from collections import Counter
 
 import pytest
 
+from domain.jobs.change import Change
 from domain.jobs.job import Job
-from domain.jobs.repository import VersionConflict
-from domain.results import ItemTooLarge
 from tests.fakes.job_repository import FakeJobRepository
 from tests.reliability.history import Violation
 from tests.reliability.simulation import simulate
@@ -42,10 +41,10 @@ def test_the_same_seed_gives_the_same_run(seed: int) -> None:
 class Careless(FakeJobRepository):
     """Writes without checking the version."""
 
-    async def replace(self, job: Job, expected_version: int) -> Job | VersionConflict | ItemTooLarge:
+    async def replace(self, change: Change, expected_version: int) -> Job:
         del expected_version
-        self._jobs[job.id] = job
-        return job
+        self._jobs[change.job.id] = change.job
+        return change.job
 
 
 def test_the_checker_detects_writes_without_a_condition() -> None:

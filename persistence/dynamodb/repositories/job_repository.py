@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -11,16 +12,21 @@ from pydantic import ValidationError
 
 from domain.jobs.job import Job, is_expired
 from domain.jobs.repository import (
+    AddResult,
+    CompanionRefused,
     DueJob,
     DuePage,
     JobExists,
     JobNotFound,
     JobUnreadable,
     QueuedTrigger,
+    ReplaceResult,
     VersionConflict,
 )
 from domain.results import ItemTooLarge, StorageUnavailable
+from persistence.converters.companions import companion_writes
 from persistence.converters.dynamo_to_domain import (
+    MAX_ITEM_BYTES,
     WAKE_SHARDS,
     Unreadable,
     item_size,
@@ -30,40 +36,41 @@ from persistence.converters.dynamo_to_domain import (
     timestamp,
 )
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
+from persistence.dynamodb.transactions import CONDITION_FAILED, NO_FAULT, Refused, transact, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from types_aiobotocore_dynamodb.type_defs import (
-        QueryInputTypeDef,
-    )
+    from types_aiobotocore_dynamodb.type_defs import PutTypeDef, QueryInputTypeDef
     from types_aiobotocore_dynamodb.type_defs import (
         UniversalAttributeValueTypeDef as Attribute,
     )
 
+    from domain.jobs.change import Change
     from domain.ports import NewId
     from persistence.dynamodb.client import ClientSource
-
-MAX_ITEM_BYTES = 400 * 1024
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class DynamoJobRepository:
-    """The `JobRepository` on a table and a client for it."""
+    """The `JobRepository` on a table and a client for it; `companions` gives the real names of companions' tables."""
 
-    def __init__(self, client: ClientSource, table: str, new_id: NewId) -> None:
+    def __init__(
+        self, client: ClientSource, table: str, new_id: NewId, companions: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._client = client
         self._table = table
         self._new_id = new_id
+        self._companions = companions
 
     @property
     def wake_shards(self) -> tuple[str, ...]:
         return WAKE_SHARDS
 
-    async def add(self, job: Job, now: datetime) -> Job | JobExists | JobUnreadable | ItemTooLarge | StorageUnavailable:
-        written = await self._put(
-            job,
+    async def add(self, change: Change, now: datetime) -> AddResult:
+        written = await self._commit(
+            change,
             "attribute_not_exists(id) OR expires_at <= :now",
             {":now": {"N": str(int(now.timestamp()))}},
         )
@@ -72,13 +79,11 @@ class DynamoJobRepository:
                 if current is None:
                     return StorageUnavailable(reason="server", detail="a conflict with nothing")
                 return JobExists(current=current)
-            case Job() | JobUnreadable() | ItemTooLarge() | StorageUnavailable():
+            case Job() | JobUnreadable() | CompanionRefused() | ItemTooLarge() | StorageUnavailable():
                 return written
 
-    async def replace(
-        self, job: Job, expected_version: int
-    ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
-        return await self._put(job, "version = :expected", {":expected": {"N": str(expected_version)}})
+    async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
+        return await self._commit(change, "version = :expected", {":expected": {"N": str(expected_version)}})
 
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | JobUnreadable | StorageUnavailable:
         try:
@@ -144,23 +149,38 @@ class DynamoJobRepository:
         found = ((string_of(item, "id"), _queued_trigger(item)) for item in answer["Responses"].get(self._table, []))
         return {id: trigger for id, trigger in found if id is not None and trigger is not None}
 
-    async def _put(
-        self, job: Job, condition: str, values: dict[str, Attribute]
-    ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
+    async def _commit(self, change: Change, condition: str, values: dict[str, Attribute]) -> ReplaceResult:
+        """A job alone by one PutItem; with companions by one transaction, which costs twice the units."""
         write_id = self._new_id()
-        item = job_to_item(job, write_id)
+        item = job_to_item(change.job, write_id)
         size = item_size(item)
         if size > MAX_ITEM_BYTES:
             return ItemTooLarge(size=size, limit=MAX_ITEM_BYTES)
+        put: PutTypeDef = {
+            "TableName": self._table,
+            "Item": item,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if not change.companions:
+            return await self._put(change.job, put, write_id)
+        writes = companion_writes(change.companions, self._companions, size)
+        if isinstance(writes, StorageUnavailable):
+            return writes
+        refused = await transact(self._client, [{"Put": put}, *writes], write_id)
+        match refused:
+            case None:
+                return change.job
+            case Refused():
+                return _refused(change.job, write_id, refused)
+            case StorageUnavailable():
+                return refused
+
+    async def _put(self, job: Job, put: PutTypeDef, write_id: str) -> ReplaceResult:
         try:
             client = await self._client()
-            await client.put_item(
-                TableName=self._table,
-                Item=item,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=values,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+            await client.put_item(**put)
         except ClientError as error:
             if error.response["Error"]["Code"] != _CONDITION_FAILED:
                 return as_result(error)
@@ -194,7 +214,18 @@ def _queued_trigger(item: Mapping[str, object]) -> QueuedTrigger | None:
         return None
 
 
-def _conflict(job: Job, write_id: str, standing: dict[str, object] | None) -> Job | VersionConflict | JobUnreadable:
+def _refused(job: Job, write_id: str, refused: Refused) -> ReplaceResult:
+    """What a refused transaction means; the job is its first write."""
+    match refused.codes[0]:
+        case code if code == CONDITION_FAILED:
+            return _conflict(job, write_id, refused.standing)
+        case code if code == NO_FAULT:
+            return CompanionRefused(job_id=job.id, index=refused.codes.index(CONDITION_FAILED) - 1)
+        case _:
+            return unavailable(refused.codes)
+
+
+def _conflict(job: Job, write_id: str, standing: Mapping[str, object] | None) -> Job | VersionConflict | JobUnreadable:
     """What a failed condition means, seen from the item that made it fail."""
     if standing is None:
         return VersionConflict(job_id=job.id, current=None)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound, UserVersionConflict
 from domain.users.user import User
 from persistence.converters.dynamo_to_domain import (
     Unreadable,
     item_to_user,
-    string_of,
     user_to_item,
 )
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
+from persistence.dynamodb.transactions import CONDITION_FAILED, Refused, transact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
     from domain.ports import NewId
     from domain.users.user import Email
     from persistence.dynamodb.client import ClientSource
-
-_CANCELLED = "TransactionCanceledException"
-MAX_TRANSACTION_CONFLICTS = 5
 
 
 class DynamoUserRepository:
@@ -87,29 +82,16 @@ class DynamoUserRepository:
         self, user: User, write_id: str, writes: list[TransactWriteItemTypeDef]
     ) -> User | EmailTaken | UserVersionConflict | StorageUnavailable:
         """All of `writes` or none: the user first, then the claim of its address."""
-        outcome: StorageUnavailable = StorageUnavailable(reason="throttled", detail="contended")
-        for _ in range(MAX_TRANSACTION_CONFLICTS):
-            try:
-                client = await self._client()
-                await client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != _CANCELLED:
-                    return as_result(error)
-                reasons = _reasons(error)
-                if any(string_of(item, "write_id") == write_id for _, item in reasons):
-                    # Our own transaction, whose acknowledgement was lost.
-                    return user
-                codes = [code for code, _ in reasons]
-                if codes[:1] == ["ConditionalCheckFailed"]:
-                    return UserVersionConflict(user_id=user.id)
-                if "ConditionalCheckFailed" in codes:
-                    return EmailTaken(email=user.email)
-                outcome = StorageUnavailable(reason="throttled", detail=", ".join(codes))
-            except STORAGE_ERRORS as error:
-                return as_result(error)
-            else:
+        refused = await transact(self._client, writes, write_id)
+        match refused:
+            case None:
                 return user
-        return outcome
+            case Refused(codes=[code, *_]) if code == CONDITION_FAILED:
+                return UserVersionConflict(user_id=user.id)
+            case Refused():
+                return EmailTaken(email=user.email)
+            case StorageUnavailable():
+                return refused
 
     def _put_user(self, user: User, write_id: str, previous: User | None) -> TransactWriteItemTypeDef:
         condition = "attribute_not_exists(id)" if previous is None else "version = :expected"
@@ -158,9 +140,3 @@ def _user(item: Mapping[str, object] | None) -> User | UserNotFound | StorageUna
     if isinstance(user, Unreadable):
         return StorageUnavailable(reason="rejected", detail=f"unreadable user: {user.detail}")
     return user
-
-
-def _reasons(error: ClientError) -> list[tuple[str, Mapping[str, object]]]:
-    """Each write's code and, where a condition failed, the item that stood in its way."""
-    reasons = error.response.get("CancellationReasons", [])
-    return [(str(reason.get("Code", "None")), reason.get("Item") or {}) for reason in reasons]

@@ -5,6 +5,7 @@ import json
 import pytest
 from pydantic import JsonValue
 
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Succeeded
 from headrace.authoring.json_text import to_json_text
 from tests.conftest import new_id
@@ -86,7 +87,7 @@ async def test_the_response_to_a_batch_of_large_jobs_with_results_fits_lambdas_l
         assert isinstance(current, Job)
         result_text = to_json_text({"text": "é" * 60_000})
         state = Succeeded(finished_at=NOW, result=result_text)
-        await jobs.replace(current.model_copy(update={"state": state, "version": 2}), 1)
+        await jobs.replace(Change(current.model_copy(update={"state": state, "version": 2})), 1)
     answer = api.call("POST", "/v1/jobs/batch", body, headers={"idempotency-key": "k"})
     assert len(json.dumps(answer.text)) < 6_000_000
     again = results(answer)
@@ -111,7 +112,7 @@ def test_a_batch_while_the_store_is_down_reports_it_for_each_entry(users: FakeUs
 async def failing(users: FakeUserRepository) -> Api:
     jobs = FakeJobRepository()
     for _ in range(3):
-        await jobs.add(failed(id=new_id(), owner_id=MEMBER.id), NOW)
+        await jobs.add(Change(failed(id=new_id(), owner_id=MEMBER.id)), NOW)
     return Api(jobs, users)
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.repository import JobUnreadable
@@ -310,7 +311,7 @@ def test_a_change_can_be_bound_to_the_version_that_was_read(api: Api) -> None:
 
 async def stored(users: FakeUserRepository, job: Job) -> tuple[Api, str]:
     jobs = FakeJobRepository()
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     return Api(jobs, users), f"/v1/jobs/{job.id}"
 
 

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.repository import JobUnreadable
 from persistence.converters.dynamo_to_domain import item_to_job, job_to_item
@@ -31,7 +32,7 @@ async def test_unknown_attributes_are_not_shown_and_break_neither_a_read_nor_a_l
     jobs = FakeJobRepository()
     api = Api(jobs, users)
     job = of_a_newer_version(failed(id=new_id(), owner_id=MEMBER.id))
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     one = api.call("GET", f"/v1/jobs/{job.id}")
     listed = api.call("GET", "/v1/jobs")
     assert (one.status, listed.status) == (200, 200)

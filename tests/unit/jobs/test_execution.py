@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.execution import (
     Executed,
     Interrupted,
@@ -53,7 +54,7 @@ def an_executor(
 
 async def stored(jobs: FakeJobRepository, text: str = "one two", max_attempts: int = 3) -> Job:
     job = queued(type=KIND, payload=JsonText(f'{{"text":"{text}"}}'), max_attempts=max_attempts)
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     return job
 
 
@@ -167,7 +168,7 @@ async def test_no_job_waits_for_the_threads_of_handlers_that_never_end() -> None
     async def outcome(id: str, text: str) -> str:
         payload = JsonText(f'{{"text":"{text}"}}')
         job = queued(real_now(), brief, id=id, type=KIND, payload=payload, max_attempts=1)
-        await jobs.add(job, real_now())
+        await jobs.add(Change(job), real_now())
         executed = await executor.execute(job, real_now() + timedelta(minutes=1))
         assert isinstance(executed, Executed)
         return executed.outcome
@@ -197,7 +198,7 @@ async def test_an_attempt_is_stopped_at_its_timeout() -> None:
 
     now = real_now()
     job = queued(now, brief, type=KIND, payload=JsonText("{}"), max_attempts=1)
-    await jobs.add(job, now)
+    await jobs.add(Change(job), now)
     catalogue = Catalogue([a_handler(run=endless, policy=brief)])
     executor = JobExecutor(jobs, catalogue, real_now, numbered_ids(), half, {})
     executed = await executor.execute(job, now + timedelta(minutes=1))
@@ -210,7 +211,7 @@ async def test_an_attempt_is_stopped_at_its_timeout() -> None:
 async def test_a_payload_that_its_model_refuses_ends_the_job_without_its_values() -> None:
     jobs = FakeJobRepository()
     job = queued(type=KIND, payload=JsonText('{"text":"secret","other":"secret"}'))
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     executed = await an_executor(jobs).execute(job, DEADLINE)
     assert isinstance(executed, Executed)
     assert isinstance(executed.job.state, Failed)
@@ -271,7 +272,7 @@ async def test_a_result_beyond_the_limit_ends_the_job() -> None:
 async def test_a_job_that_only_a_newer_worker_can_run_is_left_as_it_is(kind: str, version: int) -> None:
     jobs = FakeJobRepository()
     job = queued(type=kind, payload_version=version, max_attempts=1)
-    await jobs.add(job, NOW)
+    await jobs.add(Change(job), NOW)
     answer = await an_executor(jobs).execute(job, DEADLINE)
     assert isinstance(answer, UnknownJobType)
     assert (answer.job_id, answer.type) == (job.id, kind)
@@ -350,7 +351,7 @@ async def test_without_time_for_a_whole_attempt_nothing_is_started() -> None:
 @pytest.mark.parametrize("current", [running(type=KIND), succeeded(type=KIND)], ids=lambda job: job.status)
 async def test_a_trigger_for_a_job_that_is_no_longer_queued_does_nothing(current: Job) -> None:
     jobs = FakeJobRepository()
-    await jobs.add(current, NOW)
+    await jobs.add(Change(current), NOW)
     trigger = queued(type=KIND, id=current.id)
     answer = await an_executor(jobs).execute(trigger, DEADLINE)
     assert answer == NothingToDo(job_id=current.id, why=current.status)
@@ -375,7 +376,7 @@ async def test_an_old_trigger_of_a_redriven_job_runs_the_current_job() -> None:
     jobs = FakeJobRepository()
     job = await stored(jobs)
     assert job.wake_at is not None
-    await jobs.replace(legal(transitions.redrive(job, POLICY, job.wake_at)), job.version)
+    await jobs.replace(Change(legal(transitions.redrive(job, POLICY, job.wake_at))), job.version)
     executed = await an_executor(jobs).execute(job, DEADLINE)
     assert isinstance(executed, Executed)
     assert (executed.outcome, executed.job.version) == ("succeeded", 4)
@@ -477,7 +478,7 @@ async def test_an_outcome_after_the_lease_was_taken_over_is_refused() -> None:
         current = await jobs.get(context.job_id, NOW)
         assert isinstance(current, Job)
         rescued = legal(transitions.wake(current, POLICY, NOW + timedelta(hours=1), 0.5))
-        await jobs.replace(rescued, current.version)
+        await jobs.replace(Change(rescued), current.version)
         return await count_words(document, context)
 
     job = await stored(jobs)
@@ -496,7 +497,7 @@ async def test_a_request_to_stop_reaches_the_handler_and_ends_the_job_cancelled(
         seen.append(await context.cancel_requested())
         current = await jobs.get(context.job_id, NOW)
         assert isinstance(current, Job)
-        await jobs.replace(legal(transitions.cancel(current, POLICY, NOW)), current.version)
+        await jobs.replace(Change(legal(transitions.cancel(current, POLICY, NOW))), current.version)
         seen.append(await context.cancel_requested())
         return Stopped()
 
@@ -612,7 +613,7 @@ async def test_a_handler_whose_job_was_deleted_is_asked_to_stop() -> None:
     async def asking(document: Text, context: JobContext) -> Count:
         current = await jobs.get(context.job_id, NOW)
         assert isinstance(current, Job)
-        await jobs.replace(succeeded(id=current.id).model_copy(update={"version": 9}), current.version)
+        await jobs.replace(Change(succeeded(id=current.id).model_copy(update={"version": 9})), current.version)
         seen.append(await context.cancel_requested())
         return await count_words(document, context)
 
@@ -628,7 +629,8 @@ async def test_progress_of_a_lost_lease_is_dropped() -> None:
     async def late(document: Text, context: JobContext) -> Count:
         current = await jobs.get(context.job_id, NOW)
         assert isinstance(current, Job)
-        await jobs.replace(legal(transitions.wake(current, POLICY, NOW + timedelta(hours=1), 0.5)), current.version)
+        rescued = legal(transitions.wake(current, POLICY, NOW + timedelta(hours=1), 0.5))
+        await jobs.replace(Change(rescued), current.version)
         await context.report_progress(0.5)
         return await count_words(document, context)
 

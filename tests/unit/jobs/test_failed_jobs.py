@@ -7,13 +7,14 @@ from itertools import count
 import pytest
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.failed_jobs import CONCURRENCY, BulkRetried, BulkRetry, FailedJobService
 from domain.jobs.job import Job
 from domain.jobs.listing import JobListing, JobSummary, summary_of
-from domain.jobs.repository import JobNotFound, JobUnreadable, VersionConflict
+from domain.jobs.repository import JobNotFound, JobUnreadable, ReplaceResult, VersionConflict
 from domain.paging import Page, PageRequest
 from domain.ports import Clock
-from domain.results import BadCursor, ItemTooLarge, StorageUnavailable
+from domain.results import BadCursor, StorageUnavailable
 from headrace.authoring.outcomes import Fail
 from tests.conftest import new_id
 from tests.factories import NOW, failed, finished, queued, running
@@ -40,7 +41,8 @@ async def with_failed(count: int, code: str = "failed") -> FakeJobRepository:
     jobs = FakeJobRepository()
     for n in range(count):
         moment = NOW + timedelta(milliseconds=n)
-        await jobs.add(finished(running(moment, id=new_id(), type=KIND), Fail(reason="x", code=code), moment), NOW)
+        job = finished(running(moment, id=new_id(), type=KIND), Fail(reason="x", code=code), moment)
+        await jobs.add(Change(job), NOW)
     return jobs
 
 
@@ -51,7 +53,7 @@ async def left(jobs: FakeJobRepository) -> int:
 async def test_all_failed_jobs_of_a_type_are_queued_again() -> None:
     jobs = await with_failed(250)
     other = failed(id=new_id(), type="other.type")
-    await jobs.add(other, NOW)
+    await jobs.add(Change(other), NOW)
     assert await a_service(jobs).retry(BulkRetry(type=KIND, limit=500)) == BulkRetried(matched=250, retried=250)
     assert await left(jobs) == 0
     assert await jobs.get(other.id, NOW) == other
@@ -144,7 +146,7 @@ async def test_an_index_that_lags_behind_does_no_harm() -> None:
     again = queued(id=new_id(), type=KIND)
     otherwise = finished(running(id=new_id(), type=KIND), Fail(reason="x", code="other"))
     for job in (again, otherwise):
-        await jobs.add(job, NOW)
+        await jobs.add(Change(job), NOW)
     stale = tuple(entry.model_copy(update={"id": job.id}) for entry, job in zip(entries(2), jobs.stored, strict=True))
     lagging = FaultyJobListing(lambda _: Page(items=(*stale, *entries(1), summary_of(again))))
     report = await a_service(jobs, lagging).retry(BulkRetry(type=KIND, error_code="failed"))
@@ -204,8 +206,6 @@ class Held(FaultyJobRepository):
         await asyncio.sleep(0)
         return await super().get(job_id, now)
 
-    async def replace(
-        self, job: Job, expected_version: int
-    ) -> Job | VersionConflict | JobUnreadable | ItemTooLarge | StorageUnavailable:
+    async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
         self.now -= 1
-        return await super().replace(job, expected_version)
+        return await super().replace(change, expected_version)

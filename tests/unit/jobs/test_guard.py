@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel, field_serializer, field_validator
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.guard import MAX_RESULT_BYTES, STOP_GRACE
 from domain.jobs.job import Failed, Job, Retrying, Succeeded
@@ -52,7 +53,7 @@ async def ended(handler: AnyHandler, text: str = "one two", seconds: float = 60)
     jobs = FakeJobRepository()
     policy = handler.definition.policy
     job = queued(real_now(), policy, type=KIND, payload=JsonText(f'{{"text":"{text}"}}'), max_attempts=3)
-    await jobs.add(job, real_now())
+    await jobs.add(Change(job), real_now())
     executed = await an_executor(jobs, handler).execute(job, real_now() + timedelta(seconds=seconds))
     assert isinstance(executed, Executed), executed
     return executed.job
@@ -311,7 +312,7 @@ async def all_ended(handler: AnyHandler, jobs: int, cpus: int = 1) -> list[Job]:
         for number in range(jobs)
     ]
     for job in waiting:
-        await store.add(job, real_now())
+        await store.add(Change(job), real_now())
     deadline = real_now() + timedelta(minutes=5)
     executions = await asyncio.gather(*(executor.execute(job, deadline) for job in waiting))
     return [each.job for each in executions if isinstance(each, Executed)]

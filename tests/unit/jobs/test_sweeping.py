@@ -6,6 +6,7 @@ from functools import partial
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.repository import DuePage, JobRepository, JobUnreadable, QueuedTrigger, VersionConflict
 from domain.jobs.stream_position import StreamPosition, StreamPositions
@@ -33,7 +34,7 @@ def a_sweeper(jobs: FakeJobRepository | FaultyJobRepository, clock: FakeClock | 
 async def stored(*jobs: Job) -> FakeJobRepository:
     repository = FakeJobRepository()
     for job in jobs:
-        await repository.add(job, EARLY)
+        await repository.add(Change(job), EARLY)
     return repository
 
 
@@ -121,7 +122,7 @@ class LaggingIndex(FakeJobRepository):
 
 async def test_an_index_that_lags_behind_the_table_does_no_harm() -> None:
     jobs = LaggingIndex()
-    await jobs.add(scheduled(run_at=NOW, now=EARLY), EARLY)
+    await jobs.add(Change(scheduled(run_at=NOW, now=EARLY)), EARLY)
     report = await a_sweeper(jobs).sweep(DEADLINE)
     assert (report.moved, report.idle) == ((), 1)
 
@@ -196,7 +197,7 @@ async def test_a_trigger_that_the_index_shows_late_is_left_alone_by_the_transiti
             return {}
 
     jobs = Blind()
-    await jobs.add(ahead, EARLY)
+    await jobs.add(Change(ahead), EARLY)
     report = await sweeper_beside(jobs, lagging(NOW - timedelta(minutes=5))).sweep(DEADLINE)
     assert (report.moved, report.idle) == ((), 1)
 
@@ -235,7 +236,7 @@ async def test_a_foreign_index_entry_is_reported_and_does_not_stop_the_sweep() -
 
     jobs = WithForeignRow()
     for _ in range(16):
-        await jobs.add(scheduled(run_at=NOW, now=EARLY, id=new_id()), EARLY)
+        await jobs.add(Change(scheduled(run_at=NOW, now=EARLY, id=new_id())), EARLY)
     report = await a_sweeper(jobs).sweep(DEADLINE)
     assert [swept.job_id for swept in report.problems] == ["foreign"]
     assert (len(report.moved), report.complete) == (16, True)
@@ -279,9 +280,9 @@ async def test_a_backlog_larger_than_a_sweep_hides_no_due_job() -> None:
     ids = (id for id in iter(new_id, "") if wake_shard(id) == "3")
     for number, id in zip(range(1_500), ids, strict=False):
         waiting = queued(NOW - timedelta(minutes=10) + timedelta(milliseconds=100 * number), id=id)
-        await jobs.add(waiting, NOW)
+        await jobs.add(Change(waiting), NOW)
     hidden = retrying(NOW - timedelta(minutes=5), id=next(ids))
-    await jobs.add(hidden, NOW)
+    await jobs.add(Change(hidden), NOW)
     mark = StreamPosition(environment="1", at=NOW - timedelta(minutes=11), until=NOW + timedelta(hours=1))
     for drawn in (0.9, 0.1, 0.4):
         start = clock()

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import (
     Cancelled,
     Failed,
@@ -56,7 +57,7 @@ LATER = NOW + timedelta(days=2)
 ANCIENT = NOW + timedelta(days=400)
 RESULT = JsonText('{"rows":1}')
 
-Move = Callable[[Job], Job | IllegalTransition]
+Move = Callable[[Job], Change | IllegalTransition]
 
 EVERY_MOVE: dict[str, Move] = {
     "claim": lambda job: transitions.claim(job, POLICY, "other", LATER + SECOND, LATER),
@@ -79,7 +80,7 @@ EVERY_MOVE: dict[str, Move] = {
     "rescue": lambda job: transitions.rescue(job, POLICY, LATER, 0.5),
 }
 
-STARTS = (*in_every_state(max_attempts=3), *in_every_state(max_attempts=1))
+STARTS = (*in_every_state(max_attempts=3, lane="stripe:7"), *in_every_state(max_attempts=1))
 
 
 def test_the_transitions_that_the_functions_make_are_those_that_the_diagram_shows() -> None:
@@ -87,23 +88,24 @@ def test_the_transitions_that_the_functions_make_are_those_that_the_diagram_show
     for start in STARTS:
         for move in EVERY_MOVE.values():
             moved = move(start)
-            if isinstance(moved, Job) and moved != start:
-                made.add((start.status, moved.status))
+            if isinstance(moved, Change) and moved != Change(start):
+                made.add((start.status, moved.job.status))
     drawn = {(move.source, move.target) for move in MOVES if move.source != "new"}
     assert made == drawn
-    born = {transitions.submit(new_job(), POLICY, NOW).status, scheduled().status}
+    born = {transitions.submit(new_job(), POLICY, NOW).job.status, scheduled().status}
     assert born == {move.target for move in MOVES if move.source == "new"}
 
 
 @pytest.mark.parametrize("name", EVERY_MOVE)
 @pytest.mark.parametrize("start", STARTS, ids=lambda job: f"{job.status}-{job.max_attempts}")
 def test_every_transition_keeps_what_must_not_change(name: str, start: Job) -> None:
-    moved = EVERY_MOVE[name](start)
-    if isinstance(moved, IllegalTransition):
-        assert moved.job_id == start.id
-        assert moved.status == start.status
+    change = EVERY_MOVE[name](start)
+    if isinstance(change, IllegalTransition):
+        assert change.job_id == start.id
+        assert change.status == start.status
         return
-    kept = {"id", "owner_id", "type", "payload", "tags", "max_attempts", "created_at", "fingerprint"}
+    moved = change.job
+    kept = {"id", "owner_id", "type", "payload", "tags", "max_attempts", "created_at", "fingerprint", "lane"}
     assert moved.model_dump(include=kept) == start.model_dump(include=kept)
     assert Job.model_validate(moved.model_dump()) == moved
     assert moved.attempt <= moved.max_attempts
@@ -249,7 +251,7 @@ def test_a_running_job_is_asked_to_stop_once() -> None:
     job = asked_to_stop()
     assert isinstance(job.state, Running)
     assert job.state.cancel_requested
-    assert transitions.cancel(job, POLICY, LATER) == job, "asking again changes nothing"
+    assert transitions.cancel(job, POLICY, LATER) == Change(job), "asking again changes nothing"
 
 
 def test_a_handler_that_stops_on_request_leaves_the_job_cancelled() -> None:
@@ -277,8 +279,8 @@ def test_progress_is_bounded_and_written_at_most_once_a_second() -> None:
     assert first.state.progress is not None
     assert first.state.progress.fraction == 1.0
     assert len(first.state.progress.message) == transitions.MAX_MESSAGE
-    assert transitions.report_progress(first, TOKEN, 0.6, "", NOW + SECOND / 2) == first
-    assert transitions.report_progress(first, TOKEN, 0.6, "", NOW + SECOND) != first
+    assert transitions.report_progress(first, TOKEN, 0.6, "", NOW + SECOND / 2) == Change(first)
+    assert transitions.report_progress(first, TOKEN, 0.6, "", NOW + SECOND) != Change(first)
     assert isinstance(transitions.report_progress(first, "stale", 0.6, "", LATER), IllegalTransition)
     nan = legal(transitions.report_progress(running(), TOKEN, float("nan"), "", NOW))
     assert isinstance(nan.state, Running)
@@ -404,8 +406,8 @@ def test_history_keeps_the_last_transitions() -> None:
 def test_what_a_client_may_do_is_what_the_transitions_allow() -> None:
     for job in in_every_state():
         allowed = transitions.legal_for_a_client(job)
-        assert ("cancel" in allowed) is isinstance(transitions.cancel(job, POLICY, LATER), Job)
-        assert ("retry" in allowed) is isinstance(transitions.retry_manually(job, POLICY, LATER), Job)
+        assert ("cancel" in allowed) is isinstance(transitions.cancel(job, POLICY, LATER), Change)
+        assert ("retry" in allowed) is isinstance(transitions.retry_manually(job, POLICY, LATER), Change)
 
 
 def test_a_policy_with_a_short_retention_does_not_keep_the_far_horizon() -> None:

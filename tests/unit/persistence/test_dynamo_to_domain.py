@@ -21,7 +21,7 @@ from tests.factories import NOW, POLICY, TOKEN, UserFactory, in_every_state, leg
 Item = dict[str, object]
 
 FOREIGN: Item = {
-    "lane": {"S": "stripe:7"},
+    "colour": {"S": "blue"},
     "priority": {"N": "5"},
     "weight": {"N": "0.1000000000000000055511151231257827"},
     "parents": {"SS": ["a", "b"]},

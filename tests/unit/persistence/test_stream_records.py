@@ -29,9 +29,9 @@ def test_an_inserted_or_redriven_job_is_queued() -> None:
     for name in ("INSERT", "MODIFY"):
         event = decode(a_record(name))
         assert isinstance(event, JobQueued)
-        assert (event.sequence_number, event.job) == (
+        assert (event.sequence_number, event.after) == (
             "111",
-            queued(id="job-1", owner_id=event.job.owner_id, tags=event.job.tags),
+            queued(id="job-1", owner_id=event.after.owner_id, tags=event.after.tags),
         )
 
 
@@ -43,7 +43,7 @@ def test_a_job_is_decoded_in_any_state(job: object) -> None:
     image = json.loads(json.dumps(job_to_item(job, "w")))
     event = decode(a_record("MODIFY", NewImage=image))
     assert isinstance(event, JobQueued if job.status == "queued" else JobChanged)
-    assert event.job == job
+    assert event.after == job
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_an_undecodable_record_is_named_without_its_values() -> None:
 
 
 def test_an_attribute_of_a_newer_version_does_not_make_an_item_undecodable() -> None:
-    image = cast("dict[str, JsonValue]", job_to_item(queued(), "w")) | {"lane": {"S": "of a newer version"}}
+    image = cast("dict[str, JsonValue]", job_to_item(queued(), "w")) | {"colour": {"S": "of a newer version"}}
     assert isinstance(decode(a_record(NewImage=image)), JobQueued)
 
 

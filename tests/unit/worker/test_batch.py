@@ -8,6 +8,7 @@ import pytest
 from pydantic import JsonValue
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.execution import Executed, JobExecutor, NotStarted, UnknownJobType
 from domain.jobs.job import Job
 from domain.jobs.stream_position import BETWEEN_BATCHES, LAG, StreamPosition
@@ -53,7 +54,7 @@ async def run(handler: AnyHandler, texts: list[str], store: FakeJobRepository | 
         for place, text in enumerate(texts)
     ]
     for job in waiting:
-        await jobs.add(job, now)
+        await jobs.add(Change(job), now)
     executor = JobExecutor(jobs, Catalogue([handler]), real_now, numbered_ids(), half, {})
     records = [record(job, place) for place, job in enumerate(waiting)]
     return await run_batch(executor, records, now + timedelta(seconds=60), a_keeper())
@@ -104,7 +105,7 @@ async def test_a_bug_in_headrace_ends_one_job_of_a_batch_and_its_record_is_deliv
     jobs = FaultyJobRepository(store, on_replace=bug)
     waiting = [queued(real_now(), POLICY, id=f"job-{number}", type=KIND, payload=JsonText("{}")) for number in range(3)]
     for job in waiting:
-        await store.add(job, real_now())
+        await store.add(Change(job), real_now())
     executor = JobExecutor(jobs, Catalogue([a_handler()]), real_now, numbered_ids(), half, {})
     records = [record(job, number) for number, job in enumerate(waiting)]
     report = await run_batch(executor, records, real_now() + timedelta(seconds=60), a_keeper())
@@ -121,7 +122,7 @@ async def test_a_job_of_an_unknown_type_is_neither_run_nor_handed_back() -> None
 async def test_two_records_of_one_job_run_it_once_from_the_newer_image() -> None:
     jobs = FakeJobRepository()
     job = queued(real_now(), POLICY, id="job", type=KIND, payload=JsonText("{}"))
-    await jobs.add(job, real_now())
+    await jobs.add(Change(job), real_now())
     executor = JobExecutor(jobs, Catalogue([a_handler()]), real_now, numbered_ids(), half, {})
     report = await run_batch(executor, [record(job, 1), record(job, 2)], real_now() + timedelta(seconds=60), a_keeper())
     assert len(report.executions) == 1
@@ -184,7 +185,7 @@ async def test_a_long_batch_records_its_position_although_it_began_in_time() -> 
 async def test_a_job_that_could_not_start_in_time_is_handed_back() -> None:
     jobs = FakeJobRepository()
     job = queued(real_now(), POLICY, type=KIND, payload=JsonText("{}"))
-    await jobs.add(job, real_now())
+    await jobs.add(Change(job), real_now())
     executor = JobExecutor(jobs, Catalogue([a_handler(policy=POLICY)]), real_now, numbered_ids(), half, {})
     report = await run_batch(executor, [record(job, 7)], real_now() + timedelta(seconds=6), a_keeper())
     assert (report.executions, report.failures) == ((NotStarted(job_id=job.id),), ("7",))
@@ -208,7 +209,7 @@ class Broken(FakeStreamPositions):
 async def test_a_position_that_cannot_be_written_only_delays_its_batch_briefly(hangs: bool) -> None:
     jobs = FakeJobRepository()
     job = queued(real_now() - timedelta(minutes=5), POLICY, type=KIND, payload=JsonText("{}"))
-    await jobs.add(job, real_now())
+    await jobs.add(Change(job), real_now())
     executor = JobExecutor(jobs, Catalogue([a_handler(policy=POLICY)]), real_now, numbered_ids(), half, {})
     keeper = a_keeper(Broken(hangs=hangs))
     began = real_now()

@@ -1,0 +1,91 @@
+"""Companion writes as the writes of a DynamoDB transaction."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
+
+from domain.jobs.change import MAX_COMPANIONS, Check, Companion, Condition, Delete, IfAbsent, IfEqual, Put
+from domain.results import StorageUnavailable
+from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES, item_size, to_attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from types_aiobotocore_dynamodb.type_defs import DeleteTypeDef, PutTypeDef, TransactWriteItemTypeDef
+    from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute
+
+    from domain.jobs.change import Value
+
+MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+"""Of all the items of one transaction."""
+
+
+def companion_writes(
+    companions: Sequence[Companion], tables: Mapping[str, str], job_bytes: int
+) -> list[TransactWriteItemTypeDef] | StorageUnavailable:
+    """The writes, in order; `tables` gives the real name of each table. What DynamoDB would refuse is not sent."""
+    if len(companions) > MAX_COMPANIONS:
+        return _rejected(f"{len(companions)} companions, the limit is {MAX_COMPANIONS}")
+    unknown = sorted({companion.table for companion in companions} - set(tables))
+    if unknown:
+        return _rejected(f"no such table: {', '.join(unknown)}")
+    places = {(companion.table, json.dumps(companion.key, sort_keys=True)) for companion in companions}
+    if len(places) < len(companions):
+        return _rejected("two companions on one item")
+    sizes = [item_size(item_of(companion)) for companion in companions if isinstance(companion, Put)]
+    if max(sizes, default=0) > MAX_ITEM_BYTES or job_bytes + sum(sizes) > MAX_TRANSACTION_BYTES:
+        return _rejected(f"companions of {sum(sizes)} bytes")
+    return [_write(companion, tables[companion.table]) for companion in companions]
+
+
+def item_of(put: Put) -> dict[str, Attribute]:
+    """The whole item that a `Put` writes."""
+    return _attributes({**put.values, **put.key})
+
+
+def _write(companion: Companion, table: str) -> TransactWriteItemTypeDef:
+    key, condition = companion.key, companion.condition
+    match companion:
+        case Put():
+            put: PutTypeDef = {"TableName": table, "Item": item_of(companion)}
+            return {"Put": put if condition is None else {**put, **_guard(condition, key)}}
+        case Delete():
+            delete: DeleteTypeDef = {"TableName": table, "Key": _attributes(key)}
+            return {"Delete": delete if condition is None else {**delete, **_guard(condition, key)}}
+        case Check():
+            guard = _guard(companion.condition, key)
+            return {"ConditionCheck": {"TableName": table, "Key": _attributes(key), **guard}}
+
+
+class _Guard(TypedDict):
+    """A condition, as each kind of write takes it."""
+
+    ConditionExpression: str
+    ExpressionAttributeNames: dict[str, str]
+    ExpressionAttributeValues: NotRequired[dict[str, Attribute]]
+    ReturnValuesOnConditionCheckFailure: NotRequired[Literal["NONE"]]
+
+
+def _guard(condition: Condition, key: Mapping[str, Value]) -> _Guard:
+    match condition:
+        case IfAbsent():
+            names = {"#key": next(iter(key))}
+            return {"ConditionExpression": "attribute_not_exists(#key)", "ExpressionAttributeNames": names}
+        case IfEqual(attributes=attributes):
+            places = range(len(attributes))
+            return {
+                "ConditionExpression": " AND ".join(f"#a{place} = :a{place}" for place in places),
+                "ExpressionAttributeNames": dict(zip((f"#a{place}" for place in places), attributes, strict=True)),
+                "ExpressionAttributeValues": {
+                    f":a{place}": to_attribute(value) for place, value in enumerate(attributes.values())
+                },
+            }
+
+
+def _attributes(values: Mapping[str, Value]) -> dict[str, Attribute]:
+    return {name: to_attribute(value) for name, value in values.items()}
+
+
+def _rejected(detail: str) -> StorageUnavailable:
+    return StorageUnavailable(reason="rejected", detail=detail)

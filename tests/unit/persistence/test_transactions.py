@@ -26,9 +26,12 @@ WRITE_ID = "write-1"
 class Database:
     """Answers each transaction with the next codes, and the last ones for ever; `()` commits."""
 
-    def __init__(self, *answers: Sequence[str], standing: Job | None = None, write_id: str = "another") -> None:
+    def __init__(
+        self, *answers: Sequence[str], standing: Job | None = None, write_id: str = "another", refused: str = ""
+    ) -> None:
         self._answers = list(answers)
         self._item = job_to_item(standing, write_id) if standing else None
+        self._refused = refused
         self.calls = 0
 
     async def __call__(self) -> "DynamoDBClient":
@@ -36,6 +39,8 @@ class Database:
 
     async def transact_write_items(self, **_request: object) -> Mapping[str, object]:
         self.calls += 1
+        if self._refused:
+            raise ClientError({"Error": {"Code": self._refused, "Message": "no"}}, "TransactWriteItems")
         codes = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if not codes:
             return {}
@@ -84,6 +89,14 @@ async def test_a_cancellation_is_told_by_its_reasons_and_not_tried_again(
         assert NONE not in answer.detail
     else:
         assert answer == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [("ThrottlingException", "throttled"), ("ValidationException", "rejected")]
+)
+async def test_a_transaction_that_is_refused_whole_has_no_reasons(code: str, reason: str) -> None:
+    answer = await answer_of(Database((), refused=code))
+    assert answer == StorageUnavailable(reason=reason, detail=code)
 
 
 async def test_a_conflict_with_another_transaction_is_tried_again() -> None:

@@ -1,4 +1,4 @@
-"""Mutation tests: breaks each guard of the transitions and each clause of the conditional writes; a test must fail.
+"""Mutation tests: breaks each guard of transitions and transactions and each clause of a condition; a test must fail.
 
 Run by `make reliability`. Each mutant is a copy of the tree with one change, on which the tests responsible for the
 changed file run.
@@ -24,12 +24,36 @@ REPOSITORIES = (
     "persistence/dynamodb/repositories/job_repository.py",
     "persistence/dynamodb/repositories/user_repository.py",
 )
+COMPANIONS = "persistence/converters/companions.py"
+TRANSACTIONS = "persistence/dynamodb/transactions.py"
+GUARDED = (TRANSITIONS, COMPANIONS, TRANSACTIONS)
 # The tests responsible for each file, those most likely to fail first; the rest run only if they pass.
 CLAIMS = {
     TRANSITIONS: ("tests/unit/jobs/test_transitions.py", "tests/unit/jobs", "tests/reliability/test_model.py"),
-    REPOSITORIES[0]: ("tests/contract/test_job_repository.py", "tests/integration/test_lost_acknowledgements.py"),
+    COMPANIONS: ("tests/unit/persistence/test_companions.py", "tests/contract/test_companions.py"),
+    TRANSACTIONS: ("tests/unit/persistence/test_transactions.py", "tests/integration/test_lost_acknowledgements.py"),
+    REPOSITORIES[0]: (
+        "tests/contract/test_job_repository.py",
+        "tests/contract/test_companions.py",
+        "tests/unit/persistence/test_transactions.py",
+        "tests/integration/test_lost_acknowledgements.py",
+    ),
     REPOSITORIES[1]: ("tests/contract/test_user_repository.py", "tests/integration/test_lost_acknowledgements.py"),
 }
+EDITS = (
+    (REPOSITORIES[0], '[{"Put": put}, *writes]', '[{"Put": put}]'),
+    (REPOSITORIES[0], "if not change.companions:", "if True:"),
+    (REPOSITORIES[0], ".index(CONDITION_FAILED) - 1", ".index(CONDITION_FAILED)"),
+    (REPOSITORIES[0], "if code == CONDITION_FAILED:", "if code == CONDITION_FAILED and False:"),
+    (REPOSITORIES[0], "if code == NO_FAULT:", "if True:"),
+    (COMPANIONS, "next(iter(key))", '"holder"'),
+    (COMPANIONS, '" AND ".join', '" OR ".join'),
+    (COMPANIONS, "attribute_not_exists(#key)", "attribute_exists(#key)"),
+    (COMPANIONS, "{**put.values, **put.key}", "{**put.key}"),
+    (TRANSACTIONS, ", ClientRequestToken=write_id", ""),
+    (TRANSACTIONS, "range(MAX_CONFLICTS)", "range(1)"),
+)
+"""A file, a text in it, and its replacement: for what the conditions above do not cover."""
 # A query's key condition is not mutated: it selects items and guards no write.
 CONDITION = re.compile(r'"((?:attribute_not_exists\(\w+\)|\w+ (?:=|<=) :\w+)(?: (?:AND|OR) [^"]+)?)"')
 ALWAYS = "attribute_exists(id) OR attribute_not_exists(id)"
@@ -101,6 +125,16 @@ def conditions(path: str, source: str) -> Iterator[Mutant]:
             yield Mutant(path, line, f"without `{clause}`: {expression}", mutated)
 
 
+def edits() -> Iterator[Mutant]:
+    """The `EDITS`, at the first place of their text."""
+    for path, text, instead in EDITS:
+        source = (ROOT / path).read_text()
+        before, found, after = source.partition(text)
+        if not found:
+            raise ValueError(f"{path} has no {text!r}")
+        yield Mutant(path, before.count("\n") + 1, f"`{instead}` for `{text}`", before + instead + after)
+
+
 def _replaced(source: str, node: ast.expr, text: str) -> str:
     lines = source.splitlines(keepends=True)
     start = sum(len(line) for line in lines[: node.lineno - 1]) + node.col_offset
@@ -130,7 +164,9 @@ def _passes(tests: str, tree: Path) -> bool:
 
 def survivors_of_all() -> tuple[int, list[Mutant]]:
     """Try all mutants, as many concurrently as there are CPUs; returns their number and those that no test detected."""
-    mutants = [*guards(TRANSITIONS, (ROOT / TRANSITIONS).read_text())]
+    mutants = [*edits()]
+    for path in GUARDED:
+        mutants += guards(path, (ROOT / path).read_text())
     for path in REPOSITORIES:
         mutants += conditions(path, (ROOT / path).read_text())
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as workers:

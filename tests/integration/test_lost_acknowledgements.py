@@ -1,15 +1,17 @@
 """A write that was applied and whose response was lost is sent again by the SDK: this is not a conflict."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 
 from domain.jobs.change import Change
-from domain.jobs.repository import JobExists, VersionConflict
+from domain.jobs.repository import CompanionRefused, JobExists, JobNotFound, VersionConflict
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken, UserVersionConflict
 from domain.users.user import Email, User, changed_user
 from functions.runtime import LazyClient
+from tests.companions import given_back, taken
 from tests.conftest import job_repository_on, new_id, user_repository_on
 from tests.factories import NOW, UserFactory, claimed, queued
 from tests.integration.lossy_proxy import LossyProxy, lossy
@@ -52,6 +54,44 @@ async def test_a_claim_whose_response_was_lost_belongs_to_its_author(database: s
         assert await jobs.replace(Change(claim), job.version) == claim
         assert proxy.left == 0
         assert await jobs.replace(Change(claim), job.version) == VersionConflict(job_id=job.id, current=claim)
+
+
+async def test_a_change_with_companions_whose_response_was_lost_is_made_once(database: str) -> None:
+    job, lane = queued(id=new_id()), new_id()
+    async for client, proxy in through(database, TRANSACT):
+        jobs = job_repository_on(client)
+        assert await jobs.add(Change(job, (taken(lane, job),)), NOW) == job
+        assert proxy.left == 0, "the response was lost"
+        again = Change(job, (taken(lane, job, 1),))
+        assert await jobs.add(again, NOW) == JobExists(current=job), "a second submission is another matter"
+        proxy.left = 1
+        claim, given = claimed(job), given_back(lane, job)
+        assert await jobs.replace(Change(claim, (given,)), job.version) == claim
+        assert proxy.left == 0
+        answer = await jobs.replace(Change(claim, (given,)), job.version)
+        assert answer == VersionConflict(job_id=job.id, current=claim)
+        bodies = [json.loads(call.body) for call in proxy.calls if call.operation == TRANSACT]
+        writes = [[write["Put"]["Item"]["write_id"]["S"] for write in body["TransactItems"][:1]] for body in bodies]
+        assert [[body["ClientRequestToken"]] for body in bodies] == writes, "the SDK's own retry is the same request"
+        assert (writes[0], writes[3]) == (writes[1], writes[4])
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["never sent", "never answered"])
+async def test_a_change_with_companions_that_is_cut_off_is_made_wholly_or_not_at_all(
+    database: str, before: bool
+) -> None:
+    job, lane = queued(id=new_id()), new_id()
+    async for client, proxy in through(database, TRANSACT, losses=3, before=before):
+        answer = await job_repository_on(client).add(Change(job, (taken(lane, job),)), NOW)
+        assert isinstance(answer, StorageUnavailable)
+        assert proxy.left == 0
+    direct = LazyClient(database)
+    jobs = job_repository_on(direct)
+    assert await jobs.get(job.id, NOW) == (JobNotFound(job_id=job.id) if before else job)
+    rival = queued(id=new_id())
+    answer = await jobs.add(Change(rival, (taken(lane, rival),)), NOW)
+    assert answer == (rival if before else CompanionRefused(job_id=rival.id, index=0))
+    await direct.close()
 
 
 async def test_an_added_user_whose_response_was_lost_is_added(database: str) -> None:

@@ -7,15 +7,19 @@ from typing import Protocol
 import pytest
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
 from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.outcomes import Done
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from functions.runtime import LazyClient, new_random, now
+from headrace.authoring.json_text import JsonText
 from persistence.converters.dynamo_to_domain import item_size, job_to_item
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
+from tests.companions import given_back, taken
 from tests.conftest import job_repository_on, new_id
-from tests.factories import UserFactory
+from tests.factories import NOW, UserFactory, claimed, finished, queued
 from tests.fakes.handlers import a_handler
 
 SECOND = timedelta(seconds=1)
@@ -36,9 +40,10 @@ class Meter:
     def ask(self, params: dict[str, object], model: object, **_: object) -> dict[str, object]:
         return params | {"ReturnConsumedCapacity": "INDEXES"}
 
-    def note(self, parsed: dict[str, Capacity], model: object, **_: object) -> None:
-        operation = str(getattr(model, "name", ""))
-        self.units.append((operation, parsed["ConsumedCapacity"]["CapacityUnits"]))
+    def note(self, parsed: dict[str, Capacity | list[Capacity]], model: object, **_: object) -> None:
+        consumed = parsed["ConsumedCapacity"]
+        tables = consumed if isinstance(consumed, list) else [consumed]
+        self.units.append((str(getattr(model, "name", "")), sum(table["CapacityUnits"] for table in tables)))
 
     def take(self) -> list[tuple[str, float]]:
         taken, self.units = self.units, []
@@ -73,6 +78,21 @@ async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
     assert create == [("PutItem", 3.0)], "the item, its owner, its wake time"
     assert work == [("PutItem", 1.0), ("PutItem", 2.0)], "the claim moves no index; the end leaves one"
     assert item_size(job_to_item(executed.job, new_id())) <= 1024
+
+
+async def test_a_transaction_costs_twice_its_writes_and_a_change_alone_is_none(
+    metered: tuple[LazyClient, Meter],
+) -> None:
+    client, meter = metered
+    jobs, job, lane = job_repository_on(client), queued(id=new_id(), tags={}), new_id()
+    await jobs.add(Change(job), NOW)
+    assert meter.take() == [("PutItem", 3.0)]
+    claim = claimed(job)
+    assert await jobs.replace(Change(claim, (taken(lane, job),)), job.version) == claim
+    assert meter.take() == [("TransactWriteItems", 4.0)], "claim and place, twice one unit each"
+    done = finished(claim, Done(result=JsonText("{}")))
+    assert await jobs.replace(Change(done, (given_back(lane, job),)), claim.version) == done
+    assert meter.take() == [("TransactWriteItems", 5.0)], "twice the end and the place, once the index that it leaves"
 
 
 async def test_a_sweep_without_work_reads_each_shard_and_the_positions_once(metered: tuple[LazyClient, Meter]) -> None:

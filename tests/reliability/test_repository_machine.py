@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from domain.jobs import transitions
-from domain.jobs.change import Change
+from domain.jobs.change import Change, Companion
 from domain.jobs.job import Cancelled, Failed, Job, Queued, Running, Status
 from domain.jobs.listing import JobFilter, JobListing, JobSummary, summary_of
 from domain.jobs.outcomes import Done, Outcome
-from domain.jobs.repository import DuePage, JobExists, JobNotFound, JobRepository, VersionConflict
+from domain.jobs.repository import CompanionRefused, DuePage, JobExists, JobNotFound, JobRepository, VersionConflict
 from domain.jobs.transitions import IllegalTransition
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
@@ -25,6 +25,7 @@ from domain.results import StorageUnavailable as Unavailable
 from functions.runtime import LazyClient
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry
+from tests.companions import COMPANION_TABLES, given_back, taken
 from tests.conftest import job_listing_on, job_repository_on
 from tests.factories import NOW, POLICY, NewJobFactory
 from tests.fakes.job_listing import FakeJobListing
@@ -37,6 +38,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     Fail(code="never", reason="as asked"),
 )
 STATUSES: tuple[Status, ...] = get_args(Status)
+NUMBERS = st.integers(min_value=0, max_value=2)
 EXAMPLES = {"fake": 60, "moto": 8, "ministack": 12}
 
 
@@ -55,6 +57,7 @@ class Machine(RuleBasedStateMachine):
         self.type = f"type-{self.owner}"
         self.now = NOW
         self.held: dict[str, Job] = {}
+        self.places: dict[int, str] = {}
 
     @rule(target=jobs, delay=st.sampled_from([0, 0, 60]), payload=st.text(max_size=20))
     def add(self, delay: int, payload: str) -> str:
@@ -85,11 +88,30 @@ class Machine(RuleBasedStateMachine):
         assert self.run(self.repository.replace(change, before.version)) == change.job
         self.held[job_id] = change.job
 
+    @rule(job_id=jobs, number=NUMBERS)
+    def take_a_place(self, job_id: str, number: int) -> None:
+        if self.commits(job_id, (taken(self.owner, self.held[job_id], number), number not in self.places)):
+            self.places[number] = job_id
+
+    @rule(job_id=jobs, number=NUMBERS)
+    def give_a_place_back(self, job_id: str, number: int) -> None:
+        if self.commits(job_id, (given_back(self.owner, self.held[job_id], number), self.holds(job_id, number))):
+            del self.places[number]
+
+    @rule(job_id=jobs, number=NUMBERS, other=NUMBERS)
+    def change_places(self, job_id: str, number: int, other: int) -> None:
+        job = self.held[job_id]
+        give = (given_back(self.owner, job, number), self.holds(job_id, number))
+        take = (taken(self.owner, job, other), other not in self.places)
+        if number != other and self.commits(job_id, take, give):
+            self.places[other] = self.places.pop(number)
+
     @rule(job_id=jobs, behind=st.integers(min_value=1, max_value=3))
     def write_on_a_stale_version(self, job_id: str, behind: int) -> None:
         current = self.held[job_id]
         stale = current.model_copy(update={"version": current.version + 1})
-        refused = self.run(self.repository.replace(Change(stale), current.version - behind))
+        change = Change(stale, (taken(self.owner, current, behind),))
+        refused = self.run(self.repository.replace(change, current.version - behind))
         assert refused == VersionConflict(job_id=job_id, current=current)
 
     @rule(job_id=jobs)
@@ -150,6 +172,23 @@ class Machine(RuleBasedStateMachine):
             if cursor is None:
                 return listed
 
+    def holds(self, job_id: str, number: int) -> bool:
+        return self.places.get(number) == job_id
+
+    def commits(self, job_id: str, *companions: tuple[Companion, bool]) -> bool:
+        """Whether the job's next version was written with companions, each given with whether its condition holds."""
+        before = self.held[job_id]
+        after = before.model_copy(update={"version": before.version + 1})
+        change = Change(after, tuple(companion for companion, _ in companions))
+        answer = self.run(self.repository.replace(change, before.version))
+        refused = [index for index, (_, holds) in enumerate(companions) if not holds]
+        if refused:
+            assert answer == CompanionRefused(job_id=job_id, index=refused[0])
+            return False
+        assert answer == after
+        self.held[job_id] = after
+        return True
+
     def run(self, call: Coroutine[object, object, T]) -> T:
         """One call of the repository."""
         return self.loop.run_until_complete(call)
@@ -174,7 +213,7 @@ def _order(job: Job, status: Status | None) -> tuple[datetime, str]:
 
 
 def _on_a_fake(loop: asyncio.AbstractEventLoop) -> Machine:
-    jobs = FakeJobRepository()
+    jobs = FakeJobRepository(COMPANION_TABLES)
     return Machine(jobs, FakeJobListing(jobs), loop)
 
 

@@ -24,7 +24,7 @@ from domain.jobs.execution import (
 )
 from domain.jobs.guard import MAX_RESULT_BYTES
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded
-from domain.jobs.repository import JobRepository, JobUnreadable, VersionConflict
+from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict
 from domain.results import ItemTooLarge, StorageUnavailable
 from functions.runtime import now as real_now
 from headrace.authoring.context import JobContext, SyncJobContext
@@ -395,6 +395,14 @@ async def test_a_job_that_cannot_be_claimed_is_left_alone(fault: Fault) -> None:
     assert await an_executor(jobs).execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="unreadable")
 
 
+async def test_a_job_whose_claim_lacks_a_companion_stays_queued() -> None:
+    inner = FakeJobRepository()
+    jobs = FaultyJobRepository(inner, on_replace=lambda job: CompanionRefused(job_id=job.id, index=0))
+    job = await stored(inner)
+    assert await an_executor(jobs).execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="companion refused")
+    assert await inner.get(job.id, NOW) == job
+
+
 async def test_a_store_that_fails_before_the_claim_interrupts() -> None:
     jobs = FaultyJobRepository(FakeJobRepository(), on_replace=lambda _: OUTAGE)
     job = queued(type=KIND)
@@ -453,6 +461,18 @@ async def test_an_outcome_that_the_store_rejects_interrupts_at_once() -> None:
     jobs = FaultyJobRepository(inner, on_replace=failing_outcomes(9, denied))
     answer = await an_executor(jobs).execute(job, DEADLINE)
     assert answer == Interrupted(job_id=job.id, stage="record", problem=denied)
+
+
+async def test_an_outcome_whose_companion_is_refused_interrupts_and_the_attempt_is_rescued() -> None:
+    inner = FakeJobRepository()
+    job = await stored(inner)
+    jobs = FaultyJobRepository(inner, on_replace=failing_outcomes(9, CompanionRefused(job_id=job.id, index=2)))
+    answer = await an_executor(jobs).execute(job, DEADLINE)
+    refused = StorageUnavailable(reason="rejected", detail="companion 2 was refused")
+    assert answer == Interrupted(job_id=job.id, stage="record", problem=refused)
+    standing = await inner.get(job.id, NOW)
+    assert isinstance(standing, Job)
+    assert legal(transitions.rescue(standing, POLICY, NOW + timedelta(hours=1), 0.5)).status == "retrying"
 
 
 @pytest.mark.parametrize("fault", [VersionConflict(job_id="x", current=None), JobUnreadable(job_id="x", detail="?")])

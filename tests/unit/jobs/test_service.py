@@ -6,7 +6,7 @@ from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.job import Job, Running
-from domain.jobs.repository import JobNotFound, JobRepository, VersionConflict
+from domain.jobs.repository import CompanionRefused, JobNotFound, JobRepository, VersionConflict
 from domain.jobs.service import Contended, JobService
 from domain.jobs.transitions import IllegalTransition
 from domain.results import ItemTooLarge, StorageUnavailable
@@ -94,6 +94,14 @@ async def test_a_change_that_never_wins_is_contended() -> None:
     job = queued(owner_id=OWNER.id)
     await inner.add(Change(job), NOW)
     jobs = FaultyJobRepository(inner, on_replace=lambda _: VersionConflict(job_id=job.id, current=job))
+    assert await a_service(jobs).cancel(job.id, OWNER) == Contended(job_id=job.id)
+
+
+async def test_a_change_whose_companion_is_refused_is_contended() -> None:
+    inner = FakeJobRepository()
+    job = queued(owner_id=OWNER.id)
+    await inner.add(Change(job), NOW)
+    jobs = FaultyJobRepository(inner, on_replace=lambda _: CompanionRefused(job_id=job.id, index=0))
     assert await a_service(jobs).cancel(job.id, OWNER) == Contended(job_id=job.id)
 
 

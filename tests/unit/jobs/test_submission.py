@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Queued, Scheduled
-from domain.jobs.repository import JobRepository, JobUnreadable
+from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import (
     MAX_DELAY,
@@ -20,7 +20,7 @@ from domain.jobs.submitting import (
     Submitted,
     UnknownJobType,
 )
-from domain.results import ItemTooLarge
+from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.job_type import Policy
 from tests.factories import NOW, UserFactory
 from tests.fakes.clock import FakeClock, numbered_ids
@@ -119,6 +119,7 @@ async def test_the_largest_job_that_is_accepted_can_be_claimed_and_finished() ->
     [
         (ItemTooLarge(size=2, limit=1), PayloadTooLarge(size=2, limit=1)),
         (OUTAGE, OUTAGE),
+        (CompanionRefused(job_id="x", index=0), StorageUnavailable(reason="throttled", detail="contended")),
         (JobUnreadable(job_id="x", detail="?"), JobUnreadable(job_id="x", detail="?")),
     ],
 )

@@ -8,7 +8,14 @@ from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.job import Job
-from domain.jobs.repository import DuePage, JobRepository, JobUnreadable, QueuedTrigger, VersionConflict
+from domain.jobs.repository import (
+    CompanionRefused,
+    DuePage,
+    JobRepository,
+    JobUnreadable,
+    QueuedTrigger,
+    VersionConflict,
+)
 from domain.jobs.stream_position import StreamPosition, StreamPositions
 from domain.jobs.sweeping import PAGE, RESERVE, Sweeper
 from domain.results import ItemTooLarge, StorageUnavailable
@@ -141,6 +148,7 @@ async def test_a_job_that_cannot_be_read_or_written_is_reported_and_does_not_sto
         FaultyJobRepository(await stored(job), on_read=lambda: OUTAGE),
         FaultyJobRepository(await stored(job), on_replace=lambda _: OUTAGE),
         FaultyJobRepository(await stored(job), on_replace=lambda _: ItemTooLarge(size=2, limit=1)),
+        FaultyJobRepository(await stored(job), on_replace=lambda _: CompanionRefused(job_id=job.id, index=0)),
     ):
         report = await a_sweeper(faulty).sweep(DEADLINE)
         assert [swept.job_id for swept in report.problems] == [job.id]

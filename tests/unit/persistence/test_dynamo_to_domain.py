@@ -114,6 +114,13 @@ def test_only_a_later_payload_version_is_written() -> None:
     assert read(item_of(queued(payload_version=3))).payload_version == 3
 
 
+def test_only_a_job_in_a_lane_has_an_attribute_for_it() -> None:
+    assert "lane" not in item_of(queued())
+    item = item_of(queued(lane="stripe:7"))
+    assert item["lane"] == {"S": "stripe:7"}
+    assert read(item).lane == "stripe:7"
+
+
 def test_unknown_attributes_count_for_the_items_size() -> None:
     item = item_of(queued())
     larger = item | {"notes": {"S": "x" * 1000}, "blob": {"B": b"y" * 500}, "names": {"SS": ["z" * 100]}}

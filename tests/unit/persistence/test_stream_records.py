@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 from pydantic import JsonValue
 
+from domain.jobs.job import Job
 from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.dynamodb.stream_records import (
     JobChanged,
@@ -15,7 +16,7 @@ from persistence.dynamodb.stream_records import (
     Undecodable,
     decode,
 )
-from tests.factories import cancelled, in_every_state, queued
+from tests.factories import cancelled, in_every_state, queued, scheduled, succeeded
 
 
 def a_record(name: str = "INSERT", **change: JsonValue) -> dict[str, JsonValue]:
@@ -36,14 +37,53 @@ def test_an_inserted_or_redriven_job_is_queued() -> None:
 
 
 @pytest.mark.parametrize("job", in_every_state(), ids=lambda job: job.status)
-def test_a_job_is_decoded_in_any_state(job: object) -> None:
-    from domain.jobs.job import Job
-
-    assert isinstance(job, Job)
-    image = json.loads(json.dumps(job_to_item(job, "w")))
-    event = decode(a_record("MODIFY", NewImage=image))
+def test_a_job_is_decoded_in_any_state(job: Job) -> None:
+    event = decode(a_record("MODIFY", NewImage=image_of(job)))
     assert isinstance(event, JobQueued if job.status == "queued" else JobChanged)
     assert event.after == job
+
+
+def image_of(job: Job) -> JsonValue:
+    image: JsonValue = json.loads(json.dumps(job_to_item(job, "w")))
+    return image
+
+
+def test_a_new_job_was_nothing_before() -> None:
+    event = decode(a_record())
+    assert isinstance(event, JobQueued)
+    assert event.before is None
+
+
+@pytest.mark.parametrize("after", [queued(), cancelled()], ids=lambda job: job.status)
+def test_a_changed_job_is_told_as_it_was_and_as_it_is(after: Job) -> None:
+    before = scheduled(id=after.id)
+    event = decode(a_record("MODIFY", OldImage=image_of(before), NewImage=image_of(after)))
+    assert isinstance(event, JobQueued | JobChanged)
+    assert (event.before, event.after) == (before, after)
+    assert event.before is event.before, "decoded once"
+
+
+def test_a_removed_job_is_told_as_it_was() -> None:
+    job = succeeded()
+    event = decode(a_record("REMOVE", OldImage=image_of(job)))
+    assert isinstance(event, JobRemoved)
+    assert event.before == job
+
+
+@pytest.mark.parametrize("name", ["MODIFY", "REMOVE"])
+@pytest.mark.parametrize("image", [None, 7, [], {}, {"id": 7}, {"status": {"S": "blocked"}}], ids=repr)
+def test_an_unreadable_image_before_leaves_the_record_good(name: str, image: JsonValue) -> None:
+    event = decode(a_record(name, OldImage=image))
+    assert isinstance(event, JobQueued | JobRemoved)
+    assert event.before is None
+
+
+def test_names_that_are_no_text_leave_the_record_good() -> None:
+    record = a_record("MODIFY")
+    body = cast("dict[str, object]", record["dynamodb"]) | {"OldImage": {7: {"S": "x"}}}
+    event = decode({**record, "dynamodb": body})
+    assert isinstance(event, JobQueued)
+    assert event.before is None
 
 
 @pytest.mark.parametrize(

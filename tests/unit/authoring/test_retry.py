@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from headrace.authoring.retry import Backoff, retry_delay
 
@@ -24,3 +26,9 @@ def test_the_jitter_is_full() -> None:
 def test_a_delay_never_passes_the_cap_however_many_attempts(attempt: int, random: float, factor: float) -> None:
     backoff = Backoff(base=timedelta(seconds=1), factor=factor, cap=timedelta(minutes=15))
     assert timedelta(0) <= retry_delay(backoff, attempt, random) <= timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("field", ["base", "cap"])
+def test_a_negative_wait_is_refused(field: str) -> None:
+    with pytest.raises(ValidationError):
+        Backoff.model_validate({field: timedelta(seconds=-1)})

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -274,6 +275,15 @@ def test_a_terminal_without_the_symbols_and_a_closed_pipe_are_no_errors(cli: Cli
     assert left.stderr == b""
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Restore SIGINT, which a shell makes its background processes and their children ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_command_without_output(cli: Cli) -> None:
     job_id = cli.ok("submit", "csv.profile", "--payload", GOOD, "--delay", "600").split()[0]
     with subprocess.Popen(

@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -31,12 +31,15 @@ class Lambda:
     def __init__(self, url: str) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._runtime = self._thread.submit(Runtime, url).result()
+        self._handlers: dict[str, Callable[..., object]] = {}
 
     def invoke(self, sample: str) -> dict[str, JsonValue]:
-        """A sample is named for the folder of its function."""
+        """Invoke the function whose folder the sample's name begins with."""
         folder = sample.split("_", maxsplit=1)[0]
-        module = importlib.import_module(f"functions.{folder}.handler")
-        handler = module.build(parts_on(self._runtime, load_job_types("job_types")))
+        if folder not in self._handlers:
+            module = importlib.import_module(f"functions.{folder}.handler")
+            self._handlers[folder] = module.build(parts_on(self._runtime, load_job_types("job_types")))
+        handler = self._handlers[folder]
         answer = self._thread.submit(handler, SAMPLES[sample], FakeLambdaContext(120)).result()
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
 

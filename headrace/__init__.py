@@ -1,8 +1,15 @@
-"""What a job type is written with: `from headrace import JobType, Policy, JobContext, Retry, Fail, Stopped`."""
+"""What a job type is written with: `from headrace import job_type, JobContext, Retry, Fail`."""
 
 from headrace.authoring.context import JobContext, SyncJobContext
+from headrace.authoring.function_signature import InvalidJobType
+from headrace.authoring.job_function import job_type
+from headrace.authoring.job_type import AnyHandler as Handler
 from headrace.authoring.job_type import JobType, Policy
+from headrace.authoring.json_text import json_size
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
 
-__all__ = ["Backoff", "Fail", "JobContext", "JobType", "Policy", "Retry", "Stopped", "SyncJobContext"]
+__all__ = [
+    "Backoff", "Fail", "Handler", "InvalidJobType", "JobContext", "JobType", "Policy", "Retry", "Stopped",
+    "SyncJobContext", "job_type", "json_size",
+]  # fmt: skip

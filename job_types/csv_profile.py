@@ -6,10 +6,7 @@ from itertools import accumulate
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from headrace.authoring.context import JobContext
-from headrace.authoring.job_type import JobType, Policy
-from headrace.authoring.json_text import byte_length, to_json_text
-from headrace.authoring.outcomes import Fail
+from headrace import Fail, JobContext, JobType, Policy, json_size
 from job_types.csv_column import ColumnProfile, Quantiles, ValueCount, profile_column
 from job_types.csv_table import Table, read_table
 from job_types.slices import Steps, at_once, in_slices
@@ -94,7 +91,7 @@ def _within_budget(table: Table, columns: list[ColumnProfile]) -> Steps[CsvProfi
     for limit in TEXT_LIMITS:
         shown = [_shortened(column, limit) for column in columns]
         yield
-        sizes = accumulate(byte_length(to_json_text(column.model_dump(mode="json"))) + 1 for column in shown)
+        sizes = accumulate(json_size(column.model_dump(mode="json")) + 1 for column in shown)
         kept = bisect_right(list(sizes), MAX_PROFILE_BYTES)
         yield
         if kept == len(columns):

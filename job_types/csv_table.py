@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple, Protocol, cast
 
-from headrace.authoring.outcomes import Fail
+from headrace import Fail
 from job_types.slices import Steps
 
 CELLS_A_STEP = 4096

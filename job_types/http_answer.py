@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from headrace.authoring.json_text import byte_length, to_json_text
+from headrace import json_size
 from job_types.http_exchange import Headers
 
 MAX_BODY_BYTES = 64 * 1024
@@ -87,7 +87,7 @@ def _charset(headers: Headers) -> str:
 
 def json_bytes(text: str) -> int:
     """The bytes that `text` takes as a stored JSON string, its quotes not counted: a control character takes six."""
-    return byte_length(to_json_text(text)) - 2
+    return json_size(text) - 2
 
 
 def cut_to_json_bytes(text: str, limit: int) -> str:

@@ -6,10 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from headrace.authoring.context import JobContext
-from headrace.authoring.job_type import JobType, Policy
-from headrace.authoring.outcomes import Fail, Retry
-from headrace.authoring.retry import Backoff
+from headrace import Backoff, Fail, JobContext, JobType, Policy, Retry
 from job_types.addresses import is_public
 from job_types.http_answer import MAX_BODY_BYTES, first_header, retry_after, text_headers, text_of
 from job_types.http_exchange import Incoming, NoAnswer, Outgoing, exchange

@@ -4,10 +4,9 @@ import asyncio
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
-
-from headrace.authoring.frozen import Frozen
 
 LOOKUP_LIMIT = timedelta(seconds=4)
 """How long a lookup may take, the wait for a thread included."""
@@ -17,7 +16,8 @@ MAX_LOOKUPS = 32
 Lookup = Callable[[str, int], tuple[str, ...]]
 
 
-class Unresolved(Frozen):
+@dataclass(frozen=True)
+class Unresolved:
     """The name led to no address in time."""
 
     reason: str

@@ -99,10 +99,10 @@ def is_plain(handler: AnyHandler) -> bool:
 async def _call(handler: AnyHandler, payload: BaseModel, context: Attempt) -> object:
     """What the handler returns; `Raised` for what it raised in its thread."""
     if not is_plain(handler):
-        return await cast("JobHandler[BaseModel, BaseModel]", handler).run(payload, context)
+        return await cast("JobHandler[BaseModel]", handler).run(payload, context)
     ended = threading.Event()
     threaded = ThreadedAttempt(context, asyncio.get_running_loop(), ended)
-    plain = cast("SyncJobHandler[BaseModel, BaseModel]", handler)
+    plain = cast("SyncJobHandler[BaseModel]", handler)
     try:
         # Its methods answer a thread directly and give the loop something to await: both protocols in one.
         returned = await _in_thread(lambda: plain.run(payload, threaded))  # type: ignore[arg-type]

@@ -2,42 +2,42 @@
 
 from collections.abc import Awaitable
 from datetime import timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Never, Protocol, TypeVar
 
 from pydantic import BaseModel, Field
 
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
 
-Payload = TypeVar("Payload", bound=BaseModel)
-Result = TypeVar("Result", bound=BaseModel)
+Payload_co = TypeVar("Payload_co", bound=BaseModel, covariant=True)
+Payload_contra = TypeVar("Payload_contra", bound=BaseModel, contravariant=True)
+Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
 
 
 class Policy(Frozen):
     """How a job type is tried. A submission may lower or raise `max_attempts` for one job."""
 
     max_attempts: int = Field(default=5, ge=1, le=100)
-    timeout: timedelta = timedelta(seconds=30)
+    timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     """The longest that one attempt may take."""
     backoff: Backoff = Backoff()
-    retention: timedelta = timedelta(days=7)
+    retention: timedelta = Field(default=timedelta(days=7), ge=timedelta(0))
     """How long a finished job stays readable."""
-    max_age: timedelta = timedelta(days=7)
+    max_age: timedelta = Field(default=timedelta(days=7), gt=timedelta(0))
     """How long after it was due a job may still be started; then it fails as `expired`."""
     concurrency: int | None = Field(default=None, ge=1)
     """How many attempts of the type one function runs at once. None: of `async` handlers as many as its batch has, of
     plain ones as many as the function has CPUs (all types that say nothing share them)."""
 
 
-class JobType(Frozen, Generic[Payload, Result]):
+class JobType(Frozen, Generic[Payload_co, Result_co]):
     """The definition of a job type, known to the API (validation, JSON Schema) and to the worker."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=64)
     summary: str
-    payload: type[Payload]
-    result: type[Result]
+    payload: type[Payload_co]
+    result: type[Result_co]
     policy: Policy = Policy()
     version: int = Field(default=1, ge=1)
     """Raise it when payloads change so that older code cannot run them: a worker of an older version leaves such jobs
@@ -46,27 +46,32 @@ class JobType(Frozen, Generic[Payload, Result]):
     """The environment variables that the handler may read, as `context.settings`."""
 
 
-class JobHandler(Protocol[Payload, Result]):
-    """One job type's code."""
+AnyJobType = JobType[BaseModel, BaseModel]
+
+
+class JobHandler(Protocol[Payload_contra]):
+    """One job type's code, as an `async` method."""
 
     @property
-    def definition(self) -> JobType[Payload, Result]: ...
+    def definition(self) -> AnyJobType: ...
 
-    async def run(self, payload: Payload, context: JobContext, /) -> Result | Retry | Fail | Stopped:
-        """Do the work of one attempt, on the event loop. An exception counts as `Retry` with its type and message."""
+    async def run(self, payload: Payload_contra, context: JobContext, /) -> BaseModel:
+        """Do the work of one attempt, on the event loop: the result, `Retry`, `Fail` or `Stopped`.
+
+        An exception counts as `Retry` with its type and message.
+        """
 
 
-class SyncJobHandler(Protocol[Payload, Result]):
-    """One job type's code as a plain function, which runs in a thread of its own."""
+class SyncJobHandler(Protocol[Payload_contra]):
+    """One job type's code as a plain method, which runs in a thread of its own."""
 
     @property
-    def definition(self) -> JobType[Payload, Result]: ...
+    def definition(self) -> AnyJobType: ...
 
-    def run(
-        self, payload: Payload, context: SyncJobContext, /
-    ) -> Result | Retry | Fail | Stopped | Awaitable[Result | Retry | Fail | Stopped]:
+    def run(self, payload: Payload_contra, context: SyncJobContext, /) -> BaseModel | Awaitable[BaseModel]:
         """Do the work of one attempt; likewise. What it returns is awaited, if it can be, on the event loop."""
 
 
-AnyHandler = JobHandler[BaseModel, BaseModel] | SyncJobHandler[BaseModel, BaseModel]
-AnyJobType = JobType[BaseModel, BaseModel]
+AnyHandler = JobHandler[Never] | SyncJobHandler[Never]
+"""The code of any job type, which is what `JOB_TYPES` holds. Each takes a payload model of its own, so that `Never` is
+what all of them take."""

@@ -13,9 +13,9 @@ MAX_RETRY_AFTER = timedelta(hours=24)
 class Backoff(Frozen):
     """Exponential backoff: the ceiling doubles (`factor`) with each attempt, up to `cap`."""
 
-    base: timedelta = timedelta(seconds=2)
+    base: timedelta = Field(default=timedelta(seconds=2), ge=timedelta(0))
     factor: float = Field(default=2.0, ge=1, le=100)
-    cap: timedelta = timedelta(minutes=15)
+    cap: timedelta = Field(default=timedelta(minutes=15), ge=timedelta(0))
 
 
 def retry_delay(backoff: Backoff, attempt: int, random: float) -> timedelta:

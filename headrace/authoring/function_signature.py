@@ -69,12 +69,13 @@ def _check_kind(function: AnyFunction) -> None:
 
 
 def _parameters(function: AnyFunction) -> tuple[str, ...]:
-    parameters = inspect.signature(function).parameters
-    by_position = [each.kind in {each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD} for each in parameters.values()]
-    if not all(by_position) or len(parameters) not in {1, _WITH_CONTEXT}:
-        taken = ", ".join(str(each.replace(annotation=each.empty)) for each in parameters.values())
-        raise InvalidJobType(function, f"takes ({taken}); write its parameters as (payload) or (payload, context)")
-    return tuple(parameters)
+    signature = inspect.signature(function)
+    parameters = tuple(each.replace(annotation=each.empty) for each in signature.parameters.values())
+    by_position = all(each.kind in {each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD} for each in parameters)
+    if not by_position or len(parameters) not in {1, _WITH_CONTEXT}:
+        taken = signature.replace(parameters=parameters, return_annotation=signature.empty)
+        raise InvalidJobType(function, f"takes {taken}; write its parameters as (payload) or (payload, context)")
+    return tuple(each.name for each in parameters)
 
 
 def _hints(function: AnyFunction) -> dict[str, tuple[object, ...]]:
@@ -127,7 +128,7 @@ def _result(function: AnyFunction, members: tuple[object, ...] | None) -> type[B
         case (type() as model,) if _is_model(model):
             return model
         case ():
-            problem = f"returns {_shown(members)} and no result; add {_MODEL}, `-> YourResult | {_shown(members)}`"
+            problem = f"returns {_shown(members)} and no result; add {_MODEL}: `-> YourResult | {_shown(members)}`"
         case _ if NoneType in wanted:
             problem = (
                 f"may return None, which is no result; return {_MODEL}, without fields where there is nothing to say"

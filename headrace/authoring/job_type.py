@@ -1,6 +1,5 @@
 """Job types: what a user of Headrace writes."""
 
-from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Generic, Never, Protocol, TypeVar
 
@@ -68,8 +67,8 @@ class SyncJobHandler(Protocol[Payload_contra]):
     @property
     def definition(self) -> AnyJobType: ...
 
-    def run(self, payload: Payload_contra, context: SyncJobContext, /) -> BaseModel | Awaitable[BaseModel]:
-        """Do the work of one attempt; likewise. What it returns is awaited, if it can be, on the event loop."""
+    def run(self, payload: Payload_contra, context: SyncJobContext, /) -> BaseModel:
+        """Do the work of one attempt; likewise. Something awaitable, as a wrapper may return it, is awaited too."""
 
 
 AnyHandler = JobHandler[Never] | SyncJobHandler[Never]

@@ -45,7 +45,7 @@ class JobFunction(Generic[Payload, Context, Returned_co]):
     @property
     def definition(
         self: "JobFunction[Payload, Context, Result | Retry | Fail | Stopped]",
-    ) -> JobType[Payload, Result]:
+    ) -> "JobType[Payload, Result]":
         """What the decorator and the annotations say."""
         return cast("JobType[Payload, Result]", self._definition)
 
@@ -80,7 +80,7 @@ class SyncJobFunction(Generic[Payload, Context, Returned_co]):
     @property
     def definition(
         self: "SyncJobFunction[Payload, Context, Result | Retry | Fail | Stopped]",
-    ) -> JobType[Payload, Result]:
+    ) -> "JobType[Payload, Result]":
         """What the decorator and the annotations say."""
         return cast("JobType[Payload, Result]", self._definition)
 

@@ -1,7 +1,7 @@
 """Job types: what a user of Headrace writes."""
 
 from datetime import timedelta
-from typing import Generic, Never, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Never, Protocol, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -45,7 +45,11 @@ class JobType(Frozen, Generic[Payload_co, Result_co]):
     """The environment variables that the handler may read, as `context.settings`."""
 
 
-AnyJobType = JobType[BaseModel, BaseModel]
+if TYPE_CHECKING:
+    AnyJobType = JobType[BaseModel, BaseModel]
+else:
+    # The same, as the type variables are bound. Naming the models would build one more class at every cold start.
+    AnyJobType = JobType
 
 
 class JobHandler(Protocol[Payload_contra]):

@@ -3,8 +3,7 @@
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.function_signature import InvalidJobType
 from headrace.authoring.job_function import job_type
-from headrace.authoring.job_type import AnyHandler as Handler
-from headrace.authoring.job_type import JobType, Policy
+from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.json_text import json_size
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from headrace.authoring.job_type import AnyHandler, AnyJobType, Policy
+from headrace.authoring.job_type import AnyJobType, Handler, Policy
 
 
 class DuplicateJobType(ValueError):
@@ -12,7 +12,7 @@ class DuplicateJobType(ValueError):
 class Catalogue:
     """The registered job types, by name."""
 
-    def __init__(self, handlers: Iterable[AnyHandler]) -> None:
+    def __init__(self, handlers: Iterable[Handler]) -> None:
         registered = tuple(handlers)
         names = [handler.definition.name for handler in registered]
         doubled = sorted({name for name in names if names.count(name) > 1})
@@ -29,7 +29,7 @@ class Catalogue:
         handler = self._handlers.get(name)
         return handler.definition if handler else None
 
-    def handler(self, name: str) -> AnyHandler | None:
+    def handler(self, name: str) -> Handler | None:
         """The handler registered under `name`."""
         return self._handlers.get(name)
 

@@ -75,6 +75,6 @@ class SyncJobHandler(Protocol[Payload_contra]):
         """Do the work of one attempt; likewise. Something awaitable, as a wrapper may return it, is awaited too."""
 
 
-AnyHandler = JobHandler[Never] | SyncJobHandler[Never]
+Handler = JobHandler[Never] | SyncJobHandler[Never]
 """The code of any job type, which is what `JOB_TYPES` holds. Each takes a payload model of its own, so that `Never` is
 what all of them take."""

@@ -25,7 +25,7 @@ from domain.results import ItemTooLarge, StorageUnavailable
 from functions.runtime import Runtime, job_listing, new_id
 from functions.settings import read_api_settings, read_settings, read_sweeper_settings, read_worker_settings
 from headrace.authoring.context import JobContext, SyncJobContext
-from headrace.authoring.job_type import AnyHandler, JobType, Policy
+from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.retry import Backoff
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from tests.reliability.ledger import LEDGER, Fault, Ledger, Point
@@ -257,7 +257,7 @@ class StopsIterating:
         raise StopIteration
 
 
-POISON = (
+POISON: tuple[Handler, ...] = (
     Throws("interrupt", KeyboardInterrupt()),
     Throws("generator", GeneratorExit()),
     Throws("surrogate", ValueError("caf\udce9.csv")),
@@ -273,7 +273,7 @@ POISON = (
     Devours(),
     ReturnsRubbish(),
 )
-JOB_TYPES = Catalogue(cast("AnyHandler", each) for each in (Note(), *POISON))
+JOB_TYPES = Catalogue((Note(), *POISON))
 
 _LEDGER = Ledger(Path(os.environ.get(LEDGER, "ledger.sqlite")))
 _SETTINGS, _API = read_settings(os.environ), read_api_settings(os.environ)

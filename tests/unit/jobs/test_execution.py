@@ -27,7 +27,7 @@ from domain.jobs.repository import JobRepository, JobUnreadable, VersionConflict
 from domain.results import ItemTooLarge, StorageUnavailable
 from functions.runtime import now as real_now
 from headrace.authoring.context import JobContext, SyncJobContext
-from headrace.authoring.job_type import AnyHandler, JobType, Policy
+from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from tests.factories import NOW, POLICY, claimed, legal, queued, running, succeeded
@@ -43,7 +43,7 @@ Clock = Callable[[], object]
 
 def an_executor(
     jobs: JobRepository,
-    *handlers: AnyHandler,
+    *handlers: Handler,
     clock: FakeClock | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> JobExecutor:

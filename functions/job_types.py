@@ -13,7 +13,7 @@ from headrace.authoring.job_type import JobType
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from headrace.authoring.job_type import AnyHandler
+    from headrace.authoring.job_type import Handler
 
 TUPLE = "JOB_TYPES"
 """What the package calls its tuple of job types."""
@@ -64,7 +64,7 @@ def _line(error: Exception, package: str) -> str:
     return f"{_short(frames[-1].filename, package)}:{frames[-1].lineno}" if frames else package
 
 
-def _is_job_type(member: object) -> TypeGuard[AnyHandler]:
+def _is_job_type(member: object) -> TypeGuard[Handler]:
     """Whether it has a definition and a method; a class has none yet."""
     return (
         not isinstance(member, type)

@@ -1,12 +1,12 @@
 """What a job type is written with: `from headrace import job_type, JobContext, Retry, Fail`."""
 
 from headrace.authoring.context import JobContext, SyncJobContext
-from headrace.authoring.decorator import job_type
+from headrace.authoring.function_signature import InvalidJobType
+from headrace.authoring.job_function import job_type
 from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.json_text import json_size
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
-from headrace.authoring.signature import InvalidJobType
 
 __all__ = [
     "Backoff", "Fail", "Handler", "InvalidJobType", "JobContext", "JobType", "Policy", "Retry", "Stopped",

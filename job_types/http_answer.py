@@ -1,4 +1,4 @@
-"""Converts a delivery's HTTP response to text that JSON can carry, within a limit of stored bytes."""
+"""Makes the result of a delivery from an answer: text that JSON can carry, within a number of stored bytes."""
 
 import codecs
 import re
@@ -11,11 +11,11 @@ from headrace import json_size
 from job_types.http_exchange import Headers
 
 MAX_BODY_BYTES = 64 * 1024
-"""Limit of a response's body: of the bytes that are read, and of the JSON string that is stored."""
+"""Of a response's body: of what is read, and of the JSON string that is stored."""
 MAX_HEADERS_BYTES = 16 * 1024
-"""Limit of all response headers, as stored in JSON."""
+"""Of all response headers as they are stored, in JSON."""
 MAX_HEADER_BYTES = 4 * 1024
-"""Limit of one header's value, as stored in JSON."""
+"""Of one."""
 MAX_HEADERS = 50
 _MAX_NAME = 256
 
@@ -30,7 +30,7 @@ _CHARSETS = frozenset({
     "cp932", "euc_kr", "cp949",
 })  # fmt: skip
 """Python's names of the character encodings of the web (https://encoding.spec.whatwg.org) and of UTF-32. Its other
-codecs convert bytes to bytes (base64), always fail (idna, undefined), or produce lone surrogates (utf-7).
+codecs turn bytes into bytes (base64), fail whatever they are asked (idna, undefined), or make half characters (utf-7).
 """
 _DELAY = re.compile(r"[0-9]+")
 _LONGEST_DELAY = timedelta(seconds=10**9)
@@ -38,15 +38,15 @@ _MAX_DATE = 64
 
 
 def text_of(body: bytes, headers: Headers, *, complete: bool) -> tuple[str, bool]:
-    """Decode the body; returns the text and whether it is complete. Undecodable bytes become U+FFFD."""
+    """The body as text, and whether it is the whole text; what cannot be decoded is replaced (U+FFFD)."""
     text = body.decode(_charset(headers), "replace")
-    # If the body was cut, its last character may be incomplete.
+    # Where the body was cut, its last character may be cut as well.
     kept = cut_to_json_bytes(text if complete else text.removesuffix("\ufffd"), MAX_BODY_BYTES)
     return kept, complete and kept == text
 
 
 def text_headers(headers: Headers) -> tuple[dict[str, str], bool]:
-    """The headers by name, as far as they fit, and whether all fit. Values of a repeated name are joined by commas."""
+    """The first headers by name, and whether these are all in full. Values of one name are joined by commas."""
     values: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         values.setdefault(name, []).append(value)
@@ -86,12 +86,12 @@ def _charset(headers: Headers) -> str:
 
 
 def json_bytes(text: str) -> int:
-    """The bytes of `text` as a stored JSON string, without quotes: a control character takes six."""
+    """The bytes that `text` takes as a stored JSON string, its quotes not counted: a control character takes six."""
     return json_size(text) - 2
 
 
 def cut_to_json_bytes(text: str, limit: int) -> str:
-    """The longest prefix of `text` that takes at most `limit` bytes as a stored JSON string."""
+    """The longest beginning of `text` that takes at most `limit` bytes as a stored JSON string."""
     start = text[:limit]
     if json_bytes(start) <= limit:
         return start
@@ -99,18 +99,18 @@ def cut_to_json_bytes(text: str, limit: int) -> str:
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """Parse Retry-After (RFC 9110, section 10.2.3): seconds or a date, at most 10^9 s; None for anything else."""
+    """RFC 9110, section 10.2.3: seconds, or a date; None for anything else. At most 10^9 seconds."""
     if value is None:
         return None
-    text = value.strip()
-    if _DELAY.fullmatch(text):
-        return min(timedelta(seconds=int(text[:12])), _LONGEST_DELAY)
-    if len(text) > _MAX_DATE or not text.isascii():
+    asked = value.strip()
+    if _DELAY.fullmatch(asked):
+        return min(timedelta(seconds=int(asked[:12])), _LONGEST_DELAY)
+    if len(asked) > _MAX_DATE or not asked.isascii():
         return None
     try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(asked)
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return min(max(aware - now, timedelta(0)), _LONGEST_DELAY)
     except (ValueError, OverflowError, TypeError, LookupError):
-        # The standard library's parser documents only ValueError, but raises the others too.
+        # The standard library's parser promises ValueError alone, and raises the others as well.
         return None

@@ -1,9 +1,8 @@
 """The registered job types, by name."""
 
 from collections.abc import Iterable
-from typing import cast
 
-from headrace.authoring.job_type import AnyHandler, AnyJobType, Handler, Policy
+from headrace.authoring.job_type import AnyJobType, Handler, Policy
 
 
 class DuplicateJobType(ValueError):
@@ -14,8 +13,7 @@ class Catalogue:
     """The registered job types, by name."""
 
     def __init__(self, handlers: Iterable[Handler]) -> None:
-        # A handler takes only its own payload; the guard gives it just that.
-        registered = tuple(cast("AnyHandler", handler) for handler in handlers)
+        registered = tuple(handlers)
         names = [handler.definition.name for handler in registered]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
@@ -31,7 +29,7 @@ class Catalogue:
         handler = self._handlers.get(name)
         return handler.definition if handler else None
 
-    def handler(self, name: str) -> AnyHandler | None:
+    def handler(self, name: str) -> Handler | None:
         """The handler registered under `name`."""
         return self._handlers.get(name)
 

@@ -21,7 +21,7 @@ from domain.jobs.transitions import IllegalTransition
 from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.job_type import AnyHandler
+from headrace.authoring.job_type import Handler
 from headrace.authoring.outcomes import Fail
 
 RECORD_PAUSE = timedelta(milliseconds=200)
@@ -142,7 +142,7 @@ class JobExecutor:
             outcome = await self._run(claimed, handler)
         return await self._record(claimed, outcome, deadline)
 
-    def _turn(self, name: str, handler: AnyHandler) -> AbstractAsyncContextManager[None]:
+    def _turn(self, name: str, handler: Handler) -> AbstractAsyncContextManager[None]:
         """The place that an attempt needs. A job that waits for one is not claimed yet: waiting costs it nothing."""
         if name in self._limited:
             return self._limited[name]
@@ -171,7 +171,7 @@ class JobExecutor:
                     return Interrupted(job_id=job.id, stage="claim", problem=written)
         return NothingToDo(job_id=job.id, why="contended")
 
-    async def _run(self, job: Job, handler: AnyHandler) -> Outcome:
+    async def _run(self, job: Job, handler: Handler) -> Outcome:
         """Run the handler until its lease says, not longer: what the claim took is gone."""
         ends = transitions.attempt_ends(job.state.lease) if isinstance(job.state, Running) else job.updated_at
         declared = handler.definition.settings

@@ -20,7 +20,7 @@ from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome, TimedOut
 from domain.jobs.transitions import MAX_MESSAGE
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.job_type import AnyHandler, JobHandler, SyncJobHandler
+from headrace.authoring.job_type import Handler, JobHandler, SyncJobHandler
 from headrace.authoring.json_text import NotJson, byte_length, storable, to_json_text
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 
@@ -40,7 +40,7 @@ class Raised(Frozen):
     message: str
 
 
-async def outcome_of(handler: AnyHandler, job: Job, context: Attempt, left: timedelta) -> Outcome:
+async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedelta) -> Outcome:
     """Run one attempt, stopped after `left`, and say what it came to. Raises nothing but the caller's cancellation.
 
     What the handler returns after it was stopped still counts (it may have cleaned up); what it raises does not. A
@@ -77,7 +77,7 @@ def _ended(attempt: "asyncio.Task[Outcome | Raised]") -> Outcome | Raised | None
     return attempt.result() if attempt.done() else None
 
 
-async def _guarded(handler: AnyHandler, job: Job, context: Attempt) -> Outcome | Raised:
+async def _guarded(handler: Handler, job: Job, context: Attempt) -> Outcome | Raised:
     try:
         payload = handler.definition.payload.model_validate_json(job.payload)
     except ValidationError as error:
@@ -91,18 +91,18 @@ async def _guarded(handler: AnyHandler, job: Job, context: Attempt) -> Outcome |
         return raised(error)
 
 
-def is_plain(handler: AnyHandler) -> bool:
+def is_plain(handler: Handler) -> bool:
     """Whether the handler is a plain function, which runs in a thread."""
     return not inspect.iscoroutinefunction(handler.run)
 
 
-async def _call(handler: AnyHandler, payload: BaseModel, context: Attempt) -> object:
+async def _call(handler: Handler, payload: BaseModel, context: Attempt) -> object:
     """What the handler returns; `Raised` for what it raised in its thread."""
     if not is_plain(handler):
-        return await cast("JobHandler[BaseModel, BaseModel]", handler).run(payload, context)
+        return await cast("JobHandler[BaseModel]", handler).run(payload, context)
     ended = threading.Event()
     threaded = ThreadedAttempt(context, asyncio.get_running_loop(), ended)
-    plain = cast("SyncJobHandler[BaseModel, BaseModel]", handler)
+    plain = cast("SyncJobHandler[BaseModel]", handler)
     try:
         # Its methods answer a thread directly and give the loop something to await: both protocols in one.
         returned = await _in_thread(lambda: plain.run(payload, threaded))  # type: ignore[arg-type]

@@ -1,18 +1,16 @@
 """Job types: what a user of Headrace writes."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Never, Protocol, TypeVar
 
 from pydantic import BaseModel, Field
 
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
 
-Payload = TypeVar("Payload", bound=BaseModel)
 Payload_co = TypeVar("Payload_co", bound=BaseModel, covariant=True)
+Payload_contra = TypeVar("Payload_contra", bound=BaseModel, contravariant=True)
 Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
 
 
@@ -20,12 +18,12 @@ class Policy(Frozen):
     """How a job type is tried. A submission may lower or raise `max_attempts` for one job."""
 
     max_attempts: int = Field(default=5, ge=1, le=100)
-    timeout: timedelta = timedelta(seconds=30)
+    timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     """The longest that one attempt may take."""
     backoff: Backoff = Backoff()
-    retention: timedelta = timedelta(days=7)
+    retention: timedelta = Field(default=timedelta(days=7), ge=timedelta(0))
     """How long a finished job stays readable."""
-    max_age: timedelta = timedelta(days=7)
+    max_age: timedelta = Field(default=timedelta(days=7), gt=timedelta(0))
     """How long after it was due a job may still be started; then it fails as `expired`."""
     concurrency: int | None = Field(default=None, ge=1)
     """How many attempts of the type one function runs at once. None: of `async` handlers as many as its batch has, of
@@ -47,41 +45,36 @@ class JobType(Frozen, Generic[Payload_co, Result_co]):
     """The environment variables that the handler may read, as `context.settings`."""
 
 
-class JobHandler(Protocol[Payload, Result_co]):
-    """One job type's code."""
-
-    @property
-    def definition(self) -> JobType[Payload, Result_co]: ...
-
-    async def run(self, payload: Payload, context: JobContext, /) -> Result_co | Retry | Fail | Stopped:
-        """Do the work of one attempt, on the event loop. An exception counts as `Retry` with its type and message."""
+if TYPE_CHECKING:
+    AnyJobType = JobType[BaseModel, BaseModel]
+else:
+    # The same, as the type variables are bound. Naming the models would build one more class at every cold start.
+    AnyJobType = JobType
 
 
-class SyncJobHandler(Protocol[Payload, Result_co]):
-    """One job type's code as a plain function, which runs in a thread of its own."""
-
-    @property
-    def definition(self) -> JobType[Payload, Result_co]: ...
-
-    def run(
-        self, payload: Payload, context: SyncJobContext, /
-    ) -> Result_co | Retry | Fail | Stopped | Awaitable[Result_co | Retry | Fail | Stopped]:
-        """Do the work of one attempt; likewise. What it returns is awaited, if it can be, on the event loop."""
-
-
-AnyHandler = JobHandler[BaseModel, BaseModel] | SyncJobHandler[BaseModel, BaseModel]
-AnyJobType = JobType[BaseModel, BaseModel]
-
-
-class Handler(Protocol):
-    """A member of `JOB_TYPES`: what `@job_type` makes, or an object of a class of one's own.
-
-    Each takes only its own payload; the executor gives it just what its definition names.
-    """
+class JobHandler(Protocol[Payload_contra]):
+    """One job type's code, as an `async` method."""
 
     @property
     def definition(self) -> AnyJobType: ...
 
+    async def run(self, payload: Payload_contra, context: JobContext, /) -> BaseModel:
+        """Do the work of one attempt, on the event loop: the result, `Retry`, `Fail` or `Stopped`.
+
+        An exception counts as `Retry` with its type and message.
+        """
+
+
+class SyncJobHandler(Protocol[Payload_contra]):
+    """One job type's code as a plain method, which runs in a thread of its own."""
+
     @property
-    def run(self) -> Callable[..., object]:
-        """As in `JobHandler` or `SyncJobHandler`."""
+    def definition(self) -> AnyJobType: ...
+
+    def run(self, payload: Payload_contra, context: SyncJobContext, /) -> BaseModel:
+        """Do the work of one attempt; likewise. Something awaitable, as a wrapper may return it, is awaited too."""
+
+
+Handler = JobHandler[Never] | SyncJobHandler[Never]
+"""The code of any job type, which is what `JOB_TYPES` holds. Each takes a payload model of its own, so that `Never` is
+what all of them take."""

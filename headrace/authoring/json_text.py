@@ -36,6 +36,11 @@ def from_json_text(text: JsonText) -> JsonValue:
     return value
 
 
+def json_size(value: JsonValue) -> int:
+    """Bytes of `value` as stored JSON, which the limits of payloads and results count."""
+    return byte_length(to_json_text(value))
+
+
 def byte_length(text: str) -> int:
     """Bytes of `text` in UTF-8, which is what DynamoDB stores and charges."""
     return len(text.encode())
@@ -48,8 +53,3 @@ def storable(text: str, limit: int) -> str:
     nor DynamoDB can hold them.
     """
     return text[:limit].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def json_size(value: JsonValue) -> int:
-    """Bytes that `value` takes as the JSON in which a payload or a result is stored; raises `NotJson`."""
-    return byte_length(to_json_text(value))

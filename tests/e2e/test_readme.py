@@ -5,25 +5,16 @@ import os
 import re
 import subprocess
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change
-from domain.jobs.execution import Executed, JobExecutor
-from domain.jobs.job import Succeeded
-from functions.runtime import new_id, new_random, now
-from headrace.authoring.json_text import JsonText
 from headrace.cli.main import main
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, mapping, translated
 from headrace.emulator.template import load_stack
 from tests.conftest import PARAMETERS
 from tests.e2e.conftest import Stack, clean_environment
-from tests.factories import queued
-from tests.fakes.job_repository import FakeJobRepository
 
 README = (ROOT / "README.md").read_text()
 
@@ -68,23 +59,6 @@ def test_the_command_lines_work_as_printed(stack_running: Stack) -> None:
     assert "succeeded" in output
     assert "ada@example.com  admin" in output
     assert "FAIL" not in output
-
-
-async def test_the_job_type_of_the_readme_works(tmp_path: Path) -> None:
-    module = tmp_path / "word_count_of_readme.py"
-    module.write_text(block("job type"))
-    sys.path.insert(0, str(tmp_path))
-    try:
-        from word_count_of_readme import count_words  # type: ignore[import-not-found]
-    finally:
-        sys.path.remove(str(tmp_path))
-    jobs, job = FakeJobRepository(), queued(now=now(), type="text.word_count", payload=JsonText('{"text":"a b c"}'))
-    await jobs.add(Change(job), now())
-    executor = JobExecutor(jobs, Catalogue([count_words]), now, new_id, new_random, {})
-    executed = await executor.execute(job, now() + timedelta(minutes=1))
-    assert isinstance(executed, Executed)
-    assert isinstance(executed.job.state, Succeeded)
-    assert executed.job.state.result == '{"words":3}'
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pydantic import BaseModel, ConfigDict
 
 from headrace.authoring.context import JobContext
-from headrace.authoring.job_type import AnyHandler, AnyJobType, JobType, Policy
+from headrace.authoring.job_type import AnyJobType, Handler, JobType, Policy
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 
 
@@ -50,7 +50,7 @@ def a_handler(
     payload: type[BaseModel] = Text,
     settings: tuple[str, ...] = (),
     version: int = 1,
-) -> AnyHandler:
+) -> Handler:
     definition = JobType[BaseModel, BaseModel](
         name=name, summary="Counts words", payload=payload, result=Count, policy=policy or Policy(),
         settings=settings, version=version,

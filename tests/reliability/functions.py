@@ -23,7 +23,7 @@ from domain.jobs.repository import ReplaceResult
 from functions.compose import Parts, compose
 from functions.runtime import new_id
 from headrace.authoring.context import JobContext, SyncJobContext
-from headrace.authoring.job_type import JobType, Policy
+from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.retry import Backoff
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from tests.reliability.ledger import HANDLER_MODULE, LEDGER, Fault, Ledger, Point
@@ -254,7 +254,7 @@ class StopsIterating:
         raise StopIteration
 
 
-POISON = (
+POISON: tuple[Handler, ...] = (
     Throws("interrupt", KeyboardInterrupt()),
     Throws("generator", GeneratorExit()),
     Throws("surrogate", ValueError("caf\udce9.csv")),

@@ -28,7 +28,7 @@ from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadabl
 from domain.results import ItemTooLarge, StorageUnavailable
 from functions.runtime import now as real_now
 from headrace.authoring.context import JobContext, SyncJobContext
-from headrace.authoring.job_type import AnyHandler, JobType, Policy
+from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from tests.factories import NOW, POLICY, claimed, legal, queued, running, succeeded
@@ -44,7 +44,7 @@ Clock = Callable[[], object]
 
 def an_executor(
     jobs: JobRepository,
-    *handlers: AnyHandler,
+    *handlers: Handler,
     clock: FakeClock | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> JobExecutor:

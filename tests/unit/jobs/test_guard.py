@@ -17,7 +17,7 @@ from domain.jobs.job import Failed, Job, Retrying, Succeeded
 from domain.jobs.transitions import MAX_MESSAGE
 from functions.runtime import now as real_now
 from headrace.authoring.context import JobContext, SyncJobContext
-from headrace.authoring.job_type import AnyHandler, JobType, Policy
+from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from tests.factories import queued
@@ -44,11 +44,11 @@ class PlainHandler:
         return self._run(payload, context)  # type: ignore[return-value]  # what a handler gets wrong is what is tested
 
 
-def an_executor(jobs: FakeJobRepository, handler: AnyHandler, cpus: int = 1) -> JobExecutor:
+def an_executor(jobs: FakeJobRepository, handler: Handler, cpus: int = 1) -> JobExecutor:
     return JobExecutor(jobs, Catalogue([handler]), real_now, numbered_ids(), half, {}, cpus)
 
 
-async def ended(handler: AnyHandler, text: str = "one two", seconds: float = 60) -> Job:
+async def ended(handler: Handler, text: str = "one two", seconds: float = 60) -> Job:
     """Execute a job with `handler`; return the stored job."""
     jobs = FakeJobRepository()
     policy = handler.definition.policy
@@ -303,7 +303,7 @@ async def test_a_plain_handler_that_continues_after_its_attempt_is_asked_to_stop
     assert flags == [True]
 
 
-async def all_ended(handler: AnyHandler, jobs: int, cpus: int = 1) -> list[Job]:
+async def all_ended(handler: Handler, jobs: int, cpus: int = 1) -> list[Job]:
     """Execute jobs concurrently; return them in the order of their submission."""
     store = FakeJobRepository()
     executor = an_executor(store, handler, cpus)

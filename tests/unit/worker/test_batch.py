@@ -16,7 +16,7 @@ from functions.runtime import now as real_now
 from functions.worker.batch import BatchReport, Crashed, run_batch
 from functions.worker.position import PositionKeeper
 from headrace.authoring.context import JobContext
-from headrace.authoring.job_type import AnyHandler, Policy
+from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry
 from persistence.converters.dynamo_to_domain import job_to_item
@@ -45,7 +45,7 @@ def a_keeper(positions: FakeStreamPositions | None = None, clock: FakeClock | No
     return PositionKeeper(positions or FakeStreamPositions(), lambda: "environment-1", clock or real_now)
 
 
-async def run(handler: AnyHandler, texts: list[str], store: FakeJobRepository | None = None) -> BatchReport:
+async def run(handler: Handler, texts: list[str], store: FakeJobRepository | None = None) -> BatchReport:
     """Run a batch with one job per text."""
     jobs = store or FakeJobRepository()
     now = real_now()

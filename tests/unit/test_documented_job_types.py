@@ -1,0 +1,105 @@
+"""The job types that README and docs show are complete, checked by our own tools, and run."""
+
+import re
+import subprocess
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from smtplib import SMTPRecipientsRefused
+
+import pytest
+
+from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
+from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.job import Failed, Job, Succeeded
+from headrace import Handler
+from headrace.authoring.json_text import JsonText
+from tests.documented.mail import SendMail, Server
+from tests.documented.word_count import count_words
+from tests.factories import queued
+from tests.fakes.clock import FakeClock
+from tests.fakes.job_repository import FakeJobRepository
+
+ROOT = Path(__file__).parents[2]
+SHOWN = re.findall(
+    r"<!-- test: (tests/documented/\w+\.py) -->\n```python\n(.*?)```",
+    (ROOT / "README.md").read_text() + (ROOT / "docs" / "job-types.md").read_text(),
+    re.DOTALL,
+)
+
+
+class Outbox:
+    """A mail server of the test."""
+
+    def __init__(self, refuses: str = "") -> None:
+        self._refuses = refuses
+        self.sent: list[tuple[str, str]] = []
+
+    def connect(self, host: str) -> AbstractContextManager[Server]:
+        assert host == "mail.internal"
+        return nullcontext(self)
+
+    def send_message(self, msg: EmailMessage, /) -> None:
+        if msg["To"] == self._refuses:
+            raise SMTPRecipientsRefused({})
+        self.sent.append((msg["To"], msg["Message-ID"]))
+
+
+async def run(handler: Handler, payload: str) -> Job:
+    clock, jobs = FakeClock(), FakeJobRepository()
+    job = queued(now=clock(), type=handler.definition.name, payload=JsonText(payload))
+    await jobs.add(Change(job), clock())
+    settings = {"SMTP_HOST": "mail.internal"}
+    executor = JobExecutor(jobs, Catalogue([handler]), clock, lambda: "fresh", lambda: 0.5, settings)
+    executed = await executor.execute(job, clock() + timedelta(minutes=5))
+    assert isinstance(executed, Executed)
+    return executed.job
+
+
+def test_each_document_shows_its_job_types_as_they_are_tested() -> None:
+    assert [path for path, _ in SHOWN] == [
+        "tests/documented/word_count.py",
+        "tests/documented/word_count.py",
+        "tests/documented/mail.py",
+    ]
+    for path, text in SHOWN:
+        assert text == (ROOT / path).read_text(), path
+
+
+@pytest.mark.parametrize(("path", "text"), dict(SHOWN).items(), ids=dict(SHOWN))
+def test_what_is_shown_passes_the_rules_for_job_types(path: str, text: str) -> None:
+    name = f"job_types/{Path(path).name}"
+    ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "--stdin-filename", name, "-"]
+    checked = subprocess.run(ruff, input=text, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+async def test_the_function_that_is_shown_counts_words() -> None:
+    state = (await run(count_words, '{"text":"a b c"}')).state
+    assert isinstance(state, Succeeded)
+    assert state.result == '{"words":3}'
+
+
+async def test_the_function_that_is_shown_fails_where_there_is_nothing_to_count() -> None:
+    state = (await run(count_words, '{"text":""}')).state
+    assert isinstance(state, Failed)
+    assert state.error.message == "there is nothing to count"
+
+
+MAIL = '{"to":"ada@example.com","subject":"Paid","text":"Thank you."}'
+
+
+async def test_the_class_that_is_shown_sends_mail_under_the_job_s_key() -> None:
+    outbox = Outbox()
+    job = await run(SendMail(outbox.connect), MAIL)
+    assert isinstance(job.state, Succeeded)
+    assert outbox.sent == [("ada@example.com", f"<{job.id}@jobs.example.com>")]
+
+
+async def test_the_class_that_is_shown_fails_when_the_address_is_refused() -> None:
+    state = (await run(SendMail(Outbox(refuses="ada@example.com").connect), MAIL)).state
+    assert isinstance(state, Failed)
+    assert state.error.code == "refused"

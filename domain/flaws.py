@@ -1,4 +1,4 @@
-"""What is wrong with a document: the first places, and how many there are, whatever its model raised."""
+"""Validates a document: reports the first flaws with their paths and how many there are, whatever the model raises."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,7 +17,7 @@ _MAX_TEXT = 1_500_000
 
 
 class Flaw(Frozen):
-    """One thing that is wrong with a document; `path` leads to it from the document's root."""
+    """One error in a document; `path` leads to it from the document's root."""
 
     path: tuple[str | int, ...]
     message: str

@@ -19,7 +19,7 @@ class Page(Frozen, Generic[Item]):
 
 
 class PageRequest(Frozen):
-    """How much to return, and where to go on."""
+    """How much to return, and where to begin."""
 
     limit: int = Field(default=20, ge=1, le=MAX_PAGE)
     cursor: str | None = None

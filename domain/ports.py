@@ -7,7 +7,7 @@ Clock = Callable[[], datetime]
 """Returns the present moment, timezone-aware."""
 
 NewId = Callable[[], str]
-"""Returns an identifier that nobody else has: a UUID in its canonical text form."""
+"""Returns a unique identifier: a UUID in its canonical text form."""
 
 Random = Callable[[], float]
 """Returns a number drawn evenly from [0, 1)."""

@@ -103,7 +103,7 @@ class Runtime:
         """Run `work` to its end on the environment's one loop.
 
         A `KeyboardInterrupt` or `SystemExit` that a handler raises in a task of its own would end the loop under all
-        other jobs (asyncio raises these two at once); whoever awaits that task gets it too, and that is enough.
+        other jobs (asyncio raises these two at once); the code that awaits that task gets it too, which is enough.
         """
         task = self._loop.create_task(work)
         while True:

@@ -6,8 +6,8 @@ version of Python with one of these architectures, or `here` for this machine an
 names the package of job types, where it is not the one that template.yaml names.
 
 Packages are slimmed: of AWS's services only those stay that the code uses, and modules that nothing imports go
-(`needs.py` finds both). The result is imported and its clients are made, by an interpreter that sees nothing else
-(`proof.py`), before the build succeeds. What stands in the way is told in a sentence with file and line.
+(`needs.py` finds both). The result is imported and its clients are made, by an interpreter that can import nothing else
+(`proof.py`), before the build succeeds. Every obstacle is reported in a sentence with file and line.
 """
 
 import dataclasses

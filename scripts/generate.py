@@ -101,7 +101,7 @@ Every move is one conditional write: the job's version must be the one that the 
 def _leaving(state: type[Frozen]) -> str:
     status = state.model_fields["status"].default
     moves = [f"{move.actor}: {move.action} → {move.target}" for move in MOVES if move.source == status]
-    return "; ".join(moves) or "nobody"
+    return "; ".join(moves) or "nothing"
 
 
 def _summary(docstring: str | None) -> str:

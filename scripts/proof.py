@@ -1,4 +1,4 @@
-"""The proof of an artifact: what it must do on AWS before it serves, done by an interpreter that sees nothing else.
+"""Proves an artifact: does what AWS does before it serves, in an interpreter that can import nothing else.
 
 The function's handler is imported with the environment that template.yaml gives it, every module of ours and whatever
 our functions import later is imported, and a client is made for each AWS service that was found. `artifact_check.py`

@@ -44,8 +44,8 @@ def main(folder: Path, *, own: bool) -> int:
         size = sum(path.stat().st_size for path in files) / MEGABYTE
         compiled = sorted({path.name.split(".")[-2] for path in files if path.suffix == ".pyc"})
         packed = zipped(folder / name) / MEGABYTE
-        told = ", ".join(compiled) or "NO"
-        print(f"{name:<16} {size:>6.1f} MB {packed:>6.1f} MB {limit:>4} MB {len(files):>6}  {told}")
+        versions = ", ".join(compiled) or "NO"
+        print(f"{name:<16} {size:>6.1f} MB {packed:>6.1f} MB {limit:>4} MB {len(files):>6}  {versions}")
         too_large |= size > limit
     return int(too_large)
 

@@ -1,4 +1,4 @@
-"""What a handler sees of the attempt that it runs in."""
+"""The contexts that handlers get."""
 
 import asyncio
 import threading
@@ -97,7 +97,7 @@ class ThreadedAttempt:
         if threading.get_ident() == self._loop_thread:
             return work
         if self._ended.is_set():
-            # The loop stands still between invocations: whoever waited for it now would wait for the next one.
+            # The loop does not run between invocations, so the thread would wait for the next one.
             work.close()
             return after_the_end
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -53,11 +53,11 @@ Key = Annotated[dict[Name, Annotated[StrictStr | StrictInt, AfterValidator(_stor
 
 
 class IfAbsent(Frozen):
-    """Holds when no item stands under the key."""
+    """Holds when no item exists under the key."""
 
 
 class IfEqual(Frozen):
-    """Holds when an item stands under the key whose `attributes` have these values."""
+    """Holds when an item exists under the key whose `attributes` have these values."""
 
     attributes: dict[Name, Value] = Field(min_length=1)
 
@@ -66,7 +66,7 @@ Condition = IfAbsent | IfEqual
 
 
 class Put(Frozen):
-    """Writes an item, in place of one that stands under its key."""
+    """Writes an item and replaces the one under its key, if there is one."""
 
     table: str
     key: Key

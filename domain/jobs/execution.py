@@ -69,7 +69,7 @@ class LeaseLost(Frozen):
 
 
 class NotStarted(Frozen):
-    """There is not enough time left to run the job; the record has to come again."""
+    """There is not enough time left to run the job; the record has to be delivered again."""
 
     job_id: str
 

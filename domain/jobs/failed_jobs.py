@@ -19,9 +19,9 @@ from headrace.authoring.frozen import Frozen
 CONCURRENCY = 16
 """Jobs that a bulk retry holds in memory at once."""
 MAX_PAGES = 50
-"""Pages that one bulk retry looks through, whatever its filter leaves of them."""
+"""Pages that one bulk retry reads, however many jobs of them its filter selects."""
 RETRY_TIME = timedelta(seconds=15)
-"""How long a bulk retry goes on: what is under way then has time to end within the function's 29 s."""
+"""How long a bulk retry starts new writes; those in flight then end within the function's 29 s."""
 
 
 class BulkRetry(Frozen):
@@ -36,7 +36,7 @@ class BulkRetry(Frozen):
 class BulkRetried(Frozen):
     """`matched` jobs fit the filter (counted up to its limit); `retried` of them were queued.
 
-    `incomplete` when time or the store ended it before the limit or the last failed job: the same call again goes on.
+    `incomplete` when time or the store ended it before the limit or the last failed job: the same call continues it.
     """
 
     matched: int = 0
@@ -45,7 +45,7 @@ class BulkRetried(Frozen):
 
 
 class FailedJobService:
-    """Safe when two admins do the same at once: each job is queued by one of them."""
+    """Lists and retries failed jobs. Two admins may retry at once: each job is queued by one of them."""
 
     def __init__(self, jobs: JobRepository, listing: JobListing, catalogue: Catalogue, clock: Clock) -> None:
         self._jobs = jobs

@@ -1,11 +1,11 @@
-"""Whether two submissions under one idempotency key are the same: by what they mean, not by how they are written.
+"""Decides whether two submissions under one idempotency key are the same, by meaning rather than spelling.
 
-A submission is a replay if its fingerprint is the job's, so that what was once accepted is recognised whatever became
-of the job type since. Otherwise it is compared with the job itself, so that a default may be spelled out. When the job
-was to start stands nowhere else, so it stands in the fingerprint.
+A submission is a replay if its fingerprint is the job's, so that it is recognised even if the job type has changed
+since. Otherwise it is compared with the job itself, so that a default may be written out. The requested start is part
+of the fingerprint because it is stored nowhere else.
 
-A job that starts at once has a fingerprint of the first form, a digest of the submission as it is spelled: versions
-that know no other form take the same submission for a replay too. A delayed one has `2:<digest>:<start>`, with the
+A job that starts at once has a fingerprint of the first form, a digest of the submission as written: versions
+that know no other form recognise the same submission too. A delayed one has `2:<digest>:<start>`, with the
 digest of a canonical form.
 """
 

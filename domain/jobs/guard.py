@@ -1,7 +1,7 @@
-"""The guard around a handler: whatever its code does becomes the outcome of its own attempt.
+"""Guards an attempt: whatever a handler does becomes the outcome of its own attempt.
 
-A handler is somebody else's code. It may raise what is no `Exception`, cancel its own task, return what it did not
-declare, give texts that cannot be stored, ignore that it is stopped. None of that passes this module.
+A handler is user code. It may raise a `BaseException`, cancel its own task, return a value that it did not declare,
+produce text that cannot be stored, or ignore its cancellation. None of that leaves this module.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
     """Run one attempt, stopped after `left`, and say what it came to. Raises nothing but the caller's cancellation.
 
     What the handler returns after it was stopped still counts (it may have cleaned up); what it raises does not. A
-    handler that goes on all the same is abandoned: its task or thread may still run, but nothing waits for it.
+    handler that continues nevertheless is abandoned: its task or thread may still run, but nothing waits for it.
     """
     allowed = handler.definition.policy.timeout.total_seconds()
     late = TimedOut(reason=f"the attempt took longer than {allowed:g} s")
@@ -71,7 +71,7 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
 
 
 def _ended(attempt: "asyncio.Task[Outcome | Raised]") -> Outcome | Raised | None:
-    """What the attempt came to; None while it goes on all the same."""
+    """The outcome of the attempt; None while it still runs."""
     if attempt.cancelled():
         return raised(asyncio.CancelledError())
     return attempt.result() if attempt.done() else None
@@ -125,7 +125,7 @@ async def _in_thread(run: Callable[[], object]) -> object:
             value = run()
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
             value = raised(error)
-        with suppress(RuntimeError):  # The loop was closed: nobody waits any more.
+        with suppress(RuntimeError):  # The loop was closed: the result is no longer awaited.
             loop.call_soon_threadsafe(_settle, done, value)
 
     threading.Thread(target=copy_context().run, args=(work,), name="handler", daemon=True).start()
@@ -138,7 +138,7 @@ def _settle(done: asyncio.Future[object], value: object) -> None:
 
 
 def raised(error: BaseException) -> Raised:
-    """Type and message of an exception, whatever its own methods do."""
+    """Type and message of an exception, even if its own methods raise."""
     name = text_of(type(error).__name__)
     return Raised(type=name, message=text_of(error) or name)
 
@@ -181,7 +181,7 @@ def _done(result: BaseModel) -> Done | Fail:
 
 
 def _invalid_payload(error: ValidationError) -> Fail:
-    """Only the places and messages: a payload's values are nobody's business in an error."""
+    """Reports field paths and messages, never the payload's values."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     flaws = "; ".join(f"{'/'.join(str(step) for step in flaw['loc'])}: {flaw['msg']}" for flaw in found[:MAX_FLAWS])
     more = f"; and {len(found) - MAX_FLAWS} more" if len(found) > MAX_FLAWS else ""

@@ -54,7 +54,7 @@ class Scheduled(Frozen):
 class Queued(Frozen):
     """Waits for a worker: writing this state triggers one through the stream.
 
-    The sweeper triggers again (`redrives`) when the stream has passed and nobody claimed the job.
+    The sweeper triggers it again (`redrives`) when the stream has passed the trigger and no worker claimed the job.
     """
 
     status: Literal["queued"] = "queued"
@@ -147,7 +147,7 @@ class Job(Frozen):
     lane: str | None = None
     """The key that limits how many jobs run at once, if the job is under one."""
     fingerprint: str | None = None
-    """Digest of the submission, where an idempotency key gave the id: tells a repeat from another."""
+    """Digest of the submission, where the id comes from an idempotency key: distinguishes a replay from another one."""
     history: tuple[HistoryEntry, ...]
     """The last transitions, oldest first."""
     state: State

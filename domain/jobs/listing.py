@@ -80,7 +80,7 @@ class JobSummary(Frozen):
     payload: JsonText | None
     """None when it was not asked for."""
     result: JsonText | None
-    """None when it was not asked for, or when there is none."""
+    """None when it was not requested, or when the job has none."""
 
 
 class JobListing(Protocol):

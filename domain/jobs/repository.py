@@ -28,14 +28,14 @@ class JobExists(Frozen):
 
 
 class VersionConflict(Frozen):
-    """Somebody else wrote first; `current` is what stands there now, None when nothing does."""
+    """Another writer was first; `current` is the stored job now, None when there is none."""
 
     job_id: str
     current: Job | None
 
 
 class JobUnreadable(Frozen):
-    """An item stands under this id that is not a job of a form this version knows."""
+    """The item under this id is not a job in a form that this version knows."""
 
     job_id: str
     detail: str
@@ -69,7 +69,7 @@ class DuePage(Frozen):
     unreadable: tuple[JobUnreadable, ...] = ()
     """Entries that no version of Headrace wrote."""
     next: str | None = None
-    """Where to go on, opaque; None when nothing follows."""
+    """Where the next page begins, opaque; None at the end."""
 
 
 class QueuedTrigger(Frozen):
@@ -99,7 +99,7 @@ class JobRepository(Protocol):
         """
 
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | JobUnreadable | StorageUnavailable:
-        """The job as it stands (strongly consistent); one that has expired is not found."""
+        """The stored job (strongly consistent); an expired one is not found."""
 
     async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
         """Store the job's next version, if its version in the store is `expected_version`.

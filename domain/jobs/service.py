@@ -47,7 +47,7 @@ class JobService:
         return await self._change(job_id, actor, "cancel", expected)
 
     async def retry(self, job_id: str, actor: User, expected: frozenset[int] | None = None) -> ChangeResult:
-        """Queue a failed or cancelled job again, with all its attempts; likewise."""
+        """Queue a failed or cancelled job again, with all its attempts; `expected` as in `cancel`."""
         return await self._change(job_id, actor, "retry", expected)
 
     async def _change(

@@ -38,7 +38,7 @@ class StreamPositions(Protocol):
     """The marks of all workers; short-lived, and read together."""
 
     async def note(self, position: StreamPosition) -> StorageUnavailable | None:
-        """Replace the mark of its environment. One that cannot be written is missed by nobody for long."""
+        """Replace the mark of its environment. A mark that cannot be written is soon replaced by the next."""
 
     async def current(self, now: datetime) -> tuple[StreamPosition, ...] | StorageUnavailable:
         """The marks that still hold (eventually consistent)."""

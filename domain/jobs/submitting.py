@@ -55,7 +55,7 @@ class PayloadTooLarge(Frozen):
 
 
 class IdempotencyMismatch(Frozen):
-    """The idempotency key stands for another submission."""
+    """The idempotency key was used for another submission."""
 
     key: str
 
@@ -148,7 +148,7 @@ def _payload_text(payload: JsonValue, model: type[BaseModel]) -> JsonText | Inva
 
 
 def _keyed_id(owner_id: str, key: str) -> str:
-    """The job id that an owner's idempotency key stands for, so that the table decides races."""
+    """Derive the job id from an owner's idempotency key, so that the table decides races."""
     digest = hashlib.sha256(f"{owner_id}\n{key}".encode()).digest()
     # By form a name-based UUID; Python 3.11's uuid does not write version 8, which RFC 9562 has for this.
     return str(UUID(bytes=digest[:16], version=5))

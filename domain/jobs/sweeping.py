@@ -55,7 +55,7 @@ class SweepReport(Frozen):
     unavailable: tuple[StorageUnavailable, ...]
     """Shards that could not be read."""
     complete: bool
-    """False when time ran out; the next sweep goes on."""
+    """False when time ran out; the next sweep continues."""
     oldest_due: timedelta
     """For how long the most overdue job had been due when the sweep came to it, or may have been to which it did not
     come in its time; zero when none was."""
@@ -158,7 +158,7 @@ class Sweeper:
                 case JobNotFound():
                     return Swept(job_id=due.id)
                 case JobUnreadable(newer=True):
-                    # The newer version's sweeper moves it; if there is none any more, the alarm has to see it.
+                    # The newer version's sweeper moves it; after a rollback there is none, so the alarm must count it.
                     return Swept(job_id=due.id, overdue=now - due.wake_at)
                 case JobUnreadable(detail=detail) | StorageUnavailable(detail=detail):
                     return Swept(job_id=due.id, problem=detail, overdue=now - due.wake_at)

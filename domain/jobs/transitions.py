@@ -48,7 +48,7 @@ MAX_REDRIVE_DOUBLINGS = 6
 are asked ever more rarely."""
 
 LONGEST_UNEXAMINED = timedelta(minutes=16)
-"""A queued job is examined at least so often, so that `OldestQueuedJobAlarm` (a window of 20 minutes) sees it."""
+"""A queued job is examined at least so often, so that `OldestQueuedJobAlarm` (a window of 20 minutes) covers it."""
 
 LEASE_GRACE = timedelta(seconds=5)
 """What a worker has left after its attempt's end to write the outcome."""
@@ -125,7 +125,7 @@ def claim(job: Job, policy: Policy, token: str, deadline: datetime, now: datetim
     The attempt counts from here, so that a job that kills its worker still runs out of attempts.
     The lease's end is known now, so it needs no heartbeat; it lies at the job type's timeout (or the
     function's deadline, if that is nearer) plus a grace for writing the outcome. `attempt_ends` says when the
-    handler has to be done: whatever the claim's write takes is lost from the attempt, not added to it.
+    handler must end: the time that the claim's write takes shortens the attempt.
     """
     if not isinstance(job.state, Queued):
         return _illegal(job, "claim")
@@ -159,7 +159,7 @@ def finish(
         case Stopped():
             if state.cancel_requested:
                 return _cancelled(job, policy, now)
-            unasked = Fail(code="stopped_unasked", reason="the handler stopped although nobody asked")
+            unasked = Fail(code="stopped_unasked", reason="the handler returned Stopped without a cancel request")
             return fail(job, policy, unasked, "permanent", now)
         case Fail():
             return fail(job, policy, outcome, "permanent", now)
@@ -258,7 +258,7 @@ def queue(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition
 
 
 def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = None) -> Change | IllegalTransition:
-    """Trigger a queued job again that nobody claimed, unless its trigger still waits in the stream."""
+    """Trigger a queued job again that no worker claimed, unless its trigger still waits in the stream."""
     if not isinstance(job.state, Queued) or not _is_due(job, now) or is_ahead(job.updated_at, passed):
         return _illegal(job, "redrive")
     redrives = job.state.redrives + 1

@@ -30,13 +30,13 @@ class UserRepository(Protocol):
         """Store a new user and claim its address, both or neither; an id that is taken is `rejected`."""
 
     async def get(self, user_id: str) -> User | UserNotFound | StorageUnavailable:
-        """The user as it stands (strongly consistent)."""
+        """The stored user (strongly consistent)."""
 
     async def get_by_email(self, email: Email) -> User | UserNotFound | StorageUnavailable:
         """The user with this address, through the email index (eventually consistent)."""
 
     async def replace(self, user: User, previous: User) -> User | EmailTaken | UserVersionConflict | StorageUnavailable:
-        """Store the user's next version if `previous` still stands.
+        """Store the user's next version if `previous` is still the stored one.
 
         A new address is claimed, and the old one freed, in the same transaction.
         """

@@ -24,7 +24,7 @@ class UserChange(Frozen):
 
 
 class UserService:
-    """The use cases around users. A member sees itself; an admin sees all."""
+    """The use cases around users. A member may read itself, an admin every user."""
 
     def __init__(self, users: UserRepository, clock: Clock, new_id: NewId) -> None:
         self._users = users
@@ -56,7 +56,7 @@ class UserService:
     ) -> User | UserNotFound | InvalidEmail | EmailTaken | NotAllowed | StaleVersion | StorageUnavailable:
         """Change a user whose version is in `expected`; None is any version.
 
-        Only an admin changes an address or a role: whoever signs in with an address is its user.
+        Only an admin changes an address or a role: the user of an address is the one who signs in with it.
         """
         for _ in range(MAX_CONFLICTS):
             changed = await self._change(user_id, change, expected, actor)

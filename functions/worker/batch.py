@@ -1,4 +1,4 @@
-"""One batch of stream records: which jobs it triggers, and which records have to come again."""
+"""Runs the jobs that a batch of stream records triggers, and decides which records must be delivered again."""
 
 import asyncio
 import traceback
@@ -22,7 +22,7 @@ class Delivery(Frozen):
 
 
 class Crashed(Frozen):
-    """A bug of ours ended an attempt; the record comes again, and the lease frees the job if it was claimed."""
+    """A bug in Headrace ended an attempt. The record is delivered again, and the lease frees a job that was claimed."""
 
     job_id: str
     error: str
@@ -73,7 +73,7 @@ async def _run_all(
         async with slots:
             try:
                 return await executor.execute(delivery.job, deadline)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs of the batch go on
+            except Exception as error:  # noqa: BLE001 - the other jobs of the batch continue
                 trace = traceback.extract_tb(error.__traceback__)
                 frames = tuple(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in trace)
                 return Crashed(job_id=delivery.job.id, error=type(error).__name__, frames=frames)

@@ -1,8 +1,8 @@
 """Where undecodable records go: the queue that also gets what the event source mapping discards.
 
 The message has the shape of Lambda's own on-failure record for a stream (Lambda Developer Guide, "Retain discarded
-records for a DynamoDB event source"), so that one reader understands both; `condition` tells them apart.
-It says where the record stands in the stream, never what it holds.
+records for a DynamoDB event source"), so that one consumer reads both; `condition` distinguishes them.
+It names the record's position in the stream, never its content.
 """
 
 import json

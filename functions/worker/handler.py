@@ -42,7 +42,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     position = PositionKeeper(positions, environment_id, now)
 
     def handle(event: Event, context: LambdaContext) -> Response:
-        """Lambda's partial batch response: what it names comes again, the rest is done."""
+        """Return Lambda's partial batch response: the records to deliver again."""
         logger.append_keys(function_request_id=context.aws_request_id)
         records = event.get("Records")
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())

@@ -1,7 +1,7 @@
 """Sees handlers that block the event loop: `time.sleep` or a long computation in an `async` handler.
 
 Such a handler holds up every other job of its batch, and no timeout can stop it. A thread beside the loop notices when
-the loop does not answer, and looks where it stands.
+the loop does not respond, and finds the frame that blocks it.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ class Blocked(Frozen):
     job_id: str | None
     """Whose attempt it is, unless it runs in a task of the handler's own."""
     frame: str
-    """Where it stands: file, line and function."""
+    """The blocking frame: file, line and function."""
 
 
 async def watched(work: Coroutine[None, None, T], report: Callable[[Blocked, float | None], None]) -> T:
     """The result of `work`. What blocks the loop meanwhile is reported, from another thread.
 
-    At once, for the loop may never go on, and again with the seconds that it took.
+    At once, because the loop may stay blocked, and again with the seconds that it took.
     """
     watch = _Watch(asyncio.get_running_loop(), threading.get_ident(), report)
     thread = threading.Thread(target=watch.run, name="loop-watch", daemon=True)

@@ -1,4 +1,4 @@
-"""Notes how far a worker has come with the stream, as long as it lags (`domain/jobs/stream_position.py`)."""
+"""Records how far a worker has read the stream, as long as it lags (`domain/jobs/stream_position.py`)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class PositionKeeper:
     async def keep(
         self, jobs: Sequence[Job], deadline: datetime, handed_back: "asyncio.Future[tuple[Job, ...]]"
     ) -> None:
-        """Follow a batch that triggers `jobs` and ends when `handed_back` says which of them come again.
+        """Follow a batch that triggers `jobs` and ends when `handed_back` says which of them are delivered again.
 
         Writes nothing for a batch that ends before its oldest trigger is `LAG` old, else twice: where it is, until its
         function's `deadline`, and then that it is done.

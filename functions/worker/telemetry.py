@@ -1,4 +1,4 @@
-"""What the worker tells of its work: a log line for each attempt, a set of metrics for all of a kind in a batch."""
+"""Logs and metrics of the worker: a line for each attempt, a set of metrics for each job type and outcome in a batch."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -39,7 +39,7 @@ def report_executions(logger: Logger, executions: Sequence[Execution | Crashed],
 
 
 def report_blocked(logger: Logger, blocked: Blocked, seconds: float | None) -> None:
-    """Name the handler that blocks the event loop, by its job and where it stands; then for how long it did."""
+    """Report the handler that blocks the event loop, by job and frame; then for how long it did."""
     if seconds is None:
         logger.warning("event_loop_blocked", job_id=blocked.job_id, frame=blocked.frame)
         _count("EventLoopBlocked")
@@ -83,7 +83,7 @@ def _log(logger: Logger, execution: Execution | Crashed) -> None:
 
 
 def report_undecodable(logger: Logger, record: Undecodable) -> None:
-    """A poison record: named by where it stands in the stream, never by what it holds."""
+    """Report a poison record by its position in the stream, never by its content."""
     logger.error(
         "record_undecodable",
         job_id=record.job_id,

@@ -21,7 +21,7 @@ class AttemptInfo(Protocol):
 
     @property
     def idempotency_key(self) -> str:
-        """The same in every attempt: give it to whatever must not happen twice."""
+        """The same in every attempt: pass it to every effect that must not happen twice."""
 
     @property
     def settings(self) -> Mapping[str, str]:

@@ -30,7 +30,7 @@ class BatchReader:
     """BatchGetItem with exponential backoff and full jitter.
 
     The SDK tries a call again that failed; a call that succeeded and left keys unprocessed (throttling, or more than
-    16 MB of items) is the caller's to go on with.
+    16 MB of items) is left to the caller.
     """
 
     def __init__(self, client: ClientSource, table: str, random: Random, sleep: Sleep, monotonic: Monotonic) -> None:

@@ -62,7 +62,7 @@ def open_client(endpoint_url: str | None, config: AioConfig = CONFIG) -> Abstrac
 
 
 def as_result(error: Exception) -> StorageUnavailable:
-    """The result that a failure of the client stands for; what it says of the data is nothing."""
+    """Map a failure of the client to its result; it says nothing about the data."""
     match error:
         case ClientError():
             return _from_response(error)

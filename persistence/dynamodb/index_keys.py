@@ -50,7 +50,7 @@ class Span(Frozen):
 
 
 class Keys(NamedTuple):
-    """Some keys, newest first, and the places where the partitions stand after them."""
+    """Some keys, newest first, and how far each partition was read."""
 
     keys: tuple[Key, ...]
     places: Places
@@ -60,7 +60,7 @@ class _Part(NamedTuple):
     suffix: str
     keys: tuple[Key, ...]
     after: Key | None
-    """Where the partition goes on after `keys`; None at its end."""
+    """The last key read of the partition; None at its end."""
 
 
 async def newest_keys(

@@ -1,7 +1,7 @@
 """Records of the jobs table's stream, as Lambda delivers them.
 
 The shape is AWS's (DynamoDB Streams API, `Record`; Lambda adds `eventSourceARN`). A record that does
-not have it becomes `Undecodable`, so that the rest of its batch goes on.
+not have it becomes `Undecodable`, so that the rest of its batch is processed.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ class JobOfNewerVersion(Frozen):
 
 
 class JobRemoved(_FromImages):
-    """A job was deleted, by DynamoDB's TTL or by somebody."""
+    """A job was deleted, by DynamoDB's TTL or by a person."""
 
     job_id: str
     by_ttl: bool
@@ -76,7 +76,7 @@ StreamEvent = JobQueued | JobChanged | JobOfNewerVersion | JobRemoved | Undecoda
 
 
 def decode(record: object) -> StreamEvent:
-    """What a stream record tells. Never raises."""
+    """Decode a stream record. Never raises."""
     if not isinstance(record, Mapping):
         return Undecodable(sequence_number=None, event_id=None, stream_arn=None, job_id=None, detail="not an object")
     change = record.get("dynamodb")

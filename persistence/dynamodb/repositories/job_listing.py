@@ -133,7 +133,7 @@ class DynamoJobListing:
     ) -> _Filling | StorageUnavailable:
         """Along the index, newest first; only ids that are `among` these are read, if that is given."""
         filling = start
-        # One more than asked for tells whether another page follows. Keys alone are cheap, so take all.
+        # One more than requested shows whether another page follows. Keys alone are cheap, so take all.
         limit = None if among is not None else min(wanted.limit + 1, MAX_BATCH_GET)
         for _ in range(MAX_CALLS // (len(wanted.span.suffixes) + 1)):
             read = await newest_keys(self._client, self._table, wanted.span, filling.places, limit)

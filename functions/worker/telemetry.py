@@ -1,4 +1,4 @@
-"""Logs and metrics of the worker: a line for each attempt, a set of metrics for each job type and outcome in a batch."""
+"""Logs and metrics of the worker: a line for each attempt, metrics for each job type and outcome in a batch."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby

@@ -125,14 +125,14 @@ def test_every_function_is_invoked_with_its_samples(cli: Cli, function: str) -> 
 def test_an_unknown_function_or_a_broken_event_is_reported(cli: Cli, tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_text("{}")
-    assert "there are api, sweeper, worker" in cli.run("invoke", "nope", "--event", str(event)).stderr
+    assert "the functions are api, sweeper, worker" in cli.run("invoke", "nope", "--event", str(event)).stderr
     event.write_text("{")
     assert cli.run("invoke", "api", "--event", str(event)).returncode == 5
 
 
 def test_doctor_finds_everything_in_order(cli: Cli) -> None:
     output = cli.ok("doctor")
-    assert output.count("ok  ") == 6
+    assert output.count("ok  ") == 7
     assert "FAIL" not in output
 
 

@@ -76,6 +76,8 @@ def guards(path: str, source: str) -> Iterator[Mutant]:
     """Every condition that the code branches on, or returns: idle, without a part of it, off by one at its boundary."""
     for node in ast.walk(ast.parse(source)):
         match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
             case ast.If(test=test) | ast.IfExp(test=test) | ast.match_case(guard=ast.expr() as test):
                 parts = _parts(test)
             case ast.Return(value=(ast.BoolOp() | ast.Compare()) as test):

@@ -97,7 +97,7 @@ async def failing_proxy(upstream: str, folder: Path) -> AsyncIterator[Proxy]:
                     await asyncio.sleep(0.05)
                 else:
                     break
-            # The first call that it forwards takes seconds on a busy machine; a function's client would not wait so long.
+            # Its first forwarded call takes seconds on a busy machine; a function would not wait so long.
             await client.post("/", headers={"x-amz-target": "DynamoDB_20120810.ListTables"}, content="{}")
             yield Proxy(url, client)
     finally:

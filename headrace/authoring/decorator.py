@@ -118,6 +118,7 @@ def job_type(
     retention: timedelta | None = None,
     max_age: timedelta | None = None,
     concurrency: int | None = None,
+    expose_errors: bool | None = None,
     version: int = 1,
     settings: tuple[str, ...] = (),
 ) -> _Declaration:
@@ -136,6 +137,7 @@ def job_type(
         "retention": retention,
         "max_age": max_age,
         "concurrency": concurrency,
+        "expose_errors": expose_errors,
     }
     try:
         policy = Policy.model_validate({field: value for field, value in given.items() if value is not None})

@@ -192,3 +192,12 @@ def test_a_wrong_name_is_refused_with_file_and_line() -> None:
 def test_a_wrong_policy_is_refused() -> None:
     with pytest.raises(InvalidJobType, match=r"@job_type\('a.b'\): max_attempts: Input should be greater"):
         job_type("a.b", max_attempts=0)
+
+
+def test_errors_are_exposed_unless_the_type_says_otherwise() -> None:
+    async def check(document: Document) -> WordCount:
+        """Check."""
+        return WordCount()
+
+    assert job_type("a.b")(check).definition.policy.expose_errors
+    assert not job_type("a.b", expose_errors=False)(check).definition.policy.expose_errors

@@ -60,10 +60,13 @@ class HandlerLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, unless it is the functions' own, which their handler has written, or of no attempt."""
         attempt = current_attempt()
-        if attempt is not None and record.name != self._own and not record.name.startswith(f"{self._own}."):
+        if record.name == self._own or record.name.startswith(f"{self._own}."):
+            return
+        if attempt is not None:
             self._write(_marked(record, attempt, "handler"))
-        elif attempt is None and logging.getLogger().handlers == [self] and logging.lastResort is not None:
-            logging.lastResort.handle(record)
+        elif (last := logging.lastResort) and record.levelno >= last.level and not self._has_another_handler(record):
+            # As Python does with a record that nobody handles, which this handler would else hide.
+            last.handle(record)
 
     def write_print(self, record: logging.LogRecord) -> None:
         """Write a printed line as a record; its logger is the stream."""
@@ -74,6 +77,14 @@ class HandlerLog(logging.Handler):
                 self._write(_marked(record, attempt, record.name))
             finally:
                 self.release()
+
+    def _has_another_handler(self, record: logging.LogRecord) -> bool:
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None:
+            if any(handler is not self for handler in logger.handlers):
+                return True
+            logger = logger.parent
+        return False
 
     def _write(self, record: logging.LogRecord) -> None:
         try:

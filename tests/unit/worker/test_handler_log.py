@@ -204,6 +204,21 @@ def test_outside_an_attempt_prints_and_records_go_out_as_they_would(
     assert caplog.messages == ["of nobody"]
 
 
+def test_where_the_root_logger_has_no_handler_records_outside_attempts_go_out_as_python_writes_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logger = a_logger(out := io.StringIO())
+    with handlers_logged(logger, "INFO"):
+        logger.info("once")
+        logger.warning("once too")
+        orders.info("not by default")
+        orders.warning("of nobody")
+    assert [json.loads(line)["message"] for line in out.getvalue().splitlines()] == ["once", "once too"]
+    written = capsys.readouterr()
+    assert (written.out, written.err) == ("", "of nobody\n")
+
+
 def test_what_a_handler_logs_with_powertools_names_its_job_and_is_written_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

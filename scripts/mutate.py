@@ -76,6 +76,8 @@ def guards(path: str, source: str) -> Iterator[Mutant]:
     """Mutate every condition that is branched on or returned: never or always true, without a part, off by one."""
     for node in ast.walk(ast.parse(source)):
         match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
             case ast.If(test=test) | ast.IfExp(test=test) | ast.match_case(guard=ast.expr() as test):
                 parts = _parts(test)
             case ast.Return(value=(ast.BoolOp() | ast.Compare()) as test):

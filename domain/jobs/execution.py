@@ -47,7 +47,7 @@ class Executed(Frozen):
 
 
 class NothingToDo(Frozen):
-    """Somebody else has the job, or it is done, or gone."""
+    """Somebody else has the job, or it is done, or gone, or a companion of its claim was refused."""
 
     job_id: str
     why: str

@@ -52,7 +52,7 @@ async def transact(
     forgotten the token, an item with this `write_id` that a condition met is this call's own write, whose
     acknowledgement was lost.
     """
-    failed: Refused | StorageUnavailable | None = None
+    codes: tuple[str, ...] = (_CONFLICT,)
     for _ in range(MAX_CONFLICTS):
         try:
             await (await client()).transact_write_items(TransactItems=writes, ClientRequestToken=write_id)
@@ -64,14 +64,15 @@ async def transact(
             if any(string_of(item, "write_id") == write_id for item in standing if item is not None):
                 return None
             codes = tuple(reason.get("Code", NO_FAULT) for reason in reasons)
-            failed = Refused(codes, standing[0]) if CONDITION_FAILED in codes else unavailable(codes)
-            if CONDITION_FAILED in codes or _CONFLICT not in codes:
-                return failed
+            if CONDITION_FAILED in codes:
+                return Refused(codes, standing[0])
+            if _CONFLICT not in codes:
+                break
         except STORAGE_ERRORS as error:
             return as_result(error)
         else:
             return None
-    return failed
+    return unavailable(codes)
 
 
 def unavailable(codes: Sequence[str]) -> StorageUnavailable:

@@ -232,6 +232,14 @@ async def test_nothing_stands_under_a_free_key(store: Store) -> None:
     assert await store.jobs.replace(Change(claim, (free,)), job.version) == claim
 
 
+async def test_an_item_of_its_key_alone_stands(store: Store) -> None:
+    job, lane = queued(id=new_id()), new_id()
+    await store.jobs.add(Change(job, (Put(table=TABLE, key=place(lane), condition=IfAbsent()),)), NOW)
+    assert await store.read(place(lane)) == item(place(lane))
+    refused = Change(claimed(job), (taken(lane, job),))
+    assert await store.jobs.replace(refused, job.version) == CompanionRefused(job_id=job.id, index=0)
+
+
 async def test_as_many_companions_as_are_allowed_are_written(store: Store) -> None:
     job, lane = await added(store), new_id()
     claim = claimed(job)

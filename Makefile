@@ -4,15 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 TOOLS := .tools
-SAM := SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam
+SAM := MAKEFLAGS= SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam
 # For which Python and machine `make build` and `sam build` build: as template.yaml says, 3.13-x86_64, or `here`.
 TARGET ?= 3.13-arm64
 export TARGET
 # As pip does: trust the certificates that the machine trusts, also behind a company proxy.
 export UV_SYSTEM_CERTS ?= 1
+# An image often sets this; then each of some hundred processes would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format lint types contracts template audit fuzz build acceptance sam-local bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks deployment format lint types contracts template audit fuzz build acceptance sam-local bench reliability docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,13 +27,23 @@ demo: setup ## run some hundred real jobs on the local stack, and show how each 
 dev: setup ## run the local stack until Ctrl-C
 	$(BIN)/headrace dev
 
-test: setup $(TOOLS)/microburst/.done ## run the tests, with branch coverage (100 % of domain/)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=
+test: setup $(TOOLS)/microburst/.done ## run the tests, with branch coverage (100 % of domain/, by the unit tests alone)
+	$(BIN)/pytest tests/unit --numprocesses 2 --dist loadfile --cov --cov-report=
 	$(BIN)/coverage report --include='domain/*' --fail-under=100
 	$(BIN)/coverage report --format=total
+	$(BIN)/pytest --ignore=tests/unit --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-check: SIZES := --own
-check: format lint types contracts template audit test fuzz build acceptance sam-local ## all that CI runs
+check: test ## all that CI runs: the tests, then everything else, two at a time
+	$(MAKE) --jobs=2 --output-sync=target checks
+
+# The longest first.
+checks: deployment fuzz template audit types lint format contracts
+
+# One after another, for the SAM CLI keeps one note of all its builds.
+deployment: setup $(TOOLS)/sam/.done
+	$(MAKE) build SIZES=--own
+	$(MAKE) acceptance
+	$(MAKE) sam-local
 
 format: setup ## check the formatting
 	$(BIN)/ruff format --check .

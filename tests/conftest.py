@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from functions.runtime import LazyClient
@@ -34,15 +35,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="the one seed that the simulation runs")
 
 
+WAITING = ("reliability", "e2e")
+"""The folders of tests that wait more than they compute."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start first what takes longest; the others fill the time that it waits."""
+    items.sort(key=lambda item: not any(folder in item.path.parts for folder in WAITING))
+
+
 @pytest.fixture(scope="session")
 def stack() -> Stack:
     """The template, with the parameters of a test."""
     return load_stack(PARAMETERS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def moto_url() -> Iterator[str]:
-    """moto's server, in a thread of this process."""
+    """moto's server, in a thread of this process; empty for each file, for each of its queries looks at every item."""
     from moto.server import ThreadedMotoServer
 
     with socket.socket() as probe:
@@ -50,7 +60,9 @@ def moto_url() -> Iterator[str]:
         port = probe.getsockname()[1]
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
-    yield f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}"
+    yield url
+    httpx.post(f"{url}/moto-api/reset").raise_for_status()
     server.stop()
 
 
@@ -75,7 +87,7 @@ async def tables_on(url: str, stack: Stack) -> AsyncIterator[LazyClient]:
     await client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def moto_client(moto_url: str, stack: Stack) -> AsyncIterator[LazyClient]:
     async for client in tables_on(moto_url, stack):
         yield client

@@ -99,9 +99,9 @@ def clean_environment() -> dict[str, str]:
     return kept | {"PYTHONUNBUFFERED": "1"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One stack for the tests that do not break it."""
+    """One stack for the tests that do not break it; ended after them, for it polls and sweeps while others run."""
     stack = Stack(tmp_path_factory.mktemp("stack"), "--allow-host", "127.0.0.1")
     yield stack
     assert stack.stop() == 0

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -273,6 +274,15 @@ def test_a_terminal_that_lacks_the_signs_and_a_reader_that_leaves_are_no_faults(
     assert left.stderr == b""
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What a shell starts in the background ignores SIGINT, and so do its children; these must not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_command_without_a_word(cli: Cli) -> None:
     job_id = cli.ok("submit", "csv.profile", "--payload", GOOD, "--delay", "600").split()[0]
     with subprocess.Popen(

@@ -56,9 +56,10 @@ class Lambda:
     def __init__(self, url: str) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._runtime = self._thread.submit(Runtime, a_settings(url)).result()
+        self._handlers = {name: build(self._runtime, Logger("samples"), catalogue()) for name, build in BUILD.items()}
 
     def invoke(self, sample: str) -> dict[str, JsonValue]:
-        handler = BUILD[sample.split("_", maxsplit=1)[0]](self._runtime, Logger("samples"), catalogue())
+        handler = self._handlers[sample.split("_", maxsplit=1)[0]]
         answer = self._thread.submit(handler, SAMPLES[sample], FakeLambdaContext(120)).result()
         return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
 

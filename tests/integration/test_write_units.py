@@ -80,6 +80,15 @@ async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
     assert item_size(job_to_item(executed.job, new_id())) <= 1024
 
 
+async def without_positions(client: LazyClient) -> None:
+    """Delete the positions that other tests left in the table."""
+    database = await client()
+    left = await database.scan(TableName="StreamPositionsTable")
+    for item in left["Items"]:
+        key = {name: item[name] for name in ("stream", "environment")}
+        await database.delete_item(TableName="StreamPositionsTable", Key=key)
+
+
 async def test_a_transaction_costs_twice_its_writes_and_a_change_alone_is_none(
     metered: tuple[LazyClient, Meter],
 ) -> None:
@@ -95,7 +104,10 @@ async def test_a_transaction_costs_twice_its_writes_and_a_change_alone_is_none(
     assert meter.take() == [("TransactWriteItems", 5.0)], "twice the end and the place, once the index that it leaves"
 
 
-async def test_a_sweep_without_work_reads_each_shard_and_the_positions_once(metered: tuple[LazyClient, Meter]) -> None:
+async def test_a_sweep_without_work_reads_each_shard_and_the_positions_once(
+    metered: tuple[LazyClient, Meter], ministack_client: LazyClient
+) -> None:
+    await without_positions(ministack_client)
     client, meter = metered
     jobs = job_repository_on(client)
     far_past = now() - SECOND * 10**9

@@ -111,7 +111,7 @@ def _bare() -> Callable[[dict[str, JsonValue]], object]:
         new = NewJob(
             id="job", owner_id=SAMPLE_OWNER_ID, type=body.type, payload=to_json_text(body.payload), max_attempts=5
         )
-        return job_view(transitions.submit(new, Policy(), now).job)
+        return job_view(transitions.submit(new, Policy(), now).job, lambda summary: summary)
 
     mangum = Mangum(app, lifespan="off")
     return lambda event: mangum(event, _Context())  # type: ignore[arg-type]

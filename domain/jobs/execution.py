@@ -6,9 +6,9 @@ whether that is still so; no read is needed.
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 from domain.jobs import transitions
 from domain.jobs.attempt import MAX_CONFLICTS, Attempt
@@ -85,6 +85,20 @@ class Interrupted(Frozen):
 Execution = Executed | NothingToDo | UnknownJobType | LeaseLost | NotStarted | Interrupted
 
 
+class AttemptObserver(Protocol):
+    """Is told when a handler starts and ends."""
+
+    def attempt(self, job: Job, /) -> AbstractContextManager[None]:
+        """Entered when the job is claimed, before its handler starts; left when the handler has ended."""
+
+
+class Unobserved:
+    """Observes nothing."""
+
+    def attempt(self, _job: Job, /) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 def refuse_unrunnable(catalogue: Catalogue, available: timedelta) -> None:
     """Raise `UnrunnableJobType` for a type whose attempt does not fit into an invocation.
 
@@ -112,6 +126,7 @@ class JobExecutor:
         random: Random,
         environment: Mapping[str, str],
         cpus: int = 1,
+        observer: AttemptObserver | None = None,
     ) -> None:
         self._jobs = jobs
         self._catalogue = catalogue
@@ -119,6 +134,7 @@ class JobExecutor:
         self._new_id = new_id
         self._random = random
         self._environment = environment
+        self._observer = observer or Unobserved()
         self._cpus = asyncio.Semaphore(cpus)
         policies = {name: catalogue.policy(name) for name in catalogue.names()}
         self._limited = {
@@ -177,7 +193,8 @@ class JobExecutor:
         declared = handler.definition.settings
         settings = {name: self._environment[name] for name in declared if name in self._environment}
         context = Attempt(self._jobs, self._clock, job, ends, settings)
-        return await outcome_of(handler, job, context, ends - self._clock())
+        with self._observer.attempt(job):
+            return await outcome_of(handler, job, context, ends - self._clock())
 
     async def _record(self, claimed: Job, outcome: Outcome, deadline: datetime) -> Execution:
         """Commit the outcome; another writer's change (a cancel, progress) is taken in first."""

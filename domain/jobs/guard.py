@@ -16,10 +16,10 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from domain.jobs.attempt import Attempt, ThreadedAttempt
+from domain.jobs.frames import frames_of
 from domain.jobs.job import Job
-from domain.jobs.outcomes import Done, Outcome, TimedOut
+from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.transitions import MAX_MESSAGE
-from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler, JobHandler, SyncJobHandler
 from headrace.authoring.json_text import NotJson, byte_length, storable, to_json_text
 from headrace.authoring.outcomes import Fail, Retry, Stopped
@@ -31,13 +31,6 @@ STOP_GRACE = timedelta(seconds=1)
 """What a handler that is stopped has to clean up; then it is abandoned."""
 
 MAX_FLAWS = 5
-
-
-class Raised(Frozen):
-    """User code raised something."""
-
-    type: str
-    message: str
 
 
 async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedelta) -> Outcome:
@@ -62,22 +55,22 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
         raise
     ended = _ended(attempt)
     match ended:
-        case Raised() if in_time:
-            return Retry(code=ended.type, reason=ended.message)
-        case Raised() | None:
+        case Raised(permanent=False) if not in_time:
+            return late
+        case None:
             return late
         case _:
             return ended
 
 
-def _ended(attempt: "asyncio.Task[Outcome | Raised]") -> Outcome | Raised | None:
+def _ended(attempt: "asyncio.Task[Outcome]") -> Outcome | None:
     """The outcome of the attempt; None while it still runs."""
     if attempt.cancelled():
         return raised(asyncio.CancelledError())
     return attempt.result() if attempt.done() else None
 
 
-async def _guarded(handler: Handler, job: Job, context: Attempt) -> Outcome | Raised:
+async def _guarded(handler: Handler, job: Job, context: Attempt) -> Outcome:
     try:
         payload = handler.definition.payload.model_validate_json(job.payload)
     except ValidationError as error:
@@ -138,9 +131,9 @@ def _settle(done: asyncio.Future[object], value: object) -> None:
 
 
 def raised(error: BaseException) -> Raised:
-    """Type and message of an exception, even if its own methods raise."""
+    """Type, message and frames of an exception, even if its own methods raise."""
     name = text_of(type(error).__name__)
-    return Raised(type=name, message=text_of(error) or name)
+    return Raised(code=name, message=text_of(error) or name, frames=frames_of(error))
 
 
 def text_of(value: object) -> str:
@@ -166,13 +159,14 @@ def _outcome(returned: object, result: type[BaseModel]) -> Outcome:
             return Fail(code="invalid_result", reason=wrong)
 
 
-def _done(result: BaseModel) -> Done | Fail:
+def _done(result: BaseModel) -> Done | Fail | Raised:
     try:
         text = to_json_text(result.model_dump(mode="json"))
     except NotJson as error:
         return Fail(code="invalid_result", reason=f"the result is not JSON: {error}")
     except Exception as error:  # noqa: BLE001 - a result model may have serializers of its own
-        return Fail(code="invalid_result", reason=f"the result is not JSON: {raised(error).message}")
+        message = f"the result is not JSON: {raised(error).message}"
+        return Raised(code="invalid_result", message=message, frames=frames_of(error), permanent=True)
     size = byte_length(text)
     if size > MAX_RESULT_BYTES:
         limit = f"the result has {size} bytes of JSON, the limit is {MAX_RESULT_BYTES}"

@@ -19,6 +19,15 @@ SCHEMA = 1
 version then leaves the item to a newer one. What it can read it acts on, so a new meaning needs a new status."""
 
 
+class Frame(Stored):
+    """One line of the handler's code that an exception passed: a place, never a value."""
+
+    file: str
+    """Relative to the folder that it was imported from: `my_jobs/orders.py`."""
+    line: int
+    function: str
+
+
 class JobError(Stored):
     """What went wrong in an attempt, in words for the job's owner."""
 
@@ -26,6 +35,8 @@ class JobError(Stored):
     message: str
     attempt: int
     at: AwareDatetime
+    frames: tuple[Frame, ...] = ()
+    """Where an exception was raised, outermost frame first; empty for a failure that the handler returned."""
 
 
 class Lease(Stored):

@@ -14,6 +14,7 @@ from domain.jobs.job import (
     Cancelled,
     Failed,
     FailureReason,
+    Frame,
     HistoryEntry,
     Job,
     JobError,
@@ -27,7 +28,7 @@ from domain.jobs.job import (
     Status,
     Succeeded,
 )
-from domain.jobs.outcomes import Done, Outcome, TimedOut
+from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.stream_position import is_ahead
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
@@ -165,6 +166,12 @@ def finish(
             return fail(job, policy, outcome, "permanent", now)
         case Retry():
             return retry(job, policy, outcome, "exhausted", now, random)
+        case Raised(permanent=True):
+            why = Fail(code=outcome.code, reason=outcome.message)
+            return fail(job, policy, why, "permanent", now, outcome.frames)
+        case Raised():
+            again = Retry(code=outcome.code, reason=outcome.message)
+            return retry(job, policy, again, "exhausted", now, random, outcome.frames)
         case TimedOut(reason=reason):
             late = Retry(code="timeout", reason=reason)
             return retry(job, policy, late, "timeout", now, random)
@@ -178,7 +185,13 @@ def succeed(job: Job, policy: Policy, result: JsonText, now: datetime) -> Change
 
 
 def retry(
-    job: Job, policy: Policy, why: Retry, last_reason: FailureReason, now: datetime, random: float
+    job: Job,
+    policy: Policy,
+    why: Retry,
+    last_reason: FailureReason,
+    now: datetime,
+    random: float,
+    frames: tuple[Frame, ...] = (),
 ) -> Change | IllegalTransition:
     """Plan the next attempt; with none left, fail for `last_reason`; if asked to cancel, cancel."""
     if not isinstance(job.state, Running):
@@ -186,18 +199,20 @@ def retry(
     if job.state.cancel_requested:
         return _cancelled(job, policy, now)
     if job.attempt >= job.max_attempts:
-        return fail(job, policy, Fail(code=why.code, reason=why.reason), last_reason, now)
+        return fail(job, policy, Fail(code=why.code, reason=why.reason), last_reason, now, frames)
     asked = None if why.after is None else min(max(why.after, timedelta(0)), MAX_RETRY_AFTER)
     delay = retry_delay(policy.backoff, job.attempt, random) if asked is None else asked
-    error = _error(job, why.code, why.reason, now)
+    error = _error(job, why.code, why.reason, now, frames)
     return _moved(job, Retrying(retry_at=now + delay, error=error), now, wake_at=now + delay)
 
 
-def fail(job: Job, policy: Policy, why: Fail, reason: FailureReason, now: datetime) -> Change | IllegalTransition:
+def fail(
+    job: Job, policy: Policy, why: Fail, reason: FailureReason, now: datetime, frames: tuple[Frame, ...] = ()
+) -> Change | IllegalTransition:
     """End the job without a result."""
     if not isinstance(job.state, Scheduled | Queued | Running | Retrying):
         return _illegal(job, "fail")
-    error = _error(job, why.code, why.reason, now)
+    error = _error(job, why.code, why.reason, now, frames)
     return _finished(job, Failed(finished_at=now, error=error, reason=reason), policy, now)
 
 
@@ -359,8 +374,9 @@ def _moved(
     return Change(moved)
 
 
-def _error(job: Job, code: str, message: str, now: datetime) -> JobError:
-    return JobError(code=storable(code, MAX_CODE), message=storable(message, MAX_MESSAGE), attempt=job.attempt, at=now)
+def _error(job: Job, code: str, message: str, now: datetime, frames: tuple[Frame, ...]) -> JobError:
+    code, message = storable(code, MAX_CODE), storable(message, MAX_MESSAGE)
+    return JobError(code=code, message=message, attempt=job.attempt, at=now, frames=frames)
 
 
 def _illegal(job: Job, action: str) -> IllegalTransition:

@@ -6,6 +6,7 @@ from aws_lambda_powertools import Logger
 from fastapi import FastAPI
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.disclosure import Disclosure
 from domain.jobs.failed_jobs import FailedJobService
 from domain.jobs.listing import JobListing, JobListService
 from domain.jobs.repository import JobRepository
@@ -47,6 +48,7 @@ def create_app(
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service, local_email, trust_unverified_email)
+    disclosure = Disclosure(catalogue)
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -60,10 +62,11 @@ def create_app(
             SubmissionService(jobs, catalogue, clock, new_id),
             JobService(jobs, catalogue, clock),
             JobListService(listing, clock),
+            disclosure,
             identify,
             longest_wait,
         ),
-        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock), identify),
+        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock), disclosure, identify),
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         health_routes(jobs, clock),

@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from domain.jobs.execution import Execution, Interrupted, JobExecutor, NotStarted, UnknownJobType
@@ -39,8 +39,20 @@ class BatchReport(Frozen):
     """Sequence numbers to hand back (`batchItemFailures`)."""
 
 
+Report = Callable[[Execution | Crashed], None]
+"""Is called for each execution as soon as it has ended."""
+
+
+def unreported(_execution: Execution | Crashed) -> None:
+    """Report nothing."""
+
+
 async def run_batch(
-    executor: JobExecutor, records: Sequence[object], deadline: datetime, position: PositionKeeper
+    executor: JobExecutor,
+    records: Sequence[object],
+    deadline: datetime,
+    position: PositionKeeper,
+    report: Report = unreported,
 ) -> BatchReport:
     """Run the jobs that `records` trigger, at most ten at once; never raises for a job or a record."""
     events = tuple(decode(record) for record in records)
@@ -48,7 +60,7 @@ async def run_batch(
     handed_back: asyncio.Future[tuple[Job, ...]] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
         group.create_task(position.keep([delivery.job for delivery in deliveries], deadline, handed_back))
-        executions = await _run_all(executor, deliveries, deadline)
+        executions = await _run_all(executor, deliveries, deadline, report)
         again = tuple(
             delivery
             for delivery, execution in zip(deliveries, executions, strict=True)
@@ -57,6 +69,8 @@ async def run_batch(
         handed_back.set_result(tuple(delivery.job for delivery in again))
     newer = (event for event in events if isinstance(event, JobOfNewerVersion))
     unknown = [UnknownJobType(job_id=event.job_id, type=event.type, why=event.detail) for event in newer]
+    for execution in unknown:
+        report(execution)
     return BatchReport(
         executions=(*executions, *unknown),
         undecodable=tuple(event for event in events if isinstance(event, Undecodable)),
@@ -65,18 +79,24 @@ async def run_batch(
 
 
 async def _run_all(
-    executor: JobExecutor, deliveries: Sequence[Delivery], deadline: datetime
+    executor: JobExecutor, deliveries: Sequence[Delivery], deadline: datetime, report: Report
 ) -> tuple[Execution | Crashed, ...]:
     slots = asyncio.Semaphore(CONCURRENCY)
 
     async def run(delivery: Delivery) -> Execution | Crashed:
         async with slots:
-            try:
-                return await executor.execute(delivery.job, deadline)
-            except Exception as error:  # noqa: BLE001 - the other jobs of the batch continue
-                trace = traceback.extract_tb(error.__traceback__)
-                frames = tuple(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in trace)
-                return Crashed(job_id=delivery.job.id, error=type(error).__name__, frames=frames)
+            execution = await execute(delivery)
+        # At once: if the invocation is killed later, the log shows that this job was not the cause.
+        report(execution)
+        return execution
+
+    async def execute(delivery: Delivery) -> Execution | Crashed:
+        try:
+            return await executor.execute(delivery.job, deadline)
+        except Exception as error:  # noqa: BLE001 - the other jobs of the batch continue
+            trace = traceback.extract_tb(error.__traceback__)
+            frames = tuple(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in trace)
+            return Crashed(job_id=delivery.job.id, error=type(error).__name__, frames=frames)
 
     async with asyncio.TaskGroup() as group:
         tasks = tuple(group.create_task(run(delivery)) for delivery in deliveries)

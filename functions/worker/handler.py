@@ -16,11 +16,13 @@ from domain.jobs.execution import JobExecutor, refuse_unrunnable
 from functions.compose import Parts, compose, stream_positions
 from functions.runtime import cpus, environment_id, new_id, new_random, now
 from functions.settings import read_worker_settings
+from functions.worker.attempt_log import AttemptLog
 from functions.worker.batch import run_batch
 from functions.worker.dead_letters import dead_letter
+from functions.worker.handler_log import handlers_logged
 from functions.worker.loop_watch import watched
 from functions.worker.position import PositionKeeper
-from functions.worker.telemetry import report_blocked, report_executions, report_undecodable
+from functions.worker.telemetry import count_executions, log_execution, report_blocked, report_undecodable
 
 Event = dict[str, object]
 Response = dict[str, list[dict[str, str]]]
@@ -37,7 +39,9 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     settings, logger, runtime = read_worker_settings(parts.environment), parts.logger, parts.runtime
     refuse_unrunnable(parts.job_types, settings.function_timeout - RESERVE)
     environment = parts.environment
-    executor = JobExecutor(parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment))
+    executor = JobExecutor(
+        parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(logger)
+    )
     positions = stream_positions(settings.stream_positions_table, runtime.client)
     position = PositionKeeper(positions, environment_id, now)
 
@@ -47,9 +51,10 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
         records = event.get("Records")
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())
         batch = records if isinstance(records, list) else []
-        running = run_batch(executor, batch, now() + left - RESERVE, position)
-        report = runtime.run(watched(running, partial(report_blocked, logger)))
-        report_executions(logger, report.executions, context.function_version)
+        running = run_batch(executor, batch, now() + left - RESERVE, position, partial(log_execution, logger))
+        with handlers_logged(logger, parts.settings.log_level):
+            report = runtime.run(watched(running, partial(report_blocked, logger)))
+        count_executions(report.executions, context.function_version)
         for record in report.undecodable:
             report_undecodable(logger, record)
         request_id, arn = context.aws_request_id, context.invoked_function_arn

@@ -15,6 +15,7 @@ from domain.jobs.execution import (
     NotStarted,
     UnknownJobType,
 )
+from domain.jobs.job import Failed, Retrying
 from functions.worker.batch import Crashed
 from functions.worker.loop_watch import Blocked
 from persistence.dynamodb.stream_records import Undecodable
@@ -22,13 +23,11 @@ from persistence.dynamodb.stream_records import Undecodable
 _UNSUCCESSFUL = frozenset({"retrying", "failed"})
 
 
-def report_executions(logger: Logger, executions: Sequence[Execution | Crashed], version: str) -> None:
-    """Log each execution; for the attempts that ran, also metrics by job type and outcome, and of all.
+def count_executions(executions: Sequence[Execution | Crashed], version: str) -> None:
+    """Emit the metrics of the attempts that ran: by job type and outcome, and of all.
 
     `version` is the function's.
     """
-    for execution in executions:
-        _log(logger, execution)
     executed = sorted((each for each in executions if isinstance(each, Executed)), key=_kind)
     for (job_type, outcome), attempts in groupby(executed, _kind):
         _count_attempts(job_type, outcome, tuple(attempts))
@@ -51,9 +50,12 @@ def _kind(execution: Executed) -> tuple[str, str]:
     return execution.job.type, execution.outcome
 
 
-def _log(logger: Logger, execution: Execution | Crashed) -> None:
+def log_execution(logger: Logger, execution: Execution | Crashed) -> None:
+    """Log what became of one job; what should not happen is also counted."""
     match execution:
         case Executed(job=job):
+            error = job.state.error if isinstance(job.state, Retrying | Failed) else None
+            frames = error.frames if error else ()
             logger.info(
                 "job_attempt_finished",
                 job_id=job.id,
@@ -61,6 +63,8 @@ def _log(logger: Logger, execution: Execution | Crashed) -> None:
                 attempt=job.attempt,
                 outcome=execution.outcome,
                 error_code=execution.error_code,
+                error_message=error.message if error else None,
+                error_frames=[f"{frame.file}:{frame.line} {frame.function}" for frame in frames] or None,
                 waited_ms=round(execution.waited.total_seconds() * 1000),
                 ran_ms=round(execution.ran.total_seconds() * 1000),
             )

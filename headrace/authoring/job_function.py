@@ -121,6 +121,7 @@ def job_type(
     retention: timedelta = _USUAL.retention,
     max_age: timedelta = _USUAL.max_age,
     concurrency: int | None = _USUAL.concurrency,
+    expose_errors: bool = _USUAL.expose_errors,
     version: int = 1,
     settings: tuple[str, ...] = (),
 ) -> JobTypeDecorator:
@@ -142,6 +143,7 @@ def job_type(
                 retention=retention,
                 max_age=max_age,
                 concurrency=concurrency,
+                expose_errors=expose_errors,
             )
             definition = AnyJobType(
                 name=name,

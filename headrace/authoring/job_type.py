@@ -28,6 +28,9 @@ class Policy(Frozen):
     concurrency: int | None = Field(default=None, ge=1)
     """How many attempts of the type one function runs at once. None: of `async` handlers as many as its batch has, of
     plain ones as many as the function has CPUs (all types that say nothing share them)."""
+    expose_errors: bool = True
+    """Whether callers see the message and the frames of an exception. If not, they see its type alone; admins and logs
+    always have all of it."""
 
 
 class JobType(Frozen, Generic[Payload_co, Result_co]):

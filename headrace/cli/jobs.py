@@ -143,7 +143,8 @@ def _job_text(response: Json) -> str:
     job = Job.model_validate(response)
     lines = [_job_line(response)]
     if job.error is not None:
-        lines = [*lines, f"error   {job.error.code}: {job.error.message}"]
+        frames = [f"  {frame.file}:{frame.line} in {frame.function}" for frame in job.error.frames]
+        lines = [*lines, f"error   {job.error.code}: {job.error.message}", *frames]
     if job.result is not None:
         lines = [*lines, f"result  {json_text(job.result)}"]
     return "\n".join(lines)

@@ -52,11 +52,20 @@ class Progress(BaseModel):
     message: str
 
 
+class Frame(BaseModel):
+    """One line of the handler's code that an exception passed."""
+
+    file: str
+    line: int
+    function: str
+
+
 class JobError(BaseModel):
-    """Why an attempt failed."""
+    """Why an attempt failed; the frames say where, the innermost last."""
 
     code: str
     message: str
+    frames: list[Frame] = []
 
 
 class Job(BaseModel):

@@ -102,7 +102,7 @@ def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
     The first form has no number: versions before the number read it too. What a newer version wrote keeps its number.
     """
     fields = job.model_dump(exclude=_NOT_AS_IT_IS, exclude_none=True)
-    state = job.state.model_dump(exclude_none=True)
+    state = _without_empty_frames(job.state.model_dump(exclude_none=True))
     # What is a field of this state is this version's to say.
     ours = _STATE_FIELDS[job.status]
     item = {name: _restored(text) for name, text in job.unknown.items() if name not in ours}
@@ -121,6 +121,14 @@ def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
         # Of all attributes, one that the previous version skips when it reads.
         item["wake_shard"] = {"S": f"{job.owner_id}{ended_suffix(job.status)}"}
     return item
+
+
+def _without_empty_frames(state: dict[str, object]) -> dict[str, object]:
+    match state:
+        case {"error": {"frames": (), **members}}:
+            return {**state, "error": members}
+        case _:
+            return state
 
 
 def item_to_job(item: Item) -> Job | Unreadable:

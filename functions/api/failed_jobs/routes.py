@@ -1,10 +1,12 @@
 """/v1/failed-jobs: lets admins list failed jobs and retry many at once."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.jobs.disclosure import Disclosure
 from domain.jobs.failed_jobs import BulkRetried, BulkRetry, FailedJobService
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.users.user import User
@@ -35,7 +37,7 @@ class Retried(BaseModel):
     incomplete: bool = Field(description="Ended early, by time or by the store; repeat the request to continue")
 
 
-def failed_job_routes(failed_jobs: FailedJobService, identify: Identify) -> APIRouter:
+def failed_job_routes(failed_jobs: FailedJobService, disclosure: Disclosure, identify: Identify) -> APIRouter:
     """The routes of failed jobs, for admins only."""
     router = APIRouter(route_class=StrictJsonRoute, tags=["failed jobs"])
     Caller = Annotated[User, Depends(identify)]  # noqa: N806 - an alias of a type
@@ -54,7 +56,13 @@ def failed_job_routes(failed_jobs: FailedJobService, identify: Identify) -> APIR
         page = await failed_jobs.list(type, PageRequest(limit=limit, cursor=cursor), documents)
         if not isinstance(page, Page):
             raise refuse(page)
-        return page_response(page, documents, "/v1/failed-jobs", {"type": type, "limit": limit, "include": include})
+        return page_response(
+            page,
+            partial(disclosure.to, caller),
+            documents,
+            "/v1/failed-jobs",
+            {"type": type, "limit": limit, "include": include},
+        )
 
     @router.post("/v1/failed-jobs/retry", responses=problems(400, 401, 403, 413, 415, 422, 503))
     async def retry_failed_jobs(body: RetryFailed, caller: Caller) -> Retried:

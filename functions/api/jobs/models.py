@@ -1,5 +1,6 @@
 """Request and response models of the job routes, separate from the domain's models."""
 
+from collections.abc import Callable
 from typing import Annotated, get_args
 
 from pydantic import BaseModel, Field, JsonValue
@@ -25,6 +26,14 @@ class SubmitJob(Form):
     tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] = Field(default_factory=dict)
 
 
+class FrameView(BaseModel):
+    """One line of the handler's code that an exception passed."""
+
+    file: str
+    line: int
+    function: str
+
+
 class ErrorView(BaseModel):
     """What went wrong in an attempt."""
 
@@ -34,6 +43,11 @@ class ErrorView(BaseModel):
     at: Moment
     reason: str | None = Field(
         default=None, description=f"Why no further attempt is made: {', '.join(get_args(FailureReason))}"
+    )
+    frames: list[FrameView] = Field(
+        default_factory=list,
+        description="Where the handler raised an exception, innermost last; empty if it raised none, or if the job type"
+        " hides it",
     )
 
 
@@ -99,9 +113,13 @@ class JobPage(BaseModel):
     next: str | None
 
 
-def job_view(job: Job) -> JobView:
+Shown = Callable[[JobSummary], JobSummary]
+"""What the caller may see of a job (`domain/jobs/disclosure.py`)."""
+
+
+def job_view(job: Job, shown: Shown) -> JobView:
     """Convert a job to its response model."""
-    whole = summary_of(job, DOCUMENTS)
+    whole = shown(summary_of(job, DOCUMENTS))
     return JobView.model_validate(_shared(whole) | _documents(whole, DOCUMENTS))
 
 
@@ -132,4 +150,7 @@ def _documents(summary: JobSummary, include: Include) -> dict[str, object]:
 
 
 def _error_view(summary: JobSummary) -> ErrorView | None:
-    return ErrorView(**dict(summary.error), reason=summary.reason) if summary.error else None
+    if summary.error is None:
+        return None
+    frames = [FrameView(file=each.file, line=each.line, function=each.function) for each in summary.error.frames]
+    return ErrorView(**{**dict(summary.error), "frames": frames}, reason=summary.reason)

@@ -12,7 +12,7 @@ from domain.jobs.job import Job
 from domain.jobs.listing import DOCUMENTS, Include, JobSummary
 from domain.paging import Page
 from functions.api.http.conditional import versioned
-from functions.api.jobs.models import JobPage, job_view, listed_job_view
+from functions.api.jobs.models import JobPage, Shown, job_view, listed_job_view
 
 IncludeParameter = Annotated[
     str | None,
@@ -28,9 +28,9 @@ def documents_of(include: str | None) -> Include:
     return frozenset(name for name in DOCUMENTS if name in (include or "").split(","))
 
 
-def job_response(job: Job, status: HTTPStatus, headers: Mapping[str, str]) -> Response:
+def job_response(job: Job, shown: Shown, status: HTTPStatus, headers: Mapping[str, str]) -> Response:
     """A job with its ETag; with status 202, also its `Location`."""
-    view = job_view(job)
+    view = job_view(job, shown)
     location = {"location": view.links["self"]} if status == HTTPStatus.ACCEPTED else {}
     return Response(
         view.model_dump_json(),
@@ -41,10 +41,10 @@ def job_response(job: Job, status: HTTPStatus, headers: Mapping[str, str]) -> Re
 
 
 def page_response(
-    page: Page[JobSummary], include: Include, path: str, query: Mapping[str, str | int | None]
+    page: Page[JobSummary], shown: Shown, include: Include, path: str, query: Mapping[str, str | int | None]
 ) -> Response:
     """A page of jobs; the link to the next page repeats the request's `query` with the next cursor."""
-    body = JobPage(items=[listed_job_view(job, include) for job in page.items], next=page.next)
+    body = JobPage(items=[listed_job_view(shown(job), include) for job in page.items], next=page.next)
     next_query = urlencode({name: value for name, value in query.items() if value is not None} | {"cursor": page.next})
     link = {"link": f'<{path}?{next_query}>; rel="next"'} if page.next else {}
     text = body.model_dump_json(exclude_unset=True)

@@ -2,11 +2,13 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
+from domain.jobs.disclosure import Disclosure
 from domain.jobs.job import Job, Status, is_final
 from domain.jobs.listing import JobFilter, JobListService
 from domain.jobs.repository import JobNotFound
@@ -31,6 +33,7 @@ def job_routes(
     submissions: SubmissionService,
     jobs: JobService,
     lists: JobListService,
+    disclosure: Disclosure,
     identify: Identify,
     longest_wait: timedelta = LONGEST_WAIT,
 ) -> APIRouter:
@@ -55,7 +58,7 @@ def job_routes(
         if not isinstance(submitted, Submitted):
             raise refuse(submitted)
         headers = {"idempotency-replayed": "true"} if submitted.replayed else {}
-        return job_response(submitted.job, HTTPStatus.ACCEPTED, headers)
+        return job_response(submitted.job, partial(disclosure.to, caller), HTTPStatus.ACCEPTED, headers)
 
     @router.post(
         "/v1/jobs/batch",
@@ -67,7 +70,7 @@ def job_routes(
     ) -> BatchResponse:
         """Submit up to 25 jobs, each independently: an invalid entry does not stop the others."""
         check_key(idempotency_key)
-        return BatchResponse(results=await submit_entries(submissions, body.jobs, caller, idempotency_key))
+        return BatchResponse(results=await submit_entries(submissions, disclosure, body.jobs, caller, idempotency_key))
 
     @router.get("/v1/jobs", responses={200: {"model": JobPage}, **problems(400, 401, 403, 422, 503)})
     async def list_jobs(
@@ -92,7 +95,7 @@ def job_routes(
         if not isinstance(page, Page):
             raise refuse(page)
         query = {"status": status, "type": type, "owner": owner, "limit": limit, "include": include}
-        return page_response(page, documents, "/v1/jobs", query)
+        return page_response(page, partial(disclosure.to, caller), documents, "/v1/jobs", query)
 
     @router.get(
         "/v1/jobs/{job_id}",
@@ -113,7 +116,7 @@ def job_routes(
         headers = {"preference-applied": f"wait={wait}"} if wait else {}
         if is_unchanged(if_none_match, job.version):
             return not_modified(job.version, headers)
-        return job_response(job, HTTPStatus.OK, headers)
+        return job_response(job, partial(disclosure.to, caller), HTTPStatus.OK, headers)
 
     @router.post(
         "/v1/jobs/{job_id}/cancel",
@@ -124,7 +127,9 @@ def job_routes(
         changed = await jobs.cancel(_checked(job_id), caller, expected_versions(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
-        return job_response(changed, HTTPStatus.OK if is_final(changed) else HTTPStatus.ACCEPTED, {})
+        return job_response(
+            changed, partial(disclosure.to, caller), HTTPStatus.OK if is_final(changed) else HTTPStatus.ACCEPTED, {}
+        )
 
     @router.post(
         "/v1/jobs/{job_id}/retry",
@@ -136,7 +141,7 @@ def job_routes(
         changed = await jobs.retry(_checked(job_id), caller, expected_versions(if_match))
         if not isinstance(changed, Job):
             raise refuse(changed)
-        return job_response(changed, HTTPStatus.ACCEPTED, {})
+        return job_response(changed, partial(disclosure.to, caller), HTTPStatus.ACCEPTED, {})
 
     return router
 

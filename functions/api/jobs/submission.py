@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from functools import partial
 from http import HTTPStatus
 from itertools import accumulate
 from typing import Annotated, Final, Literal
@@ -9,13 +10,14 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from domain.flaws import Flaw
+from domain.jobs.disclosure import Disclosure
 from domain.jobs.job import Job, Succeeded
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import InvalidPayload, SubmissionService, Submitted
 from domain.users.user import User
 from functions.api.http.forms import Form, InvalidForm
 from functions.api.http.problems import Problem, Refused, problem, problem_of
-from functions.api.jobs.models import JobView, SubmitJob, job_view
+from functions.api.jobs.models import JobView, Shown, SubmitJob, job_view
 from headrace.authoring.json_text import byte_length
 
 MAX_BATCH: Final = 25
@@ -75,7 +77,7 @@ def submission_of(body: SubmitJob) -> Submission | InvalidPayload:
 
 
 async def submit_entries(
-    submissions: SubmissionService, entries: list[JsonValue], owner: User, key: str | None
+    submissions: SubmissionService, disclosure: Disclosure, entries: list[JsonValue], owner: User, key: str | None
 ) -> list[BatchResult]:
     """Submit each entry independently; with a key, each entry's own key is derived from it and the entry's place."""
 
@@ -90,7 +92,8 @@ async def submit_entries(
     outcomes = await asyncio.gather(*(submit(place, entry) for place, entry in enumerate(entries)))
     spent = accumulate(_document_bytes(outcome) for outcome in outcomes)
     return [
-        _result(outcome, whole=total <= MAX_BATCH_DOCUMENTS) for outcome, total in zip(outcomes, spent, strict=True)
+        _result(outcome, partial(disclosure.to, owner), whole=total <= MAX_BATCH_DOCUMENTS)
+        for outcome, total in zip(outcomes, spent, strict=True)
     ]
 
 
@@ -102,10 +105,10 @@ def _document_bytes(outcome: Job | Problem) -> int:
     return byte_length(outcome.payload) + byte_length(result)
 
 
-def _result(outcome: Job | Problem, *, whole: bool) -> BatchResult:
+def _result(outcome: Job | Problem, shown: Shown, *, whole: bool) -> BatchResult:
     if isinstance(outcome, Problem):
         return BatchResult(status=outcome.status, problem=outcome)
-    view = job_view(outcome)
+    view = job_view(outcome, shown)
     if whole:
         return BatchResult(status=HTTPStatus.ACCEPTED, job=view)
     without = view.model_copy(update={"payload": None, "result": None})

@@ -341,6 +341,7 @@ async def test_every_state_is_shown_with_what_it_carries(users: FakeUserReposito
         "attempt": 1,
         "at": "2026-11-23T03:00:00.123456Z",
         "reason": "permanent",
+        "frames": [],
     }
     assert api.call("GET", path).json["error"] == error
     api, path = await stored(users, retrying(id=ID, owner_id=MEMBER.id))

@@ -20,7 +20,7 @@ def of_a_newer_version(job: Job) -> Job:
     """Return the job as a newer version writes it, with unknown members of every type."""
     item = cast("Item", job_to_item(job, "w"))
     error = cast("Item", cast("Item", item["error"])["M"])
-    error |= {"reason": {"S": "child"}, "frames": {"L": [{"M": {"file": {"S": "x.py"}}}]}, "blob": {"B": b"\x00"}}
+    error |= {"reason": {"S": "child"}, "causes": {"L": [{"M": {"file": {"S": "x.py"}}}]}, "blob": {"B": b"\x00"}}
     history = cast("list[dict[str, Item]]", cast("Item", item["history"])["L"])
     history[0]["M"] |= {"by": {"NULL": True}, "places": {"SS": ["a"]}}
     read = item_to_job(item)

@@ -204,3 +204,12 @@ def test_a_function_that_another_decorator_wraps_runs_as_what_it_wraps() -> None
     wrapped: Handler = job_type("a.name")(traced(counted_alone.__wrapped__))  # type: ignore[arg-type]
     assert not is_plain(wrapped)
     assert made(traced(counted_plainly.__wrapped__)).result is Count
+
+
+def test_errors_are_exposed_unless_the_type_says_otherwise() -> None:
+    async def check(document: Document) -> Count:
+        """Check."""
+        return Count()
+
+    assert job_type("a.b")(check).definition.policy.expose_errors
+    assert not job_type("a.b", expose_errors=False)(check).definition.policy.expose_errors

@@ -6,7 +6,8 @@ from typing import cast
 import pytest
 
 from domain.jobs import transitions
-from domain.jobs.job import Job
+from domain.jobs.job import Frame, Job
+from domain.jobs.outcomes import Raised
 from domain.users.user import User, changed_user
 from persistence.converters.dynamo_to_domain import (
     Unreadable,
@@ -16,7 +17,7 @@ from persistence.converters.dynamo_to_domain import (
     job_to_item,
     user_to_item,
 )
-from tests.factories import NOW, POLICY, TOKEN, UserFactory, in_every_state, legal, queued, retrying, running
+from tests.factories import NOW, POLICY, TOKEN, UserFactory, finished, in_every_state, legal, queued, retrying, running
 
 Item = dict[str, object]
 
@@ -88,6 +89,15 @@ def test_a_reason_of_a_newer_version_is_read() -> None:
     item = item_of(in_every_state()[-2])
     item["reason"] = {"S": "child_failed"}
     assert item_of(read(item))["reason"] == {"S": "child_failed"}
+
+
+def test_the_frames_of_an_error_are_stored_and_without_frames_there_is_no_attribute() -> None:
+    frame = Frame(file="job_types/orders.py", line=12, function="charge")
+    for frames in ((), (frame,)):
+        job = finished(running(), Raised(code="KeyError", message="'x'", frames=frames))
+        item = item_of(job)
+        assert read(item) == job
+        assert ("frames" in cast("Item", cast("Item", item["error"])["M"])) is bool(frames)
 
 
 def test_an_attribute_that_belongs_to_other_states_here_is_kept_too() -> None:

@@ -12,7 +12,7 @@ from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
 from domain.users.user import InvalidEmail, Role, User, normalise_email
 from headrace.cli import jobs as cli_jobs
-from headrace.cli.guard import Commands
+from headrace.cli.guard import INTERRUPTED, Commands
 from headrace.cli.target import ExitCode, fail, folder, mint, read_json, read_limited
 from headrace.cli.types import HOST, SERVER, TABLE, URL, FiniteNumber
 
@@ -62,12 +62,15 @@ def dev(
         fresh=fresh,
         allowed_hosts=",".join(allowed),
     )
-    asyncio.run(_dev(options))
+    try:
+        asyncio.run(_dev(options))
+    except asyncio.CancelledError:
+        fail("stopped at once; jobs that were running run again after the next start", INTERRUPTED)
 
 
 async def _dev(options: "Options") -> None:
     from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
-    from headrace.emulator.stack import running_stack
+    from headrace.emulator.stack import DRAIN_SECONDS, running_stack
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,7 +83,19 @@ async def _dev(options: "Options") -> None:
         click.echo(f"ready {running.url}")
         sys.stdout.flush()
         await stop.wait()
-        click.echo("stopping: queued jobs run first", err=True)
+        _stop_at_once_next_time()
+        click.echo(
+            f"stopping: jobs under way are finished first, for up to {DRAIN_SECONDS:.0f} s; Ctrl-C again stops at once",
+            err=True,
+        )
+
+
+def _stop_at_once_next_time() -> None:
+    """Let the next signal cancel this task: the stack ends without waiting for jobs."""
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 @main.command()

@@ -59,7 +59,7 @@ def folder() -> Folder:
     return Folder(Path.cwd() / ".headrace")
 
 
-def fail(message: str, code: ExitCode) -> NoReturn:
+def fail(message: str, code: int) -> NoReturn:
     """Exit with a one-sentence message on stderr."""
     click.echo(f"headrace: {message}", err=True)
     sys.exit(code)

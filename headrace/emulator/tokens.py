@@ -71,6 +71,11 @@ class TokenAuthority:
         return {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
 
 
+def has_key(folder: Folder) -> bool:
+    """Whether a stack has been started in this folder, and so has a key that signs its tokens."""
+    return (folder.path / _KEY_FILE).exists() or folder.path.is_file()
+
+
 def local_authority(folder: Folder) -> TokenAuthority:
     """The authority of this folder; its key is generated on first use."""
     pem = folder.private(_KEY_FILE, _new_key)

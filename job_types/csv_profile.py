@@ -29,7 +29,9 @@ class CsvDocument(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    csv: str = Field(description="The document; its first row names the columns")
+    csv: str = Field(
+        description="The document; its first row names the columns", examples=["name,age\nAda,36\nGrace,45\n"]
+    )
     delimiter: str = Field(default=",", min_length=1, max_length=1, pattern=r'^[^"\r\n]$')
 
 

@@ -58,7 +58,7 @@ class HttpRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "POST"
-    url: Annotated[str, Field(max_length=2048), AfterValidator(_http_url)]
+    url: Annotated[str, Field(max_length=2048, examples=["https://example.com/orders"]), AfterValidator(_http_url)]
     headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=MAX_HEADERS), AfterValidator(_headers)] = Field(
         default_factory=dict
     )

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpx
 from aiohttp import web
-from rich.console import Console
+from rich import box
+from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -108,10 +109,19 @@ async def _all_jobs(client: httpx.AsyncClient, include: str | None = None) -> li
 
 
 def _show(ended: list[Ended], console: Console) -> None:
-    table = Table(title="How the jobs ended (times are medians)")
-    table.add_column("jobs of", no_wrap=True)
-    for name in ("number", "should be", "are", "attempts", "waited", "ran"):
-        table.add_column(name, justify="left" if name == "should be" else "right", no_wrap=True)
+    console.print(table_of(ended))
+
+
+def table_of(ended: list[Ended]) -> Table:
+    """A line for each group of jobs; where it does not fit, only the names of groups are wrapped."""
+    table = Table(
+        title="How the jobs ended (times are medians)", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    table.add_column("jobs of")
+    columns = {"jobs": 4, "should be": 9, "are": 3, "attempts": 8, "waited": 7, "ran": 7}
+    for name, width in columns.items():
+        justify: JustifyMethod = "left" if name == "should be" else "right"
+        table.add_column(name, justify=justify, no_wrap=True, min_width=width)
     for _, members in groupby(ended, key=lambda each: each.case.group):
         of_group = list(members)
         good = sum(each.as_expected for each in of_group)
@@ -125,7 +135,7 @@ def _show(ended: list[Ended], console: Console) -> None:
             _median([_between(each.job, "queued", "running") for each in of_group]),
             _median([_between(each.job, "running", each.case.expect) for each in of_group]),
         )
-    console.print(table)
+    return table
 
 
 def _between(job: Json, earlier: str, later: str) -> float | None:
@@ -143,7 +153,12 @@ def _between(job: Json, earlier: str, later: str) -> float | None:
 
 def _median(values: list[float | None]) -> str:
     known = [value for value in values if value is not None]
-    return f"{statistics.median(known):.0f} ms" if known else "-"
+    return _duration(statistics.median(known)) if known else "-"
+
+
+def _duration(milliseconds: float) -> str:
+    """At most 7 characters for less than 16 minutes: `9999 ms`, then `999.9 s`."""
+    return f"{milliseconds:.0f} ms" if milliseconds < 9_999.5 else f"{milliseconds / 1000:.1f} s"  # noqa: PLR2004
 
 
 @asynccontextmanager

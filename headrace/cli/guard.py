@@ -37,6 +37,8 @@ class Commands(click.Group):
 
 
 def _end(error: BaseException) -> NoReturn:
+    from botocore.exceptions import BotoCoreError, ClientError  # Here, because it is slow to import.
+
     match error:
         case BrokenPipeError():
             raise error  # click exits quietly when the reader of a pipe has closed it
@@ -47,6 +49,8 @@ def _end(error: BaseException) -> NoReturn:
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             fail(f"{where}{error.strerror or error}", ExitCode.ERROR)
+        case BotoCoreError() | ClientError():
+            fail(f"AWS cannot be used: {error}; check the variables AWS_* of this shell", ExitCode.ERROR)
         case _:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{frame.filename}:{frame.lineno}"

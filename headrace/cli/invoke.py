@@ -4,8 +4,7 @@ import click
 from pydantic import JsonValue
 
 from functions.settings import ENDPOINT_VARIABLE
-from headrace.cli.target import ExitCode, fail, json_text
-from headrace.emulator.database import StackError
+from headrace.cli.target import ExitCode, fail, json_text, without_stack
 from headrace.emulator.execution_environment import FunctionFailed, Returned
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.stack import credentials_for, parameters
@@ -18,7 +17,7 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
     running = folder.running()
     database = endpoint_url or (running.endpoint_url if running else None)
     if database is None:
-        raise StackError("No stack runs in this folder; start one with `headrace dev`, or give --endpoint-url.")
+        fail(f"{without_stack()}, or give --endpoint-url", ExitCode.ERROR)
     functions = load_stack(parameters(folder)).functions
     function = _function(name, functions)
     if function is None:

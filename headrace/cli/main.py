@@ -12,8 +12,11 @@ from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
 from domain.users.user import InvalidEmail, Role, User, normalise_email
 from headrace.cli import jobs as cli_jobs
-from headrace.cli.guard import Commands
-from headrace.cli.target import ExitCode, fail, folder, mint, read_json, read_limited
+from headrace.cli import lists
+from headrace.cli.completion import completion
+from headrace.cli.guard import INTERRUPTED, Commands
+from headrace.cli.job_types import types
+from headrace.cli.target import ExitCode, fail, folder, json_text, mint, read_json, read_limited, without_stack
 from headrace.cli.types import HOST, SERVER, TABLE, URL, FiniteNumber
 
 if TYPE_CHECKING:
@@ -62,12 +65,15 @@ def dev(
         fresh=fresh,
         allowed_hosts=",".join(allowed),
     )
-    asyncio.run(_dev(options))
+    try:
+        asyncio.run(_dev(options))
+    except asyncio.CancelledError:
+        fail("stopped at once; jobs that were running run again after the next start", INTERRUPTED)
 
 
 async def _dev(options: "Options") -> None:
     from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
-    from headrace.emulator.stack import running_stack
+    from headrace.emulator.stack import DRAIN_SECONDS, running_stack
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,7 +86,19 @@ async def _dev(options: "Options") -> None:
         click.echo(f"ready {running.url}")
         sys.stdout.flush()
         await stop.wait()
-        click.echo("stopping: queued jobs run first", err=True)
+        _stop_at_once_next_time()
+        click.echo(
+            f"stopping: jobs under way are finished first, for up to {DRAIN_SECONDS:.0f} s; Ctrl-C again stops at once",
+            err=True,
+        )
+
+
+def _stop_at_once_next_time() -> None:
+    """Let the next signal cancel this task: the stack ends without waiting for jobs."""
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 @main.command()
@@ -95,13 +113,16 @@ def demo(keep: bool) -> None:
 @main.command()
 @click.argument("email")
 @click.option("--hours", default=12.0, show_default=True, type=FiniteNumber(0, 24 * 365, min_open=True))
-def token(email: str, hours: float) -> None:
-    """Print a token for EMAIL that the local stack accepts."""
-    click.echo(mint(email, timedelta(hours=hours)))
+@click.option("--json", "as_json", is_flag=True, help="Print the token and its lifetime as JSON.")
+def token(email: str, hours: float, as_json: bool) -> None:
+    """Print a token for EMAIL that the stack of this folder accepts."""
+    signed = mint(email, timedelta(hours=hours))
+    click.echo(json_text({"token": signed, "expires_in": int(hours * 3600)}, indent=2) if as_json else signed)
 
 
 for command in (
-    cli_jobs.submit, cli_jobs.get, cli_jobs.watch, cli_jobs.list_jobs, cli_jobs.cancel, cli_jobs.retry,
+    cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
+    types, completion,
 ):  # fmt: skip
     main.add_command(command)
 
@@ -136,7 +157,7 @@ def add_user(
     running = folder().running()
     database = endpoint_url or (running.endpoint_url if running else None)
     if database is None:
-        fail("no stack runs in this folder; start one with `headrace dev`, or give --endpoint-url", ExitCode.ERROR)
+        fail(f"{without_stack()}, or give --endpoint-url", ExitCode.ERROR)
     role: Role = "admin" if admin else "member"
     address = normalise_email(email)
     if isinstance(address, InvalidEmail):
@@ -175,11 +196,14 @@ def invoke(function: str, event: BinaryIO, endpoint_url: str | None) -> None:
 
 
 @main.command()
-def doctor() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(as_json: bool) -> None:
     """Check the local stack's requirements, and report what is missing."""
     from headrace.cli.doctor import checks
 
     findings = checks(folder())
-    for finding in findings:
+    if as_json:
+        click.echo(json_text([finding.model_dump() for finding in findings], indent=2))
+    for finding in () if as_json else findings:
         click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}")
     sys.exit(ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.ERROR)

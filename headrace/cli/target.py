@@ -59,10 +59,18 @@ def folder() -> Folder:
     return Folder(Path.cwd() / ".headrace")
 
 
-def fail(message: str, code: ExitCode) -> NoReturn:
+def fail(message: str, code: int) -> NoReturn:
     """Exit with a one-sentence message on stderr."""
     click.echo(f"headrace: {message}", err=True)
     sys.exit(code)
+
+
+def without_stack() -> str:
+    """The start of the sentence for a folder without a running stack; it names a parent folder that has one."""
+    for parent in Path.cwd().parents:
+        if Folder(parent / ".headrace").running() is not None:
+            return f"no stack runs in this folder, but one runs in {parent}; run the command there"
+    return "no stack runs in this folder; start one with `headrace dev`, run the command in the folder of another"
 
 
 class Target:
@@ -72,6 +80,7 @@ class Target:
         self._url = url
         self._email = email
         self._token = token
+        self._is_local = False
         self.as_json = as_json
 
     def client(self) -> ApiClient:
@@ -79,26 +88,42 @@ class Target:
         running = folder().running()
         url = self._url or (running.url if running else None)
         if url is None:
-            fail("no stack runs in this folder; start one with `headrace dev`, or give --url", ExitCode.ERROR)
+            fail(f"{without_stack()}, or give --url", ExitCode.ERROR)
+        self._is_local = running is not None and url == running.url
         if self._token is not None and not _TOKEN.fullmatch(self._token):
             fail("the value of --token is not a token", ExitCode.NOT_ALLOWED)
-        return ApiClient(url, mint(self._email, timedelta(hours=1)) if self._token is None else self._token)
+        return ApiClient(url, self._token or mint(self._email, timedelta(hours=1), ", or give --token"))
 
     def show(self, response: Json | Failure, format_text: Callable[[Json], str]) -> Json:
         """Print a response, as JSON or as text; a failure ends the command with its exit code."""
+        document = self.checked(response)
+        text = _formatted(format_text, document)
+        shown = json_text(document, indent=2) if self.as_json else text
+        if shown:
+            click.echo(shown)
+        return document
+
+    def checked(self, response: Json | Failure) -> Json:
+        """Return a response's document; a failure ends the command with its exit code."""
         match response:
             case Refusal():
                 details = "".join(f"\n  {error}" for error in response.errors)
-                fail(f"{response.code}: {response.detail}{details}", _CODES.get(response.status, ExitCode.ERROR))
+                text = f"{response.code}: {response.detail}{self._advice(response)}{details}"
+                fail(text, _CODES.get(response.status, ExitCode.ERROR))
             case Unreachable():
                 problem = f"nothing responds at {response.url} ({response.reason})"
                 fail(f"{problem}; is `headrace dev` running?", ExitCode.ERROR)
             case Foreign():
                 fail(f"{response.url} does not respond like Headrace: {response.reason}", ExitCode.ERROR)
             case dict():
-                text = _formatted(format_text, response)
-                click.echo(json_text(response, indent=2) if self.as_json else text)
                 return response
+
+    def _advice(self, refusal: Refusal) -> str:
+        """How to solve a refusal that has a remedy on this machine."""
+        if refusal.code != "unknown_user" or not self._is_local:
+            return ""
+        email = self._email if self._token is None else "EMAIL"
+        return f" `headrace users create {email}` creates the user."
 
 
 def _formatted(format_text: Callable[[Json], str], response: Json) -> str:
@@ -137,13 +162,19 @@ def read_limited(source: BinaryIO, what: str) -> bytes:
     return content.removeprefix(codecs.BOM_UTF8)
 
 
-def mint(email: str, lifetime: timedelta) -> str:
-    """Sign a token that this folder's stack accepts."""
-    from headrace.emulator.tokens import local_authority
+def mint(email: str, lifetime: timedelta, otherwise: str = "") -> str:
+    """Sign a token that this folder's stack accepts; `otherwise` ends the sentence for a folder without a stack."""
+    from headrace.emulator.tokens import has_key, local_authority
 
     address = normalise_email(email)
     if isinstance(address, InvalidEmail):
         fail(f"invalid_email: {address.reason}", ExitCode.INVALID)
+    if not has_key(folder()):
+        fail(
+            "no stack has run in this folder, so nothing would accept a token signed here; run the command in the "
+            f"folder where `headrace dev` runs{otherwise}",
+            ExitCode.ERROR,
+        )
     return local_authority(folder()).mint(address, datetime.now(UTC), lifetime)
 
 

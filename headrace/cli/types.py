@@ -56,6 +56,22 @@ class Matching(click.ParamType[str]):
         return value
 
 
+class Tag(click.ParamType[tuple[str, str]]):
+    """A tag of a job, NAME=VALUE; the value may be empty."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = value.partition("=")
+        if not name or not equals:
+            self.fail(f"{value!r} is not NAME=VALUE.", param, ctx)
+        return name, text
+
+
 class Server(click.ParamType[tuple[str, int]]):
     """A server's address, HOST:PORT."""
 
@@ -82,3 +98,4 @@ SERVER = Server()
 HOST = Matching("host", _HOST)
 TABLE = Matching("table name", _TABLE)
 SECONDS = FiniteNumber(0)
+TAG = Tag()

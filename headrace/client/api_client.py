@@ -1,11 +1,12 @@
 """The HTTP client of the command line. It checks that responses have Headrace's form and returns failures as values."""
 
+import re
 import time
 from typing import Final
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import AwareDatetime, BaseModel, JsonValue, ValidationError
 from pydantic_core import from_json
 
 from headrace.authoring.frozen import Frozen
@@ -15,6 +16,9 @@ WAIT_SECONDS = 15
 TIMEOUT_SECONDS = 35.0
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 """Above Lambda's own limit of 6 MB for a response."""
+
+_DESCRIPTION = re.compile(r'error_description="([^"]*)"')
+"""Why a token was refused (RFC 6750, section 3)."""
 
 Json = dict[str, JsonValue]
 
@@ -53,7 +57,7 @@ class Progress(BaseModel):
 
 
 class Frame(BaseModel):
-    """One line of the handler's code that an exception passed."""
+    """A place in a handler's code that an exception passed."""
 
     file: str
     line: int
@@ -65,7 +69,8 @@ class JobError(BaseModel):
 
     code: str
     message: str
-    frames: list[Frame] = []
+    frames: tuple[Frame, ...] = ()
+    """The outermost first, the one that raised last."""
 
 
 class Job(BaseModel):
@@ -76,6 +81,7 @@ class Job(BaseModel):
     status: str
     attempt: int
     max_attempts: int
+    created_at: AwareDatetime | None = None
     progress: Progress | None = None
     error: JobError | None = None
     result: JsonValue = None
@@ -140,7 +146,12 @@ class ApiClient:
 
 def job_path(job_id: str) -> str:
     """The path of a job with any id; dots are escaped, because `.` and `..` would name another path."""
-    return f"/v1/jobs/{quote(job_id, safe='').replace('.', '%2E')}"
+    return f"/v1/jobs/{path_segment(job_id)}"
+
+
+def path_segment(text: str) -> str:
+    """Escape any text as one segment of a path."""
+    return quote(text, safe="").replace(".", "%2E")
 
 
 def _parsed(url: str, response: httpx.Response) -> Json | Failure:
@@ -159,7 +170,7 @@ def _parsed(url: str, response: httpx.Response) -> Json | Failure:
         return document
     if "code" not in document and "message" not in document:
         return Foreign(url=url, reason=f"status {response.status_code} without a problem document")
-    return _refusal(response.status_code, document)
+    return _refusal(response.status_code, document, response.headers.get("www-authenticate", ""))
 
 
 def _read(response: httpx.Response) -> bytes | None:
@@ -173,12 +184,14 @@ def _read(response: httpx.Response) -> bytes | None:
     return bytes(body)
 
 
-def _refusal(status: int, document: Json) -> Refusal:
+def _refusal(status: int, document: Json, challenge: str) -> Refusal:
     errors = document.get("errors")
+    detail = str(document.get("detail") or document.get("message") or "no explanation")
+    described = _DESCRIPTION.search(challenge)
     return Refusal(
         status=status,
         code=str(document.get("code", status)),
-        detail=str(document.get("detail") or document.get("message") or "no explanation"),
+        detail=f"{detail}: {described[1]}" if described else detail,
         errors=tuple(
             f"{error.get('pointer')}: {error.get('detail')}"
             for error in (errors if isinstance(errors, list) else [])

@@ -9,7 +9,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,6 +21,10 @@ TEMPLATE = ROOT / "template.yaml"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
+PROFILE_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+"""They choose credentials of this shell; the SDK fails when the one they name does not exist."""
+NO_FILES: Mapping[str, str] = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+"""Keep the SDK from reading its files in the home folder, which it does even when it has credentials."""
 _NO_VALUE = "AWS::NoValue"
 _PSEUDO: Mapping[str, str] = {
     "AWS::Region": REGION,
@@ -60,8 +65,26 @@ def translated(path: Path, values: Mapping[str, str], code: str | None = None) -
         source["Globals"]["Function"]["CodeUri"] = code
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # It warns about its own usage metrics.
-    template = transform(source, _values(source.get("Parameters", {}), values), _NoManagedPolicies())
+    parameters = _values(source.get("Parameters", {}), values)
+    with _without_profile():
+        template = transform(source, parameters, _NoManagedPolicies())
     return mapping(template)
+
+
+@contextmanager
+def _without_profile() -> Iterator[None]:
+    """Hide this shell's AWS profile: the translator opens an SDK session, which fails if the profile is missing."""
+    saved = dict(os.environ)
+    for name in PROFILE_VARIABLES:
+        os.environ.pop(name, None)
+    os.environ.update(NO_FILES)
+    try:
+        yield
+    finally:
+        for name in (*PROFILE_VARIABLES, *NO_FILES):
+            os.environ.pop(name, None)
+            if name in saved:
+                os.environ[name] = saved[name]
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,7 @@
 """The embedded database: MiniStack in a separate process and virtual environment."""
 
 import asyncio
+import json
 import os
 import shutil
 import socket
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from headrace.emulator.cloudformation import REGION, ROOT
+from headrace.emulator.cloudformation import NO_FILES, REGION, ROOT
 
 PYTHON = ROOT / ".tools" / "ministack" / "bin" / "python"
 CHILD = Path(__file__).with_name("ministack_child.py")
@@ -42,6 +43,7 @@ def local_credentials() -> dict[str, str]:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
+        **NO_FILES,
     }
 
 
@@ -85,6 +87,8 @@ async def embedded_database(
     }
     if state is not None:
         environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(state)}
+    if state is not None:
+        _check_state(state)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         process = subprocess.Popen(  # noqa: ASYNC220 - it only forks
@@ -100,6 +104,22 @@ async def embedded_database(
         yield EmbeddedDatabase(f"http://{host}:{port}", process, log)
     finally:
         await _stop(process)
+
+
+def _check_state(state: Path) -> None:
+    """Raise `StackError` if saved tables cannot be loaded: MiniStack would start empty, and save that over them."""
+    repair = "repair it, or delete all local jobs with `headrace dev --fresh`"
+    try:
+        if state.exists():
+            for file in state.iterdir():
+                if file.suffix == ".json":
+                    json.loads(file.read_bytes())
+            if not os.access(state, os.W_OK | os.X_OK):
+                raise StackError(f"The database's folder {state} cannot be written; {repair}.")
+    except OSError as error:
+        raise StackError(f"The database cannot be read: {error.filename}: {error.strerror}; {repair}.") from error
+    except ValueError as error:
+        raise StackError(f"The database cannot be read: {file} is not what it saved; {repair}.") from error
 
 
 async def _await_listening(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:

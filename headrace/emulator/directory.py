@@ -1,7 +1,5 @@
 """Adds users directly to the tables, without the API: how the first admin is created, locally and on AWS."""
 
-import os
-
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
 from domain.users.service import UserService
@@ -11,7 +9,7 @@ from functions.runtime import LazyClient, new_id, now
 from functions.settings import ApiSettings
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.database import StackError
-from headrace.emulator.stack import api_settings, credentials_for, parameters
+from headrace.emulator.stack import api_settings, parameters, use_credentials
 from headrace.emulator.state import Folder
 from headrace.emulator.template import load_stack
 
@@ -30,7 +28,7 @@ async def create_user(
     folder: Folder, endpoint_url: str, email: str, name: str, role: Role, tables: Tables | None = None
 ) -> User | InvalidEmail | EmailTaken | StorageUnavailable:
     """Add a user through the repository, without the API."""
-    os.environ.update(credentials_for(endpoint_url))
+    use_credentials(endpoint_url)
     local = api_settings(load_stack(parameters(folder)))
     users, user_emails = (tables.users, tables.user_emails) if tables else (None, None)
     found = ApiSettings.model_validate({

@@ -87,14 +87,15 @@ class StreamPump:
                         group.create_task(self._pump_shard(shard))
                 await asyncio.sleep(DISCOVERY_SECONDS)
 
-    async def drain(self, seconds: float) -> None:
-        """Wait until everything now in the stream has been delivered, for at most `seconds`."""
+    async def drain(self, seconds: float) -> bool:
+        """Wait until everything now in the stream has been delivered, for at most `seconds`; False when it was not."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         # The poll in progress may have started before the last write, so wait for the one after it too.
         enough = self._polls + 2
         while loop.time() < ends and (self._undelivered > 0 or self._polls < enough):  # noqa: ASYNC110 - two conditions
             await asyncio.sleep(self._poll_seconds / 2)
+        return self._undelivered == 0 and self._polls >= enough
 
     async def _shards(self) -> list[ShardTypeDef]:
         try:

@@ -28,6 +28,7 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 INTEGRATION_SECONDS = 30.0
 """API Gateway's limit for a function's response; the function itself keeps running."""
 TOO_LARGE = "Request Entity Too Large"
+UNAUTHENTICATED = "the request has no token; headrace token EMAIL signs one, for the header authorization: Bearer TOKEN"
 BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
 _BODY_POLL_SECONDS = 0.2
@@ -95,6 +96,7 @@ class Gateway:
         if route.needs_token:
             verified = self._verified(head)
             if isinstance(verified, InvalidToken):
+                print(f"401 {head.method} {head.path!a}: {verified.reason or UNAUTHENTICATED}", file=sys.stderr)
                 return _message(HTTPStatus.UNAUTHORIZED, "Unauthorized", {"www-authenticate": _challenge(verified)})
             claims = verified
         event = http_event(request, head, await _body(request), route, claims)

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.runtime import LazyClient
 from functions.settings import ENDPOINT_VARIABLE, ApiSettings, Settings, read_api_settings, read_settings
 from headrace.authoring.frozen import Frozen
-from headrace.emulator.cloudformation import InvalidParameter
+from headrace.emulator.cloudformation import PROFILE_VARIABLES, InvalidParameter
 from headrace.emulator.database import StackError, embedded_database, local_credentials, remove_state
 from headrace.emulator.event_source_mapping import StreamPump
 from headrace.emulator.function_pool import FunctionPool
@@ -25,6 +25,7 @@ from headrace.emulator.state import Folder, Running
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import EventSourceMapping, Stack, declared_job_types, load_stack
 from headrace.emulator.tokens import AUDIENCE, ISSUER, local_authority
+from headrace.emulator.unfinished import report_unfinished
 
 SWEEP_SECONDS = 1.0
 """Locally the sweeper runs every second, so that a retry does not wait up to a minute."""
@@ -88,6 +89,16 @@ def credentials_for(endpoint_url: str) -> dict[str, str]:
     return local_credentials()
 
 
+def use_credentials(endpoint_url: str) -> dict[str, str]:
+    """Make this process use the credentials for an endpoint, and return them; a local one ignores `AWS_PROFILE`."""
+    credentials = credentials_for(endpoint_url)
+    os.environ.update(credentials)
+    if not set(PROFILE_VARIABLES) & credentials.keys():
+        for name in PROFILE_VARIABLES:
+            os.environ.pop(name, None)
+    return credentials
+
+
 @asynccontextmanager
 async def running_stack(
     folder: Folder, options: Options, adapt: Callable[[Stack], Stack] = lambda stack: stack
@@ -104,8 +115,7 @@ async def running_stack(
     async with AsyncExitStack() as running:
         _check_port(options)
         endpoint_url, watches = await running.enter_async_context(_database(folder, options))
-        credentials = credentials_for(endpoint_url)
-        os.environ.update(credentials)
+        credentials = use_credentials(endpoint_url)
         await _prepare_tables(stack, endpoint_url)
         pools = await running.enter_async_context(_functions(stack, folder, credentials, endpoint_url))
         poll_seconds = EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS
@@ -230,7 +240,9 @@ async def _background(
             tasks = [group.create_task(each) for each in work]
             try:
                 yield
-                await asyncio.gather(*(pump.drain(DRAIN_SECONDS) for pump in pumps))
+                drained = await asyncio.gather(*(pump.drain(DRAIN_SECONDS) for pump in pumps))
+                if not all(drained):
+                    await report_unfinished(stack, endpoint_url)
             finally:
                 for task in tasks:
                     task.cancel()

@@ -25,6 +25,7 @@ class InvalidToken(Frozen):
     """The token failed verification."""
 
     reason: str
+    """For the header `WWW-Authenticate`: printable ASCII without quotation marks and backslashes."""
 
 
 class TokenAuthority:
@@ -61,13 +62,18 @@ class TokenAuthority:
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError) as error:
             # Besides its own errors, the library lets errors of the parsers that it uses through.
-            return InvalidToken(reason=type(error).__name__)
+            return InvalidToken(reason=_why(error))
         return claims
 
     def jwks(self) -> dict[str, JsonValue]:
         """The public key, as an identity provider publishes it (RFC 7517)."""
         public = json.loads(RSAAlgorithm.to_jwk(self._key.public_key()))
         return {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
+
+
+def has_key(folder: Folder) -> bool:
+    """Whether a stack has been started in this folder, and so has a key that signs its tokens."""
+    return (folder.path / _KEY_FILE).exists() or folder.path.is_file()
 
 
 def local_authority(folder: Folder) -> TokenAuthority:
@@ -80,6 +86,29 @@ def local_authority(folder: Folder) -> TokenAuthority:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise folder.unusable(_KEY_FILE)
     return TokenAuthority(key, ISSUER, (AUDIENCE,))
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a token, and what to do; never a part of the token, except the name of a claim."""
+    match error:
+        case jwt.ExpiredSignatureError():
+            return "the token has expired; headrace token EMAIL signs another"
+        case jwt.ImmatureSignatureError():
+            return "the token is not valid yet: its nbf or iat is in the future"
+        case jwt.InvalidSignatureError():
+            return (
+                "the token was signed with another key; sign it in the folder of this stack with headrace token EMAIL"
+            )
+        case jwt.InvalidIssuerError():
+            return f"the iss of the token is not {ISSUER}"
+        case jwt.InvalidAudienceError():
+            return f"the aud of the token is not {AUDIENCE}"
+        case jwt.MissingRequiredClaimError():
+            return f"the token has no claim {error.claim}"
+        case jwt.InvalidAlgorithmError():
+            return "the algorithm of the token is not RS256"
+        case _:
+            return "this is not a JWT"
 
 
 def _new_key() -> str:

@@ -86,10 +86,54 @@ def test_every_refusal_has_its_exit_code_and_a_reason_on_stderr(
     assert done.stderr.strip() or code == 7
 
 
+def test_an_unknown_user_is_told_how_to_create_one(cli: Cli) -> None:
+    done = cli.run("list", "--as", "stranger@example.com")
+    assert "`headrace users create stranger@example.com` creates the user" in done.stderr
+
+
+def test_job_types_are_listed_and_their_examples_are_accepted(cli: Cli) -> None:
+    names = [line.split()[0] for line in cli.ok("types").splitlines()]
+    assert names == ["csv.profile", "http.request"]
+    for name in names:
+        example = cli.ok("types", name, "--example")
+        assert json.loads(cli.ok("types", name, "--json"))["example"] == json.loads(example)
+        assert f"headrace submit {name} --payload" in cli.ok("types", name)
+        assert "scheduled" in cli.ok("submit", name, "--payload", example, "--delay", "3600")
+    assert cli.run("types", "nope").returncode == 3
+    assert cli.run("types", "--example").returncode == 2
+
+
+def test_failed_jobs_are_listed_counted_and_retried_by_admins(cli: Cli) -> None:
+    job_id = cli.run("submit", "csv.profile", "--payload", BAD, "--wait").stdout.split()[0]
+    assert job_id in cli.ok("failed", "csv.profile")
+    matched, retried = [int(word) for word in cli.ok("failed", "csv.profile", "--dry-run").split() if word.isdigit()]
+    assert (matched > 0, retried) == (True, 0)
+    only = ("--retry", "--error-code", "malformed_csv")
+    assert json.loads(cli.ok("failed", "csv.profile", *only, "--json"))["retried"] > 0
+    assert cli.run("watch", job_id).returncode == 7
+    cli.ok("users", "create", "member@example.com")
+    assert cli.run("failed", "csv.profile", "--as", "member@example.com").returncode == 6
+
+
+def test_an_admin_lists_the_jobs_of_another_user_by_address_or_id(cli: Cli) -> None:
+    user = json.loads(cli.ok("users", "create", "owner@example.com", "--json"))
+    job_id = cli.ok("submit", "csv.profile", "--payload", GOOD, "--as", "owner@example.com").split()[0]
+    for owner in ("owner@example.com", user["id"]):
+        assert cli.ok("list", "--owner", owner).split()[0] == job_id
+    assert cli.run("list", "--owner", "nobody@example.com").returncode == 3
+
+
+def test_a_job_has_the_tags_attempts_and_time_of_its_submission(cli: Cli) -> None:
+    options = ("--run-at", "2030-12-01T09:30:00+01:00", "--max-attempts", "2", "--tag", "team=a")
+    job = json.loads(cli.ok("submit", "csv.profile", "--payload", GOOD, *options, "--json"))
+    assert (job["run_at"], job["max_attempts"]) == ("2030-12-01T08:30:00.000000Z", 2)
+    assert job["tags"] == {"team": "a"}
+
+
 def test_users_are_written_directly_to_the_tables(cli: Cli) -> None:
     created = json.loads(cli.ok("users", "create", " Grace@Example.com ", "--admin", "--name", "Grace", "--json"))
     assert (created["email"], created["role"], created["name"]) == ("grace@example.com", "admin", "Grace")
-    assert "no jobs" in cli.ok("list", "--as", "grace@example.com")
+    assert cli.run("list", "--as", "grace@example.com").stderr == "no jobs\n"
 
 
 def test_users_can_be_created_in_the_tables_of_a_deployment(cli: Cli, stack_running: Stack) -> None:
@@ -100,7 +144,7 @@ def test_users_can_be_created_in_the_tables_of_a_deployment(cli: Cli, stack_runn
         "--users-table", "UsersTable", "--emails-table", "UserEmailsTable",
     )  # fmt: skip
     assert "admin" in output
-    assert "no jobs" in cli.ok("list", "--as", "first-admin@example.com")
+    assert cli.run("list", "--as", "first-admin@example.com").stderr == "no jobs\n"
     lost = elsewhere.run(
         "users", "create", "x@example.com", "--endpoint-url", noted["endpoint_url"], "--users-table", "NoSuchTable"
     )
@@ -248,6 +292,9 @@ def test_help_is_there_for_every_command() -> None:
         "list",
         "cancel",
         "retry",
+        "failed",
+        "types",
+        "completion",
         "users",
         "invoke",
         "doctor",

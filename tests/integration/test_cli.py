@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import stat
 import threading
@@ -15,6 +16,8 @@ from click.testing import CliRunner
 
 from headrace.cli.main import main
 from headrace.client.api_client import MAX_RESPONSE_BYTES
+from headrace.emulator.state import Folder
+from headrace.emulator.tokens import local_authority
 from tests.serving import serving
 
 GOOD = '{"csv": "a\\n1\\n"}'
@@ -120,7 +123,7 @@ def test_a_url_is_checked_before_it_is_used(folder: Path, url: str) -> None:
     ["http://127.0.0.1:1", "http://127.0.0.1:1/", "http://[::1]:1/stage", "HTTP://localhost:1", "http://xn--a.test"],
 )
 def test_a_url_that_does_not_respond_is_reported(folder: Path, url: str) -> None:
-    code, _, stderr = run("list", "--url", url)
+    code, _, stderr = run("list", "--url", url, "--token", "x")
     assert code == 1
     assert "nothing responds" in stderr
 
@@ -236,8 +239,27 @@ def test_a_folder_or_file_of_the_wrong_kind_is_reported(folder: Path) -> None:
     assert run("token", "a@b.co")[0] == 1
 
 
+def test_no_token_is_signed_where_no_stack_has_run(folder: Path) -> None:
+    for arguments in (("token", "a@b.co"), ("list", *NOBODY)):
+        code, stdout, stderr = run(*arguments)
+        assert (code, stdout) == (1, "")
+        assert "no stack has run in this folder, so nothing would accept a token signed here" in stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_a_stack_of_a_parent_folder_is_named(folder: Path) -> None:
+    Path(".headrace").mkdir()
+    noted = {"url": "http://127.0.0.1:1", "endpoint_url": "http://127.0.0.1:1", "pid": os.getpid()}
+    Path(".headrace/stack.json").write_text(json.dumps(noted))
+    Path("below").mkdir()
+    with chdir("below"):
+        assert f"but one runs in {folder}" in run("list")[2]
+
+
 def test_a_private_file_is_complete_and_readable_only_by_its_owner(folder: Path) -> None:
+    local_authority(Folder(folder / ".headrace"))
     assert run("token", "a@b.co")[0] == 0
+    assert "expires_in" in json.loads(run("token", "a@b.co", "--json")[1])
     assert [path.name for path in Path(".headrace").iterdir() if path.is_file()] == ["token-key.pem"]
     assert stat.S_IMODE(Path(".headrace/token-key.pem").stat().st_mode) == 0o600
 
@@ -315,3 +337,114 @@ def test_any_text_of_a_job_can_be_shown(folder: Path) -> None:
         _, stdout, _ = run("get", "x", "--url", url, "--token", "x", "--json")
         assert json.loads(stdout)["result"] == result
         assert run("get", "x", "--url", url, "--token", "x")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--tag", "x"), ("--tag", "=x"), ("--tag", "a=1", "--tag", "a=2"), ("--max-attempts", "0"),
+        ("--max-attempts", "101"), ("--delay", "1", "--run-at", "2026-12-01T09:30:00Z"),
+    ],
+)  # fmt: skip
+def test_options_of_a_submission_are_checked(folder: Path, options: tuple[str, ...]) -> None:
+    assert run(*SUBMIT, GOOD, *options)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--limit", "101"), ("--limit", "501"), ("--error-code", "x"), ("--retry", "--cursor", "x")],
+)
+def test_options_of_failed_are_checked(folder: Path, options: tuple[str, ...]) -> None:
+    assert run("failed", "t", *options, *NOBODY)[0] == 2
+
+
+def test_a_submission_is_sent_with_all_its_options(folder: Path) -> None:
+    seen: list[dict[str, object]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(await request.json())
+        return web.json_response(JOB)
+
+    options = ("--run-at", "2026-12-01T09:30:00+01:00", "--max-attempts", "3", "--tag", "a=1", "--tag", "b=x=y")
+    with serving(answer) as url:
+        assert run("submit", "t", "--payload", "{}", *options, "--url", url, "--token", "x")[0] == 0
+    assert seen == [
+        {
+            "type": "t", "run_at": "2026-12-01T09:30:00+01:00", "max_attempts": 3,
+            "tags": {"a": "1", "b": "x=y"}, "payload": {},
+        }
+    ]  # fmt: skip
+
+
+def test_a_list_has_age_attempts_and_error_and_keeps_the_cursor_off_stdout(folder: Path) -> None:
+    failed = JOB | {
+        "status": "failed", "attempt": 5, "created_at": "2020-01-01T00:00:00.000000Z",
+        "error": {"code": "handler_error", "message": "KeyError:\n'x'"},
+    }  # fmt: skip
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"items": [JOB, failed], "next": "further"})
+
+    with serving(answer) as url:
+        for command in (("list",), ("failed", "t")):
+            code, stdout, stderr = run(*command, "--url", url, "--token", "x")
+            assert (code, stderr) == (0, "more jobs: add --cursor further\n")
+            first, second, error = stdout.splitlines()
+            assert first.split() == ["j", "succeeded", "-", "1/5", "t"]
+            assert re.fullmatch(r"j +failed +\d+d +5/5 +t", second)
+            assert error == "    error  handler_error: KeyError: 'x'"
+        assert json.loads(run("list", "--json", "--url", url, "--token", "x")[1])["next"] == "further"
+
+
+def test_a_job_is_shown_with_the_places_where_it_failed(folder: Path) -> None:
+    frames = [{"file": "my_jobs/a.py", "line": 7, "function": "run"}]
+    failed = JOB | {"status": "failed", "error": {"code": "c", "message": "m", "frames": frames}}
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response(failed)
+
+    with serving(answer) as url:
+        stdout = run("get", "j", "--url", url, "--token", "x")[1]
+    assert stdout.splitlines()[1:] == ["error   c: m", "        at my_jobs/a.py:7 in run"]
+
+
+def test_a_refused_token_is_explained_by_the_challenge(folder: Path) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        challenge = 'Bearer scope="" error="invalid_token" error_description="the token has expired"'
+        return web.json_response({"message": "Unauthorized"}, status=401, headers={"www-authenticate": challenge})
+
+    with serving(answer) as url:
+        code, _, stderr = run("list", "--url", url, "--token", "x")
+    assert (code, stderr) == (6, "headrace: 401: Unauthorized: the token has expired\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_shell(folder: Path, shell: str) -> None:
+    code, stdout, _ = run("completion", shell)
+    assert code == 0
+    assert "_HEADRACE_COMPLETE" in stdout
+
+
+def test_findings_of_doctor_can_be_read_by_programs(folder: Path) -> None:
+    code, stdout, _ = run("doctor", "--json")
+    assert {finding["ok"] for finding in json.loads(stdout)} == ({True} if code == 0 else {True, False})
+
+
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+def test_a_profile_that_does_not_exist_is_ignored_locally(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv(name, "no-such-profile")
+    code, _, stderr = run("users", "create", "a@b.co", "--endpoint-url", "http://127.0.0.1:1")
+    assert code == 1
+    assert "the database at http://127.0.0.1:1 failed" in stderr
+
+
+def test_a_profile_that_does_not_exist_is_one_sentence_for_aws(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    code, _, stderr = run("users", "create", "a@b.co", "--endpoint-url", "https://dynamodb.eu-north-1.amazonaws.com")
+    assert code == 1
+    assert "ProfileNotFound" in stderr
+    assert len(stderr.splitlines()) == 1

@@ -285,6 +285,17 @@ async def test_without_a_token_it_is_401(served: Served, headers: bytes) -> None
     assert reply.headers["www-authenticate"] == "Bearer"
 
 
+async def test_a_401_says_why_on_the_console_and_never_shows_the_token(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reply = await served.call(b"/v1/x", b"Authorization: Bearer secret\r\n")
+    await served.call(b"/v1/x", b"")
+    assert 'error_description="this is not a JWT"' in reply.headers["www-authenticate"]
+    wrong, missing = capsys.readouterr().err.splitlines()
+    assert wrong == "401 GET '/v1/x': this is not a JWT"
+    assert missing.startswith("401 GET '/v1/x': the request has no token; headrace token EMAIL")
+
+
 async def test_a_wrong_token_is_401_with_a_reason(served: Served) -> None:
     token = served.token()
     for value in (b"Basic eDp5", b"Bearer x", b"Bearer " + token + b"x", b"Bearer\t" + token, b"Token " + token):

@@ -44,13 +44,15 @@ def test_the_key_is_readable_only_by_its_owner(folder: Folder) -> None:
 
 def test_an_expired_token_is_refused(authority: TokenAuthority) -> None:
     assert authority.verify(authority.mint("a@b.c", now() - 2 * HOUR, HOUR)) == InvalidToken(
-        reason="ExpiredSignatureError"
+        reason="the token has expired; headrace token EMAIL signs another"
     )
 
 
 def test_a_token_of_another_machine_is_refused(authority: TokenAuthority, tmp_path: Path) -> None:
     other = local_authority(Folder(tmp_path / "other"))
-    assert isinstance(authority.verify(other.mint("a@b.c", now(), HOUR)), InvalidToken)
+    refused = authority.verify(other.mint("a@b.c", now(), HOUR))
+    assert isinstance(refused, InvalidToken)
+    assert "signed with another key" in refused.reason
 
 
 def test_the_token_does_not_choose_the_algorithm(authority: TokenAuthority) -> None:
@@ -60,6 +62,24 @@ def test_the_token_does_not_choose_the_algorithm(authority: TokenAuthority) -> N
     forged = jwt.encode(claims, base64.b64encode(public).decode(), algorithm="HS256")
     assert isinstance(authority.verify(unsigned), InvalidToken)
     assert isinstance(authority.verify(forged), InvalidToken)
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"iss": "x"}, f"the iss of the token is not {ISSUER}"),
+        ({"aud": "x"}, f"the aud of the token is not {AUDIENCE}"),
+        ({"iat": None}, "the token has no claim iat"),
+        ({"iat": 99999999990}, "the token is not valid yet: its nbf or iat is in the future"),
+    ],
+    ids=["issuer", "audience", "missing claim", "future"],
+)
+def test_a_refusal_says_which_claim_is_wrong(folder: Folder, claims: dict[str, object], reason: str) -> None:
+    authority = local_authority(folder)
+    key = (folder.path / "token-key.pem").read_text()
+    good = {"email": "a@b.c", "iss": ISSUER, "aud": AUDIENCE, "iat": 1, "exp": 99999999999}
+    signed = {name: value for name, value in (good | claims).items() if value is not None}
+    assert authority.verify(jwt.encode(signed, key, algorithm="RS256")) == InvalidToken(reason=reason)
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "é.é.é"])

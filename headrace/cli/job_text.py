@@ -1,0 +1,76 @@
+"""Formats jobs as text for people: one job, and lists that fit a terminal of 80 columns."""
+
+import json
+import shutil
+import sys
+from datetime import UTC, datetime
+
+from headrace.cli.target import json_text
+from headrace.client.api_client import Job, Json
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+HEADER = f"{'id':<36}  {'status':<9}  {'age':>4}  {'attempt':<7}  type"
+
+
+def job_line(response: Json) -> str:
+    """A job as one line, without its documents."""
+    job = Job.model_validate(response)
+    return f"{job.id}  {job.status:<9}  {job.type}  attempt {job.attempt}/{job.max_attempts}"
+
+
+def progress_line(response: Json) -> str:
+    """A job as one line, with the progress that its handler reported."""
+    progress = Job.model_validate(response).progress
+    shown = f"  {progress.fraction:.0%} {progress.message}" if progress is not None else ""
+    return job_line(response) + shown
+
+
+def job_text(response: Json) -> str:
+    """A job with its error, or its result."""
+    job = Job.model_validate(response)
+    lines = [job_line(response)]
+    if job.error is not None:
+        lines = [*lines, f"error   {job.error.code}: {job.error.message}"]
+        lines = [*lines, *(f"        at {frame.file}:{frame.line} in {frame.function}" for frame in job.error.frames)]
+    if job.result is not None:
+        lines = [*lines, f"result  {json_text(job.result)}"]
+    return "\n".join(lines)
+
+
+def page_text(page: Json, now: datetime) -> str:
+    """A page of jobs: a line each, and one more for an error; with a header when stdout is a terminal."""
+    items = page["items"]
+    jobs = [job for job in items if isinstance(job, dict)] if isinstance(items, list) else []
+    header = [HEADER] if jobs and sys.stdout.isatty() else []
+    return "\n".join([*header, *(line for job in jobs for line in _listed_lines(job, now))])
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long ago it was, in the largest unit that it fills, such as `5m`."""
+    seconds = max(0, int((now - since).total_seconds()))
+    for unit, length in (("d", DAY), ("h", HOUR), ("m", MINUTE)):
+        if seconds >= length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+def _listed_lines(response: Json, now: datetime) -> list[str]:
+    job = Job.model_validate(response)
+    old = "-" if job.created_at is None else age(job.created_at, now)
+    attempts = f"{job.attempt}/{job.max_attempts}"
+    lines = [f"{job.id}  {job.status:<9}  {old:>4}  {attempts:<7}  {job.type}"]
+    if job.error is not None:
+        lines = [*lines, _cut(f"    error  {job.error.code}: {' '.join(job.error.message.split())}")]
+    documents = [name for name in ("payload", "result") if name in response]
+    return [*lines, *(f"    {name:<7} {json.dumps(response[name], ensure_ascii=False)}" for name in documents)]
+
+
+def _cut(line: str) -> str:
+    """Cut a line to the terminal's width; what is read by a program is never cut."""
+    width = shutil.get_terminal_size().columns
+    return line if not sys.stdout.isatty() or len(line) <= width else f"{line[: width - 1]}…"
+
+
+def now() -> datetime:
+    """The clock of the command line."""
+    return datetime.now(UTC)

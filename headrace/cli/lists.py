@@ -1,0 +1,111 @@
+"""The commands that list jobs, and retry many failed ones, over HTTP."""
+
+import json
+
+import click
+
+from headrace.cli.job_text import now, page_text
+from headrace.cli.target import ExitCode, Target, fail, with_target
+from headrace.client.api_client import Json
+
+MAX_PAGE = 100
+MAX_RETRIED = 500
+"""The API's limits."""
+
+
+@click.command(name="list")
+@click.option("--status", help="Only jobs of this status.")
+@click.option("--type", "type", help="Only jobs of this type.")
+@click.option("--owner", metavar="EMAIL|ID", help="The jobs of another user; for admins.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, MAX_PAGE))
+@click.option("--cursor", help="Continue where an earlier page ended.")
+@click.option("--include", help="Include payload, result or both, separated by a comma; pages may then be shorter.")
+@with_target
+def list_jobs(
+    target: Target,
+    status: str | None,
+    type: str | None,
+    owner: str | None,
+    limit: int,
+    cursor: str | None,
+    include: str | None,
+) -> None:
+    """List your jobs, newest first, without payload and result."""
+    query = {
+        "status": status,
+        "type": type,
+        "owner": None if owner is None else _user_id(target, owner),
+        "limit": str(limit),
+        "cursor": cursor,
+        "include": include,
+    }
+    _show_page(target, "/v1/jobs", query)
+
+
+@click.command()
+@click.argument("type")
+@click.option("--retry", is_flag=True, help="Queue the failed jobs again, with their full number of attempts.")
+@click.option("--dry-run", is_flag=True, help="Only count the jobs that --retry would queue again.")
+@click.option("--error-code", help="With --retry or --dry-run: only jobs that failed with this code.")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_RETRIED), help="Jobs at most; by default 20 in a list, 100 in a retry."
+)
+@click.option("--cursor", help="Continue where an earlier page of the list ended.")
+@with_target
+def failed(
+    target: Target,
+    type: str,
+    retry: bool,
+    dry_run: bool,
+    error_code: str | None,
+    limit: int | None,
+    cursor: str | None,
+) -> None:
+    """List the failed jobs of TYPE of all users, latest failure first, or retry them; for admins."""
+    if retry or dry_run:
+        if cursor is not None:
+            raise click.UsageError("--cursor is for the list, without --retry and --dry-run")
+        _retry(target, {"type": type, "error_code": error_code, "limit": limit, "dry_run": dry_run})
+        return
+    if error_code is not None:
+        raise click.UsageError("--error-code needs --retry or --dry-run")
+    if limit is not None and limit > MAX_PAGE:
+        raise click.UsageError(f"a list has at most {MAX_PAGE} jobs a page; give a smaller --limit")
+    _show_page(target, "/v1/failed-jobs", {"type": type, "limit": str(limit or 20), "cursor": cursor})
+
+
+def _show_page(target: Target, path: str, query: dict[str, str | None]) -> None:
+    """Print a page; that there is none or more goes to stderr, so that stdout has nothing but jobs."""
+    params = {name: value for name, value in query.items() if value is not None}
+    page = target.show(target.client().call("GET", path, params=params), lambda page: page_text(page, now()))
+    if target.as_json:
+        return
+    if page["next"]:
+        click.echo(f"more jobs: add --cursor {page['next']}", err=True)
+    elif not page["items"]:
+        click.echo("no jobs", err=True)
+
+
+def _retry(target: Target, form: dict[str, str | int | bool | None]) -> None:
+    body = json.dumps({name: value for name, value in form.items() if value is not None})
+    retried = target.show(target.client().call("POST", "/v1/failed-jobs/retry", body), _retried_text)
+    if retried.get("incomplete"):
+        click.echo("ended early; run the command again to continue", err=True)
+    elif retried["matched"] == (form["limit"] or 100):
+        click.echo("there may be more: that is the limit, see --limit", err=True)
+
+
+def _retried_text(retried: Json) -> str:
+    return f"{retried['matched']} matched, {retried['retried']} queued again"
+
+
+def _user_id(target: Target, owner: str) -> str:
+    """The id of a user, given by id or address; an address without a user ends the command."""
+    if "@" not in owner:
+        return owner
+    found = target.checked(target.client().call("GET", "/v1/users", params={"email": owner}))
+    items = found.get("items")
+    user = items[0] if isinstance(items, list) and items else None
+    if not isinstance(user, dict) or "id" not in user:
+        fail(f"user_not_found: no user has the address {owner}", ExitCode.NOT_FOUND)
+    return str(user["id"])

@@ -28,7 +28,7 @@ class Tail:
     """Reads a log to its end, and then what is added, also when the log begins anew."""
 
     def __init__(self, path: Path) -> None:
-        self.function = path.name.removesuffix(".log")
+        self.function = path.name.partition(".log")[0]
         self.path = path
         self._file: BinaryIO | None = None
         self._unfinished = b""

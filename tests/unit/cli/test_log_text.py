@@ -71,9 +71,7 @@ LONG: dict[str, JsonValue] = {"job_type": "a.very_long_name_of_a_job_type_that_d
     [
         finished("cancelled", max_attempts=100, waited_ms=9_999_999, ran_ms=999_949, **LONG),
         finished("retrying", **ERROR, **LONG),
-        finished(
-            "failed", **{**ERROR, "error_message": "word " * 99, "error_frames": [f"{'x' * 60}.py:27 {'f' * 20}"]}
-        ),
+        finished("failed", error_message="word " * 99, error_frames=[f"{'x' * 60}.py:27 {'f' * 20}"]),
         logged("word " * 99, source="handler", amount=3),
         logged("x" * 500, source="stdout"),
         logged("job_attempt_started"),

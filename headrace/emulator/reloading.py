@@ -5,6 +5,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -23,14 +24,20 @@ SHOWN_FILES = 3
 Files = tuple[Path, ...]
 
 
-async def reload_on_change(
-    folders: Callable[[], CodeFolders], pools: Mapping[str, FunctionPool], by_stream: frozenset[str], observer: Observer
-) -> None:
-    """Reload all functions whenever code changes, until cancelled.
+@dataclass(frozen=True)
+class Reloaded:
+    """The functions that are reloaded, by what invokes them."""
 
-    While the code cannot be imported, the functions that run jobs (`by_stream`) wait for the fix and the others run the
-    old code, so that jobs can still be submitted.
-    """
+    by_stream: Mapping[str, FunctionPool]
+    """They run jobs: while the code cannot be imported, their invocations wait for the fix."""
+    by_request: Mapping[str, FunctionPool]
+    """They run the old code meanwhile, so that jobs can still be submitted."""
+    by_schedule: Mapping[str, FunctionPool]
+    """Nobody waits for them: they run the old code too, and are reloaded after the others."""
+
+
+async def reload_on_change(folders: Callable[[], CodeFolders], functions: Reloaded, observer: Observer) -> None:
+    """Reload the functions whenever code changes, until cancelled."""
     changed: asyncio.Queue[Files] = asyncio.Queue()
     watched: set[Path] = set()
     async with asyncio.TaskGroup() as group:
@@ -41,7 +48,7 @@ async def reload_on_change(
                 if new:
                     watched.update(new)
                     group.create_task(_watch(new, changed, observer, recursive=recursive))
-            await _reload(await changed.get(), pools, by_stream, observer)
+            await _reload(await changed.get(), functions, observer)
 
 
 def report_broken(errors: Sequence[StackError | None], observer: Observer) -> bool:
@@ -62,19 +69,23 @@ def reloaded_text(files: Files, seconds: float) -> str:
     return f"reloaded: {', '.join(names[:SHOWN_FILES])}{more} ({seconds:.1f} s)"
 
 
-async def _reload(
-    files: Files, pools: Mapping[str, FunctionPool], by_stream: frozenset[str], observer: Observer
-) -> None:
+async def _reload(files: Files, functions: Reloaded, observer: Observer) -> None:
     for file in files:
         if file == TEMPLATE or file.name == SETTINGS:
             observer.report(f"{_short(file)} changed: restart `headrace dev` to use it", "news")
     code = tuple(file for file in files if file.suffix == ".py")
-    if code:
-        began = time.monotonic()
-        _forget_compiled(code)
-        errors = await asyncio.gather(*(pool.reload(keep_old=name not in by_stream) for name, pool in pools.items()))
-        if not report_broken(errors, observer):
-            observer.report(reloaded_text(code, time.monotonic() - began), "news")
+    if not code:
+        return
+    began = time.monotonic()
+    _forget_compiled(code)
+    errors = await asyncio.gather(
+        *(pool.reload() for pool in functions.by_stream.values()),
+        *(pool.reload(keep_old=True) for pool in functions.by_request.values()),
+    )
+    if not report_broken(errors, observer):
+        observer.report(reloaded_text(code, time.monotonic() - began), "news")
+        later = await asyncio.gather(*(pool.reload(keep_old=True) for pool in functions.by_schedule.values()))
+        report_broken(later, observer)
 
 
 async def _watch(paths: Files, changed: asyncio.Queue[Files], observer: Observer, *, recursive: bool) -> None:

@@ -24,7 +24,7 @@ from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.gateway import Gateway
 from headrace.emulator.log_file import rotate
 from headrace.emulator.observer import Observer, OnStderr
-from headrace.emulator.reloading import reload_on_change, report_broken
+from headrace.emulator.reloading import Reloaded, reload_on_change, report_broken
 from headrace.emulator.schedule import run_schedule
 from headrace.emulator.state import Folder, Running
 from headrace.emulator.tables import ensure_tables
@@ -232,9 +232,15 @@ async def _functions(
 
 async def _reloading(stack: Stack, pools: Mapping[str, FunctionPool], observer: Observer) -> None:
     """Reload on changes of the code that the functions run."""
-    by_stream = frozenset(mapping.function for mapping in stack.mappings)
+    streamed = {mapping.function for mapping in stack.mappings}
+    routed = {route.function for route in stack.routes} - streamed
+    functions = Reloaded(
+        by_stream={name: pool for name, pool in pools.items() if name in streamed},
+        by_request={name: pool for name, pool in pools.items() if name in routed},
+        by_schedule={name: pool for name, pool in pools.items() if name not in streamed | routed},
+    )
     package = declared_job_types(os.environ)
-    await reload_on_change(lambda: code_folders(package, search_path()), pools, by_stream, observer)
+    await reload_on_change(lambda: code_folders(package, search_path()), functions, observer)
 
 
 def _concurrency(stack: Stack, function: str) -> int:

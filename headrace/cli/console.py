@@ -63,7 +63,7 @@ class Console:
         """Show why the code cannot be imported, with the source line."""
         view = self._view()
         reason = error.reason if isinstance(error, CannotStart) else str(error)
-        self._say(f"the functions cannot start: {reason}", "failed")
+        self._say(f"the functions cannot start: {reason.removeprefix('InvalidJobTypes: ')}", "failed")
         found = place_in((error.place if isinstance(error, CannotStart) else None) or reason)
         if found is not None:
             file, line = found

@@ -10,7 +10,7 @@ from headrace.cli.log_line import LogLine
 from headrace.cli.source_lines import SourceLine, frame_of
 
 SHORT_ID = 8
-_TYPE_MIN, _TYPE_MAX = 8, 32
+_TYPE_MIN, _TYPE_MAX = 8, 24
 _COLOURS = {
     "succeeded": "green", "retrying": "yellow", "failed": "red", "crashed": "red", "cancelled": "cyan",
     "WARNING": "yellow", "stderr": "yellow", "ERROR": "red", "CRITICAL": "red",
@@ -139,7 +139,7 @@ def _aftermath(line: LogLine, view: View) -> list[str]:
     frames = [found for text in line.texts("error_frames") if (found := frame_of(text))]
     shown = [each for file, number, function in frames for each in place_lines(file, number, function, view)]
     message = ": ".join(part for part in (line.field("error_code"), line.field("error_message")) if part)
-    return [*shown, *(indented(message, view, "failed") if message else ()), *indented(_next(line), view, outcome)]
+    return [*shown, *(indented(message, view, "failed") if message else ()), *indented(_next(line), view)]
 
 
 def _next(line: LogLine) -> str:

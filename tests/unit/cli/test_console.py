@@ -62,7 +62,7 @@ def test_code_that_cannot_be_imported_is_shown_with_its_line() -> None:
     reason = "InvalidJobTypes: JOB_TYPES=my_jobs: my_jobs/orders.py:27 cannot be imported: SyntaxError: invalid syntax"
     shown.console.cannot_start(CannotStart("WorkerFunction", reason, None, "w.log"))
     assert shown.lines == [
-        f"22:37:09 the functions cannot start: {reason}",
+        f"22:37:09 the functions cannot start: {reason.removeprefix('InvalidJobTypes: ')}",
         "    my_jobs/orders.py:27",
         "        total = totals[order.key]",
         "    waiting for the fix; jobs that are queued wait too, and lose no attempt",

@@ -19,6 +19,16 @@ SCHEMA = 1
 version then leaves the item to a newer one. What it can read it acts on, so a new meaning needs a new status."""
 
 
+class Frame(Stored):
+    """A place in a handler's code that an exception passed; never a value, never a line of source."""
+
+    file: str
+    """Relative to the folder of `sys.path` that it was imported from: `my_jobs/orders.py`."""
+    line: int
+    function: str
+    """Its qualified name: `Orders.run`."""
+
+
 class JobError(Stored):
     """What went wrong in an attempt, in words for the job's owner."""
 

@@ -44,6 +44,11 @@ def frames_of(error: BaseException) -> tuple[Frame, ...]:
         return ()
 
 
+def origin_of(error: BaseException) -> BaseException:
+    """The exception that the frames of `error` lead to: the error itself, or the one that it came from."""
+    return tuple(_to_the_origin(error))[-1]
+
+
 def _to_the_origin(error: BaseException) -> Iterator[BaseException]:
     """The error, then what it came from, step by step; a chain may be a circle."""
     current: BaseException | None = error

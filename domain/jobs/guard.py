@@ -81,12 +81,12 @@ async def _guarded(handler: AnyHandler, job: Job, context: Attempt) -> Outcome |
     try:
         payload = handler.definition.payload.model_validate_json(job.payload)
     except ValidationError as error:
-        return _invalid_payload(error)
+        return invalid_payload(error)
     except BaseException as error:  # noqa: BLE001 - a payload model may have validators of its own
         return raised(error)
     try:
         returned = await _call(handler, payload, context)
-        return returned if isinstance(returned, Raised) else _outcome(returned, handler.definition.result)
+        return returned if isinstance(returned, Raised) else outcome_from(returned, handler.definition.result)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
         return raised(error)
 
@@ -151,7 +151,8 @@ def text_of(value: object) -> str:
         return ""
 
 
-def _outcome(returned: object, result: type[BaseModel]) -> Outcome:
+def outcome_from(returned: object, result: type[BaseModel]) -> Outcome:
+    """What a handler's return value means; anything but an outcome or its result model is the job's failure."""
     match returned:
         case Retry():
             return Retry(code=text_of(returned.code), reason=text_of(returned.reason), after=returned.after)
@@ -180,8 +181,8 @@ def _done(result: BaseModel) -> Done | Fail:
     return Done(result=text)
 
 
-def _invalid_payload(error: ValidationError) -> Fail:
-    """Only the places and messages: a payload's values are nobody's business in an error."""
+def invalid_payload(error: ValidationError) -> Fail:
+    """The failure of a payload that its model refuses: places and messages only, for its values are private."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     flaws = "; ".join(f"{'/'.join(str(step) for step in flaw['loc'])}: {flaw['msg']}" for flaw in found[:MAX_FLAWS])
     more = f"; and {len(found) - MAX_FLAWS} more" if len(found) > MAX_FLAWS else ""

@@ -13,6 +13,8 @@ from domain.users.repository import EmailTaken
 from domain.users.user import InvalidEmail, Role, User, normalise_email
 from headrace.cli import jobs as cli_jobs
 from headrace.cli.guard import Commands
+from headrace.cli.replay import replay
+from headrace.cli.run import run
 from headrace.cli.target import ExitCode, fail, folder, mint, read_json, read_limited
 from headrace.cli.types import HOST, SERVER, TABLE, URL, FiniteNumber
 
@@ -101,7 +103,7 @@ def token(email: str, hours: float) -> None:
 
 
 for command in (
-    cli_jobs.submit, cli_jobs.get, cli_jobs.watch, cli_jobs.list_jobs, cli_jobs.cancel, cli_jobs.retry,
+    cli_jobs.submit, cli_jobs.get, cli_jobs.watch, cli_jobs.list_jobs, cli_jobs.cancel, cli_jobs.retry, run, replay,
 ):  # fmt: skip
     main.add_command(command)
 

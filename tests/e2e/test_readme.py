@@ -69,6 +69,11 @@ def test_the_command_lines_work_as_printed(stack_running: Stack) -> None:
     assert "FAIL" not in told
 
 
+def test_the_lines_that_run_a_job_in_their_own_process_work_as_printed(stack_running: Stack) -> None:
+    told = run(block("run"), stack_running)
+    assert told.count('"rows": 1') == 2
+
+
 async def test_the_job_type_of_the_readme_works(tmp_path: Path) -> None:
     module = tmp_path / "word_count_of_readme.py"
     module.write_text(block("job type"))

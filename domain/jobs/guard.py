@@ -16,7 +16,7 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from domain.jobs.attempt import Attempt, ThreadedAttempt
-from domain.jobs.frames import frames_of
+from domain.jobs.frames import frames_of, origin_of
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.transitions import MAX_MESSAGE
@@ -71,16 +71,23 @@ def _ended(attempt: "asyncio.Task[Outcome]") -> Outcome | None:
 
 
 async def _guarded(handler: Handler, job: Job, context: Attempt) -> Outcome:
+    payload = payload_of(handler, job)
+    if isinstance(payload, Fail | Raised):
+        return payload
     try:
-        payload = handler.definition.payload.model_validate_json(job.payload)
+        returned = await _call(handler, payload, context)
+        return returned if isinstance(returned, Raised) else outcome_from(returned, handler.definition.result)
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
+        return raised(error)
+
+
+def payload_of(handler: Handler, job: Job) -> BaseModel | Fail | Raised:
+    """The payload as the handler takes it, or the outcome of an attempt that cannot have it."""
+    try:
+        return handler.definition.payload.model_validate_json(job.payload)
     except ValidationError as error:
         return _invalid_payload(error)
     except BaseException as error:  # noqa: BLE001 - a payload model may have validators of its own
-        return raised(error)
-    try:
-        returned = await _call(handler, payload, context)
-        return returned if isinstance(returned, Raised) else _outcome(returned, handler.definition.result)
-    except BaseException as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
         return raised(error)
 
 
@@ -131,9 +138,18 @@ def _settle(done: asyncio.Future[object], value: object) -> None:
 
 
 def raised(error: BaseException) -> Raised:
-    """Type, message and frames of an exception, even if its own methods raise."""
+    """Type, message, origin and frames of an exception, even if its own methods raise."""
     name = text_of(type(error).__name__)
-    return Raised(code=name, message=text_of(error) or name, frames=frames_of(error))
+    message = f"{text_of(error) or name}{_origin_text(error)}"
+    return Raised(code=name, message=text_of(message), frames=frames_of(error))
+
+
+def _origin_text(error: BaseException) -> str:
+    try:
+        origin = origin_of(error)
+    except BaseException:  # noqa: BLE001 - it is user code too
+        return ""
+    return "" if origin is error else f" (from {text_of(type(origin).__name__)}: {text_of(origin)})"
 
 
 def text_of(value: object) -> str:
@@ -144,7 +160,8 @@ def text_of(value: object) -> str:
         return ""
 
 
-def _outcome(returned: object, result: type[BaseModel]) -> Outcome:
+def outcome_from(returned: object, result: type[BaseModel]) -> Outcome:
+    """What a handler's return value means; anything but an outcome or its result model is the job's failure."""
     match returned:
         case Retry():
             return Retry(code=text_of(returned.code), reason=text_of(returned.reason), after=returned.after)

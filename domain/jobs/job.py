@@ -26,6 +26,7 @@ class Frame(Stored):
     """Relative to the folder that it was imported from: `my_jobs/orders.py`."""
     line: int
     function: str
+    """Its qualified name: `Orders.run`."""
 
 
 class JobError(Stored):

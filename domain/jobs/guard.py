@@ -16,12 +16,13 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from domain.jobs.attempt import Attempt, ThreadedAttempt
-from domain.jobs.frames import frames_of, origin_of
+from domain.jobs.frames import frames_of
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
-from domain.jobs.transitions import MAX_MESSAGE
+from domain.jobs.upcasting import upcast
+from domain.jobs.user_errors import raised, text_of
 from headrace.authoring.job_type import Handler, JobHandler, SyncJobHandler
-from headrace.authoring.json_text import NotJson, byte_length, storable, to_json_text
+from headrace.authoring.json_text import NotJson, byte_length, to_json_text
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 
 MAX_RESULT_BYTES = 128 * 1024
@@ -83,8 +84,11 @@ async def _guarded(handler: Handler, job: Job, context: Attempt) -> Outcome:
 
 def payload_of(handler: Handler, job: Job) -> BaseModel | Fail | Raised:
     """The payload as the handler takes it, or the outcome of an attempt that cannot have it."""
+    payload = upcast(handler.definition, job)
+    if isinstance(payload, Fail | Raised):
+        return payload
     try:
-        return handler.definition.payload.model_validate_json(job.payload)
+        return handler.definition.payload.model_validate_json(payload)
     except ValidationError as error:
         return _invalid_payload(error)
     except BaseException as error:  # noqa: BLE001 - a payload model may have validators of its own
@@ -135,29 +139,6 @@ async def _in_thread(run: Callable[[], object]) -> object:
 def _settle(done: asyncio.Future[object], value: object) -> None:
     if not done.done():
         done.set_result(value)
-
-
-def raised(error: BaseException) -> Raised:
-    """Type, message, origin and frames of an exception, even if its own methods raise."""
-    name = text_of(type(error).__name__)
-    message = f"{text_of(error) or name}{_origin_text(error)}"
-    return Raised(code=name, message=text_of(message), frames=frames_of(error))
-
-
-def _origin_text(error: BaseException) -> str:
-    try:
-        origin = origin_of(error)
-    except BaseException:  # noqa: BLE001 - it is user code too
-        return ""
-    return "" if origin is error else f" (from {text_of(type(origin).__name__)}: {text_of(origin)})"
-
-
-def text_of(value: object) -> str:
-    """`str(value)`, cut and made storable; empty when that raises."""
-    try:
-        return storable(str(value), MAX_MESSAGE)
-    except BaseException:  # noqa: BLE001 - it is user code too
-        return ""
 
 
 def outcome_from(returned: object, result: type[BaseModel]) -> Outcome:

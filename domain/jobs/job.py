@@ -141,7 +141,7 @@ class Job(Frozen):
     type: str
     payload: JsonText
     payload_version: int = 1
-    """The version of its type (`JobType.version`) that the payload was accepted for."""
+    """The version of its type (`JobType.payload_version`) that the payload was accepted for."""
     tags: dict[str, str]
     max_attempts: int
     version: int

@@ -13,6 +13,7 @@ from domain.users.repository import EmailTaken
 from domain.users.user import InvalidEmail, Role, User, normalise_email
 from headrace.cli import jobs as cli_jobs
 from headrace.cli import lists
+from headrace.cli.check.command import check
 from headrace.cli.completion import completion
 from headrace.cli.guard import INTERRUPTED, Commands
 from headrace.cli.job_types import types
@@ -124,7 +125,7 @@ def token(email: str, hours: float, as_json: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    types, completion, run, replay,
+    types, completion, run, replay, check,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -8,7 +8,7 @@ import click
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from headrace.authoring.json_text import byte_length, from_json_text, to_json_text
-from headrace.cli.run import with_attempt
+from headrace.cli.run import version_to_run, with_attempt
 from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
 from headrace.client.api_client import Job, job_path
 
@@ -23,6 +23,8 @@ class Fetched(Job):
 
     owner_id: str
     payload: JsonValue
+    payload_version: int | None = None
+    """None from a deployment that does not tell it: then it is taken to be the version here."""
     tags: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("payload", "result")
@@ -119,7 +121,7 @@ def _same_job(there: Fetched, handler: "Handler", attempt: int) -> "NewJob":
         owner_id=there.owner_id,
         type=there.type,
         payload=to_json_text(there.payload),
-        payload_version=handler.definition.version,
+        payload_version=version_to_run(handler, there.payload_version),
         tags=there.tags,
         max_attempts=max(attempt, there.max_attempts),
     )

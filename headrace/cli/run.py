@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from headrace.authoring.json_text import JsonText, to_json_text
-from headrace.cli.target import json_text, read_json, read_limited
+from headrace.authoring.json_text import to_json_text
+from headrace.cli.target import ExitCode, fail, json_text, read_json, read_limited
 from headrace.cli.types import FiniteNumber
 
 if TYPE_CHECKING:
-    from domain.jobs.transitions import NewJob
     from headrace.authoring.job_type import Handler
 
 
@@ -40,6 +39,7 @@ def with_attempt(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--payload", help="The payload, as JSON.")
 @click.option("--file", "source", type=click.File("rb"), help="A file with the payload as JSON; - is stdin.")
 @click.option("--attempt", default=1, show_default=True, type=click.IntRange(1, 100), help="Which attempt it is.")
+@click.option("--payload-version", type=click.IntRange(1), help="The payload's version; by default the newest.")
 @with_attempt
 @click.option("--json", "as_json", is_flag=True, help="Print the whole outcome as JSON.")
 def run(
@@ -47,6 +47,7 @@ def run(
     payload: str | None,
     source: BinaryIO | None,
     attempt: int,
+    payload_version: int | None,
     timeout: float | None,
     log_level: str,
     as_json: bool,
@@ -55,6 +56,7 @@ def run(
 
     No stack is needed, and breakpoint() works. The result goes to stdout, everything else to stderr.
     """
+    from domain.jobs.transitions import NewJob
     from headrace.cli.local.handlers import handler_of
     from headrace.cli.local.output import debugger_has_the_terminal
     from headrace.cli.local.shown_attempt import document_of, exit_code, print_result, run_shown
@@ -66,7 +68,15 @@ def run(
     handler = handler_of(type)
     if source is not None:
         debugger_has_the_terminal(source)
-    ended = run_shown(handler, _new_job(handler, document, attempt), attempt, timeout, log_level)
+    new = NewJob(
+        id=str(uuid.uuid4()),
+        owner_id="local",
+        type=type,
+        payload=document,
+        payload_version=version_to_run(handler, payload_version),
+        max_attempts=max(attempt, handler.definition.policy.max_attempts),
+    )
+    ended = run_shown(handler, new, attempt, timeout, log_level)
     if as_json:
         click.echo(json_text(document_of(ended), indent=2))
     else:
@@ -74,14 +84,9 @@ def run(
     sys.exit(exit_code(ended))
 
 
-def _new_job(handler: "Handler", payload: JsonText, attempt: int) -> "NewJob":
-    from domain.jobs.transitions import NewJob
-
-    return NewJob(
-        id=str(uuid.uuid4()),
-        owner_id="local",
-        type=handler.definition.name,
-        payload=payload,
-        payload_version=handler.definition.version,
-        max_attempts=max(attempt, handler.definition.policy.max_attempts),
-    )
+def version_to_run(handler: "Handler", given: int | None) -> int:
+    """The version of a payload, by default the newest; one that is newer than the job type ends the command."""
+    name, newest = handler.definition.name, handler.definition.payload_version
+    if given is not None and given > newest:
+        fail(f"the payload is of version {given}, and {name} here runs versions up to {newest}", ExitCode.INVALID)
+    return given or newest

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from domain.jobs import transitions
 from domain.jobs.change import Change
 from domain.jobs.frames import frames_of
-from domain.jobs.guard import outcome_from, payload_of, raised
+from domain.jobs.guard import outcome_from, payload_of
 from domain.jobs.job import Frame, Job, Running
 from domain.jobs.outcomes import Outcome, Raised, TimedOut
 from domain.jobs.transitions import IllegalTransition, NewJob
+from domain.jobs.user_errors import raised
 from domain.ports import Clock
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler, Policy

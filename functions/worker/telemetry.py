@@ -65,6 +65,9 @@ def log_execution(logger: Logger, execution: Execution | Crashed) -> None:
                 error_code=execution.error_code,
                 error_message=error.message if error else None,
                 error_frames=[f"{frame.file}:{frame.line} {frame.function}" for frame in frames] or None,
+                max_attempts=job.max_attempts,
+                retry_at=job.state.retry_at.isoformat() if isinstance(job.state, Retrying) else None,
+                failure_reason=job.state.reason if isinstance(job.state, Failed) else None,
                 waited_ms=round(execution.waited.total_seconds() * 1000),
                 ran_ms=round(execution.ran.total_seconds() * 1000),
             )

@@ -35,7 +35,10 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    needed = ("aioboto3", "aiohttp", "click", "fastapi", "httpx", "jwt", "mangum", "pydantic", "rich", "samtranslator")
+    needed = (
+        "aioboto3", "aiohttp", "click", "fastapi", "httpx", "jwt", "mangum", "pydantic", "rich", "samtranslator",
+        "watchfiles",
+    )  # fmt: skip
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     detail = f"missing {', '.join(missing)}; run `make setup`" if missing else "all installed"
     return Finding(what="packages", ok=not missing, detail=detail)

@@ -17,12 +17,14 @@ from headrace.cli.check.command import check
 from headrace.cli.completion import completion
 from headrace.cli.guard import INTERRUPTED, Commands
 from headrace.cli.job_types import types
+from headrace.cli.logs import logs
 from headrace.cli.replay import replay
 from headrace.cli.run import run
 from headrace.cli.target import ExitCode, fail, folder, json_text, mint, read_json, read_limited, without_stack
 from headrace.cli.types import HOST, SERVER, TABLE, URL, FiniteNumber
 
 if TYPE_CHECKING:
+    from headrace.cli.console import Level
     from headrace.emulator.stack import Options
 
 MAX_NAME = 200
@@ -47,6 +49,9 @@ def main() -> None:
 )
 @click.option("--fresh", is_flag=True, help="Delete the jobs and users of earlier runs.")
 @click.option("--allow-host", "allowed", multiple=True, help="A private host[:port] that http.request may reach.")
+@click.option("--no-reload", is_flag=True, help="Do not restart functions when code changes.")
+@click.option("--quiet", "level", flag_value="quiet", help="Show failures only.")
+@click.option("--verbose", "level", flag_value="verbose", help="Show requests, sweeps and starts of functions too.")
 def dev(
     port: int,
     host: str,
@@ -54,8 +59,10 @@ def dev(
     database: tuple[str, int] | None,
     fresh: bool,
     allowed: tuple[str, ...],
+    no_reload: bool,
+    level: "Level | None",
 ) -> None:
-    """Run the local stack until Ctrl-C."""
+    """Run the local stack until Ctrl-C, and show each attempt, what handlers log and print, and tracebacks."""
     from headrace.emulator.stack import Options
 
     if endpoint_url and database:
@@ -67,21 +74,23 @@ def dev(
         database=database,
         fresh=fresh,
         allowed_hosts=",".join(allowed),
+        reload=not no_reload,
     )
     try:
-        asyncio.run(_dev(options))
+        asyncio.run(_dev(options, level or "normal"))
     except asyncio.CancelledError:
         fail("stopped at once; jobs that were running run again after the next start", INTERRUPTED)
 
 
-async def _dev(options: "Options") -> None:
+async def _dev(options: "Options", level: "Level") -> None:
+    from headrace.cli.console import console
     from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
     from headrace.emulator.stack import DRAIN_SECONDS, running_stack
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running_stack(folder(), options) as running:
+    async with running_stack(folder(), options, observer=console(level, sys.stderr)) as running:
         await ensure_local_admin(folder(), running.endpoint_url)
         click.echo(
             f"database {running.endpoint_url}\nlogs     {folder().logs}\nuser     {LOCAL_ADMIN} (admin)", err=True
@@ -125,7 +134,7 @@ def token(email: str, hours: float, as_json: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    types, completion, run, replay, check,
+    types, logs, completion, run, replay, check,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -8,12 +8,14 @@ import importlib
 import json
 import os
 import sys
+import sysconfig
 import time
 import traceback
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 
 API = "/2018-06-01/runtime"
+_INSTALLED = tuple({f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 class Context:
@@ -41,6 +43,9 @@ def main() -> None:
         module, name = os.environ["_HANDLER"].rsplit(".", 1)
         handler = getattr(importlib.import_module(module), name)
     except Exception as error:  # noqa: BLE001 - any failure to import must be reported
+        # One line, so that the stack's console, which shows the reason, can leave it to the log.
+        told = {"level": "ERROR", "message": "function_cannot_start", "exception": traceback.format_exc()}
+        sys.stderr.write(f"{json.dumps(told)}\n")
         _post(connection, f"{API}/init/error", _described(error))
         sys.exit(1)
     while True:
@@ -51,6 +56,7 @@ def main() -> None:
         try:
             response_body = json.dumps(handler(json.loads(response.read()), context), ensure_ascii=False).encode()
         except Exception as error:  # noqa: BLE001 - a failed invocation is reported, and the loop goes on
+            sys.stderr.write(traceback.format_exc())
             _post(connection, f"{url}/error", _described(error))
         else:
             _post(connection, f"{url}/response", response_body)
@@ -63,13 +69,25 @@ def _post(connection: HTTPConnection, url: str, body: bytes) -> None:
 
 
 def _described(error: BaseException) -> bytes:
-    sys.stderr.write(traceback.format_exc())
     sys.stderr.flush()
     try:
         message = str(error)
     except Exception:  # noqa: BLE001 - an exception whose `__str__` fails must still be reported
         message = ""
-    return json.dumps({"errorType": type(error).__name__, "errorMessage": message}).encode()
+    described = {"errorType": type(error).__name__, "errorMessage": message, "place": _place(error)}
+    return json.dumps(described).encode()
+
+
+def _place(error: BaseException) -> str | None:
+    """The file and line where an import failed, `/folder/orders.py:7`; None for an error that names it in words."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    if type(error).__module__ != "builtins":
+        return None
+    files = (f"{frame.filename}:{frame.lineno}" for frame in reversed(traceback.extract_tb(error.__traceback__)))
+    return next((file for file in files if not file.startswith(("<", *_INSTALLED))), None)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import resource
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from aiohttp import web
@@ -16,6 +17,8 @@ from pydantic import JsonValue
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import ACCOUNT, REGION, ROOT
 from headrace.emulator.database import StackError
+from headrace.emulator.log_file import LogFile, LogPipe
+from headrace.emulator.observer import CannotStart
 from headrace.emulator.template import LambdaFunction
 
 API = "/2018-06-01/runtime"
@@ -43,6 +46,14 @@ class FunctionFailed(Frozen):
 
 
 Result = Returned | FunctionFailed
+Seen = Callable[[int, Sequence[str]], None]
+"""Is called with the number of an environment and the lines that it wrote."""
+
+_NUMBERS = count(1)
+
+
+def _unseen(_number: int, _lines: Sequence[str]) -> None:
+    """Show nothing: the lines are in the log."""
 
 
 class _Invocation:
@@ -62,10 +73,15 @@ class _Invocation:
 class Environment:
     """One execution environment: a process, and a Runtime API server for this process alone."""
 
-    def __init__(self, function: LambdaFunction, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, function: LambdaFunction, environment: Mapping[str, str], log: LogFile, seen: Seen = _unseen
+    ) -> None:
+        self.number = next(_NUMBERS)
+        """Of this environment in this process."""
         self._function = function
         self._environment = environment
-        self._log = log
+        self._log = log.path
+        self._pipe = LogPipe(log, lambda lines: seen(self.number, lines))
         self._events: asyncio.Queue[_Invocation] = asyncio.Queue(1)
         self._current: _Invocation | None = None
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -83,7 +99,7 @@ class Environment:
     async def start(self, command: tuple[str, ...] = (sys.executable, "-m", "headrace.emulator.bootstrap")) -> None:
         """Start the process and wait until it requests its first event; raises `StackError` if it does not."""
         address = await self._serve()
-        with self._log.open("ab") as sink:
+        with self._pipe.writing() as sink:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
                 cwd=ROOT,
@@ -113,7 +129,9 @@ class Environment:
             # Not `wait_for`: before Python 3.12 it swallows a cancellation that coincides with the result (gh-86296),
             # so a task that invokes in a loop could not be cancelled.
             async with asyncio.timeout(self._function.timeout):
-                return await invocation.result
+                result = await invocation.result
+            self._pipe.drain()  # What it wrote comes before its result.
+            return result  # noqa: TRY300 - within, a timeout could still end it
         except TimeoutError:
             await self.stop()
             timed_out = f"Task timed out after {self._function.timeout:.2f} seconds"
@@ -131,6 +149,7 @@ class Environment:
             self._limiter.cancel()
         if self._watcher is not None:
             await self._watcher
+        self._pipe.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -191,13 +210,15 @@ class Environment:
         return self._settle(request, _result(await _posted(request)))
 
     async def _error(self, request: web.Request) -> web.Response:
-        return self._settle(request, _failure(await _posted(request)))
+        return self._settle(request, _failure(_described(await _posted(request))))
 
     async def _init_error(self, request: web.Request) -> web.Response:
-        failure = _failure(await _posted(request))
-        problem = f"{self._function.name} cannot start: {failure.error_type}: {failure.message}; see {self._log}."
+        described = _described(await _posted(request))
+        failure, place = _failure(described), described.get("place")
         if not self._ready.done():
-            self._ready.set_exception(StackError(problem))
+            reason = f"{failure.error_type}: {failure.message}"
+            place = _text(place) if place else None
+            self._ready.set_exception(CannotStart(self._function.name, reason, place, str(self._log)))
         return web.json_response({"status": "OK"}, status=202)
 
     def _settle(self, request: web.Request, result: Result) -> web.Response:
@@ -243,12 +264,16 @@ def function_arn(name: str) -> str:
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
 
 
-def _failure(posted: bytes) -> FunctionFailed:
+def _described(posted: bytes) -> dict[str, JsonValue]:
+    """A runtime's description of an error; empty when it is not one."""
     try:
-        described = json.loads(posted)
+        described: JsonValue = json.loads(posted)
     except (ValueError, RecursionError):
-        described = None
-    described = described if isinstance(described, dict) else {}
+        return {}
+    return described if isinstance(described, dict) else {}
+
+
+def _failure(described: Mapping[str, JsonValue]) -> FunctionFailed:
     return FunctionFailed(
         error_type=_text(described.get("errorType", "Unhandled")), message=_text(described.get("errorMessage", ""))
     )

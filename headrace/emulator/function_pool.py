@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -11,43 +11,108 @@ from pydantic import JsonValue
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import StackError
 from headrace.emulator.execution_environment import Environment, FunctionFailed, Result
+from headrace.emulator.log_file import LogFile
+from headrace.emulator.observer import Crash, Observer, OnStderr
 from headrace.emulator.template import LambdaFunction
 
 
 class FunctionPool:
-    """A function's environments: warm ones are reused, and another starts when none is free, up to a limit."""
+    """A function's environments: warm ones are reused, and another starts when none is free, up to a limit.
 
-    def __init__(self, function: LambdaFunction, extra: Mapping[str, str], log: Path, max_concurrency: int) -> None:
+    With `waits`, a function that cannot start holds its invocations back until `reload` finds it mended.
+    """
+
+    def __init__(
+        self,
+        function: LambdaFunction,
+        extra: Mapping[str, str],
+        log: Path,
+        max_concurrency: int,
+        observer: Observer | None = None,
+        *,
+        waits: bool = False,
+    ) -> None:
         self._function = function
         self._environment = environment_of(function, extra)
-        self._log = log
+        self._log = LogFile(log)
         self._max = max_concurrency
+        self._observer = observer or OnStderr()
+        self._waits = waits
+        self._open = asyncio.Event()
+        self._open.set()
         self._free: asyncio.LifoQueue[Environment] = asyncio.LifoQueue()
         self._all: set[Environment] = set()
+        self._outdated: set[Environment] = set()
         self._starting: asyncio.Task[None] | None = None
 
-    async def warm_up(self) -> None:
-        """Start one environment, so that a function that cannot start is reported at once."""
-        await self._start()
+    @property
+    def is_held(self) -> bool:
+        """Whether invocations wait, because the function is being reloaded or cannot start."""
+        return not self._open.is_set()
+
+    async def warm_up(self) -> StackError | None:
+        """Start one environment. Why it cannot start is raised, or with `waits` returned: then invocations wait."""
+        try:
+            await self._add()
+        except StackError as error:
+            if not self._waits:
+                raise
+            self._open.clear()
+            return error
+        return None
+
+    async def reload(self, *, keep_old: bool = False) -> StackError | None:
+        """Let every invocation from now on run the code as it is now, and return why it cannot start.
+
+        Invocations under way finish with the code that they began with. When the new code cannot start, further ones
+        wait until the next reload; with `keep_old`, they run the old code.
+        """
+        self._open.clear()
+        await self._stop_starting()
+        old = set(self._all)
+        try:
+            new = await self._start()
+        except StackError as error:
+            if keep_old and any(environment.alive for environment in old):
+                self._open.set()
+            return error
+        self._outdated |= old & self._all
+        self._free.put_nowait(new)
+        self._open.set()
+        await self._discard_free_outdated()
+        return None
 
     async def invoke(self, event: JsonValue) -> Result:
         """Run `event` in a free environment; when the limit is reached and all are busy, wait for one."""
-        try:
-            result = await self._run(event)
-        except StackError as error:
-            result = FunctionFailed(error_type="Runtime.InitError", message=str(error))
-        if isinstance(result, FunctionFailed):
-            problem = f"{self._function.name} failed: {result.error_type}: {result.message} (log: {self._log})"
-            print(problem, file=sys.stderr)
-        return result
+        while True:
+            try:
+                return await self._run(event)
+            except StackError as error:
+                if not self._waits:
+                    return self._failed(FunctionFailed(error_type="Runtime.InitError", message=str(error)), 0)
+                self._hold(error)
 
     async def stop(self) -> None:
         """End every environment."""
-        if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
+        await self._stop_starting()
         await asyncio.gather(*(environment.stop() for environment in self._all))
         self._all.clear()
+
+    def _hold(self, error: StackError) -> None:
+        if self._open.is_set():
+            self._open.clear()
+            self._observer.cannot_start(error)
+
+    def _failed(self, failure: FunctionFailed, environment: int) -> FunctionFailed:
+        crash = Crash(
+            function=self._function.name,
+            environment=environment,
+            error_type=failure.error_type,
+            message=failure.message,
+            log=str(self._log.path),
+        )
+        self._observer.crashed(crash)
+        return failure
 
     async def _run(self, event: JsonValue) -> Result:
         environment = await self._acquire()
@@ -57,26 +122,33 @@ class FunctionPool:
             # Its state is unknown, so it must not get another event; discarding it frees its place in the pool.
             await self._discard(environment)
             raise
-        if environment.alive:
+        if self._is_usable(environment):
             self._free.put_nowait(environment)
         else:
             await self._discard(environment)
-        return result
+        return self._failed(result, environment.number) if isinstance(result, FunctionFailed) else result
+
+    def _is_usable(self, environment: Environment) -> bool:
+        return environment.alive and environment not in self._outdated
 
     async def _acquire(self) -> Environment:
         while True:
+            await self._open.wait()
             environment = await self._next_free()
-            if environment.alive:
+            if self.is_held:
+                self._free.put_nowait(environment)
+            elif self._is_usable(environment):
                 return environment
-            await self._discard(environment)
+            else:
+                await self._discard(environment)
 
     async def _next_free(self) -> Environment:
         """Return a warm environment; while none is free, start more, one at a time, up to the limit."""
         getting = asyncio.ensure_future(self._free.get())
         try:
             while not getting.done():
-                if self._starting is None and self._free.empty() and len(self._all) < self._max:
-                    self._starting = asyncio.create_task(self._start())
+                if self._starting is None and self._may_start():
+                    self._starting = asyncio.create_task(self._add())
                 starting = self._starting
                 if starting is None:
                     await asyncio.wait({getting}, timeout=0.5)
@@ -91,18 +163,43 @@ class FunctionPool:
                 self._free.put_nowait(getting.result())
             raise
 
-    async def _start(self) -> None:
-        environment = Environment(self._function, self._environment, self._log)
+    def _may_start(self) -> bool:
+        return self._free.empty() and len(self._all) < self._max and not self.is_held
+
+    async def _add(self) -> None:
+        self._free.put_nowait(await self._start())
+
+    async def _start(self) -> Environment:
+        began = asyncio.get_running_loop().time()
+        name = self._function.name
+        environment = Environment(self._function, self._environment, self._log, partial(self._observer.wrote, name))
         self._all.add(environment)
         try:
             await environment.start()
         except BaseException:
             await self._discard(environment)
             raise
-        self._free.put_nowait(environment)
+        took = asyncio.get_running_loop().time() - began
+        self._observer.report(f"{name} started environment {environment.number} ({took:.1f} s)", "detail")
+        return environment
+
+    async def _stop_starting(self) -> None:
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+
+    async def _discard_free_outdated(self) -> None:
+        """End the free environments that have old code; those at work are ended when they have finished."""
+        free = [self._free.get_nowait() for _ in range(self._free.qsize())]
+        for environment in reversed(free):
+            if self._is_usable(environment):
+                self._free.put_nowait(environment)
+        await asyncio.gather(*(self._discard(each) for each in free if not self._is_usable(each)))
 
     async def _discard(self, environment: Environment) -> None:
         self._all.discard(environment)
+        self._outdated.discard(environment)
         await environment.stop()
 
 

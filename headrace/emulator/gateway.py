@@ -20,6 +20,7 @@ from pydantic import JsonValue
 from headrace.emulator.execution_environment import MAX_PAYLOAD_BYTES, FunctionFailed, Result, Returned
 from headrace.emulator.http_event import GREEDY, RefusedRequest, RequestHead, http_event, request_head
 from headrace.emulator.http_response import MalformedResponse, http_response
+from headrace.emulator.observer import OnStderr, Weight
 from headrace.emulator.template import Route
 from headrace.emulator.tokens import InvalidToken, TokenAuthority
 
@@ -38,6 +39,8 @@ _PARSER_BYTES = 2**20
 """The server's own limit for a request line or header: above API Gateway's, so that the gateway refuses it."""
 _PARSER_HEADERS = 4096
 
+Report = Callable[[str, Weight], None]
+"""Tells the person who started the stack one sentence."""
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -58,12 +61,14 @@ class Gateway:
         functions: Mapping[str, Function],
         authority: TokenAuthority,
         integration_seconds: float = INTEGRATION_SECONDS,
+        report: Report | None = None,
     ) -> None:
         self._routes = tuple(sorted(routes, key=_specificity, reverse=True))
         self._functions = functions
         self._authority = authority
         self._integration_seconds = integration_seconds
         self._overdue: set[asyncio.Future[Result]] = set()
+        self._report = report or OnStderr().report
 
     def runner(self) -> web.AppRunner:
         """Create the server, not yet set up. It refuses malformed requests with 400 and does not log them."""
@@ -86,6 +91,13 @@ class Gateway:
         return web.json_response(self._authority.jwks())
 
     async def _handle(self, request: web.Request) -> web.Response:
+        began = time.monotonic()
+        response = await self._answer(request)
+        took = (time.monotonic() - began) * 1000
+        self._report(f"{response.status} {request.method} {request.raw_path!a} ({took:.0f} ms)", "detail")
+        return response
+
+    async def _answer(self, request: web.Request) -> web.Response:
         head = request_head(request)
         if isinstance(head, RefusedRequest):
             return _message(head.status, head.message)
@@ -96,7 +108,7 @@ class Gateway:
         if route.needs_token:
             verified = self._verified(head)
             if isinstance(verified, InvalidToken):
-                print(f"401 {head.method} {head.path!a}: {verified.reason or UNAUTHENTICATED}", file=sys.stderr)
+                self._report(f"401 {head.method} {head.path!a}: {verified.reason or UNAUTHENTICATED}", "problem")
                 return _message(HTTPStatus.UNAUTHORIZED, "Unauthorized", {"www-authenticate": _challenge(verified)})
             claims = verified
         event = http_event(request, head, await _body(request), route, claims)
@@ -121,7 +133,7 @@ class Gateway:
             case Returned(payload=payload):
                 response = http_response(payload)
         if isinstance(response, MalformedResponse):
-            print(f"{route.function} did not return an HTTP response: {response.reason}", file=sys.stderr)
+            self._report(f"{route.function} did not return an HTTP response: {response.reason}", "problem")
             return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
         return response
 

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 import aioboto3
@@ -16,10 +17,14 @@ from functions.runtime import LazyClient
 from functions.settings import ENDPOINT_VARIABLE, ApiSettings, Settings, read_api_settings, read_settings
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import PROFILE_VARIABLES, InvalidParameter
+from headrace.emulator.code_folders import code_folders, search_path
 from headrace.emulator.database import StackError, embedded_database, local_credentials, remove_state
 from headrace.emulator.event_source_mapping import StreamPump
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.gateway import Gateway
+from headrace.emulator.log_file import rotate
+from headrace.emulator.observer import Observer, OnStderr
+from headrace.emulator.reloading import Reloaded, reload_on_change, report_broken
 from headrace.emulator.schedule import run_schedule
 from headrace.emulator.state import Folder, Running
 from headrace.emulator.tables import ensure_tables
@@ -55,6 +60,8 @@ class Options(Frozen):
     allowed_hosts: str = ""
     """Private hosts that http.request may reach."""
     log_level: str = "INFO"
+    reload: bool = False
+    """Reload functions when their code changes; while it cannot be imported, wait for the fix."""
 
 
 def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO") -> dict[str, str]:
@@ -101,12 +108,17 @@ def use_credentials(endpoint_url: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def running_stack(
-    folder: Folder, options: Options, adapt: Callable[[Stack], Stack] = lambda stack: stack
+    folder: Folder,
+    options: Options,
+    adapt: Callable[[Stack], Stack] = lambda stack: stack,
+    observer: Observer | None = None,
 ) -> AsyncIterator[Running]:
     """Start the stack, yield its addresses, and stop it: the gateway first, the streams once drained.
 
-    `adapt` may change what the template declares, such as handlers or limits.
+    `adapt` may change what the template declares, such as handlers or limits. `observer` sees what happens; by default,
+    problems are printed to stderr.
     """
+    observer = observer or OnStderr()
     folder.create()
     other = folder.running()
     if other is not None:
@@ -117,10 +129,13 @@ async def running_stack(
         endpoint_url, watches = await running.enter_async_context(_database(folder, options))
         credentials = use_credentials(endpoint_url)
         await _prepare_tables(stack, endpoint_url)
-        pools = await running.enter_async_context(_functions(stack, folder, credentials, endpoint_url))
+        extra = {**credentials, ENDPOINT_VARIABLE: endpoint_url, "PYTHONPATH": os.pathsep.join(map(str, search_path()))}
+        pools = await running.enter_async_context(_functions(stack, folder, extra, observer, options))
         poll_seconds = EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS
+        if options.reload:
+            watches = (*watches, partial(_reloading, stack, pools, observer))
         await running.enter_async_context(_background(stack, folder, pools, endpoint_url, poll_seconds, watches))
-        gateway = Gateway(stack.routes, pools, local_authority(folder))
+        gateway = Gateway(stack.routes, pools, local_authority(folder), report=observer.report)
         url = await _serve(running, gateway.runner(), options)
         started = Running(url=url, endpoint_url=endpoint_url, pid=os.getpid())
         folder.note(started)
@@ -175,7 +190,9 @@ async def _database(folder: Folder, options: Options) -> AsyncIterator[tuple[str
         return
     if options.fresh:
         remove_state(folder.database)
-    async with embedded_database(folder.database, folder.logs / "database.log", at=options.database) as database:
+    log = folder.logs / "database.log"
+    rotate(log)
+    async with embedded_database(folder.database, log, at=options.database) as database:
         yield database.url, (database.watch,)
 
 
@@ -192,19 +209,38 @@ async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
 
 @asynccontextmanager
 async def _functions(
-    stack: Stack, folder: Folder, credentials: Mapping[str, str], endpoint_url: str
+    stack: Stack, folder: Folder, extra: Mapping[str, str], observer: Observer, options: Options
 ) -> AsyncIterator[dict[str, FunctionPool]]:
     """Yield a pool for each function, each with one warm environment."""
-    extra = {**credentials, ENDPOINT_VARIABLE: endpoint_url}
     pools = {
-        name: FunctionPool(function, extra, folder.logs / f"{name}.log", _concurrency(stack, name))
+        name: FunctionPool(
+            function,
+            extra,
+            folder.function_log(name),
+            _concurrency(stack, name),
+            observer,
+            waits=options.reload,
+        )
         for name, function in stack.functions.items()
     }
     try:
-        await asyncio.gather(*(pool.warm_up() for pool in pools.values()))
+        report_broken(await asyncio.gather(*(pool.warm_up() for pool in pools.values())), observer)
         yield pools
     finally:
         await asyncio.gather(*(pool.stop() for pool in pools.values()))
+
+
+async def _reloading(stack: Stack, pools: Mapping[str, FunctionPool], observer: Observer) -> None:
+    """Reload on changes of the code that the functions run."""
+    streamed = {mapping.function for mapping in stack.mappings}
+    routed = {route.function for route in stack.routes} - streamed
+    functions = Reloaded(
+        by_stream={name: pool for name, pool in pools.items() if name in streamed},
+        by_request={name: pool for name, pool in pools.items() if name in routed},
+        by_schedule={name: pool for name, pool in pools.items() if name not in streamed | routed},
+    )
+    package = declared_job_types(os.environ)
+    await reload_on_change(lambda: code_folders(package, search_path()), functions, observer)
 
 
 def _concurrency(stack: Stack, function: str) -> int:
@@ -240,7 +276,9 @@ async def _background(
             tasks = [group.create_task(each) for each in work]
             try:
                 yield
-                drained = await asyncio.gather(*(pump.drain(DRAIN_SECONDS) for pump in pumps))
+                # What waits for mended code would wait until the time is over.
+                seconds = 0.0 if any(pools[mapping.function].is_held for mapping in stack.mappings) else DRAIN_SECONDS
+                drained = await asyncio.gather(*(pump.drain(seconds) for pump in pumps))
                 if not all(drained):
                     await report_unfinished(stack, endpoint_url)
             finally:

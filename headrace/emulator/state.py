@@ -41,6 +41,10 @@ class Folder:
         """The logs of the functions and of the database."""
         return self.path / "logs"
 
+    def function_log(self, name: str) -> Path:
+        """The log of a function; what is older is in `NAME.log.1`."""
+        return self.logs / f"{name}.log"
+
     def queue(self, name: str) -> Path:
         """The file that stands in for an SQS queue: one message a line."""
         return self.path / f"{name}.jsonl"

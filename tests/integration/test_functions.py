@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from headrace.emulator.database import StackError
 from headrace.emulator.execution_environment import Environment, FunctionFailed, Returned
 from headrace.emulator.function_pool import FunctionPool, environment_of
+from headrace.emulator.log_file import LogFile
 from headrace.emulator.template import LambdaFunction
 
 BOOTSTRAP = (sys.executable, "-m", "headrace.emulator.bootstrap")
@@ -44,7 +45,7 @@ async def payload(pool: FunctionPool | Environment, event: JsonValue) -> dict[st
 @pytest.mark.parametrize("command", [BOOTSTRAP, AWSLAMBDARIC], ids=["ours", "awslambdaric"])
 async def test_an_event_is_handled_and_its_response_printed(tmp_path: Path, command: tuple[str, ...]) -> None:
     function = a_function()
-    environment = Environment(function, environment_of(function, {}), tmp_path / "log")
+    environment = Environment(function, environment_of(function, {}), LogFile(tmp_path / "log"))
     await environment.start(command)
     try:
         answer = await payload(environment, {"text": "é\u0000"})
@@ -112,7 +113,7 @@ async def test_an_idle_environment_that_was_killed_is_replaced(pool: FunctionPoo
 
 async def test_an_invocation_ends_when_it_is_cancelled_even_as_its_response_arrives(tmp_path: Path) -> None:
     function = a_function()
-    environment = Environment(function, environment_of(function, {}), tmp_path / "log")
+    environment = Environment(function, environment_of(function, {}), LogFile(tmp_path / "log"))
     await environment.start()
     try:
         invoked = asyncio.create_task(environment.invoke({"do": "sleep"}))
@@ -182,7 +183,7 @@ async def test_a_response_that_cannot_be_written_fails_only_its_invocation(
 @pytest.mark.parametrize("end", ["response", "error"])
 async def test_any_response_of_a_runtime_ends_the_invocation(tmp_path: Path, posted: str, end: str) -> None:
     function = a_function()
-    environment = Environment(function, environment_of(function, {}), tmp_path / "log")
+    environment = Environment(function, environment_of(function, {}), LogFile(tmp_path / "log"))
     script = (
         "import os, urllib.request as r\n"
         "base = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'\n"

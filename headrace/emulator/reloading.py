@@ -1,0 +1,118 @@
+"""Hot reload: when code changes, functions run the new code from their next invocation on."""
+
+import asyncio
+import importlib.util
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchfiles import Change, awatch
+
+from headrace.emulator.cloudformation import TEMPLATE
+from headrace.emulator.code_folders import CodeFolders
+from headrace.emulator.database import StackError
+from headrace.emulator.function_pool import FunctionPool
+from headrace.emulator.observer import CannotStart, Observer
+
+SETTINGS = ".env"
+DEBOUNCE_MS = 300
+"""Changes that come one after another are one reload, but for at most this long."""
+SHOWN_FILES = 3
+
+Files = tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Reloaded:
+    """The functions that are reloaded, by what invokes them."""
+
+    by_stream: Mapping[str, FunctionPool]
+    """They run jobs: while the code cannot be imported, their invocations wait for the fix."""
+    by_request: Mapping[str, FunctionPool]
+    """They run the old code meanwhile, so that jobs can still be submitted."""
+    by_schedule: Mapping[str, FunctionPool]
+    """Nobody waits for them: they run the old code too, and are reloaded after the others."""
+
+
+async def reload_on_change(folders: Callable[[], CodeFolders], functions: Reloaded, observer: Observer) -> None:
+    """Reload the functions whenever code changes, until cancelled."""
+    changed: asyncio.Queue[Files] = asyncio.Queue()
+    watched: set[Path] = set()
+    async with asyncio.TaskGroup() as group:
+        while True:
+            found = folders()  # Anew after each change: a new package beside the job types is watched too.
+            for paths, recursive in ((found.deep, True), (found.flat, False)):
+                new = tuple(path for path in paths if path not in watched and path.is_dir())
+                if new:
+                    watched.update(new)
+                    group.create_task(_watch(new, changed, observer, recursive=recursive))
+            await _reload(await changed.get(), functions, observer)
+
+
+def report_broken(errors: Sequence[StackError | None], observer: Observer) -> bool:
+    """Report each reason why functions cannot start once, although several cannot for the same one."""
+    told: set[str] = set()
+    for error in errors:
+        reason = error.reason if isinstance(error, CannotStart) else str(error)
+        if error is not None and reason not in told:
+            told.add(reason)
+            observer.cannot_start(error)
+    return bool(told)
+
+
+def reloaded_text(files: Files, seconds: float) -> str:
+    """The line for the terminal."""
+    names = sorted(_short(file) for file in files)
+    more = f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else ""
+    return f"reloaded: {', '.join(names[:SHOWN_FILES])}{more} ({seconds:.1f} s)"
+
+
+async def _reload(files: Files, functions: Reloaded, observer: Observer) -> None:
+    for file in files:
+        if file == TEMPLATE or file.name == SETTINGS:
+            observer.report(f"{_short(file)} changed: restart `headrace dev` to use it", "news")
+    code = tuple(file for file in files if file.suffix == ".py")
+    if not code:
+        return
+    began = time.monotonic()
+    _forget_compiled(code)
+    errors = await asyncio.gather(
+        *(pool.reload() for pool in functions.by_stream.values()),
+        *(pool.reload(keep_old=True) for pool in functions.by_request.values()),
+    )
+    if not report_broken(errors, observer):
+        observer.report(reloaded_text(code, time.monotonic() - began), "news")
+        later = await asyncio.gather(*(pool.reload(keep_old=True) for pool in functions.by_schedule.values()))
+        report_broken(later, observer)
+
+
+async def _watch(paths: Files, changed: asyncio.Queue[Files], observer: Observer, *, recursive: bool) -> None:
+    try:
+        async for found in awatch(*paths, watch_filter=_matters, debounce=DEBOUNCE_MS, recursive=recursive):
+            changed.put_nowait(tuple(sorted({Path(path) for _, path in found})))
+    except OSError as error:
+        reason = f"the system cannot watch {_short(paths[0])} ({error.strerror or error})"
+        observer.report(f"{reason}: restart `headrace dev` after changes", "problem")
+
+
+def _matters(_change: Change, path: str) -> bool:
+    file = Path(path)
+    if "__pycache__" in file.parts or file.name.startswith(".#"):
+        return False
+    return file.suffix == ".py" or file.name == SETTINGS or file == TEMPLATE or file.is_dir()
+
+
+def _forget_compiled(files: Files) -> None:
+    """Remove compiled code, which Python would use if the file has the same size and was changed in the same second."""
+    for file in files:
+        with suppress(OSError):
+            Path(importlib.util.cache_from_source(str(file))).unlink()
+
+
+def _short(file: Path) -> str:
+    """As a person who works in the current folder would name it."""
+    with suppress(ValueError):
+        return str(file.relative_to(Path.cwd()))
+    return str(file)

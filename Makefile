@@ -14,10 +14,10 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks deployment format lint types contracts template audit fuzz build acceptance sam-local bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local bench reliability docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.done $(TOOLS)/ministack/.done ## prepare .venv (with .venv/bin/headrace) and the embedded database
 
@@ -33,17 +33,12 @@ test: setup $(TOOLS)/microburst/.done ## run the tests, with branch coverage (10
 	$(BIN)/coverage report --format=total
 	$(BIN)/pytest --ignore=tests/unit --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-check: test ## all that CI runs: the tests, then everything else, two at a time
-	$(MAKE) --jobs=2 --output-sync=target checks
+check: test ## all that CI runs: the tests, then everything else, three at a time
+	$(MAKE) --jobs=3 --output-sync=target checks
 
-# The longest first.
-checks: deployment fuzz template audit types lint format contracts
-
-# One after another, because all builds of the SAM CLI share one file.
-deployment: setup $(TOOLS)/sam/.done
-	$(MAKE) build SIZES=--own
-	$(MAKE) acceptance
-	$(MAKE) sam-local
+# The longest first; they wait as much as they compute.
+checks: SIZES := --own
+checks: sam-local acceptance fuzz runtime-interface template types audit lint format contracts
 
 format: setup ## check the formatting
 	$(BIN)/ruff format --check .
@@ -77,12 +72,17 @@ build: setup $(TOOLS)/sam/.done ## build and prove what is deployed (TARGET=3.13
 build-%Function: $(VENV)/.done
 	$(BIN)/python -m scripts.build $*Function "$(ARTIFACTS_DIR)"
 
-acceptance: setup $(TOOLS)/sam/.done ## deploy artifacts and template to MiniStack, use them over HTTP; writes acceptance-report.md
+# After `build`, because all builds of the SAM CLI share one file.
+build-here: build
 	TARGET=here $(SAM) build --build-dir .aws-sam/here
+
+acceptance: build-here ## deploy artifacts and template to MiniStack, use them over HTTP; writes acceptance-report.md
 	$(BIN)/python -m tests.acceptance
+
+runtime-interface: build-here ## run the artifacts under AWS's own Lambda runtime: warm, killed, timed out
 	$(BIN)/python -m tests.acceptance.runtime_interface
 
-sam-local: setup $(TOOLS)/sam/.done ## run every function by the SAM CLI, in Docker (or in a stand-in for it)
+sam-local: build-here ## run every function by the SAM CLI, in Docker (or in a stand-in for it)
 	$(BIN)/python -m scripts.sam_local
 
 bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RESULTS.md

@@ -7,6 +7,8 @@ import importlib.util
 import traceback
 from typing import TYPE_CHECKING, TypeGuard
 
+from pydantic import ValidationError
+
 from domain.jobs.catalogue import Catalogue, DuplicateJobType
 from headrace.authoring.job_type import JobType
 
@@ -52,8 +54,17 @@ def _imported(package: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise InvalidJobTypes(f"{_setting(package)}: {_line(error, package)} cannot be imported: {reason}") from error
+        raise InvalidJobTypes(
+            f"{_setting(package)}: {_line(error, package)} cannot be imported: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """In one line; of a `JobType` that cannot be, without what pydantic adds."""
+    if isinstance(error, ValidationError):
+        flaws = (f"{'.'.join(map(str, flaw['loc']))} {flaw['msg']}" for flaw in error.errors(include_input=False))
+        return f"{error.title}: {'; '.join(flaw.removeprefix(' Value error, ') for flaw in flaws)}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _line(error: Exception, package: str) -> str:

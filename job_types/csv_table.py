@@ -12,8 +12,6 @@ from headrace import Fail
 from job_types.slices import Steps
 
 CELLS_A_STEP = 4096
-_SHOWN = 50
-"""Characters of a column's name shown in a failure."""
 
 
 class Table(NamedTuple):
@@ -94,7 +92,11 @@ def read_table(document: str, delimiter: str) -> Steps[Table | Fail]:
 
 def _checked(header: list[str]) -> Fail | None:
     doubled = next((name for name, count in Counter(header).items() if count > 1), None)
-    return None if doubled is None else _malformed(1, f"two columns are named {doubled[:_SHOWN]!r}")
+    if doubled is None:
+        return None
+    first = header.index(doubled)
+    second = header.index(doubled, first + 1)
+    return _malformed(1, f"columns {first + 1} and {second + 1} have the same name")
 
 
 def _malformed(line: int, reason: str) -> Fail:

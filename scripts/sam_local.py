@@ -37,6 +37,9 @@ from scripts.build import ARCHITECTURE
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, SAMPLE_TIME, sample_job
 
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
+BUILT_HERE = ROOT / ".aws-sam" / "here"
+"""What `make build-here` has built, for this machine and its Python."""
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}-{ARCHITECTURE}"
 BUILD = ROOT / ".aws-sam" / "sam-local"
 SAMPLES = ROOT / "events" / "samples"
 DATABASE_PORT = 8000
@@ -63,21 +66,24 @@ def main(arguments: list[str]) -> int:
     if INSIDE in arguments:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         with stand_in.engine(_image_name()):
-            return asyncio.run(_try_everything(stands_in=True))
+            return asyncio.run(_try_everything(Path(arguments[-1]), stands_in=True))
     if stand_in.engine_runs():
-        _build(f"3.13-{ARCHITECTURE}")
-        return asyncio.run(_try_everything(stands_in=False))
+        return asyncio.run(_try_everything(_built(f"3.13-{ARCHITECTURE}"), stands_in=False))
     print("no Docker engine is running: starting one, with a stand-in for AWS's image", flush=True)
     stand_in.prepare()
-    _build(f"{stand_in.PYTHON}-{ARCHITECTURE}")
-    inside = [sys.executable, "-m", "scripts.sam_local", INSIDE]
+    built = _built(f"{stand_in.PYTHON}-{ARCHITECTURE}")
+    inside = [sys.executable, "-m", "scripts.sam_local", INSIDE, str(built)]
     return subprocess.run(["unshare", "--net", *inside], check=False).returncode
 
 
-def _build(target: str) -> None:
+def _built(target: str) -> Path:
+    """The artifacts for `target`: those of `make build-here` where they are of its Python, else built now."""
+    if target == HERE:
+        return BUILT_HERE
     environment = _environment() | {"TARGET": target}
     subprocess.run([str(SAM), "build", "--build-dir", str(BUILD)], check=True, env=environment, capture_output=True)
     print(f"sam build, TARGET={target}", flush=True)
+    return BUILD
 
 
 def _image_name() -> str:
@@ -90,19 +96,28 @@ def _image_name() -> str:
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
-async def _try_everything(*, stands_in: bool) -> int:
-    began, failures = time.monotonic(), 0
-    options = ["--config-file", str(ROOT / "samconfig.toml"), "--template", str(BUILD / "template.yaml")]
+async def _try_everything(build: Path, *, stands_in: bool) -> int:
+    began = time.monotonic()
+    options = ["--config-file", str(ROOT / "samconfig.toml"), "--template", str(build / "template.yaml")]
     options += ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
     options += ["--skip-pull-image"] if stands_in else []
     with tempfile.TemporaryDirectory() as folder:
         async with _database(Path(folder)) as database:
-            for sample in sorted(EXPECTED):
-                failures += await _try_sample(sample, options, database)
-            failures += await _try_readme(options)
-            failures += await _try_start_api(options, Path(folder))
+            # At once, the API in a thread: it creates jobs of its own, and does not touch the samples'.
+            api = asyncio.to_thread(asyncio.run, _try_start_api(options, Path(folder)))
+            failures = sum(await asyncio.gather(_try_invocations(options, database), api))
     print(f"{'FAILED' if failures else 'passed'} in {time.monotonic() - began:.0f} s", flush=True)
     return min(failures, 1)
+
+
+async def _try_invocations(options: list[str], tables: "_Tables") -> int:
+    """Run README's commands, then `sam local invoke` with the samples that are not among them."""
+    await tables.put_sample()
+    failures = await _try_readme(options)
+    for sample in sorted(EXPECTED):
+        if f"{sample}.json" not in _readme_commands():
+            failures += await _try_sample(sample, options, tables)
+    return failures
 
 
 class _Tables:
@@ -178,11 +193,8 @@ async def _try_sample(sample: str, options: list[str], tables: _Tables) -> int:
 
 async def _try_readme(options: list[str]) -> int:
     """Run README's commands for the SAM CLI on the existing build, with `options` added."""
-    found = re.search(r"<!-- test: sam local -->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    if found is None:
-        raise SystemExit("README has no commands for the SAM CLI")
     functions = f'make() {{ :; }}\nsam() {{ command sam "$@" {shlex.join(options)}; }}\n'
-    command = ["bash", "-euo", "pipefail", "-c", functions + found.group(1)]
+    command = ["bash", "-euo", "pipefail", "-c", functions + _readme_commands()]
     done = await asyncio.to_thread(
         subprocess.run, command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False
     )
@@ -193,6 +205,13 @@ async def _try_readme(options: list[str]) -> int:
     if not fine:
         print(f"{done.stdout}\n{done.stderr}", flush=True)
     return int(not fine)
+
+
+def _readme_commands() -> str:
+    found = re.search(r"<!-- test: sam local -->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    if found is None:
+        raise SystemExit("README has no commands for the SAM CLI")
+    return found.group(1)
 
 
 async def _try_start_api(options: list[str], folder: Path) -> int:

@@ -4,11 +4,12 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from domain.jobs import transitions
+from domain.jobs.change import Change
 from domain.jobs.job import Job, Running
-from domain.jobs.repository import JobNotFound, JobRepository, JobUnreadable, VersionConflict
+from domain.jobs.repository import JobNotFound, JobUnreadable, ReplaceResult, VersionConflict
 from domain.jobs.transitions import IllegalTransition
 from domain.ports import Clock
 from domain.results import StorageUnavailable
@@ -18,12 +19,20 @@ MAX_CONFLICTS = 5
 T = TypeVar("T")
 
 
+class AttemptStore(Protocol):
+    """The part of `JobRepository` that an attempt uses."""
+
+    async def get(self, job_id: str, now: datetime, /) -> Job | JobNotFound | JobUnreadable | StorageUnavailable: ...
+
+    async def replace(self, change: Change, expected_version: int, /) -> ReplaceResult: ...
+
+
 class Attempt:
     """The `JobContext` of one attempt."""
 
     def __init__(
         self,
-        jobs: JobRepository,
+        jobs: AttemptStore,
         clock: Clock,
         job: Job,
         deadline: datetime,

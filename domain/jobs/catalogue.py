@@ -6,23 +6,23 @@ from headrace.authoring.job_type import AnyJobType, Handler, Policy
 
 
 class DuplicateJobType(ValueError):
-    """Two job types have one name: a mistake in the registration, found at start."""
+    """Two job types claim one name, or alias: a mistake in the registration, found at start."""
 
 
 class Catalogue:
-    """The registered job types, by name."""
+    """The registered job types, by name and by alias."""
 
     def __init__(self, handlers: Iterable[Handler]) -> None:
-        registered = tuple(handlers)
-        names = [handler.definition.name for handler in registered]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise DuplicateJobType(f"registered twice: {', '.join(doubled)}")
-        self._handlers = {handler.definition.name: handler for handler in registered}
+        self._handlers: dict[str, Handler] = {}
+        for handler in handlers:
+            for name in handler.definition.names:
+                if name in self._handlers:
+                    raise DuplicateJobType(_doubled(name, self._handlers[name], handler))
+                self._handlers[name] = handler
 
     def names(self) -> tuple[str, ...]:
-        """Every name, in alphabetical order."""
-        return tuple(sorted(self._handlers))
+        """The name of every job type, in alphabetical order, without aliases."""
+        return tuple(sorted({handler.definition.name for handler in self._handlers.values()}))
 
     def definition(self, name: str) -> AnyJobType | None:
         """The definition registered under `name`."""
@@ -37,3 +37,8 @@ class Catalogue:
         """The policy of a type; the default for a name that is no longer (or not yet) known here."""
         definition = self.definition(name)
         return definition.policy if definition else Policy()
+
+
+def _doubled(name: str, one: Handler, other: Handler) -> str:
+    first, second = one.definition.name, other.definition.name
+    return f"registered twice: {name}" if first == second else f"{first} and {second}, which both claim the name {name}"

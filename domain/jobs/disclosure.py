@@ -3,7 +3,11 @@
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import JobError
 from domain.jobs.listing import JobSummary
+from domain.jobs.upcasting import UPCAST_FAILED
 from domain.users.user import User
+
+_HIDDEN = {"invalid_result": "the result is not JSON", UPCAST_FAILED: "the payload could not be upcast"}
+"""What is shown instead of a message, by the code of what an exception made impossible."""
 
 
 class Disclosure:
@@ -26,7 +30,5 @@ class Disclosure:
 
 
 def _hidden(error: JobError) -> JobError:
-    message = f"the handler raised {error.code}"
-    if error.code == "invalid_result":
-        message = "the result is not JSON"
+    message = _HIDDEN.get(error.code, f"the handler raised {error.code}")
     return JobError(code=error.code, message=message, attempt=error.attempt, at=error.at)

@@ -146,10 +146,11 @@ class JobExecutor:
         handler = self._catalogue.handler(job.type)
         if handler is None:
             return UnknownJobType(job_id=job.id, type=job.type, why="no such job type here")
-        if job.payload_version > handler.definition.version:
-            why = f"its payload is of version {job.payload_version}, the one here is {handler.definition.version}"
+        newest = handler.definition.payload_version
+        if job.payload_version > newest:
+            why = f"its payload is of version {job.payload_version}, the one here is {newest}"
             return UnknownJobType(job_id=job.id, type=job.type, why=why)
-        async with self._turn(job.type, handler):
+        async with self._turn(handler):
             if deadline - self._clock() < handler.definition.policy.timeout + transitions.LEASE_GRACE:
                 return NotStarted(job_id=job.id)
             claimed = await self._claim(job, deadline)
@@ -158,8 +159,9 @@ class JobExecutor:
             outcome = await self._run(claimed, handler)
         return await self._record(claimed, outcome, deadline)
 
-    def _turn(self, name: str, handler: Handler) -> AbstractAsyncContextManager[None]:
+    def _turn(self, handler: Handler) -> AbstractAsyncContextManager[None]:
         """The place that an attempt needs. A job that waits for one is not claimed yet: waiting costs it nothing."""
+        name = handler.definition.name
         if name in self._limited:
             return self._limited[name]
         return self._cpus if is_plain(handler) else nullcontext()

@@ -40,7 +40,7 @@ def is_replay(job: Job, submission: Submission, payload: JsonText, job_type: Any
         return True
     return (
         _started(job) == _start(submission)
-        and job.type == submission.type
+        and {job.type, submission.type} <= {*job_type.names}
         and job.tags == submission.tags
         and job.max_attempts == (submission.max_attempts or job_type.policy.max_attempts)
         and _mean_the_same(job.payload, payload, job_type.payload)

@@ -19,9 +19,10 @@ from domain.jobs.attempt import Attempt, ThreadedAttempt
 from domain.jobs.frames import frames_of
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
-from domain.jobs.transitions import MAX_MESSAGE
+from domain.jobs.upcasting import upcast
+from domain.jobs.user_errors import raised, text_of
 from headrace.authoring.job_type import Handler, JobHandler, SyncJobHandler
-from headrace.authoring.json_text import NotJson, byte_length, storable, to_json_text
+from headrace.authoring.json_text import NotJson, byte_length, to_json_text
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 
 MAX_RESULT_BYTES = 128 * 1024
@@ -71,16 +72,26 @@ def _ended(attempt: "asyncio.Task[Outcome]") -> Outcome | None:
 
 
 async def _guarded(handler: Handler, job: Job, context: Attempt) -> Outcome:
+    payload = payload_of(handler, job)
+    if isinstance(payload, Fail | Raised):
+        return payload
     try:
-        payload = handler.definition.payload.model_validate_json(job.payload)
+        returned = await _call(handler, payload, context)
+        return returned if isinstance(returned, Raised) else outcome_from(returned, handler.definition.result)
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
+        return raised(error)
+
+
+def payload_of(handler: Handler, job: Job) -> BaseModel | Fail | Raised:
+    """The payload as the handler takes it, or the outcome of an attempt that cannot have it."""
+    payload = upcast(handler.definition, job)
+    if isinstance(payload, Fail | Raised):
+        return payload
+    try:
+        return handler.definition.payload.model_validate_json(payload)
     except ValidationError as error:
         return _invalid_payload(error)
     except BaseException as error:  # noqa: BLE001 - a payload model may have validators of its own
-        return raised(error)
-    try:
-        returned = await _call(handler, payload, context)
-        return returned if isinstance(returned, Raised) else _outcome(returned, handler.definition.result)
-    except BaseException as error:  # noqa: BLE001 - whatever a handler raises belongs to its job
         return raised(error)
 
 
@@ -130,21 +141,8 @@ def _settle(done: asyncio.Future[object], value: object) -> None:
         done.set_result(value)
 
 
-def raised(error: BaseException) -> Raised:
-    """Type, message and frames of an exception, even if its own methods raise."""
-    name = text_of(type(error).__name__)
-    return Raised(code=name, message=text_of(error) or name, frames=frames_of(error))
-
-
-def text_of(value: object) -> str:
-    """`str(value)`, cut and made storable; empty when that raises."""
-    try:
-        return storable(str(value), MAX_MESSAGE)
-    except BaseException:  # noqa: BLE001 - it is user code too
-        return ""
-
-
-def _outcome(returned: object, result: type[BaseModel]) -> Outcome:
+def outcome_from(returned: object, result: type[BaseModel]) -> Outcome:
+    """What a handler's return value means; anything but an outcome or its result model is the job's failure."""
     match returned:
         case Retry():
             return Retry(code=text_of(returned.code), reason=text_of(returned.reason), after=returned.after)

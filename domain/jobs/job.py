@@ -26,6 +26,7 @@ class Frame(Stored):
     """Relative to the folder that it was imported from: `my_jobs/orders.py`."""
     line: int
     function: str
+    """Its qualified name: `Orders.run`."""
 
 
 class JobError(Stored):
@@ -140,7 +141,7 @@ class Job(Frozen):
     type: str
     payload: JsonText
     payload_version: int = 1
-    """The version of its type (`JobType.version`) that the payload was accepted for."""
+    """The version of its type (`JobType.payload_version`) that the payload was accepted for."""
     tags: dict[str, str]
     max_attempts: int
     version: int

@@ -57,6 +57,7 @@ class JobSummary(Frozen):
     id: str
     owner_id: str
     type: str
+    payload_version: int
     status: Status
     version: int
     attempt: int
@@ -156,6 +157,6 @@ def answer_bytes(summary: JobSummary) -> int:
 
 
 _SHARED = {
-    "id", "owner_id", "type", "version", "attempt", "max_attempts",
+    "id", "owner_id", "type", "payload_version", "version", "attempt", "max_attempts",
     "created_at", "updated_at", "started_at", "expires_at",
 }  # fmt: skip

@@ -95,9 +95,9 @@ class SubmissionService:
         new = NewJob(
             id=_keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id(),
             owner_id=owner.id,
-            type=definition.name,
+            type=submission.type,  # An alias is kept: older workers, which run beside this version, know no other name.
             payload=payload,
-            payload_version=definition.version,
+            payload_version=definition.payload_version,
             tags=submission.tags,
             max_attempts=submission.max_attempts or definition.policy.max_attempts,
             run_at=run_at,

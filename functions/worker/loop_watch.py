@@ -6,13 +6,12 @@ the loop does not respond, and finds the frame that blocks it.
 
 import asyncio
 import sys
-import sysconfig
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from types import FrameType
 from typing import TypeVar
 
+from domain.jobs.source_files import is_library
 from headrace.authoring.frozen import Frozen
 
 LIMIT_SECONDS = 1.0
@@ -77,7 +76,7 @@ class _Watch:
     def _place(self) -> str:
         """The innermost frame that is neither Python's own nor an installed package's."""
         innermost = frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - Python's way to look at a thread
-        while frame is not None and _is_library(frame):
+        while frame is not None and is_library(frame.f_code.co_filename):
             frame = frame.f_back
         shown = frame or innermost
         if shown is None:
@@ -88,11 +87,3 @@ class _Watch:
         task = asyncio.current_task(self._loop)
         name = task.get_name() if task is not None else ""
         return name.removeprefix("job ") if name.startswith("job ") else None
-
-
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-
-
-def _is_library(frame: FrameType) -> bool:
-    name = frame.f_code.co_filename
-    return name.startswith(_LIBRARIES) or name.startswith("<")

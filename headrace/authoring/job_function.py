@@ -1,8 +1,9 @@
 """`@job_type`: makes a job type of one function."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from functools import update_wrapper
+from types import MappingProxyType
 from typing import Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +13,7 @@ from headrace.authoring.function_signature import AnyFunction, InvalidJobType, r
 from headrace.authoring.job_type import AnyJobType, JobType, Policy
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
+from headrace.authoring.upcasts import Upcast
 
 Payload = TypeVar("Payload", bound=BaseModel)
 Result = TypeVar("Result", bound=BaseModel)
@@ -122,7 +124,9 @@ def job_type(
     max_age: timedelta = _USUAL.max_age,
     concurrency: int | None = _USUAL.concurrency,
     expose_errors: bool = _USUAL.expose_errors,
-    version: int = 1,
+    payload_version: int = 1,
+    upcasts: Mapping[int, Upcast] = MappingProxyType({}),
+    aliases: tuple[str, ...] = (),
     settings: tuple[str, ...] = (),
 ) -> JobTypeDecorator:
     """Make a job type of a function: the models come from its annotations, the summary from its docstring.
@@ -151,7 +155,9 @@ def job_type(
                 payload=signature.payload,
                 result=signature.result,
                 policy=policy,
-                version=version,
+                payload_version=payload_version,
+                upcasts=upcasts,
+                aliases=aliases,
                 settings=settings,
             )
         except ValidationError as error:
@@ -170,6 +176,8 @@ def _without_context(function: AnyFunction) -> AnyFunction:
 def _refused(error: ValidationError) -> str:
     """The first argument that does not fit, and why."""
     flaw = error.errors(include_url=False)[0]
+    if not flaw["loc"]:
+        return f"makes a job type that cannot work: {flaw['ctx']['error']}"
     field, given = flaw["loc"][0], flaw["input"]
     if field == "name":
         why = "a name is up to 64 lower-case letters, digits, `_`, in words joined by dots: `text.word_count`"

@@ -1,13 +1,18 @@
 """Job types: what a user of Headrace writes."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Generic, Never, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, Never, Protocol, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.retry import Backoff
+from headrace.authoring.upcasts import Upcast, flaw_of_aliases, flaw_of_upcasts, oldest_version
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=64)]
+"""Of a job type."""
 
 Payload_co = TypeVar("Payload_co", bound=BaseModel, covariant=True)
 Payload_contra = TypeVar("Payload_contra", bound=BaseModel, contravariant=True)
@@ -36,16 +41,38 @@ class Policy(Frozen):
 class JobType(Frozen, Generic[Payload_co, Result_co]):
     """The definition of a job type, known to the API (validation, JSON Schema) and to the worker."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=64)
+    name: Name
     summary: str
     payload: type[Payload_co]
     result: type[Result_co]
     policy: Policy = Policy()
-    version: int = Field(default=1, ge=1)
+    payload_version: int = Field(default=1, ge=1)
     """Raise it when payloads change so that older code cannot run them: a worker of an older version leaves such jobs
     to the newer one."""
+    upcasts: Mapping[int, Upcast] = Field(default_factory=dict)
+    """By version, the function from its payloads to those of the next version. Jobs of the oldest version here and of
+    later ones are run."""
+    aliases: tuple[Name, ...] = ()
+    """Former names. Jobs of these names are run and accepted; each keeps the name that it was submitted with."""
     settings: tuple[str, ...] = ()
     """The environment variables that the handler may read, as `context.settings`."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "JobType[Payload_co, Result_co]":
+        flaw = flaw_of_upcasts(self.payload_version, self.upcasts) or flaw_of_aliases(self.name, self.aliases)
+        if flaw is not None:
+            raise ValueError(f"{self.name} {flaw}")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name and its former ones."""
+        return (self.name, *self.aliases)
+
+    @property
+    def oldest_payload_version(self) -> int:
+        """The oldest version of payloads that can be run."""
+        return oldest_version(self.payload_version, self.upcasts)
 
 
 if TYPE_CHECKING:

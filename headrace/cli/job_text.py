@@ -5,6 +5,7 @@ import shutil
 import sys
 from datetime import UTC, datetime
 
+from headrace.cli.frame_text import traceback_text
 from headrace.cli.target import json_text
 from headrace.client.api_client import Job, Json
 
@@ -30,8 +31,8 @@ def job_text(response: Json) -> str:
     job = Job.model_validate(response)
     lines = [job_line(response)]
     if job.error is not None:
-        lines = [*lines, f"error   {job.error.code}: {job.error.message}"]
-        lines = [*lines, *(f"        at {frame.file}:{frame.line} in {frame.function}" for frame in job.error.frames)]
+        traceback = traceback_text(job.error.frames)
+        lines = [*lines, *([traceback] if traceback else []), f"error   {job.error.code}: {job.error.message}"]
     if job.result is not None:
         lines = [*lines, f"result  {json_text(job.result)}"]
     return "\n".join(lines)

@@ -13,10 +13,13 @@ from domain.users.repository import EmailTaken
 from domain.users.user import InvalidEmail, Role, User, normalise_email
 from headrace.cli import jobs as cli_jobs
 from headrace.cli import lists
+from headrace.cli.check.command import check
 from headrace.cli.completion import completion
 from headrace.cli.guard import INTERRUPTED, Commands
 from headrace.cli.job_types import types
 from headrace.cli.logs import logs
+from headrace.cli.replay import replay
+from headrace.cli.run import run
 from headrace.cli.target import ExitCode, fail, folder, json_text, mint, read_json, read_limited, without_stack
 from headrace.cli.types import HOST, SERVER, TABLE, URL, FiniteNumber
 
@@ -131,7 +134,7 @@ def token(email: str, hours: float, as_json: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    types, logs, completion,
+    types, logs, completion, run, replay, check,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -39,6 +39,18 @@ def test_a_payload_can_come_from_a_file_or_stdin(cli: Cli, tmp_path: Path) -> No
     assert cli.run("submit", "csv.profile", "--file", "-", stdin=GOOD).returncode == 0
 
 
+def test_a_failed_job_is_replayed_here_and_left_as_it_is_there(cli: Cli) -> None:
+    done = cli.run("submit", "csv.profile", "--payload", BAD, "--wait")
+    job_id = done.stdout.split()[0]
+    before = cli.ok("get", job_id, "--json")
+    replayed = cli.run("replay", job_id)
+    assert replayed.returncode == 7
+    assert f"fetched {job_id}: csv.profile, failed, attempt 1 of 3" in replayed.stderr
+    assert "the same as there: malformed_csv: line 2" in replayed.stderr
+    assert cli.ok("get", job_id, "--json") == before
+    assert cli.run("replay", job_id, "--as", "stranger@example.com").returncode == 6
+
+
 def test_an_idempotency_key_identifies_one_job(cli: Cli) -> None:
     first = cli.ok("submit", "csv.profile", "--payload", GOOD, "--key", "k1")
     assert cli.ok("submit", "csv.profile", "--payload", GOOD, "--key", "k1").split()[0] == first.split()[0]

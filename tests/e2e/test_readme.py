@@ -61,6 +61,10 @@ def test_the_command_lines_work_as_printed(stack_running: Stack) -> None:
     assert "FAIL" not in output
 
 
+def test_the_lines_that_run_a_job_in_their_own_process_work_as_printed(stack_running: Stack) -> None:
+    assert run(block("run"), stack_running).count('"rows": 1') == 2
+
+
 @pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command_is_in_the_readme(command: str) -> None:
     assert re.search(rf"`headrace {command}\b|`{command} ID`|`{command}`", README)

@@ -1,12 +1,13 @@
 """Job types for tests; the test provides the handler's function."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
 from headrace.authoring.context import JobContext
 from headrace.authoring.job_type import AnyJobType, Handler, JobType, Policy
 from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.upcasts import Upcast
 
 
 class Text(BaseModel):
@@ -49,10 +50,12 @@ def a_handler(
     policy: Policy | None = None,
     payload: type[BaseModel] = Text,
     settings: tuple[str, ...] = (),
-    version: int = 1,
+    payload_version: int = 1,
+    upcasts: Mapping[int, Upcast] | None = None,
+    aliases: tuple[str, ...] = (),
 ) -> Handler:
     definition = JobType[BaseModel, BaseModel](
         name=name, summary="Counts words", payload=payload, result=Count, policy=policy or Policy(),
-        settings=settings, version=version,
+        settings=settings, payload_version=payload_version, upcasts=upcasts or {}, aliases=aliases,
     )  # fmt: skip
     return FakeHandler(definition, run)

@@ -1,19 +1,21 @@
 """Response models of the job type routes."""
 
-from typing import Literal
+from pydantic import BaseModel, Field, JsonValue
 
-from pydantic import BaseModel, JsonValue
-
+from domain.jobs.schemas import payload_schema, result_schema
 from functions.api.http.problems import encodable
 from headrace.authoring.job_type import AnyJobType
-from headrace.authoring.json_text import from_json_text, to_json_text
 
 
 class JobTypeView(BaseModel):
     """A registered job type, with the JSON Schemas of its payload and result."""
 
     name: str
+    aliases: list[str] = Field(description="Former names, under which jobs are accepted too")
     summary: str
+    payload_version: int = Field(
+        description="The version that payloads are validated as; jobs of older ones are upcast"
+    )
     max_attempts: int
     timeout_seconds: float
     payload_schema: dict[str, JsonValue]
@@ -31,21 +33,11 @@ def job_type_view(definition: AnyJobType) -> JobTypeView:
     """Convert a job type to its response model."""
     return JobTypeView(
         name=definition.name,
+        aliases=list(definition.aliases),
         summary=encodable(definition.summary),
+        payload_version=definition.payload_version,
         max_attempts=definition.policy.max_attempts,
         timeout_seconds=definition.policy.timeout.total_seconds(),
-        payload_schema=_schema(definition.payload, "validation"),
-        result_schema=_schema(definition.result, "serialization"),
+        payload_schema=payload_schema(definition),
+        result_schema=result_schema(definition),
     )
-
-
-def _schema(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> dict[str, JsonValue]:
-    """The model's JSON Schema; if none can be made, a schema that accepts anything and says so.
-
-    The model is user code: generating its schema may raise any exception, or yield something that is not JSON.
-    """
-    try:
-        schema = from_json_text(to_json_text(model.model_json_schema(mode=mode)))
-    except BaseException as raised:  # noqa: BLE001 - nothing is awaited here, so this comes from the model
-        return {"description": f"No JSON Schema can be written for {model.__name__}: {type(raised).__name__}."}
-    return schema if isinstance(schema, dict) else {}

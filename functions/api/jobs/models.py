@@ -73,6 +73,7 @@ class JobSummaryView(BaseModel):
 
     id: str
     type: str
+    payload_version: int = Field(description="The version of its type's payload that it was submitted with")
     status: Status
     version: int
     error: ErrorView | None

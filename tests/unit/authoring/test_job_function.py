@@ -138,9 +138,12 @@ def test_each_argument_of_the_decorator_arrives_in_the_definition() -> None:
         max_age=timedelta(days=6),
         concurrency=7,
     )
-    given: Handler = job_type("a.b", version=8, settings=("SHOP_URL",), **dict(policy))(counted_alone.__wrapped__)  # type: ignore[arg-type]
+    given: Handler = job_type(
+        "a.b", payload_version=2, upcasts={1: dict}, aliases=("a.old",), settings=("SHOP_URL",), **dict(policy)
+    )(counted_alone.__wrapped__)  # type: ignore[arg-type]
     assert given.definition.policy == policy
-    assert (given.definition.version, given.definition.settings) == (8, ("SHOP_URL",))
+    assert (given.definition.payload_version, given.definition.settings) == (2, ("SHOP_URL",))
+    assert (given.definition.upcasts, given.definition.aliases) == ({1: dict}, ("a.old",))
 
 
 def test_what_the_decorator_does_not_say_is_as_in_the_policy() -> None:

@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from headrace.cli.demo import table_of
 from headrace.cli.demo_cases import Case, Ended
-from headrace.cli.job_text import HEADER, age
+from headrace.cli.job_text import HEADER, age, job_text
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,3 +49,17 @@ def test_an_age_is_in_the_largest_unit_that_it_fills(seconds: float, text: str) 
 
 def test_the_header_of_a_list_leaves_room_for_types_in_80_columns() -> None:
     assert len(HEADER) <= 70
+
+
+def test_a_jobs_error_comes_below_its_frames_with_the_source_lines_that_are_here() -> None:
+    here: dict[str, JsonValue] = {"file": "tests/factories.py", "line": 1, "function": "a"}
+    away: dict[str, JsonValue] = {"file": "my_jobs/orders.py", "line": 7, "function": "Orders.run"}
+    job: dict[str, JsonValue] = {"id": "1", "type": "t", "status": "failed", "attempt": 1, "max_attempts": 1}
+    text = job_text({**job, "error": {"code": "KeyError", "message": "'tea'", "frames": [away, here]}})
+    assert text.splitlines()[1:] == [
+        "Traceback (the handler's frames, innermost last):",
+        '  File "my_jobs/orders.py", line 7, in Orders.run',
+        '  File "tests/factories.py", line 1, in a',
+        f"    {Path('tests/factories.py').read_text().splitlines()[0]}",
+        "error   KeyError: 'tea'",
+    ]

@@ -1,0 +1,29 @@
+"""Describes the exceptions of user code, whatever their own methods do."""
+
+from domain.jobs.frames import frames_of, origin_of
+from domain.jobs.outcomes import Raised
+from domain.jobs.transitions import MAX_MESSAGE
+from headrace.authoring.json_text import storable
+
+
+def raised(error: BaseException) -> Raised:
+    """Type, message, origin and frames of an exception, even if its own methods raise."""
+    name = text_of(type(error).__name__)
+    message = f"{text_of(error) or name}{_origin_text(error)}"
+    return Raised(code=name, message=text_of(message), frames=frames_of(error))
+
+
+def _origin_text(error: BaseException) -> str:
+    try:
+        origin = origin_of(error)
+    except BaseException:  # noqa: BLE001 - it is user code too
+        return ""
+    return "" if origin is error else f" (from {text_of(type(origin).__name__)}: {text_of(origin)})"
+
+
+def text_of(value: object) -> str:
+    """`str(value)`, cut and made storable; empty when that raises."""
+    try:
+        return storable(str(value), MAX_MESSAGE)
+    except BaseException:  # noqa: BLE001 - it is user code too
+        return ""

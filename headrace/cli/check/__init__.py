@@ -1,0 +1,1 @@
+"""Compares job types with the lock file of a deployment."""

@@ -1,0 +1,1 @@
+"""Runs jobs in the process of the command line."""

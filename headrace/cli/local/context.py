@@ -1,0 +1,75 @@
+"""What a handler sees of an attempt that runs in this process."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from domain.jobs.attempt import Attempt, ThreadedAttempt
+from domain.jobs.change import Change
+from domain.jobs.job import Job
+from domain.jobs.repository import JobNotFound, VersionConflict
+from domain.ports import Clock
+
+T = TypeVar("T")
+ShowProgress = Callable[[float, str], None]
+
+
+class OneJob:
+    """Stores the job of an attempt that no deployment knows."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    async def get(self, job_id: str, now: datetime) -> Job | JobNotFound:  # noqa: ARG002 - it never expires
+        """The job."""
+        return self._job if job_id == self._job.id else JobNotFound(job_id=job_id)
+
+    async def replace(self, change: Change, expected_version: int) -> Job | VersionConflict:
+        """Keep the job's next version."""
+        if expected_version != self._job.version:
+            return VersionConflict(job_id=change.job.id, current=self._job)
+        self._job = change.job
+        return self._job
+
+
+class LocalAttempt(Attempt):
+    """The `JobContext` of the attempt. Each report is shown; nothing leaves the process."""
+
+    def __init__(
+        self, job: Job, clock: Clock, deadline: datetime, settings: Mapping[str, str], show: ShowProgress
+    ) -> None:
+        super().__init__(OneJob(job), clock, job, deadline, settings)
+        self._show = show
+
+    async def report_progress(self, fraction: float, message: str = "") -> None:
+        self._show(fraction, message)
+        await super().report_progress(fraction, message)
+
+
+class LocalPlainAttempt(ThreadedAttempt):
+    """The `SyncJobContext` of the attempt, for a handler on the main thread, where no loop runs that could answer.
+
+    As in a worker, what a plain function returns to be awaited gets something to await.
+    """
+
+    def _call(self, work: Coroutine[None, None, T], after_the_end: T) -> Coroutine[None, None, T] | T:
+        return work if _running_loop() is self._loop else _result_of(work, after_the_end)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _result_of(work: Coroutine[None, None, T], otherwise: T) -> T:
+    """The result of a coroutine that has nothing to wait for, since `OneJob` responds at once."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    work.close()
+    return otherwise

@@ -1,0 +1,127 @@
+"""`headrace replay`: a job of any deployment, run once more in this process; nothing is recorded there."""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+from pydantic import Field, JsonValue, ValidationError, field_validator
+
+from headrace.authoring.json_text import byte_length, from_json_text, to_json_text
+from headrace.cli.run import version_to_run, with_attempt
+from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
+from headrace.client.api_client import Job, job_path
+
+if TYPE_CHECKING:
+    from domain.jobs import job as domain_job
+    from domain.jobs.transitions import NewJob
+    from headrace.authoring.job_type import Handler
+
+
+class Fetched(Job):
+    """A job as a deployment shows it, with all that its handler may see of it."""
+
+    owner_id: str
+    payload: JsonValue
+    payload_version: int | None = None
+    """None from a deployment that does not tell it: then it is taken to be the version here."""
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("payload", "result")
+    @classmethod
+    def can_be_written(cls, document: JsonValue) -> JsonValue:
+        """Refuse what Headrace could not have stored."""
+        to_json_text(document)
+        return document
+
+
+@click.command()
+@click.argument("id", metavar="JOB")
+@click.option("--attempt", type=click.IntRange(1, 100), help="Which attempt it is; by default the job's last.")
+@with_attempt
+@with_target
+def replay(target: Target, id: str, attempt: int | None, timeout: float | None, log_level: str) -> None:
+    """Run a job of any deployment in this process.
+
+    It is fetched and run as `run` does; there nothing changes, and at the end the outcomes are compared.
+    The handler runs for real, with the settings of this machine and the job's own idempotency key.
+    """
+    from headrace.cli.local.handlers import handler_of
+    from headrace.cli.local.shown_attempt import document_of, exit_code, print_result, run_shown
+
+    there = _fetch(target, id)
+    click.echo(_fetched_text(there), err=True)
+    handler = handler_of(there.type)
+    number = attempt or max(there.attempt, 1)
+    ended = run_shown(handler, _same_job(there, handler, number), number, timeout, log_level)
+    same, told = compare(there, ended.job)
+    click.echo(told, err=True)
+    if target.as_json:
+        outcome_there = there.model_dump(mode="json", include={"status", "attempt", "result", "error"})
+        click.echo(json_text({**document_of(ended), "there": outcome_there, "same": same}, indent=2))
+    else:
+        print_result(ended)
+    sys.exit(exit_code(ended))
+
+
+def compare(there: Fetched, here: "domain_job.Job") -> tuple[bool | None, str]:
+    """Whether the job came to the same here, and that in words; None when it has come to nothing there."""
+    from domain.jobs.job import Failed, Retrying, Succeeded
+
+    match here.state:
+        case Succeeded(result=result) if there.status == "succeeded":
+            same = _same_documents(there.result, from_json_text(result))
+            return same, f"{_verdict(same)}: it succeeded, with {'the same' if same else 'another'} result"
+        case Failed(error=error) | Retrying(error=error) if there.error is not None:
+            same = there.error.code == error.code
+            return same, f"{_verdict(same)}: {there.error.code}: {there.error.message}"
+        case _ if there.status == "succeeded" or there.error is not None:
+            return False, f"{_verdict(same=False)}: {_ending(there)}"
+        case _:
+            return None, f"nothing to compare: there the job is {there.status}"
+
+
+def _same_documents(one: JsonValue, other: JsonValue) -> bool:
+    """As texts, for Python holds 1, 1.0 and True to be equal."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _verdict(same: bool) -> str:
+    return "the same as there" if same else "not the same as there"
+
+
+def _ending(there: Fetched) -> str:
+    return "it succeeded" if there.error is None else f"{there.error.code}: {there.error.message}"
+
+
+def _fetch(target: Target, id: str) -> Fetched:
+    answer = target.client().job("GET", job_path(id))
+    if not isinstance(answer, dict):
+        answer = target.show(answer, json_text)  # Ends the command with the refusal.
+    try:
+        return Fetched.model_validate(answer)
+    except ValidationError as error:
+        place = ".".join(str(step) for step in error.errors()[0]["loc"])
+        fail(f"the answer is a job without a valid {place}: it cannot be run here", ExitCode.ERROR)
+
+
+def _fetched_text(there: Fetched) -> str:
+    size = byte_length(to_json_text(there.payload))
+    fetched = f"fetched {there.id}: {there.type}, {there.status}"
+    attempts = f"attempt {there.attempt} of {there.max_attempts}"
+    error = "" if there.error is None else f"\nlast error there: {there.error.code}: {there.error.message}"
+    return f"{fetched}, {attempts}, payload of {size:,} bytes{error}"
+
+
+def _same_job(there: Fetched, handler: "Handler", attempt: int) -> "NewJob":
+    from domain.jobs.transitions import NewJob
+
+    return NewJob(
+        id=there.id,
+        owner_id=there.owner_id,
+        type=there.type,
+        payload=to_json_text(there.payload),
+        payload_version=version_to_run(handler, there.payload_version),
+        tags=there.tags,
+        max_attempts=max(attempt, there.max_attempts),
+    )

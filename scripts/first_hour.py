@@ -133,7 +133,7 @@ def first_hour(stack: Stack) -> float:
     with step("its log line, traceback and message are shown"):
         stack.shows("INFO     adding up 2 items")
         stack.shows(r"orders\.total +1/1 failed")
-        stack.shows(r"my_jobs/orders\.py:28 in <genexpr>\n +return Total\(total=sum\(PRICE\[item\]")
+        stack.shows(r"my_jobs/orders\.py:28 in \S*<genexpr>\n +return Total\(total=sum\(PRICE\[item\]")
         stack.shows("NameError: name 'PRICE' is not defined")
     with step("a syntax error is shown with its line"):
         stack.write("orders.py", ORDERS.replace(*UNFINISHED))

@@ -405,7 +405,7 @@ def test_a_job_is_shown_with_the_places_where_it_failed(folder: Path) -> None:
 
     with serving(answer) as url:
         stdout = run("get", "j", "--url", url, "--token", "x")[1]
-    assert stdout.splitlines()[1:] == ["error   c: m", "        at my_jobs/a.py:7 in run"]
+    assert stdout.splitlines()[2:] == ['  File "my_jobs/a.py", line 7, in run', "error   c: m"]
 
 
 def test_a_refused_token_is_explained_by_the_challenge(folder: Path) -> None:

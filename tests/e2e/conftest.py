@@ -1,21 +1,49 @@
 """The local stack, started as a person starts it: by the command, in its own folder."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import httpx
 import pytest
 from aiohttp import web
 
+from tests.e2e import prepared as prepared_script
 from tests.serving import serving
 
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
+
+
+class Prepared:
+    """The process that runs `prepared.py`; it ends with this one."""
+
+    def __init__(self) -> None:
+        script = str(Path(prepared_script.__file__))
+        self._process = subprocess.Popen(
+            [sys.executable, script],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean_environment(),
+        )  # fmt: skip
+
+    def run(self, command: prepared_script.Command) -> int:
+        """Run a command, and return its exit code."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{json.dumps(command)}\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@cache
+def prepared() -> Prepared:
+    return Prepared()
 
 
 class Cli:
@@ -24,12 +52,17 @@ class Cli:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, *arguments: str, stdin: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [HEADRACE, *arguments],
-            cwd=self.folder, input=stdin, capture_output=True, text=True, timeout=timeout,
-            check=False, env=clean_environment(),
-        )  # fmt: skip
+    def run(self, *arguments: str, stdin: str = "", timeout: int = 60) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; it is killed after `timeout` seconds."""
+        with tempfile.TemporaryDirectory() as temporary:
+            streams = [Path(temporary) / name for name in ("stdin", "stdout", "stderr")]
+            for stream in streams:
+                stream.write_text(stdin if stream.name == "stdin" else "")
+            code = prepared().run({
+                "arguments": [*arguments], "folder": str(self.folder), "environment": clean_environment(),
+                "streams": [str(stream) for stream in streams], "seconds": timeout,
+            })  # fmt: skip
+            return subprocess.CompletedProcess([HEADRACE, *arguments], code, *(s.read_text() for s in streams[1:]))
 
     def ok(self, *arguments: str) -> str:
         done = self.run(*arguments)

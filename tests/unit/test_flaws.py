@@ -38,3 +38,13 @@ def test_an_error_message_is_never_empty(word: str, count: int) -> None:
     assert isinstance(read, Flaws)
     assert 1 <= len(read.first) <= 20
     assert read.count in {1, count}, "one exception may end the validation"
+
+
+def test_the_flaws_of_a_part_are_seen_from_the_whole() -> None:
+    read = read_document(Words, to_json_text({"words": 1}))
+    assert isinstance(read, Flaws)
+    assert [flaw.path for flaw in read.below("payload").first] == [("payload", "words")]
+
+
+def test_a_good_document_is_its_model() -> None:
+    assert read_document(Words, to_json_text({"words": []})) == Words(words=[])

@@ -66,6 +66,14 @@ class Mute(Exception):
         raise RuntimeError("no words")
 
 
+class Rootless(Exception):
+    """An exception that does not say where it comes from."""
+
+    @property
+    def __cause__(self) -> BaseException | None:  # type: ignore[override]
+        raise RuntimeError("no cause")
+
+
 class OwnBase(BaseException):
     """A `BaseException` that is not an `Exception`."""
 
@@ -73,6 +81,7 @@ class OwnBase(BaseException):
 THROWN: tuple[BaseException, ...] = (
     ValueError("caf\udce9.csv"),
     Mute(),
+    Rootless(),
     OwnBase("mine"),
     StopIteration(7),
     StopAsyncIteration(),

@@ -9,7 +9,7 @@ from domain.jobs.job import Job, Running
 from domain.jobs.repository import CompanionRefused, JobNotFound, JobRepository, VersionConflict
 from domain.jobs.service import Contended, JobService
 from domain.jobs.transitions import IllegalTransition
-from domain.results import ItemTooLarge, StorageUnavailable
+from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from headrace.authoring.job_type import Policy
 from tests.factories import NOW, POLICY, UserFactory, failed, legal, queued, running, succeeded
 from tests.fakes.clock import FakeClock
@@ -49,6 +49,12 @@ async def test_a_waiting_job_is_cancelled_and_can_be_retried() -> None:
     again = await service.retry(job.id, OWNER)
     assert isinstance(again, Job)
     assert again.status == "queued"
+
+
+async def test_a_change_of_another_version_than_expected_is_refused() -> None:
+    jobs, job = FakeJobRepository(), queued(owner_id=OWNER.id)
+    await jobs.add(Change(job), NOW)
+    assert await a_service(jobs).cancel(job.id, OWNER, frozenset({7})) == StaleVersion(current_version=job.version)
 
 
 async def test_an_illegal_transition_is_refused() -> None:

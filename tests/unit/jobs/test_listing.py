@@ -1,0 +1,42 @@
+"""Lists of an owner's jobs, and their entries."""
+
+import json
+from datetime import timedelta
+
+from domain.jobs.change import Change
+from domain.jobs.listing import JobFilter, JobListService, answer_bytes, due_at, summary_of
+from domain.paging import Page, PageRequest
+from tests.factories import NOW, queued, retrying, scheduled, succeeded
+from tests.fakes.clock import FakeClock
+from tests.fakes.job_listing import FakeJobListing
+from tests.fakes.job_repository import FakeJobRepository
+
+
+async def test_a_page_has_the_jobs_of_its_owner() -> None:
+    jobs, mine = FakeJobRepository(), queued(owner_id="owner-1")
+    for job in (mine, queued(owner_id="owner-2")):
+        await jobs.add(Change(job), NOW)
+    page = await JobListService(FakeJobListing(jobs), FakeClock()).list("owner-1", JobFilter(), PageRequest(limit=9))
+    assert page == Page(items=(summary_of(mine),), next=None)
+
+
+def test_an_entry_has_the_documents_that_were_asked_for() -> None:
+    job = succeeded()
+    assert (summary_of(job).payload, summary_of(job).result) == (None, None)
+    whole = summary_of(job, frozenset({"payload", "result"}))
+    assert whole.payload == job.payload
+    assert whole.result is not None
+
+
+def test_only_a_waiting_job_is_due_at_some_time() -> None:
+    later = NOW + timedelta(minutes=1)
+    assert due_at(scheduled(run_at=later)) == later
+    assert due_at(retrying()) is not None
+    assert due_at(queued()) is None
+
+
+def test_the_bytes_of_an_entry_count_what_an_answer_escapes() -> None:
+    small, whole = summary_of(succeeded()), summary_of(succeeded(), frozenset({"payload", "result"}))
+    assert whole.payload is not None
+    assert whole.result is not None
+    assert answer_bytes(whole) == answer_bytes(small) + len(json.dumps(whole.payload)) + len(json.dumps(whole.result))

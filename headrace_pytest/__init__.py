@@ -1,0 +1,1 @@
+"""The pytest plugin. It imports Headrace only in its fixtures, so that it costs other projects nothing."""

@@ -4,5 +4,8 @@ from headrace.testing.captured import LogLine
 from headrace.testing.job_run import JobRun, ProgressReport
 from headrace.testing.payloads import SubmissionRefused
 from headrace.testing.running import run_job, run_job_async
+from headrace.testing.stack import JobStack, StackJob
 
-__all__ = ["JobRun", "LogLine", "ProgressReport", "SubmissionRefused", "run_job", "run_job_async"]
+__all__ = [
+    "JobRun", "JobStack", "LogLine", "ProgressReport", "StackJob", "SubmissionRefused", "run_job", "run_job_async",
+]  # fmt: skip

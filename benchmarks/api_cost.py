@@ -32,9 +32,9 @@ from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import to_json_text
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.template import load_stack
+from headrace.testing.job_repository import FakeJobRepository
 from scripts.generate import SAMPLE_OWNER_ID, sample_user
 from tests.fakes.job_listing import FakeJobListing
-from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.user_repository import FakeUserRepository
 
 CALLS = 400

@@ -19,12 +19,12 @@ from functions.settings import Settings
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import Stack, load_stack
+from headrace.testing.clock import half
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_listing import DynamoJobListing
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
 from tests.companions import COMPANION_TABLES, PLACES
-from tests.fakes.clock import half
 from tests.fakes.job_listing import CURSOR_KEY
 
 PARAMETERS = {"JwtIssuer": "https://issuer.test", "JwtAudience": "headrace", "CursorKey": CURSOR_KEY.decode()}

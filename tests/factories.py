@@ -1,6 +1,6 @@
 """Test data: valid by construction; a test passes by name what matters to it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 from polyfactory.factories.pydantic_factory import ModelFactory
@@ -15,8 +15,9 @@ from domain.users.user import User
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry
+from headrace.testing.clock import START
 
-NOW = datetime(2026, 11, 23, 3, 0, 0, 123456, tzinfo=UTC)
+NOW = START
 POLICY = Policy()
 TOKEN = "token-of-this-worker"
 

@@ -13,11 +13,11 @@ from domain.jobs.job import Job
 from domain.jobs.repository import CompanionRefused, JobExists, JobNotFound, JobRepository, VersionConflict
 from domain.results import StorageUnavailable
 from functions.runtime import LazyClient
+from headrace.testing.job_repository import FakeJobRepository
 from persistence.converters.dynamo_to_domain import to_attribute
 from tests.companions import COMPANION_TABLES, TABLE, given_back, place, taken
 from tests.conftest import job_repository_on, new_id
 from tests.factories import NOW, claimed, queued
-from tests.fakes.job_repository import FakeJobRepository
 
 Read = Callable[[Key], Awaitable[object]]
 

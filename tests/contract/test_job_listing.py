@@ -26,10 +26,10 @@ from domain.results import BadCursor
 from functions.runtime import LazyClient
 from headrace.authoring.json_text import to_json_text
 from headrace.authoring.outcomes import Fail
+from headrace.testing.job_repository import FakeJobRepository
 from tests.conftest import job_listing_on, job_repository_on, new_id
 from tests.factories import NOW, POLICY, failed, finished, in_every_state, legal, queued, running, succeeded
 from tests.fakes.job_listing import FakeJobListing
-from tests.fakes.job_repository import FakeJobRepository
 
 SECOND = timedelta(seconds=1)
 

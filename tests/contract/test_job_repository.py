@@ -25,6 +25,7 @@ from domain.results import ItemTooLarge
 from functions.runtime import LazyClient
 from headrace.authoring.json_text import from_json_text, to_json_text
 from headrace.authoring.outcomes import Retry
+from headrace.testing.job_repository import FakeJobRepository
 from persistence.converters.dynamo_to_domain import wake_shard
 from tests.conftest import job_repository_on, new_id
 from tests.factories import (
@@ -42,7 +43,6 @@ from tests.factories import (
     scheduled,
     succeeded,
 )
-from tests.fakes.job_repository import FakeJobRepository
 
 SECOND = timedelta(seconds=1)
 

@@ -7,10 +7,10 @@ import pytest
 from domain.jobs.stream_position import StreamPosition, StreamPositions, is_ahead, passed
 from domain.results import StorageUnavailable
 from functions.runtime import LazyClient
+from headrace.testing.stream_positions import FakeStreamPositions
 from persistence.dynamodb.repositories.stream_positions import STREAM, DynamoStreamPositions
 from tests.conftest import new_id
 from tests.factories import NOW
-from tests.fakes.stream_positions import FakeStreamPositions
 
 SECOND = timedelta(seconds=1)
 

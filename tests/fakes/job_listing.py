@@ -6,9 +6,9 @@ from domain.jobs.job import Cancelled, Failed, Job, is_expired
 from domain.jobs.listing import PAGE_BYTES, SUMMARIES, Include, JobFilter, JobSummary, answer_bytes, summary_of
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
+from headrace.testing.job_repository import FakeJobRepository
 from persistence.converters.dynamo_to_domain import timestamp
 from persistence.cursors import CursorCodec
-from tests.fakes.job_repository import FakeJobRepository
 
 CURSOR_KEY = b"0123456789abcdef0123456789abcdef"
 Ordered = tuple[str, str, Job]

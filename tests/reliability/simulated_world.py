@@ -15,9 +15,9 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.repository import AddResult, DuePage, JobNotFound, QueuedTrigger, ReplaceResult
 from domain.results import StorageUnavailable
+from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.stream_positions import FakeStreamPositions
 from tests.factories import NOW
-from tests.fakes.job_repository import FakeJobRepository
-from tests.fakes.stream_positions import FakeStreamPositions
 from tests.reliability.history import History
 
 SKEW = timedelta(minutes=10)

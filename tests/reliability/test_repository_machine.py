@@ -25,11 +25,11 @@ from domain.results import StorageUnavailable as Unavailable
 from functions.runtime import LazyClient
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry
+from headrace.testing.job_repository import FakeJobRepository
 from tests.companions import COMPANION_TABLES, given_back, taken
 from tests.conftest import job_listing_on, job_repository_on
 from tests.factories import NOW, POLICY, NewJobFactory
 from tests.fakes.job_listing import FakeJobListing
-from tests.fakes.job_repository import FakeJobRepository
 
 T = TypeVar("T")
 OUTCOMES: tuple[Outcome, ...] = (

@@ -9,7 +9,7 @@ import pytest
 
 from domain.jobs.change import Change
 from domain.jobs.job import Job
-from tests.fakes.job_repository import FakeJobRepository
+from headrace.testing.job_repository import FakeJobRepository
 from tests.reliability.history import Violation
 from tests.reliability.simulation import simulate
 

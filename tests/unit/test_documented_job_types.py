@@ -17,11 +17,11 @@ from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.job import Failed, Job, Succeeded
 from headrace import Handler
 from headrace.authoring.json_text import JsonText
+from headrace.testing.clock import FakeClock
+from headrace.testing.job_repository import FakeJobRepository
 from tests.documented.mail import SendMail, Server
 from tests.documented.word_count import count_words
 from tests.factories import queued
-from tests.fakes.clock import FakeClock
-from tests.fakes.job_repository import FakeJobRepository
 
 ROOT = Path(__file__).parents[2]
 SHOWN = re.findall(

@@ -25,10 +25,10 @@ from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.job_types import load_job_types
+from headrace.testing.clock import FakeClock, numbered_ids
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import UserFactory
-from tests.fakes.clock import FakeClock, numbered_ids
 from tests.fakes.job_listing import FakeJobListing
-from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.user_repository import FakeUserRepository
 

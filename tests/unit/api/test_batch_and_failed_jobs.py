@@ -8,10 +8,10 @@ from pydantic import JsonValue
 from domain.jobs.change import Change
 from domain.jobs.job import Job, Succeeded
 from headrace.authoring.json_text import to_json_text
+from headrace.testing.job_repository import FakeJobRepository
 from tests.conftest import new_id
 from tests.factories import NOW, failed
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
-from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import ADMIN, MEMBER, Answer, Api
 

@@ -12,9 +12,9 @@ from domain.jobs.outcomes import Outcome, Raised
 from domain.users.user import User
 from headrace.authoring.job_type import Policy
 from headrace.authoring.outcomes import Fail
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import NOW, finished, running
 from tests.fakes.handlers import a_handler
-from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import ADMIN, MEMBER, Api
 

@@ -13,11 +13,11 @@ from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.repository import JobUnreadable
 from headrace.authoring.json_text import to_json_text
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import NOW, asked_to_stop, failed, finished, legal, retrying, running, succeeded
 from tests.fakes.faulty_job_listing import FaultyJobListing
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
-from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import ADMIN, MEMBER, OTHER, Answer, Api
 

@@ -5,11 +5,11 @@ from typing import cast
 from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.repository import JobUnreadable
+from headrace.testing.job_repository import FakeJobRepository
 from persistence.converters.dynamo_to_domain import item_to_job, job_to_item
 from tests.conftest import new_id
 from tests.factories import NOW, failed
 from tests.fakes.faulty_job_repository import FaultyJobRepository
-from tests.fakes.job_repository import FakeJobRepository
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import MEMBER, Api
 

@@ -9,7 +9,7 @@ from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound
 from domain.users.repository import UserNotFound
 from domain.users.user import User
-from tests.fakes.job_repository import FakeJobRepository
+from headrace.testing.job_repository import FakeJobRepository
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import ADMIN, MEMBER, Api
 

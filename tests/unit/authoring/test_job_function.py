@@ -28,9 +28,9 @@ from headrace import (
     job_type,
 )
 from headrace.authoring.json_text import JsonText
+from headrace.testing.clock import FakeClock
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import queued
-from tests.fakes.clock import FakeClock
-from tests.fakes.job_repository import FakeJobRepository
 from tests.unit.authoring import written_with_strings
 
 Given = TypeVar("Given", bound=Callable[..., object])

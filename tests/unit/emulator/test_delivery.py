@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from headrace.emulator.delivery import Discarded, StreamRecord, deliver
 from headrace.emulator.execution_environment import FunctionFailed, Result, Returned
 from headrace.emulator.template import EventSourceMapping
+from headrace.testing.clock import FakeClock
 from tests.factories import NOW
-from tests.fakes.clock import FakeClock
 
 CRASH = FunctionFailed(error_type="Runtime.ExitError", message="signal 9")
 SUCCESS = Returned(payload={"batchItemFailures": []})

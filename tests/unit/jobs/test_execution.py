@@ -31,11 +31,11 @@ from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.testing.clock import FakeClock, half, numbered_ids
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import NOW, POLICY, claimed, legal, queued, running, succeeded
-from tests.fakes.clock import FakeClock, half, numbered_ids
 from tests.fakes.faulty_job_repository import OUTAGE, Fault, FaultyJobRepository
 from tests.fakes.handlers import Count, Run, Text, a_handler, count_words
-from tests.fakes.job_repository import FakeJobRepository
 
 KIND = "text.word_count"
 DEADLINE = NOW + timedelta(minutes=5)

@@ -16,14 +16,14 @@ from domain.paging import Page, PageRequest
 from domain.ports import Clock
 from domain.results import BadCursor, StorageUnavailable
 from headrace.authoring.outcomes import Fail
+from headrace.testing.clock import FakeClock
+from headrace.testing.job_repository import FakeJobRepository
 from tests.conftest import new_id
 from tests.factories import NOW, failed, finished, queued, running
-from tests.fakes.clock import FakeClock
 from tests.fakes.faulty_job_listing import Answer, FaultyJobListing
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
 from tests.fakes.job_listing import FakeJobListing
-from tests.fakes.job_repository import FakeJobRepository
 
 KIND = "text.word_count"
 CATALOGUE = Catalogue([a_handler()])

@@ -20,9 +20,9 @@ from domain.jobs.job import Frame
 from domain.jobs.outcomes import Raised
 from headrace.authoring.context import JobContext
 from headrace.authoring.json_text import JsonText
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import NOW, queued
 from tests.fakes.handlers import Count, Text, a_handler
-from tests.fakes.job_repository import FakeJobRepository
 
 HERE = "tests/unit/jobs/test_frames.py"
 

@@ -11,11 +11,11 @@ from domain.jobs.service import Contended, JobService
 from domain.jobs.transitions import IllegalTransition
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from headrace.authoring.job_type import Policy
+from headrace.testing.clock import FakeClock
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import NOW, POLICY, UserFactory, failed, legal, queued, running, succeeded
-from tests.fakes.clock import FakeClock
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
-from tests.fakes.job_repository import FakeJobRepository
 
 KIND = "text.word_count"
 OWNER = UserFactory.build(id="owner-1")

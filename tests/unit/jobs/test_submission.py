@@ -22,11 +22,11 @@ from domain.jobs.submitting import (
 )
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.job_type import Policy
+from headrace.testing.clock import FakeClock, numbered_ids
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import NOW, UserFactory
-from tests.fakes.clock import FakeClock, numbered_ids
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
-from tests.fakes.job_repository import FakeJobRepository
 
 KIND = "text.word_count"
 OWNER = UserFactory.build(id="owner-1")

@@ -20,14 +20,14 @@ from domain.jobs.stream_position import StreamPosition, StreamPositions
 from domain.jobs.sweeping import PAGE, RESERVE, Sweeper
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.job_type import Policy
+from headrace.testing.clock import FakeClock, half
+from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.stream_positions import FakeStreamPositions
 from persistence.converters.dynamo_to_domain import wake_shard
 from tests.conftest import new_id
 from tests.factories import NOW, POLICY, legal, queued, retrying, running, scheduled, succeeded
-from tests.fakes.clock import FakeClock, half
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
-from tests.fakes.job_repository import FakeJobRepository
-from tests.fakes.stream_positions import FakeStreamPositions
 
 EARLY = NOW - timedelta(hours=1)
 DEADLINE = NOW + timedelta(seconds=55)

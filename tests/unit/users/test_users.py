@@ -6,8 +6,8 @@ from domain.results import StaleVersion, StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound, UserVersionConflict
 from domain.users.service import NotAllowed, UserChange, UserService
 from domain.users.user import Email, InvalidEmail, User, normalise_email
+from headrace.testing.clock import FakeClock, numbered_ids
 from tests.factories import NOW, UserFactory
-from tests.fakes.clock import FakeClock, numbered_ids
 from tests.fakes.user_repository import FakeUserRepository
 
 ADMIN = UserFactory.build(role="admin", id="admin")

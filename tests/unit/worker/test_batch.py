@@ -19,14 +19,14 @@ from headrace.authoring.context import JobContext
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry
+from headrace.testing.clock import FakeClock, half, numbered_ids
+from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.stream_positions import FakeStreamPositions
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.generate import stream_record
 from tests.factories import NOW, queued
-from tests.fakes.clock import FakeClock, half, numbered_ids
 from tests.fakes.faulty_job_repository import FaultyJobRepository
 from tests.fakes.handlers import Count, Text, a_handler
-from tests.fakes.job_repository import FakeJobRepository
-from tests.fakes.stream_positions import FakeStreamPositions
 
 KIND = "text.word_count"
 POLICY = Policy(timeout=timedelta(seconds=5))

@@ -27,9 +27,9 @@ from headrace import job_type
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.job_type import Handler
 from headrace.authoring.json_text import JsonText
+from headrace.testing.clock import half, numbered_ids
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import queued
-from tests.fakes.clock import half, numbered_ids
-from tests.fakes.job_repository import FakeJobRepository
 from tests.unit.worker.test_batch import a_keeper, record
 
 Line = dict[str, JsonValue]

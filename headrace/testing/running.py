@@ -1,0 +1,199 @@
+"""`run_job`: one attempt of a job type, as a worker runs it, without a stack."""
+
+import asyncio
+from collections.abc import Mapping
+from contextvars import copy_context
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Literal, Protocol, TypeVar, cast
+
+from pydantic import BaseModel
+
+from domain.jobs import transitions
+from domain.jobs.attempt import Attempt
+from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
+from domain.jobs.guard import outcome_of
+from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded
+from domain.jobs.outcomes import Outcome, Raised
+from domain.jobs.submission import Submission
+from domain.jobs.submitting import SubmissionService
+from domain.jobs.transitions import IllegalTransition
+from headrace.authoring.job_type import Handler, JobType, Policy
+from headrace.testing.captured import Captured, captured
+from headrace.testing.clock import numbered_ids
+from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.job_run import JobRun, ProgressReport
+from headrace.testing.observing import declared_settings, noting
+from headrace.testing.payloads import Payload, a_user, accepted, document_of
+
+Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
+_UNLIMITED = timedelta(days=1)
+_TOKEN = "test"  # noqa: S105 - of a lease that nobody else can take
+
+
+class HandlerOf(Protocol[Result_co]):
+    """A job type, in either form, with the model of its result."""
+
+    @property
+    def definition(self) -> JobType[BaseModel, Result_co]: ...
+
+    @property
+    def run(self) -> object: ...
+
+
+def run_job(
+    handler: HandlerOf[Result_co],
+    payload: Payload,
+    *,
+    attempt: int = 1,
+    max_attempts: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    owner: str = "somebody",
+    tags: Mapping[str, str] | None = None,
+    cancel_after: int | None = None,
+    timeout: timedelta | None = None,
+    log_level: str = "INFO",
+) -> JobRun[Result_co]:
+    """Run one attempt of a job type to its end, in plain and in `async` tests alike.
+
+    Where an event loop runs already, the attempt has one of its own in a thread, and the caller's waits; a handler
+    that shares something with the test's loop is run by `await run_job_async(…)`.
+
+    Args:
+        handler: A function with `@job_type`, or an instance of a class with `definition` and `run`.
+        payload: The payload's model, or its document.
+        attempt: Which attempt it is.
+        max_attempts: How many the job has; by default those of its type, or `attempt` if that is more.
+        settings: What the handler may read as `context.settings`, each of which its job type must declare.
+        owner: The id of the user whose job it is.
+        tags: The job's tags.
+        cancel_after: A person asks to cancel after so many calls of `cancel_requested()`: with 0, the first is true.
+        timeout: Stops the attempt after this time, as `Policy(timeout=…)` does. By default nothing stops it, so that a
+            debugger may take its time.
+        log_level: From which level on log records are noted.
+
+    Raises:
+        SubmissionRefused: The API would not accept the payload.
+    """
+    attempted = run_job_async(
+        handler, payload, attempt=attempt, max_attempts=max_attempts, settings=settings, owner=owner, tags=tags,
+        cancel_after=cancel_after, timeout=timeout, log_level=log_level,
+    )  # fmt: skip
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(attempted)
+    ended: list[JobRun[Result_co] | BaseException] = []
+
+    def work() -> None:
+        try:
+            ended.append(asyncio.run(attempted))
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller
+            ended.append(error)
+
+    thread = Thread(target=copy_context().run, args=(work,), name="run_job")
+    thread.start()
+    thread.join()
+    if isinstance(ended[0], BaseException):
+        raise ended[0]
+    return ended[0]
+
+
+async def run_job_async(
+    handler: HandlerOf[Result_co],
+    payload: Payload,
+    *,
+    attempt: int = 1,
+    max_attempts: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    owner: str = "somebody",
+    tags: Mapping[str, str] | None = None,
+    cancel_after: int | None = None,
+    timeout: timedelta | None = None,  # noqa: ASYNC109 - it is that of a policy
+    log_level: str = "INFO",
+) -> JobRun[Result_co]:
+    """The same on the running event loop, with the same arguments."""
+    errors: list[BaseException] = []
+    observed = noting(cast("Handler", handler), timeout, errors)
+    limit = max_attempts or max(attempt, observed.definition.policy.max_attempts)
+    submission = Submission(
+        type=observed.definition.name, payload=document_of(payload), max_attempts=limit, tags=dict(tags or {})
+    )
+    jobs = FakeJobRepository()
+    job = await _claimed(jobs, observed, submission, attempt, owner)
+    context = _NotedAttempt(jobs, job, declared_settings(observed.definition, settings or {}), cancel_after)
+    with captured(log_level) as lines:
+        outcome = await outcome_of(observed, job, context, timeout or _UNLIMITED)
+    # Read again: progress was written, and perhaps a person's wish to cancel.
+    (current,) = jobs.stored
+    finished = _legal(transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0))
+    return _run_of(handler.definition.result, finished, outcome, context, lines, errors)
+
+
+async def _claimed(jobs: FakeJobRepository, handler: Handler, submission: Submission, attempt: int, owner: str) -> Job:
+    """The submitted job in the given attempt, as its handler gets it."""
+    service = SubmissionService(jobs, Catalogue((handler,)), _now, numbered_ids())
+    submitted = accepted(await service.submit(submission, a_user(owner, _now())))
+    waiting = submitted.model_copy(update={"attempt": attempt - 1})
+    policy = handler.definition.policy
+    claim = transitions.claim(waiting, policy, _TOKEN, _now() + policy.timeout, _now())
+    running = await jobs.replace(Change(_legal(claim)), submitted.version)
+    assert isinstance(running, Job), running
+    return running
+
+
+def _run_of(
+    result: type[Result_co],
+    job: Job,
+    outcome: Outcome,
+    context: "_NotedAttempt",
+    lines: Captured,
+    errors: list[BaseException],
+) -> JobRun[Result_co]:
+    state = job.state
+    assert not isinstance(state, Running)
+    return JobRun(
+        status=cast("Literal['succeeded', 'retrying', 'failed', 'cancelled']", job.status),
+        error=state.error if isinstance(state, Retrying | Failed) else None,
+        retry_after=state.retry_at - job.updated_at if isinstance(state, Retrying) else None,
+        exception=errors[0] if errors and isinstance(outcome, Raised) else None,
+        progress=tuple(context.reports),
+        logs=tuple(lines.logs),
+        printed="".join(lines.printed),
+        returned=result.model_validate_json(state.result) if isinstance(state, Succeeded) else None,
+    )
+
+
+class _NotedAttempt(Attempt):
+    """A context that notes every report, and whose job a person cancels when a test says so."""
+
+    def __init__(
+        self, jobs: FakeJobRepository, job: Job, settings: Mapping[str, str], cancel_after: int | None
+    ) -> None:
+        assert isinstance(job.state, Running)
+        super().__init__(jobs, _now, job, transitions.attempt_ends(job.state.lease), settings)
+        self.reports: list[ProgressReport] = []
+        self._cancel_after = cancel_after
+        self._asked = 0
+
+    async def report_progress(self, fraction: float, message: str = "") -> None:
+        self.reports.append(ProgressReport(fraction, message))
+        await super().report_progress(fraction, message)
+
+    async def cancel_requested(self) -> bool:
+        if self._asked == self._cancel_after:
+            current = await self._jobs.get(self.job_id, _now())
+            assert isinstance(current, Job)
+            await self._jobs.replace(Change(_legal(transitions.cancel(current, Policy(), _now()))), current.version)
+        self._asked += 1
+        return await super().cancel_requested()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _legal(moved: Change | IllegalTransition) -> Job:
+    assert isinstance(moved, Change), moved
+    return moved.job

@@ -1,0 +1,233 @@
+"""`job_stack`: API, worker and sweeper in this process, on jobs in memory and a clock that a test moves."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, JsonValue
+
+from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
+from domain.jobs.execution import Execution, JobExecutor, refuse_unrunnable
+from domain.jobs.job import Failed, Job, JobError, Progress, Queued, Retrying, Running, Status, Succeeded, is_expired
+from domain.jobs.service import JobService
+from domain.jobs.submission import Submission
+from domain.jobs.submitting import SubmissionService
+from domain.jobs.sweeping import Sweeper
+from headrace.authoring.job_type import Handler
+from headrace.authoring.json_text import from_json_text
+from headrace.testing.clock import FakeClock, half, numbered_ids
+from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.job_run import failure_text
+from headrace.testing.loop_time import LoopTime
+from headrace.testing.payloads import Payload, a_user, accepted, document_of
+from headrace.testing.stream_positions import FakeStreamPositions
+
+PATIENCE = 0.25
+"""Seconds that attempts under way have, in real time, before the clock moves on without them."""
+
+FUNCTION = timedelta(minutes=15)
+"""What an invocation has: Lambda's longest."""
+
+
+@dataclass(frozen=True)
+class StackJob:
+    """A job as it was when the test asked for it."""
+
+    id: str
+    type: str
+    status: Status
+    payload: JsonValue
+    attempt: int
+    """Attempts begun so far."""
+    max_attempts: int
+    tags: Mapping[str, str]
+    error: JobError | None
+    """Of the last attempt, in a job that waits for the next one or has failed."""
+    progress: Progress | None
+    """The last report of the attempt under way."""
+    due: datetime | None
+    """When the sweeper next looks at it: for a delayed job or a retry, when that is due."""
+    history: tuple[str, ...]
+    """The statuses that it has had, oldest first, at most the last 20."""
+    returned: BaseModel | None
+
+    @property
+    def result(self) -> BaseModel:
+        """The result's model; fails the test with the job's error if it has none."""
+        if self.returned is None:
+            raise AssertionError(failure_text(self.status, self.error))
+        return self.returned
+
+
+class JobStack:
+    """API, worker and sweeper in one process. Jobs run on the test's event loop, by production's own code."""
+
+    def __init__(self, job_types: Iterable[Handler] | Catalogue, now: datetime) -> None:
+        self._catalogue = job_types if isinstance(job_types, Catalogue) else Catalogue(job_types)
+        refuse_unrunnable(self._catalogue, FUNCTION)
+        self.settings: dict[str, str] = {}
+        """The environment of the worker, of which a job type gets the settings that it declares."""
+        self._clock = FakeClock(now)
+        self._jobs = _Stream(self._trigger)
+        self._submissions = SubmissionService(self._jobs, self._catalogue, self._clock, numbered_ids())
+        self._service = JobService(self._jobs, self._catalogue, self._clock)
+        self._executor = JobExecutor(
+            self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4
+        )
+        self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._catalogue, self._clock, half)
+        self._triggered: list[Job] = []
+        self._running: set[asyncio.Task[Execution]] = set()
+        self._loop_time = LoopTime()
+
+    @property
+    def now(self) -> datetime:
+        """The time in the stack; only `travel` moves it."""
+        return self._clock.now
+
+    async def submit(
+        self,
+        type: str,
+        payload: Payload,
+        *,
+        delay: timedelta | None = None,
+        run_at: datetime | None = None,
+        max_attempts: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        key: str | None = None,
+        owner: str = "somebody",
+    ) -> StackJob:
+        """Submit a job, as the API does; `key` is the idempotency key. Raises `SubmissionRefused`."""
+        submission = Submission(
+            type=type,
+            payload=document_of(payload),
+            run_at=run_at,
+            delay_seconds=None if delay is None else delay.total_seconds(),
+            max_attempts=max_attempts,
+            tags=dict(tags or {}),
+        )
+        return self._view(accepted(await self._submissions.submit(submission, a_user(owner, self.now), key)))
+
+    async def cancel(self, job_id: str) -> StackJob:
+        """Cancel a waiting job, or ask a running one to stop, as its owner."""
+        changed = await self._service.cancel(job_id, a_user(self._stored(job_id).owner_id, self.now))
+        return self._view(_changed(changed))
+
+    async def retry(self, job_id: str) -> StackJob:
+        """Queue a failed or cancelled job again, as its owner."""
+        changed = await self._service.retry(job_id, a_user(self._stored(job_id).owner_id, self.now))
+        return self._view(_changed(changed))
+
+    async def drain(self) -> None:
+        """Run every job that is due now to the end of its attempt. The clock stands still: retries wait."""
+        await self._sweep()
+        while self._triggered or self._running:
+            await self._settle(None)
+
+    async def travel(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
+        """Move the clock. What becomes due on the way happens at its time: delayed jobs, retries, timeouts, expiry."""
+        target = self.now + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        while True:
+            await self._sweep()
+            await self._settle(PATIENCE)
+            if self.now >= target:
+                return
+            self._advance(min(self._next_moment(), target))
+
+    def job(self, job_id: str) -> StackJob:
+        """The job as it is now; raises `LookupError` for one that its retention has ended."""
+        return self._view(self._stored(job_id))
+
+    def submitted(self, type: str | None = None) -> tuple[StackJob, ...]:
+        """Every job, or every job of a type, in the order of submission."""
+        return tuple(self._view(job) for job in self._present() if type in {None, job.type})
+
+    def close(self) -> None:
+        """Abandon what still runs."""
+        self._loop_time.restore()
+        for task in self._running:
+            if not task.get_loop().is_closed():
+                task.cancel()
+
+    def _trigger(self, job: Job) -> None:
+        self._triggered.append(job)
+
+    async def _sweep(self) -> None:
+        await self._sweeper.sweep(self.now + FUNCTION)
+
+    async def _settle(self, patience: float | None) -> None:
+        """Run what is triggered, until nothing is left or nothing ends for so many seconds."""
+        while self._triggered or self._running:
+            jobs, self._triggered = self._triggered, []
+            self._running |= {
+                asyncio.create_task(self._executor.execute(job, self.now + FUNCTION), name=f"worker {job.id}")
+                for job in jobs
+            }
+            done, self._running = await asyncio.wait(
+                self._running, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                task.result()
+            if not done:
+                return
+
+    def _next_moment(self) -> datetime:
+        """When the next job is due, or the next timer of an attempt under way."""
+        moments = [job.wake_at for job in self._jobs.stored if job.wake_at is not None and job.wake_at > self.now]
+        timer = self._loop_time.next_timer() if self._running else None
+        if timer is not None:
+            moments.append(self.now + timer)
+        return min(moments, default=datetime.max.replace(tzinfo=self.now.tzinfo))
+
+    def _advance(self, moment: datetime) -> None:
+        if self._running:
+            self._loop_time.forward(moment - self.now)
+        self._clock.now = moment
+
+    def _stored(self, job_id: str) -> Job:
+        for job in self._present():
+            if job.id == job_id:
+                return job
+        raise LookupError(f"no job has the id {job_id}, or it has expired")
+
+    def _present(self) -> tuple[Job, ...]:
+        return tuple(job for job in self._jobs.stored if not is_expired(job.expires_at, self.now))
+
+    def _view(self, job: Job) -> StackJob:
+        state, definition = job.state, self._catalogue.definition(job.type)
+        result = state.result if isinstance(state, Succeeded) else None
+        return StackJob(
+            id=job.id,
+            type=job.type,
+            status=job.status,
+            payload=from_json_text(job.payload),
+            attempt=job.attempt,
+            max_attempts=job.max_attempts,
+            tags=job.tags,
+            error=state.error if isinstance(state, Retrying | Failed) else None,
+            progress=state.progress if isinstance(state, Running) else None,
+            due=job.wake_at,
+            history=tuple(entry.status for entry in job.history),
+            returned=definition.result.model_validate_json(result) if result and definition else None,
+        )
+
+
+class _Stream(FakeJobRepository):
+    """Jobs in memory; each that is queued triggers the worker, as the table's stream does."""
+
+    def __init__(self, trigger: Callable[[Job], None]) -> None:
+        super().__init__()
+        self._trigger = trigger
+
+    def _committed(self, change: Change) -> Job:
+        job = super()._committed(change)
+        if isinstance(job.state, Queued):
+            self._trigger(job)
+        return job
+
+
+def _changed(result: object) -> Job:
+    if not isinstance(result, Job):
+        raise ValueError(f"the job cannot be changed: {result!r}")  # noqa: TRY004 - it is no mistake in a type
+    return result

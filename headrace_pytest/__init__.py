@@ -1,0 +1,38 @@
+"""The pytest plugin. It imports Headrace only in its fixtures, so that it costs other projects nothing."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from domain.jobs.catalogue import Catalogue
+    from headrace import Handler
+    from headrace.testing import JobStack
+
+
+@pytest.fixture
+def job_types() -> Iterable[Handler] | Catalogue:
+    """The job types of `job_stack`: those of the setting JOB_TYPES. Override it to name others."""
+    from functions.job_types import InvalidJobTypes, load_job_types  # noqa: PLC0415
+
+    try:
+        return load_job_types(os.environ.get("JOB_TYPES", "job_types"))
+    except InvalidJobTypes as error:
+        pytest.fail(f"{error}; or define a fixture `job_types` that returns a tuple of job types", pytrace=False)
+
+
+@pytest.fixture
+def job_stack(job_types: Iterable[Handler] | Catalogue) -> Iterator[JobStack]:
+    """API, worker and sweeper in this process, on a clock that `await job_stack.travel(hours=3)` moves."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from headrace.testing import JobStack  # noqa: PLC0415
+
+    stack = JobStack(job_types, datetime.now(UTC))
+    yield stack
+    stack.close()

@@ -20,10 +20,10 @@ from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.cli.local.attempt import Ended, Interrupted, claimed_job, run_attempt
+from headrace.testing.clock import half, numbered_ids
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import new_job, queued
-from tests.fakes.clock import half, numbered_ids
 from tests.fakes.handlers import Count, Text, a_handler
-from tests.fakes.job_repository import FakeJobRepository
 
 KIND = "text.word_count"
 POLICY = Policy(max_attempts=3)

@@ -6,10 +6,10 @@ from datetime import timedelta
 from domain.jobs.change import Change
 from domain.jobs.listing import JobFilter, JobListService, answer_bytes, due_at, summary_of
 from domain.paging import Page, PageRequest
+from headrace.testing.clock import FakeClock
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import NOW, queued, retrying, scheduled, succeeded
-from tests.fakes.clock import FakeClock
 from tests.fakes.job_listing import FakeJobListing
-from tests.fakes.job_repository import FakeJobRepository
 
 
 async def test_a_page_has_the_jobs_of_its_owner() -> None:

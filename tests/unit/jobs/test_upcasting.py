@@ -19,10 +19,10 @@ from headrace.authoring.context import JobContext
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.upcasts import Upcast
+from headrace.testing.clock import half, numbered_ids
+from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import NOW, POLICY, UserFactory, legal, queued
-from tests.fakes.clock import half, numbered_ids
 from tests.fakes.handlers import Count, Text, a_handler
-from tests.fakes.job_repository import FakeJobRepository
 
 KIND = "text.word_count"
 

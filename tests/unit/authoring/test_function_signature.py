@@ -257,7 +257,7 @@ OUT_OF_RANGE = {
     ),
     "max_age=datetime.timedelta(0): input should be greater than 0 seconds": job_type("a.b", max_age=timedelta(0)),
     "concurrency=0: input should be greater than or equal to 1": job_type("a.b", concurrency=0),
-    "version=0: input should be greater than or equal to 1": job_type("a.b", payload_version=0),
+    "payload_version=0: input should be greater than or equal to 1": job_type("a.b", payload_version=0),
     "settings='SHOP_URL': input should be a valid tuple": job_type("a.b", settings="SHOP_URL"),  # type: ignore[arg-type]
 }
 

@@ -50,8 +50,9 @@ lint: setup ## lint
 types: setup ## check the types
 	$(BIN)/mypy
 
-contracts: setup ## check which package imports which
+contracts: setup ## check which package imports which, and that jobs in flight survive changes of the job types
 	$(BIN)/lint-imports
+	$(BIN)/headrace check --locked
 
 template: $(TOOLS)/cfn-lint/.done $(TOOLS)/sam/.done $(TOOLS)/checkov/.done ## check template.yaml with cfn-lint, the SAM CLI and checkov
 	$(TOOLS)/cfn-lint/bin/cfn-lint --config-file .cfnlint.yaml

@@ -26,10 +26,14 @@ REPOSITORIES = (
 )
 COMPANIONS = "persistence/converters/companions.py"
 TRANSACTIONS = "persistence/dynamodb/transactions.py"
-GUARDED = (TRANSITIONS, COMPANIONS, TRANSACTIONS)
+UPCASTING = "domain/jobs/upcasting.py"
+UPCASTS = "headrace/authoring/upcasts.py"
+GUARDED = (TRANSITIONS, COMPANIONS, TRANSACTIONS, UPCASTING, UPCASTS)
 # The tests responsible for each file, those most likely to fail first; the rest run only if they pass.
 CLAIMS = {
     TRANSITIONS: ("tests/unit/jobs/test_transitions.py", "tests/unit/jobs", "tests/reliability/test_model.py"),
+    UPCASTING: ("tests/unit/jobs/test_upcasting.py",),
+    UPCASTS: ("tests/unit/authoring/test_upcasts.py",),
     COMPANIONS: ("tests/unit/persistence/test_companions.py", "tests/contract/test_companions.py"),
     TRANSACTIONS: ("tests/unit/persistence/test_transactions.py", "tests/integration/test_lost_acknowledgements.py"),
     REPOSITORIES[0]: (

@@ -24,7 +24,7 @@ ORDERS = """
 
     from pydantic import BaseModel
 
-    from headrace import JobContext, JobType, SyncJobContext
+    from headrace import JobContext, JobType, SyncJobContext, job_type
 
 
     class Order(BaseModel):
@@ -79,7 +79,13 @@ ORDERS = """
             return Receipt(text=order.what)
 
 
-    JOB_TYPES = (Plain(), Later())
+    @job_type("orders.changed", payload_version=2, upcasts={1: lambda order: {"what": order["item"]}}, aliases=("orders.old",))
+    def changed(order: Order) -> Receipt:
+        "Changed."
+        return Receipt(text=order.what)
+
+
+    JOB_TYPES = (Plain(), Later(), changed)
 """
 
 
@@ -235,6 +241,25 @@ def test_ctrl_c_ends_the_attempt_after_its_clean_up(folder: Path, type: str, beg
     assert (process.returncode, stdout) == (130, "")
     assert stderr.endswith("interrupted\n")
     assert ("cleaned up" in stderr) == (type == "orders.later")
+
+
+def test_a_payload_of_an_older_version_is_upcast(folder: Path) -> None:
+    arguments = ("run", "orders.old", "--payload", '{"item": "tea"}', "--payload-version", "1")
+    with started(folder, *arguments) as process:
+        stdout, stderr = process.communicate(timeout=60)
+    assert json.loads(stdout) == {"text": "tea"}
+    assert stderr.startswith("orders.old  attempt 1 of 5")
+    fetched = {**JOB, "type": "orders.changed", "payload": {"item": "tea"}, "payload_version": 1}
+    with deployment(fetched) as (url, _), started(folder, "replay", "0f3c", "--url", url, "--token", "x") as process:
+        assert json.loads(process.communicate(timeout=60)[0]) == {"text": "tea"}
+
+
+def test_a_payload_of_a_newer_version_is_not_run() -> None:
+    newer = "headrace: the payload is of version 2, and csv.profile here runs versions up to 1\n"
+    assert told("run", "csv.profile", "--payload", GOOD, "--payload-version", "2")[::2] == (5, newer)
+    code, _, stderr = replayed(JOB | {"payload_version": 2})
+    assert code == 5
+    assert stderr.endswith(newer)
 
 
 def test_job_types_that_cannot_be_imported_are_told_with_their_place(folder: Path) -> None:

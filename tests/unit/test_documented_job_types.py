@@ -19,6 +19,7 @@ from headrace import Handler
 from headrace.authoring.json_text import JsonText
 from headrace.testing.clock import FakeClock
 from headrace.testing.job_repository import FakeJobRepository
+from tests.documented.charge import charge
 from tests.documented.mail import SendMail, Server
 from tests.documented.word_count import count_words
 from tests.factories import queued
@@ -48,9 +49,10 @@ class Outbox:
         self.sent.append((msg["To"], msg["Message-ID"]))
 
 
-async def run(handler: Handler, payload: str) -> Job:
+async def run(handler: Handler, payload: str, name: str = "", payload_version: int = 1) -> Job:
     clock, jobs = FakeClock(), FakeJobRepository()
-    job = queued(now=clock(), type=handler.definition.name, payload=JsonText(payload))
+    type = name or handler.definition.name
+    job = queued(now=clock(), type=type, payload=JsonText(payload), payload_version=payload_version)
     await jobs.add(Change(job), clock())
     settings = {"SMTP_HOST": "mail.internal"}
     executor = JobExecutor(jobs, Catalogue([handler]), clock, lambda: "fresh", lambda: 0.5, settings)
@@ -64,6 +66,7 @@ def test_each_document_shows_its_job_types_as_they_are_tested() -> None:
         "tests/documented/word_count.py",
         "tests/documented/word_count.py",
         "tests/documented/mail.py",
+        "tests/documented/charge.py",
     ]
     for path, text in SHOWN:
         assert text == (ROOT / path).read_text(), path
@@ -103,3 +106,12 @@ async def test_the_class_that_is_shown_fails_when_the_address_is_refused() -> No
     state = (await run(SendMail(Outbox(refuses="ada@example.com").connect), MAIL)).state
     assert isinstance(state, Failed)
     assert state.error.code == "refused"
+
+
+async def test_the_documented_job_type_with_two_versions_runs_jobs_of_both_and_of_its_former_name() -> None:
+    older = await run(charge, '{"total": 7}')
+    assert isinstance(older.state, Succeeded)
+    assert older.state.result == '{"amount":700}'
+    newer = await run(charge, '{"amount": 700}', name="shop.charge", payload_version=2)
+    assert isinstance(newer.state, Succeeded)
+    assert newer.state.result == '{"amount":700}'

@@ -79,7 +79,12 @@ ORDERS = """
             return Receipt(text=order.what)
 
 
-    @job_type("orders.changed", payload_version=2, upcasts={1: lambda order: {"what": order["item"]}}, aliases=("orders.old",))
+    @job_type(
+        "orders.changed",
+        payload_version=2,
+        upcasts={1: lambda order: {"what": order["item"]}},
+        aliases=("orders.old",),
+    )
     def changed(order: Order) -> Receipt:
         "Changed."
         return Receipt(text=order.what)

@@ -43,7 +43,7 @@ def test_a_submission_is_accepted_with_location_and_etag(api: Api) -> None:
     assert answer.headers["etag"] == '"1"'
     assert answer.headers["x-request-id"] == "request-1"
     assert job == {
-        "id": job["id"], "type": "csv.profile", "status": "queued", "version": 1, "payload": {"csv": "a\n1\n"}, "payload_version": 1,
+        "id": job["id"], "type": "csv.profile", "status": "queued", "version": 1, "payload": {"csv": "a\n1\n"},
         "result": None, "error": None, "attempt": 0, "max_attempts": 3, "progress": None, "cancel_requested": False,
         "run_at": None, "created_at": "2026-11-23T03:00:00.123456Z", "updated_at": "2026-11-23T03:00:00.123456Z",
         "started_at": None, "finished_at": None, "expires_at": job["expires_at"], "tags": {"k": "v"},

@@ -1,6 +1,7 @@
 """The database calls of the whole API, counted by a proxy between them."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -52,6 +53,15 @@ def test_no_scan_anywhere_and_users_are_found_through_the_email_index(recorded: 
 
 def test_a_request_costs_no_more_calls_than_it_needs(recorded: tuple[Stack, LossyProxy]) -> None:
     stack, proxy = recorded
+
+    def others() -> int:
+        return sum(
+            call.operation not in STREAM and not any(mark in call.body for mark in SWEEPS) for call in proxy.calls
+        )
+
+    seen = -1
+    while seen != (seen := others()):  # What the jobs of other tests on this database still need.
+        time.sleep(1)
 
     def calls(client: httpx.Client, method: str, path: str, body: object = None) -> list[str]:
         before = len(proxy.calls)

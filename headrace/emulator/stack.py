@@ -13,7 +13,8 @@ import aioboto3
 from aiohttp import web
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.runtime import LazyClient
+from functions.compose import job_repository
+from functions.runtime import LazyClient, now
 from functions.settings import ENDPOINT_VARIABLE, ApiSettings, Settings, read_api_settings, read_settings
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import PROFILE_VARIABLES, InvalidParameter
@@ -280,10 +281,18 @@ async def _background(
                 seconds = 0.0 if any(pools[mapping.function].is_held for mapping in stack.mappings) else DRAIN_SECONDS
                 drained = await asyncio.gather(*(pump.drain(seconds) for pump in pumps))
                 if not all(drained):
-                    await report_unfinished(stack, endpoint_url)
+                    await _report_unfinished(stack, endpoint_url)
             finally:
                 for task in tasks:
                     task.cancel()
+
+
+async def _report_unfinished(stack: Stack, endpoint_url: str) -> None:
+    client = LazyClient(endpoint_url)
+    try:
+        await report_unfinished(job_repository(settings(stack, endpoint_url), client), now())
+    finally:
+        await client.close()
 
 
 async def _pump(

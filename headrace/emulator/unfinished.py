@@ -1,52 +1,52 @@
 """Reports the jobs that a stopping stack could not finish."""
 
+import asyncio
 import sys
 from collections import Counter
+from datetime import datetime, timedelta
 
-from botocore.exceptions import BotoCoreError, ClientError
+from domain.jobs.job import Job
+from domain.jobs.repository import JobRepository
+from domain.results import StorageUnavailable
 
-from functions.runtime import LazyClient
-from headrace.emulator.template import Stack
+STATUSES = ("running", "queued")
+AHEAD = timedelta(minutes=20)
+"""By then the sweeper looks at every job that runs (Lambda's 15 minutes) or is queued (`LONGEST_UNEXAMINED`)."""
+PAGE = 100
+MAX_PAGES = 3
+"""Of each shard of the wake index, where scheduled jobs and retries lie too; a stop must not take long."""
 
-UNFINISHED = ("running", "queued")
 
-
-async def report_unfinished(stack: Stack, endpoint_url: str) -> None:
+async def report_unfinished(jobs: JobRepository, now: datetime) -> None:
     """Print how many jobs still run or wait for a worker; the next start of the stack continues with them."""
-    client = LazyClient(endpoint_url)
-    try:
-        counts = await _counts(client, sorted({mapping.table for mapping in stack.mappings}))
-    except (ClientError, BotoCoreError) as error:
-        print(f"the jobs that did not finish cannot be counted: {type(error).__name__}", file=sys.stderr)
-        return
-    finally:
-        await client.close()
+    shards = await asyncio.gather(*(_of_shard(jobs, shard, now) for shard in jobs.wake_shards))
+    counts, complete = Counter[str](), True
+    for shard in shards:
+        if isinstance(shard, StorageUnavailable):
+            print(f"the jobs that did not finish cannot be counted: {shard.detail}", file=sys.stderr)
+            return
+        counts, complete = counts + shard[0], complete and shard[1]
     if counts.total():
-        print(unfinished_text(counts), file=sys.stderr)
+        print(unfinished_text(counts, complete=complete), file=sys.stderr)
 
 
-def unfinished_text(counts: Counter[str]) -> str:
-    """The line for the terminal."""
-    shown = ", ".join(f"{counts[status]} {status}" for status in UNFINISHED if counts[status])
-    jobs = "job" if counts.total() == 1 else "jobs"
-    return f"{counts.total()} {jobs} did not finish ({shown}); the next `headrace dev` in this folder runs them again"
+def unfinished_text(counts: Counter[str], *, complete: bool) -> str:
+    """The line for the terminal; `complete` says that there are no more."""
+    shown = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    number = f"{'' if complete else 'at least '}{counts.total()} {'job' if counts.total() == 1 else 'jobs'}"
+    return f"{number} did not finish ({shown}); the next `headrace dev` in this folder runs them again"
 
 
-async def _counts(client: LazyClient, tables: list[str]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for table in tables:
-        start: dict[str, object] = {}
-        while True:
-            page = await (await client()).scan(
-                TableName=table,
-                FilterExpression="#status IN (:running, :queued)",
-                ProjectionExpression="#status",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={f":{status}": {"S": status} for status in UNFINISHED},
-                **start,  # type: ignore[arg-type]  # the next page's key, as DynamoDB returned it
-            )
-            counts.update(item["status"]["S"] for item in page["Items"])
-            if "LastEvaluatedKey" not in page:
-                break
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-    return counts
+async def _of_shard(jobs: JobRepository, shard: str, now: datetime) -> tuple[Counter[str], bool] | StorageUnavailable:
+    """The unfinished jobs of a shard by status, and whether these are all."""
+    counts, after = Counter[str](), None
+    for _ in range(MAX_PAGES):
+        page = await jobs.due(shard, now + AHEAD, PAGE, after)
+        if isinstance(page, StorageUnavailable):
+            return page
+        found = await asyncio.gather(*(jobs.get(entry.id, now) for entry in page.entries))
+        counts.update(job.status for job in found if isinstance(job, Job) and job.status in STATUSES)
+        if page.next is None:
+            return counts, True
+        after = page.next
+    return counts, False

@@ -16,7 +16,6 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from domain.jobs.attempt import Attempt, ThreadedAttempt
-from domain.jobs.frames import frames_of
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.upcasting import upcast
@@ -163,8 +162,9 @@ def _done(result: BaseModel) -> Done | Fail | Raised:
     except NotJson as error:
         return Fail(code="invalid_result", reason=f"the result is not JSON: {error}")
     except Exception as error:  # noqa: BLE001 - a result model may have serializers of its own
-        message = f"the result is not JSON: {raised(error).message}"
-        return Raised(code="invalid_result", message=message, frames=frames_of(error), permanent=True)
+        told = raised(error)
+        message = f"the result is not JSON: {told.message}"
+        return Raised(code="invalid_result", message=message, frames=told.frames, permanent=True)
     size = byte_length(text)
     if size > MAX_RESULT_BYTES:
         limit = f"the result has {size} bytes of JSON, the limit is {MAX_RESULT_BYTES}"

@@ -36,7 +36,7 @@ def _stepped(step: Upcast, payload: JsonText, version: int) -> JsonText | Fail |
     what = f"the upcast from version {version} to {version + 1}"
     try:
         # Of which model the document is, only the step's author knows.
-        document = step(from_json_text(payload))  # type: ignore[arg-type]
+        document = step(from_json_text(payload))  # type: ignore[arg-type]  # see above
     except BaseException as error:  # noqa: BLE001 - a step is user code
         told = raised(error)
         message = text_of(f"{what} raised {told.code}: {told.message}")

@@ -1,16 +1,22 @@
 """Describes the exceptions of user code, whatever their own methods do."""
 
+from typing import Final
+
 from domain.jobs.frames import frames_of, origin_of
+from domain.jobs.job import Frame
 from domain.jobs.outcomes import Raised
 from domain.jobs.transitions import MAX_MESSAGE
 from headrace.authoring.json_text import storable
+
+UNKNOWN: Final = (Frame(file="<unknown>", line=0, function="<unknown>"),)
+"""Of an exception that does not tell: an error with frames is known to quote one (`Disclosure`)."""
 
 
 def raised(error: BaseException) -> Raised:
     """Type, message, origin and frames of an exception, even if its own methods raise."""
     name = text_of(type(error).__name__)
     message = f"{text_of(error) or name}{_origin_text(error)}"
-    return Raised(code=name, message=text_of(message), frames=frames_of(error))
+    return Raised(code=name, message=text_of(message), frames=frames_of(error) or UNKNOWN)
 
 
 def _origin_text(error: BaseException) -> str:

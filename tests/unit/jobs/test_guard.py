@@ -110,6 +110,7 @@ async def test_any_exception_of_a_handler_is_only_its_own_jobs_failure(error: Ba
     # Python itself turns it into another where it leaves a coroutine.
     turned = isinstance(error, StopIteration) and not plain
     assert job.state.error.code == ("RuntimeError" if turned else type(error).__name__)
+    assert job.state.error.frames, "frames tell that the message is an exception's, which a job type may hide"
     assert len(job.state.error.message) <= MAX_MESSAGE
     job.state.error.message.encode()
 

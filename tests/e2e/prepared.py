@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn, TypedDict
 
@@ -29,7 +30,7 @@ def serve() -> None:
     import samtranslator.translator.transform  # noqa: F401 - what most commands import late
 
     import headrace.cli.main
-    import headrace.emulator.stack  # noqa: F401
+    import headrace.emulator.stack  # noqa: F401 - as above
 
     for line in sys.stdin:
         command: Command = json.loads(line)
@@ -50,15 +51,17 @@ def become(command: Command) -> NoReturn:
     os.environ.clear()
     os.environ.update(command["environment"])
     _redirect(command["streams"])
-    code: int | str | None = 0
+    code = 1
     try:
         main(command["arguments"], prog_name="headrace")
     except SystemExit as end:
-        code = end.code
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - as Python ends a process with what nobody has caught
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else 0)
+        os._exit(code)
 
 
 def _redirect(streams: Sequence[str]) -> None:

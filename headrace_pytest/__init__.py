@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def job_types() -> Iterable[Handler] | Catalogue:
     """The job types of `job_stack`: those of the setting JOB_TYPES. Override it to name others."""
-    from functions.job_types import InvalidJobTypes, load_job_types  # noqa: PLC0415
+    from functions.job_types import InvalidJobTypes, load_job_types  # noqa: PLC0415 - see above
 
     try:
         return load_job_types(os.environ.get("JOB_TYPES", "job_types"))
@@ -29,9 +29,9 @@ def job_types() -> Iterable[Handler] | Catalogue:
 @pytest.fixture
 def job_stack(job_types: Iterable[Handler] | Catalogue) -> Iterator[JobStack]:
     """API, worker and sweeper in this process, on a clock that `await job_stack.travel(hours=3)` moves."""
-    from datetime import UTC, datetime  # noqa: PLC0415
+    from datetime import UTC, datetime  # noqa: PLC0415 - see above
 
-    from headrace.testing import JobStack  # noqa: PLC0415
+    from headrace.testing import JobStack  # noqa: PLC0415 - see above
 
     stack = JobStack(job_types, datetime.now(UTC))
     yield stack

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from headrace.cli.demo_cases import Case, Ended, cases
+from headrace.cli.log_text import duration
 from headrace.client.api_client import FINAL, Json
 from headrace.emulator.database import StackError, free_port
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
@@ -153,12 +154,7 @@ def _between(job: Json, earlier: str, later: str) -> float | None:
 
 def _median(values: list[float | None]) -> str:
     known = [value for value in values if value is not None]
-    return _duration(statistics.median(known)) if known else "-"
-
-
-def _duration(milliseconds: float) -> str:
-    """At most 7 characters for less than 16 minutes: `9999 ms`, then `999.9 s`."""
-    return f"{milliseconds:.0f} ms" if milliseconds < 9_999.5 else f"{milliseconds / 1000:.1f} s"  # noqa: PLR2004
+    return duration(statistics.median(known)) if known else "-"
 
 
 @asynccontextmanager

@@ -91,10 +91,10 @@ def sentence(at: datetime, text: str, view: View, colour: str = "") -> list[str]
 
 def duration(milliseconds: float) -> str:
     """At most 7 characters: `9999 ms`, `999.9 s`, `9999 min`."""
-    if milliseconds < 9_999.5:  # noqa: PLR2004
+    if milliseconds < 9_999.5:  # noqa: PLR2004 - rounded, it has four digits
         return f"{milliseconds:.0f} ms"
     seconds = milliseconds / 1000
-    return f"{seconds:.1f} s" if seconds < 999.95 else f"{seconds / 60:.0f} min"  # noqa: PLR2004
+    return f"{seconds:.1f} s" if seconds < 999.95 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - as above
 
 
 def clock(at: datetime | None, view: View) -> str:
@@ -159,7 +159,7 @@ def _wait(seconds: float) -> str:
     """Rounded, for a person who waits."""
     if seconds < 1:
         return duration(seconds * 1000)
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"  # noqa: PLR2004
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - two digits
 
 
 def _said(line: LogLine) -> str:

@@ -18,7 +18,7 @@ class LoopTime:
         loop = asyncio.get_running_loop()
         if all(loop is not other for other, _ in self._replaced):
             real = loop.time
-            loop.time = lambda: real() + self._added  # type: ignore[method-assign]
+            loop.time = lambda: real() + self._added  # type: ignore[method-assign]  # there is no other way to move it
             self._replaced.append((loop, real))
 
     def next_timer(self) -> timedelta | None:
@@ -33,5 +33,5 @@ class LoopTime:
     def restore(self) -> None:
         """Give the loops their own time again."""
         for loop, real in self._replaced:
-            loop.time = real  # type: ignore[method-assign]
+            loop.time = real  # type: ignore[method-assign]  # as above
         self._replaced.clear()

@@ -18,11 +18,12 @@ from domain.jobs.transitions import NewJob
 from functions.compose import job_repository
 from functions.runtime import LazyClient
 from headrace.authoring.json_text import JsonText, to_json_text
+from headrace.emulator.background import EMBEDDED_POLL_SECONDS
 from headrace.emulator.database import local_credentials
 from headrace.emulator.event_source_mapping import StreamPump
 from headrace.emulator.execution_environment import Result, Returned
 from headrace.emulator.function_pool import FunctionPool
-from headrace.emulator.stack import EMBEDDED_POLL_SECONDS, settings
+from headrace.emulator.stack import settings
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import EventSourceMapping, LambdaFunction, Stack, Table
 from job_types.csv_profile import CSV_PROFILE, CsvDocument, profile

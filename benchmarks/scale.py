@@ -26,6 +26,7 @@ from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.stack import settings
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import load_stack
+from headrace.testing.wake_queue import FakeWakeQueue
 from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
@@ -92,7 +93,7 @@ async def costs(
         later = transitions.submit(_new(OWNER, run_at=now + timedelta(milliseconds=1)), policy, now)
         await repository.add(later, now)
     soon = now + timedelta(seconds=1)
-    sweeper = Sweeper(repository, positions, load_job_types("job_types"), lambda: soon, lambda: 0.5)
+    sweeper = Sweeper(repository, positions, FakeWakeQueue(), load_job_types("job_types"), lambda: soon, lambda: 0.5)
     sweep = await meter.cost_of(sweeper.sweep(soon + timedelta(seconds=55)))
     return {
         "submit": submitted,

@@ -32,11 +32,12 @@ from benchmarks.scale import costs
 from functions.compose import job_listing, job_repository, stream_positions, user_repository
 from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
+from headrace.emulator.background import MAX_API_CONCURRENCY
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.execution_environment import Returned
 from headrace.emulator.function_pool import FunctionPool
-from headrace.emulator.stack import MAX_API_CONCURRENCY, api_settings, settings
+from headrace.emulator.stack import api_settings, settings
 from headrace.emulator.template import load_stack
 from scripts.generate import sample_user, stream_record
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger
 
 from functions.job_types import load_job_types
-from functions.runtime import LazyClient, Runtime, new_id, new_random
+from functions.runtime import Lazy, LazyClient, Runtime, new_id, new_random
 from functions.settings import read_settings
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+    from persistence.sqs.wake_queue import SqsWakeQueue
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +75,13 @@ def stream_positions(table: str, client: LazyClient) -> DynamoStreamPositions:
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
 
     return DynamoStreamPositions(client, table)
+
+
+def wake_queue(queue_url: str) -> SqsWakeQueue:
+    """The wake queue, with a client of its own; for those that send to it."""
+    from persistence.sqs.wake_queue import SqsWakeQueue, open_queue_client
+
+    return SqsWakeQueue(Lazy(open_queue_client), queue_url)
 
 
 def user_repository(settings: ApiSettings, client: LazyClient) -> DynamoUserRepository:

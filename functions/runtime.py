@@ -11,11 +11,11 @@ import asyncio
 import os
 import random
 import uuid
-from collections.abc import Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from functools import cache, partial
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from persistence.dynamodb.client import CONFIG, open_client
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
     from types_aiobotocore_dynamodb.client import DynamoDBClient
 
+C = TypeVar("C")
 T = TypeVar("T")
 
 MB_A_CPU = 1769
@@ -68,27 +69,39 @@ def cpus(environment: Mapping[str, str]) -> int:
     return max(1, min(share, os.cpu_count() or 1))
 
 
-class LazyClient:
-    """A `ClientSource`: opens the client at the first call and returns the same one ever after."""
+class Lazy(Generic[C]):
+    """A client that is opened at the first call; later calls return the same one."""
 
-    def __init__(self, endpoint_url: str | None, config: AioConfig = CONFIG) -> None:
-        self._endpoint_url = endpoint_url
-        self._config = config
+    def __init__(self, open_it: Callable[[], AbstractAsyncContextManager[C]]) -> None:
+        self._open = open_it
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
-        self._clients: list[DynamoDBClient] = []
+        self._clients: list[C] = []
 
-    async def __call__(self) -> DynamoDBClient:
+    async def __call__(self) -> C:
         if not self._clients:
             async with self._opening:
                 if not self._clients:
-                    client = await self._stack.enter_async_context(open_client(self._endpoint_url, self._config))
-                    self._clients.append(client)
+                    self._clients.append(await self._stack.enter_async_context(self._open()))
         return self._clients[0]
 
     async def close(self) -> None:
         """Close the client, if it was opened."""
         await self._stack.aclose()
+
+
+class LazyClient:
+    """A `ClientSource` for DynamoDB."""
+
+    def __init__(self, endpoint_url: str | None, config: AioConfig = CONFIG) -> None:
+        self._lazy = Lazy(partial(open_client, endpoint_url, config))
+
+    async def __call__(self) -> DynamoDBClient:
+        return await self._lazy()
+
+    async def close(self) -> None:
+        """Close the client, if it was opened."""
+        await self._lazy.close()
 
 
 class Runtime:

@@ -55,6 +55,14 @@ class SweeperSettings(Frozen):
     """What the sweeper reads besides."""
 
     stream_positions_table: str
+    wake_queue_url: str
+    """Where due jobs are sent; empty in `sam local`, where there is no such queue: due jobs are queued instead."""
+
+
+class RecorderSettings(Frozen):
+    """What the recorder reads besides."""
+
+    wake_queue_url: str
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -89,7 +97,15 @@ def read_worker_settings(environment: Mapping[str, str]) -> WorkerSettings:
 
 def read_sweeper_settings(environment: Mapping[str, str]) -> SweeperSettings:
     """Of `SweeperFunction`."""
-    return SweeperSettings(stream_positions_table=_text(environment, "STREAM_POSITIONS_TABLE"))
+    return SweeperSettings(
+        stream_positions_table=_text(environment, "STREAM_POSITIONS_TABLE"),
+        wake_queue_url=_text(environment, "WAKE_QUEUE_URL"),
+    )
+
+
+def read_recorder_settings(environment: Mapping[str, str]) -> RecorderSettings:
+    """Of `RecorderFunction`."""
+    return RecorderSettings(wake_queue_url=_text(environment, "WAKE_QUEUE_URL"))
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

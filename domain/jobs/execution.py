@@ -1,12 +1,13 @@
 """How a worker takes one job through one attempt: know its type, wait for its turn, claim, run, record.
 
-The trigger (a stream record) carries the job as it was written. The conditional claim decides
-whether that is still so; no read is needed.
+A stream record carries the job as it was written, and no read is needed; for a message of the wake queue it is read
+(`run_due.py`). The conditional claim decides whether the job is still so.
 """
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
@@ -14,7 +15,7 @@ from domain.jobs import transitions
 from domain.jobs.attempt import MAX_CONFLICTS, Attempt
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.guard import is_plain, outcome_of
-from domain.jobs.job import Job, Queued, Running, Status
+from domain.jobs.job import Job, Queued, Retrying, Running, Scheduled, Status
 from domain.jobs.outcomes import Outcome
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
@@ -27,13 +28,6 @@ from headrace.authoring.outcomes import Fail
 RECORD_PAUSE = timedelta(milliseconds=200)
 """Between tries to record an outcome while the store does not answer."""
 
-STARTING = timedelta(seconds=3)
-"""What may pass between a function's start and the claim of its first job."""
-
-
-class UnrunnableJobType(ValueError):
-    """A job type's timeout is longer than its function can honour: found at start, for no job of it could ever run."""
-
 
 class Executed(Frozen):
     """An attempt ran and its outcome is committed."""
@@ -42,7 +36,7 @@ class Executed(Frozen):
     outcome: Status
     error_code: str | None
     waited: timedelta
-    """From the moment the job was queued to its claim."""
+    """To the claim, from the moment that the job was queued, or was due."""
     ran: timedelta
 
 
@@ -99,21 +93,6 @@ class Unobserved:
         return nullcontext()
 
 
-def refuse_unrunnable(catalogue: Catalogue, available: timedelta) -> None:
-    """Raise `UnrunnableJobType` for a type whose attempt does not fit into an invocation.
-
-    `available` is what an invocation has for its jobs: the function's timeout, less what it needs to report.
-    """
-    longest = available - STARTING - transitions.LEASE_GRACE
-    for name in catalogue.names():
-        timeout = catalogue.policy(name).timeout
-        if timeout > longest:
-            raise UnrunnableJobType(
-                f"{name} has a timeout of {timeout.total_seconds():g} s, and this function can give an attempt"
-                f" {longest.total_seconds():g} s; lower Policy(timeout=…), or raise the function's timeout"
-            )
-
-
 class JobExecutor:
     """Runs attempts. A job's failure is recorded on the job; only the store's failure is returned."""
 
@@ -154,9 +133,9 @@ class JobExecutor:
             if deadline - self._clock() < handler.definition.policy.timeout + transitions.LEASE_GRACE:
                 return NotStarted(job_id=job.id)
             claimed = await self._claim(job, deadline)
-            if not isinstance(claimed, Job):
+            if not isinstance(claimed, _Claimed):
                 return claimed
-            outcome = await self._run(claimed, handler)
+            outcome = await self._run(claimed.job, handler)
         return await self._record(claimed, outcome, deadline)
 
     def _turn(self, handler: Handler) -> AbstractAsyncContextManager[None]:
@@ -166,7 +145,7 @@ class JobExecutor:
             return self._limited[name]
         return self._cpus if is_plain(handler) else nullcontext()
 
-    async def _claim(self, job: Job, deadline: datetime) -> Job | NothingToDo | Interrupted:
+    async def _claim(self, job: Job, deadline: datetime) -> "_Claimed | NothingToDo | Interrupted":
         current = job
         for _ in range(MAX_CONFLICTS):
             policy = self._catalogue.policy(current.type)
@@ -176,10 +155,10 @@ class JobExecutor:
             written = await self._jobs.replace(claimed, current.version)
             match written:
                 case Job():
-                    return written
+                    return _Claimed(written, startable_since(current))
                 case VersionConflict(current=other):
-                    if other is None or not isinstance(other.state, Queued):
-                        return NothingToDo(job_id=job.id, why=other.status if other else "gone")
+                    if other is None:
+                        return NothingToDo(job_id=job.id, why="gone")
                     current = other
                 case CompanionRefused():
                     return NothingToDo(job_id=job.id, why="companion refused")
@@ -198,8 +177,9 @@ class JobExecutor:
         with self._observer.attempt(job):
             return await outcome_of(handler, job, context, ends - self._clock())
 
-    async def _record(self, claimed: Job, outcome: Outcome, deadline: datetime) -> Execution:
+    async def _record(self, claim: "_Claimed", outcome: Outcome, deadline: datetime) -> Execution:
         """Commit the outcome; another writer's change (a cancel, progress) is taken in first."""
+        claimed = claim.job
         policy = self._catalogue.policy(claimed.type)
         token = claimed.state.lease.token if isinstance(claimed.state, Running) else ""
         current, random = claimed, self._random()
@@ -213,12 +193,12 @@ class JobExecutor:
             written = await self._jobs.replace(finished, current.version)
             match written:
                 case Job():
-                    return _executed(claimed, written)
+                    return _executed(claim, written)
                 case VersionConflict(current=other):
                     if other is None:
                         return LeaseLost(job_id=claimed.id, attempt=claimed.attempt)
                     if other in unanswered:
-                        return _executed(claimed, other)
+                        return _executed(claim, other)
                     current = other
                 case CompanionRefused(index=index):
                     # Neither lost nor falsified: the lease ends, and the job is attempted again.
@@ -239,13 +219,29 @@ class JobExecutor:
                     await asyncio.sleep(RECORD_PAUSE.total_seconds())
 
 
-def _executed(claimed: Job, finished: Job) -> Executed:
-    queued = (entry.at for entry in reversed(claimed.history) if entry.status == "queued")
-    started_at = claimed.started_at or claimed.updated_at
+@dataclass(frozen=True)
+class _Claimed:
+    """A job as it was claimed, and since when it could have been."""
+
+    job: Job
+    since: datetime
+
+
+def startable_since(job: Job) -> datetime:
+    """Since when a worker could have claimed the job."""
+    match job.state:
+        case Queued(queued_at=since) | Scheduled(run_at=since) | Retrying(retry_at=since):
+            return since
+        case _:
+            return job.created_at
+
+
+def _executed(claim: _Claimed, finished: Job) -> Executed:
+    started_at = claim.job.started_at or claim.job.updated_at
     return Executed(
         job=finished,
         outcome=finished.status,
         error_code=finished.history[-1].code,
-        waited=started_at - next(queued, claimed.created_at),
+        waited=started_at - claim.since,
         ran=finished.updated_at - started_at,
     )

@@ -57,7 +57,7 @@ class Progress(Stored):
 
 
 class Scheduled(Frozen):
-    """Waits for its time; the sweeper queues it at `run_at`."""
+    """Waits for its time; the wake queue brings it to a worker at `run_at`."""
 
     status: Literal["scheduled"] = "scheduled"
     run_at: AwareDatetime
@@ -84,7 +84,7 @@ class Running(Frozen):
 
 
 class Retrying(Frozen):
-    """An attempt failed and another is allowed; the sweeper queues it at `retry_at`."""
+    """An attempt failed and another is allowed; the wake queue brings it to a worker at `retry_at`."""
 
     status: Literal["retrying"] = "retrying"
     retry_at: AwareDatetime
@@ -153,7 +153,7 @@ class Job(Frozen):
     started_at: AwareDatetime | None
     """When the latest attempt was claimed."""
     wake_at: AwareDatetime | None
-    """The next time the sweeper must examine the job; absent when it is final."""
+    """Before this the sweeper need not examine the job; absent when it is final."""
     expires_at: AwareDatetime
     """When the job ceases to exist (TTL), in whole seconds."""
     lane: str | None = None

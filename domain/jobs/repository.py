@@ -5,7 +5,7 @@ One conformance suite (`tests/contract`) holds every implementation to these doc
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import AwareDatetime
 
@@ -72,12 +72,15 @@ class DuePage(Frozen):
     """Where the next page begins, opaque; None at the end."""
 
 
-class QueuedTrigger(Frozen):
-    """A queued job: since when it is, and when the trigger was written that should start it."""
+class DueState(Frozen):
+    """What the sweeper needs of an unfinished job to know whether there is anything to do."""
 
     type: str
-    queued_at: AwareDatetime
-    triggered_at: AwareDatetime
+    status: Literal["scheduled", "queued", "running", "retrying"]
+    since: AwareDatetime
+    """When it was queued, when it is due, or when its lease ends."""
+    written_at: AwareDatetime
+    """When this state was written; for a queued job, the trigger that should start it."""
 
 
 class JobRepository(Protocol):
@@ -117,8 +120,8 @@ class JobRepository(Protocol):
         An entry that cannot be read is named on the page, and ends nothing.
         """
 
-    async def queued_triggers(self, job_ids: tuple[str, ...]) -> Mapping[str, QueuedTrigger]:
-        """Which of at most 100 jobs are queued (eventually consistent), by id, without reading their documents.
+    async def due_states(self, job_ids: tuple[str, ...]) -> Mapping[str, DueState]:
+        """The unfinished jobs among at most 100 (eventually consistent), by id, without reading their documents.
 
-        A job that could not be read is left out, like one in another state.
+        A job that could not be read is left out, like one that is final.
         """

@@ -1,8 +1,13 @@
-"""Recovers jobs that the stream did not deliver: due jobs, expired leases and lost triggers, by the wake index."""
+"""Recovers what neither stream nor wake queue delivered: due jobs, expired leases, lost triggers, by the wake index.
+
+And looks ahead: jobs whose time is still too far for a message when they are written get theirs here.
+"""
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
@@ -11,90 +16,89 @@ from domain.jobs.repository import (
     CompanionRefused,
     DueJob,
     DuePage,
+    DueState,
     JobNotFound,
     JobRepository,
     JobUnreadable,
-    QueuedTrigger,
     VersionConflict,
 )
 from domain.jobs.stream_position import StreamPositions, is_ahead, passed
+from domain.jobs.sweep_report import ShardReport, SweepReport, Swept, report_of
 from domain.jobs.transitions import IllegalTransition
+from domain.jobs.wake_queue import LONGEST_DELAY, Wake, WakeQueue
 from domain.ports import Clock, Random
 from domain.results import ItemTooLarge, StorageUnavailable
-from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
 
 PAGE = 100
+PAGE_AHEAD = 1000
+"""Entries of a page that is sent without being looked at."""
 CONCURRENCY = 16
 RESERVE = timedelta(seconds=5)
 """What a sweep leaves of its time for writes under way and for its report."""
-
-
-class Swept(Frozen):
-    """One job that the sweeper examined; `after` is None when there was nothing for it to do."""
-
-    job_id: str
-    type: str | None = None
-    before: Status | None = None
-    after: Status | None = None
-    problem: str | None = None
-    overdue: timedelta = timedelta(0)
-    """For how long the job had been due."""
-    queued: timedelta | None = None
-    """For how long the job has been queued, if it is."""
-
-
-class SweepReport(Frozen):
-    """What one sweep did."""
-
-    moved: tuple[Swept, ...]
-    idle: int
-    """Index entries that had moved on already: another sweeper, or the index lagging behind."""
-    waiting: int
-    """Queued jobs whose triggers still wait in the stream: the workers lag."""
-    problems: tuple[Swept, ...]
-    unavailable: tuple[StorageUnavailable, ...]
-    """Shards that could not be read."""
-    complete: bool
-    """False when time ran out; the next sweep continues."""
-    oldest_due: timedelta
-    """For how long the most overdue job had been due when the sweep came to it, or may have been to which it did not
-    come in its time; zero when none was."""
-    oldest_queued: timedelta | None
-    """For how long that job has been queued that has waited longest for a worker, of those examined; None if none."""
+INTERVAL = timedelta(minutes=1)
+"""Between two sweeps. Each looks ahead over as much of the index, so that every entry is seen once."""
+SENT_AGAIN = 2 * INTERVAL
+"""Jobs overdue by less get another message at each sweep: theirs was lost, or waits in a backlog, which must not grow
+much by this."""
+WAKE_PATIENCE = 4 * INTERVAL
+"""Jobs overdue by more are queued through the stream instead: something is wrong with the wake queue."""
 
 
 class Sweeper:
     """Moves every job whose time has come. Two at once are safe: each move is conditional."""
 
     def __init__(
-        self, jobs: JobRepository, positions: StreamPositions, catalogue: Catalogue, clock: Clock, random: Random
+        self,
+        jobs: JobRepository,
+        positions: StreamPositions,
+        wakes: WakeQueue,
+        catalogue: Catalogue,
+        clock: Clock,
+        random: Random,
     ) -> None:
         self._jobs = jobs
         self._positions = positions
+        self._wakes = wakes
         self._catalogue = catalogue
         self._clock = clock
         self._random = random
 
-    async def sweep(self, deadline: datetime) -> SweepReport:
-        """Sweep all shards at once, page by page, until nothing is due or `deadline` is near."""
+    async def sweep(self, deadline: datetime, tick: datetime | None = None) -> SweepReport:
+        """Sweep all shards at once, page by page, until nothing is due or `deadline` is near; then look ahead.
+
+        `tick` is the time for which the sweep was planned, a whole interval after that of the sweep before it.
+        """
         positions = await self._positions.current(self._clock())
         # Marks that cannot be read only cost redrives that were not needed.
         reached = None if isinstance(positions, StorageUnavailable) else passed(positions)
         sweep = _Sweep(stop=deadline - RESERVE, passed=reached, slots=asyncio.Semaphore(CONCURRENCY))
+        far = (tick or self._clock()) + LONGEST_DELAY
         shards = await asyncio.gather(*(self._sweep_shard(shard, sweep) for shard in self._jobs.wake_shards))
-        swept = tuple(entry for shard in shards for entry in shard.swept)
-        return SweepReport(
-            moved=tuple(entry for entry in swept if entry.after is not None),
-            idle=sum(entry.after is None and entry.problem is None for entry in swept),
-            waiting=sum(shard.waiting for shard in shards),
-            problems=tuple(entry for entry in swept if entry.problem is not None),
-            unavailable=tuple(shard.unavailable for shard in shards if shard.unavailable),
-            complete=all(shard.complete for shard in shards),
-            oldest_due=max([entry.overdue for entry in swept] + [shard.unreached for shard in shards]),
-            oldest_queued=max((shard.oldest_queued for shard in shards if shard.oldest_queued), default=None),
-        )
+        ahead = await asyncio.gather(*(self._look_ahead(shard, far, sweep) for shard in self._jobs.wake_shards))
+        return report_of((*shards, *ahead))
 
-    async def _sweep_shard(self, shard: str, sweep: "_Sweep") -> "_Shard":
+    async def _look_ahead(self, shard: str, far: datetime, sweep: "_Sweep") -> ShardReport:
+        """Send a message for all that falls due in the interval before `far`, without looking at it.
+
+        Some of it may be a lease or a trigger; its message finds nothing to do.
+        """
+        done, after = ShardReport(), None
+        while self._clock() < sweep.stop:
+            page = await self._jobs.due(shard, far, PAGE_AHEAD, after, far - INTERVAL)
+            if isinstance(page, StorageUnavailable):
+                return done.and_then(ShardReport(unavailable=page))
+            sent = await self._send(page.entries)
+            done = done.and_then(ShardReport(
+                woken=len(page.entries) - len(sent.unsent), unsent=len(sent.unsent), send_problem=sent.problem,
+                complete=page.next is None,
+            ))  # fmt: skip
+            if page.next is None:
+                return done
+            after = page.next
+        return done.and_then(ShardReport())
+
+    async def _sweep_shard(self, shard: str, sweep: "_Sweep") -> ShardReport:
         """All that is due in a shard, earliest first; beside a backlog from a random moment on, then from the start.
 
         The jobs of a backlog stay due, so a sweep may come to no end of them: the next one begins elsewhere.
@@ -106,47 +110,58 @@ class Sweeper:
         later = await self._sweep_range(shard, pivot, now, sweep)
         if not later.complete:
             return later
-        earlier = await self._sweep_range(shard, None, min(pivot, now), sweep)
-        both = later.and_then(earlier)
-        return replace(both, complete=earlier.complete, unavailable=earlier.unavailable, unreached=earlier.unreached)
+        return later.and_then(await self._sweep_range(shard, None, min(pivot, now), sweep))
 
-    async def _sweep_range(self, shard: str, since: datetime | None, until: datetime, sweep: "_Sweep") -> "_Shard":
-        done, after, reached = _Shard(), None, since or sweep.passed or until
+    async def _sweep_range(self, shard: str, since: datetime | None, until: datetime, sweep: "_Sweep") -> ShardReport:
+        done, after, reached = ShardReport(), None, since or sweep.passed or until
         while self._clock() < sweep.stop:
             page = await self._jobs.due(shard, until, PAGE, after, since)
             if isinstance(page, StorageUnavailable):
-                return replace(done, unavailable=page)
+                return done.and_then(ShardReport(unavailable=page))
             done = done.and_then(await self._sweep_page(page, sweep, self._clock()))
             if page.next is None:
-                return replace(done, complete=self._clock() < sweep.stop)
+                return done.and_then(ShardReport(complete=self._clock() < sweep.stop))
             after = page.next
             reached = page.entries[-1].wake_at if page.entries else reached
-        return replace(done, unreached=self._clock() - reached)
+        return done.and_then(ShardReport(unreached=self._clock() - reached))
 
-    async def _sweep_page(self, page: DuePage, sweep: "_Sweep", now: datetime) -> "_Shard":
-        waiting = await self._still_in_the_stream(page, sweep.passed, now)
-        due = tuple(entry for entry in page.entries if entry.id not in waiting)
+    async def _sweep_page(self, page: DuePage, sweep: "_Sweep", now: datetime) -> ShardReport:
+        ids = tuple(entry.id for entry in page.entries)
+        states = await self._jobs.due_states(ids) if ids else {}
+        steps = {entry.id: self._step(states.get(entry.id), sweep.passed, now) for entry in page.entries}
+        due = [states[id].since for id, step in steps.items() if step in {"send", "leave"}]
+        sent = await self._send(tuple(entry for entry in page.entries if steps[entry.id] == "send"))
+        examined = tuple(entry for entry in page.entries if steps[entry.id] == "examine" or entry.id in sent.unsent)
+        swept = await asyncio.gather(*(self._examine(entry, sweep) for entry in examined))
+        waits = [now - states[id].since for id, step in steps.items() if step == "wait"]
+        queued = waits + [entry.queued for entry in swept if entry.queued is not None]
         unreadable = tuple(Swept(job_id=entry.job_id, problem=entry.detail) for entry in page.unreadable)
-        examined = tuple(await asyncio.gather(*(self._wake(entry, sweep) for entry in due)))
-        queued = [now - trigger.queued_at for trigger in waiting.values()]
-        queued += [entry.queued for entry in examined if entry.queued is not None]
-        return _Shard(swept=(*unreadable, *examined), waiting=len(waiting), oldest_queued=max(queued, default=None))
+        return ShardReport(
+            swept=(*unreadable, *swept),
+            idle=sum(step == "idle" for step in steps.values()),
+            waiting=len(waits),
+            woken=sum(step == "send" for step in steps.values()) - len(sent.unsent),
+            unsent=len(sent.unsent),
+            send_problem=sent.problem,
+            oldest_due=max((now - since for since in due), default=timedelta(0)),
+            oldest_queued=max(queued, default=None),
+        )
 
-    async def _still_in_the_stream(
-        self, page: DuePage, passed: datetime | None, now: datetime
-    ) -> dict[str, QueuedTrigger]:
-        """The queued jobs of a page whose triggers the workers have yet to come to; nothing has to be read of them."""
-        if passed is None or not page.entries:
-            return {}
-        triggers = await self._jobs.queued_triggers(tuple(entry.id for entry in page.entries))
-        return {
-            id: trigger
-            for id, trigger in triggers.items()
-            if is_ahead(trigger.triggered_at, passed)
-            and now - trigger.queued_at <= self._catalogue.policy(trigger.type).max_age
-        }
+    def _step(self, state: DueState | None, passed: datetime | None, now: datetime) -> "_Step":
+        if state is None:
+            return "examine"
+        age, policy = now - state.since, self._catalogue.policy(state.type)
+        return step_of(state, age, policy, is_ahead(state.written_at, passed))
 
-    async def _wake(self, due: DueJob, sweep: "_Sweep") -> Swept:
+    async def _send(self, entries: tuple[DueJob, ...]) -> "_Sent":
+        if not entries:
+            return _Sent({}, None)
+        wakes = tuple(Wake(job_id=entry.id, due=entry.wake_at) for entry in entries)
+        unsent = await self._wakes.send(wakes, self._clock())
+        problems = {each.wake.job_id: each.problem for each in unsent}
+        return _Sent(problems, next(iter(problems.values()), None))
+
+    async def _examine(self, due: DueJob, sweep: "_Sweep") -> Swept:
         async with sweep.slots:
             now = self._clock()
             if now >= sweep.stop:
@@ -195,6 +210,28 @@ class Sweeper:
                 return examined(problem=detail)
 
 
+_Step = Literal["send", "leave", "wait", "idle", "examine"]
+
+
+def step_of(state: DueState, age: timedelta, policy: Policy, in_stream: bool) -> _Step:
+    """What to do with an entry of the index whose time has come; `age` is the time since its `DueState.since`.
+
+    `send` it to the wake queue; `leave` it to the message that it has; let it `wait` for its trigger, which is yet
+    `in_stream`; it is `idle`, for its time has not come after all; or `examine` it, and move it on.
+    """
+    match state.status:
+        case "running":
+            return "idle" if age < timedelta(0) else "examine"
+        case "queued":
+            return "wait" if in_stream and age <= policy.max_age else "examine"
+        case "scheduled" | "retrying" if age > policy.max_age or age >= WAKE_PATIENCE:
+            return "examine"
+        case "scheduled" | "retrying" if age < timedelta(0):
+            return "idle"
+        case "scheduled" | "retrying":
+            return "send" if age < SENT_AGAIN else "leave"
+
+
 @dataclass(frozen=True)
 class _Sweep:
     """What the parts of one sweep share."""
@@ -205,21 +242,8 @@ class _Sweep:
 
 
 @dataclass(frozen=True)
-class _Shard:
-    """What was done of one shard so far, or on one page of it."""
+class _Sent:
+    """What the wake queue did not take, by job, and one of the reasons."""
 
-    swept: tuple[Swept, ...] = ()
-    waiting: int = 0
-    oldest_queued: timedelta | None = None
-    complete: bool = False
-    unavailable: StorageUnavailable | None = None
-    unreached: timedelta = timedelta(0)
-    """For how long the next job may have been due, when time ran out before it."""
-
-    def and_then(self, page: "_Shard") -> "_Shard":
-        ages = [age for age in (self.oldest_queued, page.oldest_queued) if age is not None]
-        return _Shard(
-            swept=(*self.swept, *page.swept),
-            waiting=self.waiting + page.waiting,
-            oldest_queued=max(ages, default=None),
-        )
+    unsent: Mapping[str, StorageUnavailable]
+    problem: StorageUnavailable | None

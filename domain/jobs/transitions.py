@@ -128,18 +128,31 @@ def claim(job: Job, policy: Policy, token: str, deadline: datetime, now: datetim
     function's deadline, if that is nearer) plus a grace for writing the outcome. `attempt_ends` says when the
     handler must end: the time that the claim's write takes shortens the attempt.
     """
-    if not isinstance(job.state, Queued):
+    if not is_claimable(job, policy, now):
         return _illegal(job, "claim")
     until = min(deadline, now + policy.timeout) + LEASE_GRACE
+    # Unmoved in a normal run: an index entry that stays costs nothing. That of a job that was claimed straight from its
+    # wait is due already: the sweeper finds it, sees its lease, and leaves the job alone until that has ended.
+    wake_at = max(until, job.wake_at or until) if isinstance(job.state, Queued) else job.wake_at
     return _moved(
         job,
         Running(lease=Lease(token=token, until=until)),
         now,
         attempt=job.attempt + 1,
-        # Unmoved in a normal run: an index entry that stays costs nothing.
-        wake_at=max(until, job.wake_at or until),
+        wake_at=wake_at,
         started_at=now,
     )
+
+
+def is_claimable(job: Job, policy: Policy, now: datetime) -> bool:
+    """Whether a worker may start the job: it is queued, or waits for a time that has come and is not long past."""
+    match job.state:
+        case Queued():
+            return True
+        case Scheduled(run_at=due) | Retrying(retry_at=due):
+            return due <= now <= due + policy.max_age
+        case Running() | Succeeded() | Failed() | Cancelled():
+            return False
 
 
 def attempt_ends(lease: Lease) -> datetime:
@@ -266,7 +279,7 @@ def wake(
 
 
 def queue(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
-    """Trigger a job whose time has come."""
+    """Trigger a job through the stream whose time has come, and which the wake queue did not bring to a worker."""
     if not isinstance(job.state, Scheduled | Retrying) or not _is_due(job, now):
         return _illegal(job, "queue")
     return _moved(job, Queued(queued_at=now), now, wake_at=_trigger_deadline(policy, now, redrives=0))

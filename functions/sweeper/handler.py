@@ -8,35 +8,41 @@ gc.disable()
 import os
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.jobs.sweeping import Sweeper, SweepReport
-from functions.compose import Parts, compose, stream_positions
+from domain.jobs.sweep_report import SweepReport
+from domain.jobs.sweeping import INTERVAL, Sweeper
+from functions.compose import Parts, compose, stream_positions, wake_queue
 from functions.runtime import new_random, now
 from functions.settings import read_sweeper_settings
 
 Event = dict[str, object]
 Response = dict[str, int | bool]
 
+MAX_LINES = 50
+"""Of each kind in one sweep's log: a burst of a hundred thousand jobs is counted, not listed."""
+
 
 def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     """The handler, made of these parts."""
     settings, logger, runtime = read_sweeper_settings(parts.environment), parts.logger, parts.runtime
     positions = stream_positions(settings.stream_positions_table, runtime.client)
-    sweeper = Sweeper(parts.jobs, positions, parts.job_types, now, new_random)
+    wakes = wake_queue(settings.wake_queue_url)
+    sweeper = Sweeper(parts.jobs, positions, wakes, parts.job_types, now, new_random)
 
-    def handle(_event: Event, context: LambdaContext) -> Response:
-        """What the sweep did: `moved`, `idle`, `waiting` and `problems` are numbers of jobs."""
+    def handle(event: Event, context: LambdaContext) -> Response:
+        """What the sweep did: `moved`, `woken`, `idle`, `waiting` and `problems` are numbers of jobs."""
         logger.append_keys(function_request_id=context.aws_request_id)
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())
-        report = runtime.run(sweeper.sweep(now() + left))
+        report = runtime.run(sweeper.sweep(now() + left, planned_for(event)))
         _report(logger, report)
         return {
             "moved": len(report.moved),
+            "woken": report.woken,
             "idle": report.idle,
             "waiting": report.waiting,
             "problems": len(report.problems) + len(report.unavailable),
@@ -46,13 +52,30 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     return handle
 
 
+def planned_for(event: Event) -> datetime | None:
+    """The time of the tick, as EventBridge Scheduler writes it; None for a sweep that is started by hand."""
+    try:
+        planned = datetime.fromisoformat(str(event.get("time")))
+    except ValueError:
+        return None
+    # A minute that is long past was looked ahead over by the sweep that follows it.
+    return planned if planned.tzinfo and abs(now() - planned) < INTERVAL else None
+
+
 def _report(logger: Logger, report: SweepReport) -> None:
-    for swept in report.moved:
+    for swept in report.moved[:MAX_LINES]:
         logger.info("job_swept", job_id=swept.job_id, job_type=swept.type, before=swept.before, after=swept.after)
-    for swept in report.problems:
+    if report.woken or len(report.moved) > MAX_LINES:
+        logger.info("jobs_swept", woken=report.woken, moved=len(report.moved))
+    if report.send_problem is not None:
+        problem = report.send_problem
+        logger.error("wakes_not_sent", count=report.unsent, reason=problem.reason, detail=problem.detail)
+    for swept in report.problems[:MAX_LINES]:
         logger.error("job_not_swept", job_id=swept.job_id, detail=swept.problem)
     for shard in report.unavailable:
         logger.error("shard_not_swept", reason=shard.reason, detail=shard.detail)
+    if report.unsent:
+        _count("WakesNotSent", report.unsent)
     moves = Counter((swept.before, swept.after) for swept in report.moved)
     for (before, after), count in moves.items():
         metrics = EphemeralMetrics()
@@ -66,6 +89,12 @@ def _report(logger: Logger, report: SweepReport) -> None:
         # Also of jobs that were triggered again and again: a stream that brings nothing is seen here.
         overdue.add_metric("OldestQueuedJob", MetricUnit.Seconds, report.oldest_queued.total_seconds())
     overdue.flush_metrics()
+
+
+def _count(name: str, number: int) -> None:
+    metrics = EphemeralMetrics()
+    metrics.add_metric(name, MetricUnit.Count, number)
+    metrics.flush_metrics()
 
 
 handler = build(compose(os.environ))

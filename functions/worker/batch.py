@@ -1,17 +1,16 @@
 """Runs the jobs that a batch of stream records triggers, and decides which records must be delivered again."""
 
 import asyncio
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
-from domain.jobs.execution import Execution, Interrupted, JobExecutor, NotStarted, UnknownJobType
+from domain.jobs.execution import Execution, JobExecutor, UnknownJobType
 from domain.jobs.job import Job
 from functions.worker.position import PositionKeeper
+from functions.worker.running import Crashed, Report, Work, is_handed_back, run_all, unreported
 from headrace.authoring.frozen import Frozen
 from persistence.dynamodb.stream_records import JobOfNewerVersion, JobQueued, StreamEvent, Undecodable, decode
-
-CONCURRENCY = 10
 
 
 class Delivery(Frozen):
@@ -21,15 +20,6 @@ class Delivery(Frozen):
     sequence_numbers: tuple[str, ...]
 
 
-class Crashed(Frozen):
-    """A bug in Headrace ended an attempt. The record is delivered again, and the lease frees a job that was claimed."""
-
-    job_id: str
-    error: str
-    frames: tuple[str, ...]
-    """Where it was raised, outermost first; never the message, which may quote the payload."""
-
-
 class BatchReport(Frozen):
     """What became of a batch."""
 
@@ -37,14 +27,6 @@ class BatchReport(Frozen):
     undecodable: tuple[Undecodable, ...]
     failures: tuple[str, ...]
     """Sequence numbers to hand back (`batchItemFailures`)."""
-
-
-Report = Callable[[Execution | Crashed], None]
-"""Is called for each execution as soon as it has ended."""
-
-
-def unreported(_execution: Execution | Crashed) -> None:
-    """Report nothing."""
 
 
 async def run_batch(
@@ -60,11 +42,10 @@ async def run_batch(
     handed_back: asyncio.Future[tuple[Job, ...]] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
         group.create_task(position.keep([delivery.job for delivery in deliveries], deadline, handed_back))
-        executions = await _run_all(executor, deliveries, deadline, report)
+        work = [Work(each.job.id, partial(executor.execute, each.job, deadline)) for each in deliveries]
+        executions = await run_all(work, report)
         again = tuple(
-            delivery
-            for delivery, execution in zip(deliveries, executions, strict=True)
-            if isinstance(execution, NotStarted | Interrupted | Crashed)
+            delivery for delivery, execution in zip(deliveries, executions, strict=True) if is_handed_back(execution)
         )
         handed_back.set_result(tuple(delivery.job for delivery in again))
     newer = (event for event in events if isinstance(event, JobOfNewerVersion))
@@ -76,31 +57,6 @@ async def run_batch(
         undecodable=tuple(event for event in events if isinstance(event, Undecodable)),
         failures=tuple(delivery.sequence_numbers[0] for delivery in again),
     )
-
-
-async def _run_all(
-    executor: JobExecutor, deliveries: Sequence[Delivery], deadline: datetime, report: Report
-) -> tuple[Execution | Crashed, ...]:
-    slots = asyncio.Semaphore(CONCURRENCY)
-
-    async def run(delivery: Delivery) -> Execution | Crashed:
-        async with slots:
-            execution = await execute(delivery)
-        # At once: if the invocation is killed later, the log shows that this job was not the cause.
-        report(execution)
-        return execution
-
-    async def execute(delivery: Delivery) -> Execution | Crashed:
-        try:
-            return await executor.execute(delivery.job, deadline)
-        except Exception as error:  # noqa: BLE001 - the other jobs of the batch continue
-            trace = traceback.extract_tb(error.__traceback__)
-            frames = tuple(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in trace)
-            return Crashed(job_id=delivery.job.id, error=type(error).__name__, frames=frames)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = tuple(group.create_task(run(delivery)) for delivery in deliveries)
-    return tuple(task.result() for task in tasks)
 
 
 def deliveries_of(events: Sequence[StreamEvent]) -> tuple[Delivery, ...]:

@@ -16,9 +16,10 @@ from domain.jobs.execution import (
     UnknownJobType,
 )
 from domain.jobs.job import Failed, Retrying
-from functions.worker.batch import Crashed
 from functions.worker.loop_watch import Blocked
+from functions.worker.running import Crashed
 from persistence.dynamodb.stream_records import Undecodable
+from persistence.sqs.wake_messages import UndecodableMessage
 
 _UNSUCCESSFUL = frozenset({"retrying", "failed"})
 
@@ -99,6 +100,12 @@ def report_undecodable(logger: Logger, record: Undecodable) -> None:
         detail=record.detail,
     )
     _count("UndecodableRecords")
+
+
+def report_undecodable_message(logger: Logger, message: UndecodableMessage) -> None:
+    """Report a message that is not one of ours by its id, never by its content."""
+    logger.error("message_undecodable", message_id=message.message_id, detail=message.detail)
+    _count("UndecodableMessages")
 
 
 def _count_for_the_alarms(dimensions: Mapping[str, str], ended: int, failed: int) -> None:

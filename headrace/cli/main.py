@@ -49,6 +49,7 @@ def main() -> None:
 )
 @click.option("--fresh", is_flag=True, help="Delete the jobs and users of earlier runs.")
 @click.option("--allow-host", "allowed", multiple=True, help="A private host[:port] that http.request may reach.")
+@click.option("--sweep-seconds", type=FiniteNumber(0.1, 3600), help="Sweep as often, not each minute as on AWS.")
 @click.option("--no-reload", is_flag=True, help="Do not restart functions when code changes.")
 @click.option("--quiet", "level", flag_value="quiet", help="Show failures only.")
 @click.option("--verbose", "level", flag_value="verbose", help="Show requests, sweeps and starts of functions too.")
@@ -59,6 +60,7 @@ def dev(
     database: tuple[str, int] | None,
     fresh: bool,
     allowed: tuple[str, ...],
+    sweep_seconds: float | None,
     no_reload: bool,
     level: "Level | None",
 ) -> None:
@@ -75,6 +77,7 @@ def dev(
         fresh=fresh,
         allowed_hosts=",".join(allowed),
         reload=not no_reload,
+        sweep_seconds=sweep_seconds,
     )
     try:
         asyncio.run(_dev(options, level or "normal"))
@@ -84,8 +87,9 @@ def dev(
 
 async def _dev(options: "Options", level: "Level") -> None:
     from headrace.cli.console import console
+    from headrace.emulator.background import DRAIN_SECONDS
     from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
-    from headrace.emulator.stack import DRAIN_SECONDS, running_stack
+    from headrace.emulator.stack import running_stack
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -122,7 +122,8 @@ def resolved(path: Path, values: Mapping[str, str]) -> dict[str, JsonValue]:
     # The translator requires uploaded code; the local stack runs the code in place and ignores this.
     template = translated(path, values, "s3://local/code")
     resources = {name: mapping(spec) for name, spec in mapping(template["Resources"]).items()}
-    names = {name: _own_name(name, spec) for name, spec in resources.items()}
+    polled = _polled(resources)
+    names = {name: _own_name(name, spec, polled) for name, spec in resources.items()}
     given = _values(mapping(template.get("Parameters", {})), values)
     intrinsics = _Intrinsics({**_PSEUDO, **given, **names}, mapping(template.get("Conditions", {})))
     return {
@@ -166,13 +167,21 @@ def _outside(spec: Mapping[str, JsonValue], size: float, least: str, most: str, 
     return None
 
 
-def _own_name(name: str, spec: Mapping[str, JsonValue]) -> str:
+def _polled(resources: Mapping[str, Mapping[str, JsonValue]]) -> frozenset[str]:
+    """What event source mappings read, by logical id."""
+    mappings = [spec for spec in resources.values() if spec["Type"] == "AWS::Lambda::EventSourceMapping"]
+    sources = [mapping(spec["Properties"]).get("EventSourceArn") for spec in mappings]
+    found = [source.get("Fn::GetAtt") for source in sources if isinstance(source, dict)]
+    return frozenset(str(attribute[0]) for attribute in found if isinstance(attribute, list))
+
+
+def _own_name(name: str, spec: Mapping[str, JsonValue], polled: frozenset[str]) -> str:
     """The local value of a `Ref` to this resource."""
     match spec["Type"]:
         case "AWS::Lambda::Alias":  # Locally a function has one version, so its alias is the function.
             return str(mapping(mapping(spec["Properties"])["FunctionName"])["Ref"])
-        case "AWS::SQS::Queue":  # On AWS the Ref is its URL; locally it has none, and only the mapping writes to it.
-            return ""
+        case "AWS::SQS::Queue":  # Its URL. Locally only those exist that a mapping reads; the others are files.
+            return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}" if name in polled else ""
         case _:
             return name
 

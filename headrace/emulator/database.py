@@ -20,6 +20,8 @@ WATCH_SECONDS = 0.5
 Address = tuple[str, int]
 """Host and port."""
 DATABASE_ONLY: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams"}
+QUEUES_ONLY: Mapping[str, str] = {"SERVICES": "sqs"}
+DATABASE_AND_QUEUES: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams,sqs"}
 
 
 class StackError(Exception):
@@ -64,7 +66,7 @@ class EmbeddedDatabase:
 
 @asynccontextmanager
 async def embedded_database(
-    state: Path | None, log: Path, settings: Mapping[str, str] = DATABASE_ONLY, at: Address | None = None
+    state: Path | None, log: Path, settings: Mapping[str, str] = DATABASE_AND_QUEUES, at: Address | None = None
 ) -> AsyncIterator[EmbeddedDatabase]:
     """Start MiniStack on a free port of 127.0.0.1, or `at` an address, and stop it afterwards.
 

@@ -1,46 +1,41 @@
 """The local stack: runs the database, functions, streams, schedules and gateway of template.yaml on one machine."""
 
 import asyncio
-import errno
 import os
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
 
 import aioboto3
-from aiohttp import web
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.compose import job_repository
 from functions.runtime import LazyClient, now
 from functions.settings import ENDPOINT_VARIABLE, ApiSettings, Settings, read_api_settings, read_settings
 from headrace.authoring.frozen import Frozen
+from headrace.emulator.background import (
+    EMBEDDED_POLL_SECONDS,
+    REMOTE_POLL_SECONDS,
+    Sources,
+    background,
+    concurrency,
+)
 from headrace.emulator.cloudformation import PROFILE_VARIABLES, InvalidParameter
 from headrace.emulator.code_folders import code_folders, search_path
-from headrace.emulator.database import StackError, embedded_database, local_credentials, remove_state
-from headrace.emulator.event_source_mapping import StreamPump
+from headrace.emulator.database import QUEUES_ONLY, StackError, embedded_database, local_credentials, remove_state
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.gateway import Gateway
+from headrace.emulator.listening import check_port, serve
 from headrace.emulator.log_file import rotate
 from headrace.emulator.observer import Observer, OnStderr
+from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
 from headrace.emulator.reloading import Reloaded, reload_on_change, report_broken
-from headrace.emulator.schedule import run_schedule
 from headrace.emulator.state import Folder, Running
 from headrace.emulator.tables import ensure_tables
-from headrace.emulator.template import EventSourceMapping, Stack, declared_job_types, load_stack
+from headrace.emulator.template import Stack, declared_job_types, load_stack
 from headrace.emulator.tokens import AUDIENCE, ISSUER, local_authority
 from headrace.emulator.unfinished import report_unfinished
-
-SWEEP_SECONDS = 1.0
-"""Locally the sweeper runs every second, so that a retry does not wait up to a minute."""
-MAX_API_CONCURRENCY = 8
-MAX_STREAM_CONCURRENCY = max(4, os.cpu_count() or 1)
-"""Limits worker processes, however many lanes the stream has: more of them than CPUs only slow a laptop down."""
-DRAIN_SECONDS = 10.0
-EMBEDDED_POLL_SECONDS = 0.05
-REMOTE_POLL_SECONDS = 0.5
 
 Watch = Callable[[], Coroutine[None, None, None]]
 """Runs until something that the stack needs has died, then raises `StackError`."""
@@ -63,6 +58,8 @@ class Options(Frozen):
     log_level: str = "INFO"
     reload: bool = False
     """Reload functions when their code changes; while it cannot be imported, wait for the fix."""
+    sweep_seconds: float | None = None
+    """Between two sweeps; None is as the template says."""
 
 
 def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO") -> dict[str, str]:
@@ -126,18 +123,27 @@ async def running_stack(
         raise StackError(f"A stack already runs in this folder, at {other.url} (process {other.pid}); stop it first.")
     stack = adapt(_declared(folder, options))
     async with AsyncExitStack() as running:
-        _check_port(options)
+        check_port(options.host, options.port)
         endpoint_url, watches = await running.enter_async_context(_database(folder, options))
         credentials = use_credentials(endpoint_url)
         await _prepare_tables(stack, endpoint_url)
-        extra = {**credentials, ENDPOINT_VARIABLE: endpoint_url, "PYTHONPATH": os.pathsep.join(map(str, search_path()))}
+        queues_url, more = await running.enter_async_context(_queues(stack, folder, options, endpoint_url))
+        urls = {ENDPOINT_VARIABLE: endpoint_url, QUEUES_VARIABLE: queues_url}
+        extra = {**credentials, **urls, "PYTHONPATH": os.pathsep.join(map(str, search_path()))}
         pools = await running.enter_async_context(_functions(stack, folder, extra, observer, options))
-        poll_seconds = EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS
+        watches = (*watches, *more)
         if options.reload:
             watches = (*watches, partial(_reloading, stack, pools, observer))
-        await running.enter_async_context(_background(stack, folder, pools, endpoint_url, poll_seconds, watches))
+        sources = Sources(
+            database_url=endpoint_url,
+            queues_url=queues_url,
+            poll_seconds=EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS,
+            sweep_seconds=options.sweep_seconds,
+        )
+        unfinished = partial(_report_unfinished, stack, endpoint_url)
+        await running.enter_async_context(background(stack, folder, pools, sources, watches, unfinished))
         gateway = Gateway(stack.routes, pools, local_authority(folder), report=observer.report)
-        url = await _serve(running, gateway.runner(), options)
+        url = await serve(running, gateway.runner(), options.host, options.port)
         started = Running(url=url, endpoint_url=endpoint_url, pid=os.getpid())
         folder.note(started)
         running.callback(folder.forget)
@@ -149,38 +155,6 @@ def _declared(folder: Folder, options: Options) -> Stack:
         return load_stack(parameters(folder, options.allowed_hosts, options.log_level))
     except InvalidParameter as error:
         raise StackError(f"The template does not permit this: {error}.") from error
-
-
-async def _serve(running: AsyncExitStack, runner: web.AppRunner, options: Options) -> str:
-    await runner.setup()
-    running.push_async_callback(runner.cleanup)
-    try:
-        await web.TCPSite(runner, options.host, options.port).start()
-    except OSError as error:
-        raise _cannot_listen(options, error) from error
-    port: int = runner.addresses[0][1]
-    shown = f"[{options.host}]" if ":" in options.host else options.host
-    return f"http://{shown}:{port}"
-
-
-def _check_port(options: Options) -> None:
-    """Raise `StackError` if the port is taken, before anything slow is started."""
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((options.host, options.port))
-        except (OSError, UnicodeError) as error:
-            raise _cannot_listen(options, error) from error
-
-
-def _cannot_listen(options: Options, error: OSError | UnicodeError) -> StackError:
-    where = f"port {options.port} of {options.host}"
-    if isinstance(error, UnicodeError):
-        return StackError(f"Cannot listen on {where} (not a host name); choose another with --host.")
-    if error.errno == errno.EADDRINUSE:
-        return StackError(f"Something already listens on {where}; stop it, or choose another port with --port.")
-    return StackError(f"Cannot listen on {where} ({error.strerror or error}); choose another with --port or --host.")
 
 
 @asynccontextmanager
@@ -195,6 +169,23 @@ async def _database(folder: Folder, options: Options) -> AsyncIterator[tuple[str
     rotate(log)
     async with embedded_database(folder.database, log, at=options.database) as database:
         yield database.url, (database.watch,)
+
+
+@asynccontextmanager
+async def _queues(
+    stack: Stack, folder: Folder, options: Options, endpoint_url: str
+) -> AsyncIterator[tuple[str, tuple[Watch, ...]]]:
+    """Yield the queues' URL and its watches: the embedded database serves them too; beside another, a MiniStack."""
+    async with AsyncExitStack() as running:
+        url, watches = endpoint_url, tuple[Watch, ...]()
+        if options.endpoint_url is not None:
+            log = folder.logs / "queues.log"
+            rotate(log)
+            service = await running.enter_async_context(embedded_database(None, log, QUEUES_ONLY))
+            url, watches = service.url, (service.watch,)
+        client = await running.enter_async_context(aioboto3.Session().client("sqs", endpoint_url=url))
+        await ensure_queues(client, stack.queues.values())
+        yield url, watches
 
 
 async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
@@ -218,7 +209,7 @@ async def _functions(
             function,
             extra,
             folder.function_log(name),
-            _concurrency(stack, name),
+            concurrency(stack, name),
             observer,
             waits=options.reload,
         )
@@ -244,70 +235,9 @@ async def _reloading(stack: Stack, pools: Mapping[str, FunctionPool], observer: 
     await reload_on_change(lambda: code_folders(package, search_path()), functions, observer)
 
 
-def _concurrency(stack: Stack, function: str) -> int:
-    """How many environments a function may have: one per lane of its stream (limited), several for an API, or one."""
-    lanes = [mapping.parallelization_factor for mapping in stack.mappings if mapping.function == function]
-    if lanes:
-        return min(max(lanes), MAX_STREAM_CONCURRENCY)
-    return MAX_API_CONCURRENCY if _is_routed(stack, function) else 1
-
-
-def _is_routed(stack: Stack, function: str) -> bool:
-    return any(route.function == function for route in stack.routes)
-
-
-@asynccontextmanager
-async def _background(
-    stack: Stack,
-    folder: Folder,
-    pools: Mapping[str, FunctionPool],
-    endpoint_url: str,
-    poll_seconds: float,
-    watches: tuple[Watch, ...],
-) -> AsyncIterator[None]:
-    """Run streams and schedules in the background; drain the streams at the end, so that no trigger is lost."""
-    async with AsyncExitStack() as clients:
-        pumps = [await _pump(clients, folder, mapping, pools, endpoint_url, poll_seconds) for mapping in stack.mappings]
-        work = [
-            *(watch() for watch in watches),
-            *(pump.run() for pump in pumps),
-            *(run_schedule(schedule, pools[schedule.function], SWEEP_SECONDS) for schedule in stack.schedules),
-        ]
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
-            try:
-                yield
-                # What waits for mended code would wait until the time is over.
-                seconds = 0.0 if any(pools[mapping.function].is_held for mapping in stack.mappings) else DRAIN_SECONDS
-                drained = await asyncio.gather(*(pump.drain(seconds) for pump in pumps))
-                if not all(drained):
-                    await _report_unfinished(stack, endpoint_url)
-            finally:
-                for task in tasks:
-                    task.cancel()
-
-
 async def _report_unfinished(stack: Stack, endpoint_url: str) -> None:
     client = LazyClient(endpoint_url)
     try:
         await report_unfinished(job_repository(settings(stack, endpoint_url), client), now())
     finally:
         await client.close()
-
-
-async def _pump(
-    clients: AsyncExitStack,
-    folder: Folder,
-    mapping: EventSourceMapping,
-    pools: Mapping[str, FunctionPool],
-    endpoint_url: str,
-    poll_seconds: float,
-) -> StreamPump:
-    session = aioboto3.Session()
-    tables = await clients.enter_async_context(session.client("dynamodb", endpoint_url=endpoint_url))
-    described = await tables.describe_table(TableName=mapping.table)
-    arn = described["Table"]["LatestStreamArn"]
-    streams_url = endpoint_url.replace("://dynamodb.", "://streams.dynamodb.")
-    streams = await clients.enter_async_context(session.client("dynamodbstreams", endpoint_url=streams_url))
-    on_failure = folder.queue(mapping.on_failure or "discarded")
-    return StreamPump(streams, arn, mapping, pools[mapping.function].invoke, on_failure, poll_seconds)

@@ -1,4 +1,4 @@
-"""Reads the functions, tables, streams, schedules and routes that template.yaml declares.
+"""Reads the functions, tables, streams, queues, schedules and routes that template.yaml declares.
 
 The input is the output of AWS's own translator (`aws-sam-translator`); see `cloudformation.py`. Where
 CloudFormation would generate a physical name, the logical id is used.
@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_pascal
 
 from functions.settings import JOB_TYPES_VARIABLE
 from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate, default_of, folder_of, mapping, resolved
+from headrace.emulator.queue_template import Queue, QueueMapping, queue_mapping_of, queue_of
 
 
 class _Declared(BaseModel):
@@ -84,7 +85,9 @@ class Stack(_Declared):
 
     functions: dict[str, LambdaFunction]
     tables: dict[str, Table]
+    queues: dict[str, Queue]
     mappings: tuple[EventSourceMapping, ...]
+    queue_mappings: tuple[QueueMapping, ...]
     schedules: tuple[Schedule, ...]
     routes: tuple[Route, ...]
     issuer: str = Field(description="Of the JWT authorizer")
@@ -92,8 +95,11 @@ class Stack(_Declared):
 
     @property
     def invoked(self) -> frozenset[str]:
-        """The functions that a stream, a schedule or the HTTP API invokes."""
-        sources: tuple[EventSourceMapping | Schedule | Route, ...] = (*self.mappings, *self.schedules, *self.routes)
+        """The functions that a stream, a queue, a schedule or the HTTP API invokes."""
+        polled: tuple[EventSourceMapping | QueueMapping, ...] = (*self.mappings, *self.queue_mappings)
+        sources: tuple[EventSourceMapping | QueueMapping | Schedule | Route, ...] = (
+            *polled, *self.schedules, *self.routes,
+        )  # fmt: skip
         return frozenset(source.function for source in sources)
 
 
@@ -104,10 +110,17 @@ def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:
     api = next(iter(by_type.get("AWS::ApiGatewayV2::Api", {}).values()), {})
     body = mapping(api.get("Body", {}))
     jwt = _jwt(body)
+    functions = {name: _function(name, spec) for name, spec in by_type["AWS::Lambda::Function"].items()}
+    queues = {name: queue_of(name, spec) for name, spec in by_type.get("AWS::SQS::Queue", {}).items()}
+    mappings = list(by_type["AWS::Lambda::EventSourceMapping"].values())
+    from_queues = [spec for spec in mappings if str(spec["EventSourceArn"]).removesuffix(".Arn") in queues]
+    timeouts = {name: function.timeout for name, function in functions.items()}
     return Stack(
-        functions={name: _function(name, spec) for name, spec in by_type["AWS::Lambda::Function"].items()},
+        functions=functions,
         tables={name: _table(name, spec) for name, spec in by_type["AWS::DynamoDB::Table"].items()},
-        mappings=tuple(_mapping_of(spec) for spec in by_type["AWS::Lambda::EventSourceMapping"].values()),
+        queues=queues,
+        mappings=tuple(_mapping_of(spec) for spec in mappings if spec not in from_queues),
+        queue_mappings=tuple(queue_mapping_of(spec, queues, timeouts) for spec in from_queues),
         schedules=tuple(_schedule(spec) for spec in by_type["AWS::Scheduler::Schedule"].values()),
         routes=tuple(_routes(body)),
         issuer=str(jwt["issuer"]),

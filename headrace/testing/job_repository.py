@@ -8,15 +8,26 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from domain.jobs.change import Change, Check, Companion, Condition, Delete, IfAbsent, IfEqual, Put
-from domain.jobs.job import Job, Queued, is_expired
+from domain.jobs.job import (
+    Cancelled,
+    Failed,
+    Job,
+    Lease,
+    Queued,
+    Retrying,
+    Running,
+    Scheduled,
+    Succeeded,
+    is_expired,
+)
 from domain.jobs.repository import (
     AddResult,
     CompanionRefused,
     DueJob,
     DuePage,
+    DueState,
     JobExists,
     JobNotFound,
-    QueuedTrigger,
     ReplaceResult,
     VersionConflict,
 )
@@ -120,13 +131,20 @@ class FakeJobRepository:
         following = f"{page[-1][0]} {page[-1][1]}" if len(rest) > limit else None
         return DuePage(entries=tuple(DueJob(id=id, wake_at=wake_at) for _, id, wake_at in page), next=following)
 
-    async def queued_triggers(self, job_ids: tuple[str, ...]) -> dict[str, QueuedTrigger]:
-        jobs = [self._jobs[id] for id in job_ids if id in self._jobs]
-        return {
-            job.id: QueuedTrigger(type=job.type, queued_at=job.state.queued_at, triggered_at=job.updated_at)
-            for job in jobs
-            if isinstance(job.state, Queued)
-        }
+    async def due_states(self, job_ids: tuple[str, ...]) -> dict[str, DueState]:
+        states = ((id, _due_state(self._jobs[id])) for id in job_ids if id in self._jobs)
+        return {id: state for id, state in states if state is not None}
+
+
+def _due_state(job: Job) -> DueState | None:
+    match job.state:
+        case Scheduled(status=status, run_at=since) | Queued(status=status, queued_at=since):
+            pass
+        case Retrying(status=status, retry_at=since) | Running(status=status, lease=Lease(until=since)):
+            pass
+        case Succeeded() | Failed() | Cancelled():
+            return None
+    return DueState(type=job.type, status=status, since=since, written_at=job.updated_at)
 
 
 def _place(table: str, key: Mapping[str, str | int]) -> tuple[str, str]:

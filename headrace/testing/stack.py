@@ -9,7 +9,8 @@ from pydantic import BaseModel, JsonValue
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.execution import Execution, JobExecutor, refuse_unrunnable
+from domain.jobs.execution import Execution, JobExecutor
+from domain.jobs.fitting import refuse_unrunnable
 from domain.jobs.job import Failed, Job, JobError, Progress, Queued, Retrying, Running, Status, Succeeded, is_expired
 from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
@@ -23,6 +24,7 @@ from headrace.testing.job_run import failure_text
 from headrace.testing.loop_time import LoopTime
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
 from headrace.testing.stream_positions import FakeStreamPositions
+from headrace.testing.wake_queue import FakeWakeQueue
 
 PATIENCE = 0.25
 """Seconds that attempts under way have, in real time, before the clock moves on without them."""
@@ -76,7 +78,8 @@ class JobStack:
         self._executor = JobExecutor(
             self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4
         )
-        self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._catalogue, self._clock, half)
+        self._wakes = FakeWakeQueue()
+        self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._wakes, self._catalogue, self._clock, half)
         self._triggered: list[Job] = []
         self._running: set[asyncio.Task[Execution]] = set()
         self._loop_time = LoopTime()
@@ -155,6 +158,8 @@ class JobStack:
 
     async def _sweep(self) -> None:
         await self._sweeper.sweep(self.now + FUNCTION)
+        due = {wake.job_id for wake in self._wakes.take(self.now)}
+        self._triggered += [job for job in self._jobs.stored if job.id in due]
 
     async def _settle(self, patience: float | None) -> None:
         """Run what is triggered, until nothing is left or nothing ends for so many seconds."""

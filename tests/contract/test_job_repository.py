@@ -1,7 +1,7 @@
 """The conformance suite of `JobRepository`, for the fake, moto's server and MiniStack."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,15 +10,15 @@ from pydantic import JsonValue
 
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Succeeded
+from domain.jobs.job import Job, Running, Succeeded
 from domain.jobs.outcomes import Done
 from domain.jobs.repository import (
     DueJob,
     DuePage,
+    DueState,
     JobExists,
     JobNotFound,
     JobRepository,
-    QueuedTrigger,
     VersionConflict,
 )
 from domain.results import ItemTooLarge
@@ -223,20 +223,29 @@ async def test_due_jobs_are_listed_page_by_page_earliest_first(jobs: JobReposito
     assert len(found) == len({entry.id for entry in found})
 
 
-async def test_only_queued_jobs_have_a_trigger(jobs: JobRepository) -> None:
-    waiting = queued(id=new_id())
-    redriven = legal(transitions.redrive(waiting, POLICY, NOW + timedelta(hours=1)))
-    others = [scheduled(id=new_id()), running(id=new_id()), succeeded(id=new_id())]
-    for job in (waiting, *others):
+async def test_the_states_of_unfinished_jobs_are_read_without_their_documents(jobs: JobRepository) -> None:
+    waiting, later, busy = queued(id=new_id()), scheduled(id=new_id()), running(id=new_id())
+    again, done = retrying(id=new_id()), succeeded(id=new_id())
+    for job in (waiting, later, busy, again, done):
         await jobs.add(Change(job), NOW)
-    ids = (waiting.id, *(job.id for job in others), new_id())
-    assert await jobs.queued_triggers(ids) == {
-        waiting.id: QueuedTrigger(type=waiting.type, queued_at=NOW, triggered_at=NOW)
+
+    def state(status: str, since: datetime | None, written_at: datetime = NOW) -> DueState:
+        return DueState.model_validate({
+            "type": waiting.type, "status": status, "since": since, "written_at": written_at,
+        })  # fmt: skip
+
+    assert isinstance(busy.state, Running)
+    ids = tuple(job.id for job in (waiting, later, busy, again, done))
+    assert await jobs.due_states((*ids, new_id())) == {
+        waiting.id: state("queued", NOW),
+        later.id: state("scheduled", later.wake_at),
+        busy.id: state("running", busy.state.lease.until),
+        again.id: state("retrying", again.wake_at),
     }
-    await jobs.replace(Change(redriven), waiting.version)
-    late = QueuedTrigger(type=waiting.type, queued_at=NOW, triggered_at=NOW + timedelta(hours=1))
-    assert await jobs.queued_triggers(ids) == {waiting.id: late}
-    assert await jobs.queued_triggers(()) == {}
+    hour = NOW + timedelta(hours=1)
+    await jobs.replace(Change(legal(transitions.redrive(waiting, POLICY, hour))), waiting.version)
+    assert await jobs.due_states((waiting.id,)) == {waiting.id: state("queued", NOW, hour)}
+    assert await jobs.due_states(()) == {}
 
 
 @pytest.fixture(params=["moto", "ministack"])

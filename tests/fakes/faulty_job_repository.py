@@ -9,10 +9,10 @@ from domain.jobs.repository import (
     AddResult,
     CompanionRefused,
     DuePage,
+    DueState,
     JobNotFound,
     JobRepository,
     JobUnreadable,
-    QueuedTrigger,
     ReplaceResult,
     VersionConflict,
 )
@@ -70,5 +70,5 @@ class FaultyJobRepository:
     ) -> DuePage | StorageUnavailable:
         return self._on_due(shard) or await self._inner.due(shard, now, limit, after, since)
 
-    async def queued_triggers(self, job_ids: tuple[str, ...]) -> Mapping[str, QueuedTrigger]:
-        return await self._inner.queued_triggers(job_ids)
+    async def due_states(self, job_ids: tuple[str, ...]) -> Mapping[str, DueState]:
+        return await self._inner.due_states(job_ids)

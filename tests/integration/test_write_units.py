@@ -15,6 +15,7 @@ from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from functions.runtime import LazyClient, new_random, now
 from headrace.authoring.json_text import JsonText
+from headrace.testing.wake_queue import FakeWakeQueue
 from persistence.converters.dynamo_to_domain import item_size, job_to_item
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
 from tests.companions import given_back, taken
@@ -104,7 +105,7 @@ async def test_a_transaction_costs_twice_its_writes_and_a_change_alone_is_none(
     assert meter.take() == [("TransactWriteItems", 5.0)], "twice the end and the place, once the index that it leaves"
 
 
-async def test_a_sweep_without_work_reads_each_shard_and_the_positions_once(
+async def test_a_sweep_without_work_reads_each_shard_twice_and_the_positions_once(
     metered: tuple[LazyClient, Meter], ministack_client: LazyClient
 ) -> None:
     await without_positions(ministack_client)
@@ -112,6 +113,6 @@ async def test_a_sweep_without_work_reads_each_shard_and_the_positions_once(
     jobs = job_repository_on(client)
     far_past = now() - SECOND * 10**9
     positions = DynamoStreamPositions(client, "StreamPositionsTable")
-    sweeper = Sweeper(jobs, positions, Catalogue([a_handler()]), lambda: far_past, new_random)
+    sweeper = Sweeper(jobs, positions, FakeWakeQueue(), Catalogue([a_handler()]), lambda: far_past, new_random)
     await sweeper.sweep(far_past + SECOND * 60)
-    assert [operation for operation, _ in meter.take()] == ["Query"] * 9
+    assert [operation for operation, _ in meter.take()] == ["Query"] * 17

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Queued, Running, is_final
+from domain.jobs.job import Job, Queued, Retrying, Running, Scheduled, is_final
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
 from headrace.authoring.job_type import Policy
@@ -44,7 +44,9 @@ class Bounds:
     cancels: int = 1
     manual_retries: int = 1
     ticks: int = 4
-    """Times that the clock advances to the job's `wake_at`."""
+    """Times that the clock advances to the next moment of the job."""
+    scheduled: bool = False
+    """Whether the job is submitted for later."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class World:
     cancelling: Job | None
     retrying: Job | None
     images: tuple[Job, ...]
-    """Queued images in the stream; each may be delivered again."""
+    """What may start a job, each as often as it is delivered: queued images in the stream, and waiting ones whose
+    messages the wake queue has, which a worker reads anew."""
     left: Bounds
     tokens: int = 0
     way: tuple[str, ...] = ()
@@ -107,8 +110,11 @@ class World:
 
 
 def start(bounds: Bounds) -> World:
-    """A job that was just submitted; its trigger is in the stream."""
-    new = NewJob(id="1", owner_id="o", type="t", payload=JsonText("{}"), max_attempts=POLICY.max_attempts)
+    """A job that was just submitted; its trigger is in the stream, or its message in the wake queue."""
+    run_at = START + timedelta(minutes=1) if bounds.scheduled else None
+    new = NewJob(
+        id="1", owner_id="o", type="t", payload=JsonText("{}"), max_attempts=POLICY.max_attempts, run_at=run_at
+    )
     job = transitions.submit(new, POLICY, START).job
     return World(
         job=job,
@@ -141,7 +147,9 @@ def _worker_steps(world: World, number: int, worker: Worker) -> Iterator[World]:
         if world.left.deliveries:
             delivered = replace(world, left=replace(world.left, deliveries=world.left.deliveries - 1))
             for image in world.images:
-                yield put(Worker(image=image), delivered, f"receives version {image.version}")
+                # A message names its job, which is read; a record of the stream carries it as it was.
+                received = image if isinstance(image.state, Queued) else world.job
+                yield put(Worker(image=received), delivered, f"receives version {received.version}")
         return
     if world.left.crashes:
         crashed = replace(world, left=replace(world.left, crashes=world.left.crashes - 1))
@@ -219,10 +227,17 @@ def _client_steps(world: World) -> Iterator[World]:
 
 
 def _clock_steps(world: World) -> Iterator[World]:
-    wake_at = world.job.wake_at
-    if wake_at is not None and wake_at > world.now and world.left.ticks:
+    moment = next_moment(world.job, world.now)
+    if moment is not None and world.left.ticks:
         spent = replace(world.left, ticks=world.left.ticks - 1)
-        yield replace(world, now=wake_at, left=spent, way=(*world.way, "time passes"))
+        yield replace(world, now=moment, left=spent, way=(*world.way, "time passes"))
+
+
+def next_moment(job: Job, now: datetime) -> datetime | None:
+    """When the sweeper can next move the job: its time has come, and its lease, if it has one, has ended."""
+    lease = job.state.lease.until if isinstance(job.state, Running) else None
+    moment = max((each for each in (job.wake_at, lease) if each is not None), default=None)
+    return moment if moment is not None and moment > now else None
 
 
 def _write(world: World, change: Change, expected: int, action: str, token: str | None) -> Iterator[tuple[World, bool]]:
@@ -259,7 +274,8 @@ def _checked(world: World, change: Change, action: str, token: str | None) -> Wo
         raise Violation(f"I1, no query would find the job: {job.status}\n  {way}")
     if job.expires_at <= world.now:
         raise Violation(f"I1, the job expires before it has ended\n  {way}")
-    images = (*world.images, job) if isinstance(job.state, Queued) else world.images
+    triggers = isinstance(job.state, Queued | Scheduled | Retrying)
+    images = (*world.images, job) if triggers else world.images
     return replace(world, job=job, images=images)
 
 
@@ -305,7 +321,7 @@ def ends_without_faults(job: Job, now: datetime) -> bool:
                 return False
             moved = transitions.finish(claimed.job, POLICY, "healthy", DONE, now, 0.5)
         else:
-            now = max(now, job.wake_at or now)
+            now = next_moment(job, now) or now
             moved = transitions.wake(job, POLICY, now, 0.5)
         if isinstance(moved, IllegalTransition):
             return False

@@ -6,17 +6,19 @@ Everything is seeded and runs in virtual time.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from domain.jobs.change import Change
 from domain.jobs.job import Job
-from domain.jobs.repository import AddResult, DuePage, JobNotFound, QueuedTrigger, ReplaceResult
+from domain.jobs.repository import AddResult, DuePage, DueState, JobNotFound, ReplaceResult
+from domain.jobs.wake_queue import Unsent, Wake, wake_of
 from domain.results import StorageUnavailable
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.stream_positions import FakeStreamPositions
+from persistence.sqs.wake_queue import delay_seconds
 from tests.factories import NOW
 from tests.reliability.history import History
 
@@ -73,6 +75,10 @@ class World:
         self.history = History()
         self.faults: Counter[str] = Counter()
         self.queue: asyncio.Queue[Job] = asyncio.Queue()
+        self.recorded: asyncio.Queue[Job] = asyncio.Queue()
+        """What the recorder is still to see."""
+        self.messages: asyncio.Queue[Wake] = asyncio.Queue()
+        """Of the wake queue, when they may be delivered."""
         self.names = 0
         self.old_batches: list[list[Job]] = []
         self.tasks: set[asyncio.Task[None]] = set()
@@ -121,6 +127,33 @@ class World:
             asyncio.get_running_loop().call_later(delay, self.queue.put_nowait, job)
 
 
+class SimulatedWakeQueue:
+    """The wake queue as one process sees it, with faults."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._process = process
+
+    async def send(self, wakes: Sequence[Wake], now: datetime) -> tuple[Unsent, ...]:
+        self._process.check()
+        await asyncio.sleep(self._world.random.uniform(0.001, 0.05))
+        if self._world.strikes("wake queue down", 0.1):
+            return tuple(Unsent(wake=wake, problem=TIMED_OUT) for wake in wakes)
+        for wake in wakes:
+            self._deliver(wake, delay_seconds(wake, now))
+        return ()
+
+    def _deliver(self, wake: Wake, delay: float) -> None:
+        """At least once, unless it is lost; by the clock of the queue, not by the sender's."""
+        world = self._world
+        if world.strikes("message lost", 0.05):
+            return
+        copies = 2 if world.strikes("message duplicated", 0.1) else 1
+        for _ in range(copies):
+            late = world.random.uniform(60, 400) if world.strikes("message delayed", 0.05) else 0
+            asyncio.get_running_loop().call_later(delay + late, world.messages.put_nowait, wake)
+
+
 class SimulatedRepository:
     """The store as one process sees it, with faults."""
 
@@ -161,13 +194,15 @@ class SimulatedRepository:
     ) -> DuePage | StorageUnavailable:
         return await self._before() or await self._world.store.due(shard, now, limit, after, since)
 
-    async def queued_triggers(self, job_ids: tuple[str, ...]) -> Mapping[str, QueuedTrigger]:
-        return await self._world.store.queued_triggers(job_ids)
+    async def due_states(self, job_ids: tuple[str, ...]) -> Mapping[str, DueState]:
+        return await self._world.store.due_states(job_ids)
 
     def _applied(self, before: Job | None, after: Job) -> None:
         self._world.history.committed(self._process.name, before, after, self._world.now)
         if after.status == "queued":
             self._world.trigger(after)
+        elif wake_of(after) is not None and not self._world.strikes("record lost", 0.05):
+            self._world.recorded.put_nowait(after)
 
     async def _before(self) -> StorageUnavailable | None:
         await self._pause()

@@ -1,9 +1,9 @@
 """API, stream, workers and sweepers in one process, in virtual time, with seeded faults.
 
-The code under test is the product's own: `JobService`, `run_batch` with `JobExecutor`, `Sweeper`. Around it: a
-repository that throttles, is slow, loses responses after the write was applied, and at whose calls processes die or
-stop; a stream that loses, repeats, delays and reorders records; clocks that differ by ten minutes. The same seed gives
-the same run.
+The code under test is the product's own: `JobService`, `run_batch` and `run_wakes` with `JobExecutor`, the recorder,
+`Sweeper`. Around it: a repository that throttles, is slow, loses responses after the write was applied, and at whose
+calls processes die or stop; a stream and a wake queue that lose, repeat, delay and reorder what they carry; clocks
+that differ by ten minutes. The same seed gives the same run.
 """
 
 import asyncio
@@ -21,12 +21,16 @@ from pydantic import JsonValue
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import JobExecutor
 from domain.jobs.job import Cancelled, Failed, Job, is_final
+from domain.jobs.run_due import DueJobRunner
 from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
+from domain.jobs.wake_queue import Wake
+from functions.recorder.recording import record_changes
 from functions.worker.batch import run_batch
 from functions.worker.position import PositionKeeper
+from functions.worker.wakes import run_wakes
 from headrace.authoring.context import JobContext
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
@@ -34,11 +38,19 @@ from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
 from headrace.testing.job_repository import FakeJobRepository
 from persistence.converters.dynamo_to_domain import job_to_item
+from persistence.sqs.wake_messages import body_of
 from scripts.generate import stream_record
 from tests.factories import NOW, UserFactory
 from tests.fakes.handlers import Count, Run, Text, a_handler
 from tests.reliability.history import Violation
-from tests.reliability.simulated_world import PROCESS, STORM_SECONDS, Killed, SimulatedRepository, World
+from tests.reliability.simulated_world import (
+    PROCESS,
+    STORM_SECONDS,
+    Killed,
+    SimulatedRepository,
+    SimulatedWakeQueue,
+    World,
+)
 from tests.reliability.virtual_loop import run_in_virtual_time
 
 T = TypeVar("T")
@@ -77,6 +89,8 @@ async def _simulate(seed: int, store: FakeJobRepository) -> Report:
     world = World(seed, store)
     catalogue = Catalogue((a_handler(TYPE, _handler(world), POLICY),))
     world.start(_pump(world, catalogue))
+    world.start(_record(world))
+    world.start(_wake(world, catalogue))
     for offset in (0.0, 31.0):
         world.start(_schedule(world, catalogue, offset))
     clients = [asyncio.get_running_loop().create_task(_client(world, catalogue, number)) for number in range(JOBS)]
@@ -160,7 +174,7 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
         executor = JobExecutor(
             SimulatedRepository(world, process), known, process.clock, process.new_id, world.random.random, {}
         )
-        records = [_record(number, job) for number, job in left]
+        records = [_stream_record(number, job) for number, job in left]
         try:
             position = PositionKeeper(world.positions, partial(str, process.name), process.clock)
             report = await run_batch(executor, records, process.clock() + FUNCTION - RESERVE, position)
@@ -174,7 +188,44 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
         await asyncio.sleep(world.random.uniform(0.5, 5))
 
 
-def _record(number: int, job: Job) -> dict[str, JsonValue]:
+async def _record(world: World) -> None:
+    """Act as the recorder and its event source mapping: deliver each change until its message is sent, or six times."""
+    while True:
+        job = await world.recorded.get()
+        await asyncio.sleep(world.random.uniform(0, 0.5))
+        for _ in range(6):
+            process = world.process("recorder")
+            wakes = SimulatedWakeQueue(world, process)
+            recorded = await record_changes([_stream_record(1, job)], wakes, process.clock())
+            if not recorded.failures:
+                break
+
+
+async def _wake(world: World, catalogue: Catalogue) -> None:
+    """Act as the event source mapping of the wake queue: deliver each message, and again what is handed back."""
+    while True:
+        world.start(_run_due(world, catalogue, await world.messages.get()))
+
+
+async def _run_due(world: World, catalogue: Catalogue, wake: Wake) -> None:
+    process = world.process("worker")
+    PROCESS.set(process)
+    known = OLDER if world.strikes("older worker", 0.1) else catalogue
+    repository = SimulatedRepository(world, process)
+    executor = JobExecutor(repository, known, process.clock, process.new_id, world.random.random, {})
+    runner = DueJobRunner(repository, executor, known, process.clock)
+    record: dict[str, JsonValue] = {"messageId": "1", "body": body_of(wake)}
+    try:
+        report = await run_wakes(runner, [record], process.clock() + FUNCTION - RESERVE)
+    except (Killed, BaseExceptionGroup):
+        if not process.dead:
+            raise
+    else:
+        if report.failures and world.strikes("message handed back", 0.5):
+            asyncio.get_running_loop().call_later(900, world.messages.put_nowait, wake)
+
+
+def _stream_record(number: int, job: Job) -> dict[str, JsonValue]:
     image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "w")))
     record = stream_record("1", "INSERT", job.id, new=image)
     change = record["dynamodb"]
@@ -194,7 +245,8 @@ async def _schedule(world: World, catalogue: Catalogue, offset: float) -> None:
 async def _sweep(world: World, catalogue: Catalogue) -> None:
     process = world.process("sweeper")
     repository = SimulatedRepository(world, process)
-    sweeper = Sweeper(repository, world.positions, catalogue, process.clock, world.random.random)
+    wakes = SimulatedWakeQueue(world, process)
+    sweeper = Sweeper(repository, world.positions, wakes, catalogue, process.clock, world.random.random)
     with suppress(Killed):
         await sweeper.sweep(process.clock() + timedelta(seconds=55))
 

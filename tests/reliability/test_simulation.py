@@ -15,8 +15,9 @@ from tests.reliability.simulation import simulate
 
 SEEDS = 200
 FAULTS = {
-    "batch replayed", "newer writer", "older worker", "process killed", "process stopped", "response lost", "throttled",
-    "trigger delayed", "trigger duplicated", "trigger lost",
+    "batch replayed", "message delayed", "message duplicated", "message handed back", "message lost", "newer writer",
+    "older worker", "process killed", "process stopped", "record lost", "response lost", "throttled", "trigger delayed",
+    "trigger duplicated", "trigger lost", "wake queue down",
 }  # fmt: skip
 
 

@@ -16,10 +16,10 @@ from domain.jobs.repository import (
     CompanionRefused,
     DueJob,
     DuePage,
+    DueState,
     JobExists,
     JobNotFound,
     JobUnreadable,
-    QueuedTrigger,
     ReplaceResult,
     VersionConflict,
 )
@@ -35,6 +35,7 @@ from persistence.converters.dynamo_to_domain import (
     string_of,
     timestamp,
 )
+from persistence.dynamodb.batch_reading import projection
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 from persistence.dynamodb.transactions import CONDITION_FAILED, NO_FAULT, Refused, transact, unavailable
 
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
     from persistence.dynamodb.client import ClientSource
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
+_SINCE = {"scheduled": "run_at", "queued": "queued_at", "retrying": "retry_at"}
+"""By status, the attribute that says since when, or from when on."""
+_DUE_STATE = ("id", "type", "status", *_SINCE.values(), "lease", "updated_at")
 
 
 class DynamoJobRepository:
@@ -130,24 +134,24 @@ class DynamoJobRepository:
             next=json.dumps(last) if last else None,
         )
 
-    async def queued_triggers(self, job_ids: tuple[str, ...]) -> Mapping[str, QueuedTrigger]:
+    async def due_states(self, job_ids: tuple[str, ...]) -> Mapping[str, DueState]:
         if not job_ids:
             return {}
+        expression, names = projection(_DUE_STATE)
+        keys = [{"id": {"S": id}} for id in job_ids]
         try:
             client = await self._client()
             answer = await client.batch_get_item(
                 RequestItems={
                     self._table: {
-                        "Keys": [{"id": {"S": id}} for id in job_ids],
-                        "ProjectionExpression": "id, #type, #status, queued_at, updated_at",
-                        "ExpressionAttributeNames": {"#status": "status", "#type": "type"},
+                        "Keys": keys, "ProjectionExpression": expression, "ExpressionAttributeNames": names,
                     }
                 }
-            )
+            )  # fmt: skip
         except STORAGE_ERRORS:
             return {}
-        found = ((string_of(item, "id"), _queued_trigger(item)) for item in answer["Responses"].get(self._table, []))
-        return {id: trigger for id, trigger in found if id is not None and trigger is not None}
+        found = ((string_of(item, "id"), _due_state(item)) for item in answer["Responses"].get(self._table, []))
+        return {id: state for id, state in found if id is not None and state is not None}
 
     async def _commit(self, change: Change, condition: str, values: dict[str, Attribute]) -> ReplaceResult:
         """A job alone by one PutItem; with companions by one transaction, which costs twice the units."""
@@ -200,16 +204,19 @@ def _due_job(key: Mapping[str, object]) -> DueJob | JobUnreadable:
         return JobUnreadable(job_id=string_of(key, "id") or "", detail="wake_at is no moment of ours")
 
 
-def _queued_trigger(item: Mapping[str, object]) -> QueuedTrigger | None:
-    if string_of(item, "status") != "queued":
-        return None
+def _due_state(item: Mapping[str, object]) -> DueState | None:
+    status = string_of(item, "status") or ""
+    lease = item.get("lease")
+    held = lease.get("M") if isinstance(lease, dict) else None
+    place, name = (held or {}, "until") if status == "running" else (item, _SINCE.get(status, ""))
     fields = {
         "type": string_of(item, "type"),
-        "queued_at": string_of(item, "queued_at"),
-        "triggered_at": string_of(item, "updated_at"),
+        "status": status,
+        "since": string_of(place, name),
+        "written_at": string_of(item, "updated_at"),
     }
     try:
-        return QueuedTrigger.model_validate(fields)
+        return DueState.model_validate(fields)
     except ValidationError:
         return None
 

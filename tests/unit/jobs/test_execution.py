@@ -19,9 +19,8 @@ from domain.jobs.execution import (
     NothingToDo,
     NotStarted,
     UnknownJobType,
-    UnrunnableJobType,
-    refuse_unrunnable,
 )
+from domain.jobs.fitting import UnrunnableJobType, refuse_unrunnable
 from domain.jobs.guard import MAX_RESULT_BYTES
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict

@@ -1,6 +1,7 @@
 """The sweeper recovers jobs that the stream did not deliver."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -11,18 +12,20 @@ from domain.jobs.job import Job
 from domain.jobs.repository import (
     CompanionRefused,
     DuePage,
+    DueState,
     JobRepository,
     JobUnreadable,
-    QueuedTrigger,
     VersionConflict,
 )
 from domain.jobs.stream_position import StreamPosition, StreamPositions
-from domain.jobs.sweeping import PAGE, RESERVE, Sweeper
+from domain.jobs.sweeping import PAGE, RESERVE, WAKE_PATIENCE, Sweeper
+from domain.jobs.wake_queue import Unsent, Wake, WakeQueue
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.job_type import Policy
 from headrace.testing.clock import FakeClock, half
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.stream_positions import FakeStreamPositions
+from headrace.testing.wake_queue import FakeWakeQueue
 from persistence.converters.dynamo_to_domain import wake_shard
 from tests.conftest import new_id
 from tests.factories import NOW, POLICY, legal, queued, retrying, running, scheduled, succeeded
@@ -30,12 +33,24 @@ from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
 
 EARLY = NOW - timedelta(hours=1)
+OVERDUE = NOW - WAKE_PATIENCE
+"""By so much that the wake queue is no longer relied on."""
 DEADLINE = NOW + timedelta(seconds=55)
 CATALOGUE = Catalogue([a_handler()])
 
 
-def a_sweeper(jobs: FakeJobRepository | FaultyJobRepository, clock: FakeClock | None = None) -> Sweeper:
-    return Sweeper(jobs, FakeStreamPositions(), CATALOGUE, clock or FakeClock(), half)
+class Down:
+    """A wake queue that takes nothing."""
+
+    async def send(self, wakes: Sequence[Wake], now: datetime) -> tuple[Unsent, ...]:
+        del now
+        return tuple(Unsent(wake=wake, problem=OUTAGE) for wake in wakes)
+
+
+def a_sweeper(
+    jobs: FakeJobRepository | FaultyJobRepository, clock: FakeClock | None = None, wakes: WakeQueue | None = None
+) -> Sweeper:
+    return Sweeper(jobs, FakeStreamPositions(), wakes or FakeWakeQueue(), CATALOGUE, clock or FakeClock(), half)
 
 
 async def stored(*jobs: Job) -> FakeJobRepository:
@@ -52,7 +67,7 @@ async def status(jobs: FakeJobRepository, job: Job) -> str:
 
 
 async def test_everything_that_is_due_is_moved_on_and_nothing_else() -> None:
-    due = scheduled(run_at=NOW, now=EARLY, id=new_id())
+    due = scheduled(run_at=OVERDUE, now=EARLY, id=new_id())
     later = scheduled(run_at=NOW + timedelta(seconds=1), now=EARLY, id=new_id())
     retry = retrying(EARLY, id=new_id())
     lost = queued(EARLY, id=new_id())
@@ -71,7 +86,7 @@ async def test_everything_that_is_due_is_moved_on_and_nothing_else() -> None:
 async def test_a_sweep_reports_how_long_the_oldest_job_had_been_due() -> None:
     jobs = await stored(
         scheduled(run_at=NOW - timedelta(minutes=7), now=EARLY, id=new_id()),
-        scheduled(run_at=NOW - timedelta(minutes=2), now=EARLY, id=new_id()),
+        scheduled(run_at=NOW - timedelta(minutes=6), now=EARLY, id=new_id()),
         scheduled(run_at=NOW + timedelta(minutes=2), now=EARLY, id=new_id()),
     )
     assert (await a_sweeper(jobs).sweep(DEADLINE)).oldest_due == timedelta(minutes=7)
@@ -79,21 +94,21 @@ async def test_a_sweep_reports_how_long_the_oldest_job_had_been_due() -> None:
 
 
 async def test_a_sweep_goes_through_all_pages() -> None:
-    jobs = await stored(*(scheduled(run_at=NOW, now=EARLY, id=new_id()) for _ in range(8 * PAGE + 500)))
+    jobs = await stored(*(scheduled(run_at=OVERDUE, now=EARLY, id=new_id()) for _ in range(8 * PAGE + 500)))
     report = await a_sweeper(jobs).sweep(DEADLINE)
     assert len(report.moved) == 8 * PAGE + 500
     assert report.complete
 
 
 async def test_two_sweepers_at_once_move_each_job_once() -> None:
-    jobs = await stored(*(scheduled(run_at=NOW, now=EARLY, id=new_id()) for _ in range(50)))
+    jobs = await stored(*(scheduled(run_at=OVERDUE, now=EARLY, id=new_id()) for _ in range(50)))
     reports = await asyncio.gather(a_sweeper(jobs).sweep(DEADLINE), a_sweeper(jobs).sweep(DEADLINE))
     assert sum(len(report.moved) for report in reports) == 50
 
 
 async def test_a_sweep_ends_before_its_function_does() -> None:
     clock = FakeClock()
-    inner = await stored(*(scheduled(run_at=NOW, now=EARLY, id=new_id()) for _ in range(200)))
+    inner = await stored(*(scheduled(run_at=OVERDUE, now=EARLY, id=new_id()) for _ in range(200)))
 
     def slow(_job: Job) -> None:
         clock.forward(timedelta(seconds=1))
@@ -106,14 +121,14 @@ async def test_a_sweep_ends_before_its_function_does() -> None:
 
 
 async def test_a_sweep_without_time_does_nothing() -> None:
-    jobs = await stored(scheduled(run_at=NOW, now=EARLY))
+    jobs = await stored(scheduled(run_at=OVERDUE, now=EARLY))
     report = await a_sweeper(jobs).sweep(NOW)
     assert not report.complete
     assert report.moved == ()
 
 
 async def test_an_index_entry_whose_job_moved_on_is_idle() -> None:
-    job = scheduled(run_at=NOW, now=EARLY)
+    job = scheduled(run_at=OVERDUE, now=EARLY)
     gone = FaultyJobRepository(await stored(job), on_replace=lambda _: VersionConflict(job_id=job.id, current=None))
     report = await a_sweeper(gone).sweep(DEADLINE)
     assert (report.moved, report.idle, report.problems) == ((), 1, ())
@@ -129,7 +144,7 @@ class LaggingIndex(FakeJobRepository):
 
 async def test_an_index_that_lags_behind_the_table_does_no_harm() -> None:
     jobs = LaggingIndex()
-    await jobs.add(Change(scheduled(run_at=NOW, now=EARLY)), EARLY)
+    await jobs.add(Change(scheduled(run_at=OVERDUE, now=EARLY)), EARLY)
     report = await a_sweeper(jobs).sweep(DEADLINE)
     assert (report.moved, report.idle) == ((), 1)
 
@@ -142,7 +157,7 @@ async def test_an_expired_job_in_the_index_is_idle() -> None:
 
 
 async def test_a_job_that_cannot_be_read_or_written_is_reported_and_does_not_stop_the_sweep() -> None:
-    job = scheduled(run_at=NOW, now=EARLY)
+    job = scheduled(run_at=OVERDUE, now=EARLY)
     for faulty in (
         FaultyJobRepository(await stored(job), on_read=lambda: JobUnreadable(job_id=job.id, detail="version")),
         FaultyJobRepository(await stored(job), on_read=lambda: OUTAGE),
@@ -156,10 +171,10 @@ async def test_a_job_that_cannot_be_read_or_written_is_reported_and_does_not_sto
 
 
 async def test_a_shard_that_cannot_be_read_does_not_stop_the_others() -> None:
-    jobs = await stored(*(scheduled(run_at=NOW, now=EARLY, id=new_id()) for _ in range(64)))
+    jobs = await stored(*(scheduled(run_at=OVERDUE, now=EARLY, id=new_id()) for _ in range(64)))
     broken = FaultyJobRepository(jobs, on_due=lambda shard: OUTAGE if shard == "3" else None)
     report = await a_sweeper(broken).sweep(DEADLINE)
-    assert report.unavailable == (OUTAGE,)
+    assert report.unavailable == (OUTAGE, OUTAGE), "what is due, and what lies ahead"
     assert not report.complete
     assert len(report.moved) > 30
 
@@ -173,7 +188,7 @@ def lagging(at: datetime) -> FakeStreamPositions:
 
 
 def sweeper_beside(jobs: JobRepository, positions: StreamPositions) -> Sweeper:
-    return Sweeper(jobs, positions, CATALOGUE, FakeClock(), half)
+    return Sweeper(jobs, positions, FakeWakeQueue(), CATALOGUE, FakeClock(), half)
 
 
 async def test_a_trigger_that_still_waits_in_the_stream_is_not_lost() -> None:
@@ -200,7 +215,7 @@ async def test_a_trigger_that_the_index_shows_late_is_left_alone_by_the_transiti
     ahead = queued(NOW - timedelta(minutes=4), id=new_id())
 
     class Blind(FakeJobRepository):
-        async def queued_triggers(self, job_ids: tuple[str, ...]) -> dict[str, QueuedTrigger]:
+        async def due_states(self, job_ids: tuple[str, ...]) -> dict[str, DueState]:
             del job_ids
             return {}
 
@@ -244,7 +259,7 @@ async def test_a_foreign_index_entry_is_reported_and_does_not_stop_the_sweep() -
 
     jobs = WithForeignRow()
     for _ in range(16):
-        await jobs.add(Change(scheduled(run_at=NOW, now=EARLY, id=new_id())), EARLY)
+        await jobs.add(Change(scheduled(run_at=OVERDUE, now=EARLY, id=new_id())), EARLY)
     report = await a_sweeper(jobs).sweep(DEADLINE)
     assert [swept.job_id for swept in report.problems] == ["foreign"]
     assert (len(report.moved), report.complete) == (16, True)
@@ -277,9 +292,9 @@ class Slow(FakeJobRepository):
         super().__init__()
         self._clock = clock
 
-    async def queued_triggers(self, job_ids: tuple[str, ...]) -> dict[str, QueuedTrigger]:
+    async def due_states(self, job_ids: tuple[str, ...]) -> dict[str, DueState]:
         self._clock.forward(timedelta(seconds=1))
-        return await super().queued_triggers(job_ids)
+        return await super().due_states(job_ids)
 
 
 async def test_a_backlog_larger_than_a_sweep_hides_no_due_job() -> None:
@@ -294,7 +309,7 @@ async def test_a_backlog_larger_than_a_sweep_hides_no_due_job() -> None:
     mark = StreamPosition(environment="1", at=NOW - timedelta(minutes=11), until=NOW + timedelta(hours=1))
     for drawn in (0.9, 0.1, 0.4):
         start = clock()
-        sweeper = Sweeper(jobs, FakeStreamPositions(mark), CATALOGUE, clock, partial(float, drawn))
+        sweeper = Sweeper(jobs, FakeStreamPositions(mark), FakeWakeQueue(), CATALOGUE, clock, partial(float, drawn))
         report = await sweeper.sweep(start + timedelta(seconds=12))
         assert not report.complete
         assert report.oldest_due > timedelta(minutes=1), "what was not reached may be as old"
@@ -307,6 +322,6 @@ async def test_a_job_past_its_age_is_ended_although_its_trigger_still_waits() ->
     catalogue = Catalogue([a_handler(policy=brief)])
     old = queued(NOW - timedelta(minutes=4), brief, id=new_id(), type="text.word_count")
     jobs = await stored(old)
-    sweeper = Sweeper(jobs, lagging(NOW - timedelta(minutes=5)), catalogue, FakeClock(), half)
+    sweeper = Sweeper(jobs, lagging(NOW - timedelta(minutes=5)), FakeWakeQueue(), catalogue, FakeClock(), half)
     await sweeper.sweep(DEADLINE)
     assert await status(jobs, old) == "failed"

@@ -176,6 +176,27 @@ def test_a_late_claim_moves_the_wake_time_to_the_end_of_its_lease() -> None:
     assert job.wake_at == late + POLICY.timeout + LEASE_GRACE
 
 
+@pytest.mark.parametrize("wait", [scheduled(), retrying()], ids=lambda job: job.status)
+def test_a_waiting_job_is_claimed_when_it_is_due_and_not_before(wait: Job) -> None:
+    assert wait.wake_at is not None
+    deadline = wait.wake_at + timedelta(minutes=15)
+    early = transitions.claim(wait, POLICY, "other", deadline, wait.wake_at - SECOND)
+    assert early == IllegalTransition(job_id=wait.id, status=wait.status, action="claim")
+    job = legal(transitions.claim(wait, POLICY, "other", deadline, wait.wake_at))
+    assert isinstance(job.state, Running)
+    assert job.attempt == wait.attempt + 1
+    assert job.state.lease.until == wait.wake_at + POLICY.timeout + LEASE_GRACE
+    assert job.wake_at == wait.wake_at, "so that a claim costs no index write"
+
+
+@pytest.mark.parametrize("wait", [scheduled(), retrying()], ids=lambda job: job.status)
+def test_a_waiting_job_past_its_age_is_not_claimed(wait: Job) -> None:
+    assert wait.wake_at is not None
+    last = wait.wake_at + POLICY.max_age
+    assert transitions.is_claimable(wait, POLICY, last)
+    assert not transitions.is_claimable(wait, POLICY, last + SECOND)
+
+
 def test_a_claimed_job_cannot_be_claimed_again() -> None:
     job = running()
     refused = transitions.claim(job, POLICY, "other", LATER, NOW)

@@ -1,0 +1,1 @@
+"""RecorderFunction: what follows from a change of a job."""

@@ -1,0 +1,112 @@
+"""What the local stack does in the background: delivers streams and queues to functions, and runs schedules."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import aioboto3
+
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.event_source_mapping import StreamPump
+from headrace.emulator.queue_mapping import QueuePump
+from headrace.emulator.schedule import run_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+
+    from types_aiobotocore_sqs.client import SQSClient
+
+    from headrace.emulator.function_pool import FunctionPool
+    from headrace.emulator.queue_template import QueueMapping
+    from headrace.emulator.state import Folder
+    from headrace.emulator.template import EventSourceMapping, Stack
+
+MAX_API_CONCURRENCY = 8
+MAX_WORKER_CONCURRENCY = max(4, os.cpu_count() or 1)
+"""Limits worker processes, however many lanes the stream has: more of them than CPUs only slow a laptop down."""
+DRAIN_SECONDS = 10.0
+EMBEDDED_POLL_SECONDS = 0.05
+REMOTE_POLL_SECONDS = 0.5
+
+
+class Sources(Frozen):
+    """Where streams and queues are read."""
+
+    database_url: str
+    queues_url: str
+    poll_seconds: float
+    """Between two reads of a stream that is at its end."""
+    sweep_seconds: float | None
+    """Between two runs of a schedule; None is as the template says."""
+
+
+def concurrency(stack: Stack, function: str) -> int:
+    """How many environments a function may have: as its stream and queues ask for, within limits, or an API, or one."""
+    streams = [mapping.parallelization_factor for mapping in stack.mappings if mapping.function == function]
+    queues = [
+        mapping.maximum_concurrency or MAX_WORKER_CONCURRENCY
+        for mapping in stack.queue_mappings
+        if mapping.function == function
+    ]
+    if streams or queues:
+        return min(max(streams + queues), MAX_WORKER_CONCURRENCY)
+    return MAX_API_CONCURRENCY if any(route.function == function for route in stack.routes) else 1
+
+
+@asynccontextmanager
+async def background(
+    stack: Stack,
+    folder: Folder,
+    pools: Mapping[str, FunctionPool],
+    sources: Sources,
+    watches: tuple[Callable[[], Coroutine[None, None, None]], ...],
+    report_unfinished: Callable[[], Awaitable[None]],
+) -> AsyncIterator[None]:
+    """Deliver until the end, and then drain streams and queues, so that no trigger is lost."""
+    async with AsyncExitStack() as clients:
+        streams = [await _stream(clients, folder, mapping, pools, sources) for mapping in stack.mappings]
+        sqs = await clients.enter_async_context(aioboto3.Session().client("sqs", endpoint_url=sources.queues_url))
+        queues = [await _queue(sqs, mapping, pools) for mapping in stack.queue_mappings]
+        pumps: list[StreamPump | QueuePump] = [*streams, *queues]
+        work = [
+            *(watch() for watch in watches),
+            *(pump.run() for pump in pumps),
+            *(run_schedule(each, pools[each.function], sources.sweep_seconds) for each in stack.schedules),
+        ]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in work]
+            try:
+                yield
+                # What waits for mended code would wait until the time is over.
+                seconds = 0.0 if any(pools[mapping.function].is_held for mapping in stack.mappings) else DRAIN_SECONDS
+                drained = await asyncio.gather(*(pump.drain(seconds) for pump in pumps))
+                if not all(drained):
+                    await report_unfinished()
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+
+async def _stream(
+    clients: AsyncExitStack,
+    folder: Folder,
+    mapping: EventSourceMapping,
+    pools: Mapping[str, FunctionPool],
+    sources: Sources,
+) -> StreamPump:
+    session, url = aioboto3.Session(), sources.database_url
+    tables = await clients.enter_async_context(session.client("dynamodb", endpoint_url=url))
+    described = await tables.describe_table(TableName=mapping.table)
+    arn = described["Table"]["LatestStreamArn"]
+    streams_url = url.replace("://dynamodb.", "://streams.dynamodb.")
+    streams = await clients.enter_async_context(session.client("dynamodbstreams", endpoint_url=streams_url))
+    on_failure = folder.queue(mapping.on_failure or "discarded")
+    return StreamPump(streams, arn, mapping, pools[mapping.function].invoke, on_failure, sources.poll_seconds)
+
+
+async def _queue(client: SQSClient, mapping: QueueMapping, pools: Mapping[str, FunctionPool]) -> QueuePump:
+    found = await client.get_queue_url(QueueName=mapping.queue)
+    return QueuePump(client, found["QueueUrl"], mapping, pools[mapping.function].invoke, MAX_WORKER_CONCURRENCY)

@@ -1,0 +1,1 @@
+"""Amazon SQS: how messages are written, sent and read."""

@@ -8,7 +8,7 @@ from functools import partial
 from domain.jobs.execution import Execution, JobExecutor, UnknownJobType
 from domain.jobs.job import Job
 from functions.worker.position import PositionKeeper
-from functions.worker.running import Crashed, Report, Work, is_handed_back, run_all, unreported
+from functions.attempts.running import Crashed, Report, Work, is_handed_back, run_all, unreported
 from headrace.authoring.frozen import Frozen
 from persistence.dynamodb.stream_records import JobOfNewerVersion, JobQueued, StreamEvent, Undecodable, decode
 

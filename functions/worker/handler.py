@@ -19,20 +19,20 @@ from domain.jobs.run_due import DueJobRunner
 from functions.compose import Parts, compose, stream_positions
 from functions.runtime import cpus, environment_id, new_id, new_random, now
 from functions.settings import read_worker_settings
-from functions.worker.attempt_log import AttemptLog
+from functions.attempts.attempt_log import AttemptLog
 from functions.worker.batch import run_batch
 from functions.worker.dead_letters import dead_letter
-from functions.worker.handler_log import handlers_logged
-from functions.worker.loop_watch import watched
+from functions.attempts.handler_log import handlers_logged
+from functions.attempts.loop_watch import watched
 from functions.worker.position import PositionKeeper
-from functions.worker.telemetry import (
+from functions.attempts.telemetry import (
     count_executions,
     log_execution,
     report_blocked,
     report_undecodable,
     report_undecodable_message,
 )
-from functions.worker.wakes import are_messages, run_wakes
+from functions.attempts.wakes import are_messages, run_wakes
 
 Event = dict[str, object]
 Response = dict[str, list[dict[str, str]]]

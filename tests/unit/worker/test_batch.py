@@ -15,7 +15,7 @@ from domain.jobs.stream_position import BETWEEN_BATCHES, LAG, StreamPosition
 from functions.runtime import now as real_now
 from functions.worker.batch import BatchReport, run_batch
 from functions.worker.position import PositionKeeper
-from functions.worker.running import Crashed
+from functions.attempts.running import Crashed
 from headrace.authoring.context import JobContext
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.json_text import JsonText

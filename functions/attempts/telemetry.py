@@ -16,8 +16,8 @@ from domain.jobs.execution import (
     UnknownJobType,
 )
 from domain.jobs.job import Failed, Retrying
-from functions.worker.loop_watch import Blocked
-from functions.worker.running import Crashed
+from functions.attempts.loop_watch import Blocked
+from functions.attempts.running import Crashed
 from persistence.dynamodb.stream_records import Undecodable
 from persistence.sqs.wake_messages import UndecodableMessage
 

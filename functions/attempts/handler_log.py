@@ -12,8 +12,8 @@ from typing import TextIO, cast
 
 from aws_lambda_powertools import Logger
 
-from functions.worker.attempts import CurrentAttempt, current_attempt
-from functions.worker.printed_lines import LineStream
+from functions.attempts.current_attempt import CurrentAttempt, current_attempt
+from functions.attempts.printed_lines import LineStream
 
 MAX_TEXT = 32 * 1024
 """Characters of one record's text; a log event of CloudWatch has at most 256 KB."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from logging import LogRecord
 from typing import TextIO
 
-from functions.worker.attempts import CurrentAttempt, current_attempt
+from functions.attempts.current_attempt import CurrentAttempt, current_attempt
 
 MAX_LINE = 8 * 1024
 """Characters of one line; a longer one becomes several."""

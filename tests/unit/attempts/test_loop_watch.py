@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from functions.worker.loop_watch import LIMIT_SECONDS, Blocked, watched
+from functions.attempts.loop_watch import LIMIT_SECONDS, Blocked, watched
 
 
 async def blocks(seconds: float) -> str:

@@ -18,11 +18,11 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.execution import JobExecutor
 from functions.runtime import now as real_now
-from functions.worker.attempt_log import AttemptLog
+from functions.attempts.attempt_log import AttemptLog
 from functions.worker.batch import run_batch
-from functions.worker.handler_log import MAX_TEXT, handlers_logged
-from functions.worker.printed_lines import MAX_LINE
-from functions.worker.telemetry import log_execution
+from functions.attempts.handler_log import MAX_TEXT, handlers_logged
+from functions.attempts.printed_lines import MAX_LINE
+from functions.attempts.telemetry import log_execution
 from headrace import job_type
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.job_type import Handler

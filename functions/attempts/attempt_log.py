@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from aws_lambda_powertools import Logger
 
 from domain.jobs.job import Job
-from functions.worker.attempts import CurrentAttempt, as_current
-from functions.worker.printed_lines import LineStream
+from functions.attempts.current_attempt import CurrentAttempt, as_current
+from functions.attempts.printed_lines import LineStream
 
 
 class AttemptLog:

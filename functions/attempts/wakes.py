@@ -6,7 +6,7 @@ from functools import partial
 
 from domain.jobs.execution import Execution
 from domain.jobs.run_due import DueJobRunner
-from functions.worker.running import Crashed, Report, Work, is_handed_back, run_all, unreported
+from functions.attempts.running import Crashed, Report, Work, is_handed_back, run_all, unreported
 from headrace.authoring.frozen import Frozen
 from persistence.sqs.wake_messages import UndecodableMessage, WakeMessage, decode_message
 

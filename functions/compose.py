@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger
 
 from functions.job_types import load_job_types
-from functions.runtime import Lazy, LazyClient, Runtime, new_id, new_random
+from functions.runtime import Lazy, LazyClient, Runtime, new_id, new_random, now
 from functions.settings import read_settings
+from headrace.authoring.job_type import WORKER
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from domain.jobs.catalogue import Catalogue
+    from domain.jobs.dispatch import Dispatcher
     from functions.settings import ApiSettings, Settings
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
@@ -82,6 +84,20 @@ def wake_queue(queue_url: str) -> SqsWakeQueue:
     from persistence.sqs.wake_queue import SqsWakeQueue, open_queue_client
 
     return SqsWakeQueue(Lazy(open_queue_client), queue_url)
+
+
+def dispatcher(parts: Parts, wake_queue_url: str = "") -> Dispatcher:
+    """Sends jobs to the queues of their runners, all by one client, made when it is needed.
+
+    With the wake queue's URL, messages for jobs of the worker go there.
+    """
+    from domain.jobs.dispatch import Dispatcher
+    from persistence.sqs.wake_queue import SqsWakeQueue, open_queue_client
+
+    client = Lazy(open_queue_client)
+    urls = {name: runner.queue_url for name, runner in parts.settings.runners.items()}
+    urls = {**urls, WORKER: wake_queue_url} if wake_queue_url else urls
+    return Dispatcher(parts.job_types, {name: SqsWakeQueue(client, url) for name, url in urls.items()}, now)
 
 
 def user_repository(settings: ApiSettings, client: LazyClient) -> DynamoUserRepository:

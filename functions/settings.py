@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from pydantic import Field
+
 from headrace.authoring.frozen import Frozen
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
@@ -10,11 +12,21 @@ ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 
 JOB_TYPES_VARIABLE = "JOB_TYPES"
 
+RUNNERS_VARIABLE = "RUNNERS"
+
 _DAY = 86_400
 
 
 class MissingSetting(LookupError):
     """A function cannot start: a variable of its environment is missing, or is not what it must be."""
+
+
+class RunnerAddress(Frozen):
+    """A function that runs jobs from a queue of its own."""
+
+    queue_url: str
+    timeout: timedelta
+    """Of one invocation."""
 
 
 class Settings(Frozen):
@@ -27,6 +39,8 @@ class Settings(Frozen):
     """The package of this deployment's job types."""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
+    runners: Mapping[str, RunnerAddress] = Field(default_factory=dict)
+    """By name."""
 
 
 class ApiSettings(Frozen):
@@ -39,6 +53,13 @@ class ApiSettings(Frozen):
     """How long a request that prefers to wait may hold the function; zero answers at once."""
     trust_unverified_email: bool
     """Whether a token without the claim `email_verified` counts as verified."""
+
+
+class RunnerSettings(Frozen):
+    """What a runner reads besides; its job types read variables of their own."""
+
+    runner: str
+    """Its name, by which job types choose it."""
 
 
 class WorkerSettings(Frozen):
@@ -72,6 +93,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         endpoint_url=_text(environment, ENDPOINT_VARIABLE) or None,
         job_types=_text(environment, JOB_TYPES_VARIABLE),
         log_level=_text(environment, "POWERTOOLS_LOG_LEVEL"),
+        runners=_runners(_text(environment, RUNNERS_VARIABLE)),
     )
 
 
@@ -106,6 +128,24 @@ def read_sweeper_settings(environment: Mapping[str, str]) -> SweeperSettings:
 def read_recorder_settings(environment: Mapping[str, str]) -> RecorderSettings:
     """Of `RecorderFunction`."""
     return RecorderSettings(wake_queue_url=_text(environment, "WAKE_QUEUE_URL"))
+
+
+def read_runner_settings(environment: Mapping[str, str]) -> RunnerSettings:
+    """Of each runner."""
+    return RunnerSettings(runner=_text(environment, "RUNNER"))
+
+
+def _runners(text: str) -> dict[str, RunnerAddress]:
+    """One a line: its name, its function's time limit in seconds, the URL of its queue (none in `sam local`)."""
+    runners = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, seconds, *url = line.split()
+        if not seconds.isdigit() or len(url) > 1:
+            raise MissingSetting(
+                f"The environment variable {RUNNERS_VARIABLE} has a line that names no runner: {line!r}."
+            )
+        runners[name] = RunnerAddress(queue_url=url[0] if url else "", timeout=timedelta(seconds=int(seconds)))
+    return runners
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

@@ -68,15 +68,22 @@ class NotStarted(Frozen):
     job_id: str
 
 
-class Interrupted(Frozen):
-    """The store failed in the way of the attempt: before the claim, or after the work was done."""
+class Dispatched(Frozen):
+    """The job was sent to the queue of the function that runs its type."""
 
     job_id: str
-    stage: Literal["claim", "record"]
+    runner: str
+
+
+class Interrupted(Frozen):
+    """The store failed in the way of the attempt: before the claim, or after the work was done; or a queue, before."""
+
+    job_id: str
+    stage: Literal["dispatch", "claim", "record"]
     problem: StorageUnavailable
 
 
-Execution = Executed | NothingToDo | UnknownJobType | LeaseLost | NotStarted | Interrupted
+Execution = Executed | Dispatched | NothingToDo | UnknownJobType | LeaseLost | NotStarted | Interrupted
 
 
 class AttemptObserver(Protocol):

@@ -1,5 +1,6 @@
-"""Refuses job types whose attempts do not fit into an invocation of their function."""
+"""Refuses job types whose attempts do not fit into an invocation of the function that runs them."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from domain.jobs.catalogue import Catalogue
@@ -10,19 +11,26 @@ STARTING = timedelta(seconds=3)
 
 
 class UnrunnableJobType(ValueError):
-    """A job type's timeout is longer than its function can honour: found at start, for no job of it could ever run."""
-
-
-def refuse_unrunnable(catalogue: Catalogue, available: timedelta) -> None:
-    """Raise `UnrunnableJobType` for a type whose attempt does not fit into an invocation.
-
-    `available` is what an invocation has for its jobs: the function's timeout, less what it needs to report.
+    """A job type's timeout is longer than its function can honour, or there is no such function: found at start, for no
+    job of it could ever run.
     """
-    longest = available - STARTING - LEASE_GRACE
+
+
+def refuse_unrunnable(catalogue: Catalogue, available: Mapping[str, timedelta]) -> None:
+    """Raise `UnrunnableJobType` for a type whose attempt does not fit into an invocation of its runner.
+
+    `available` is what an invocation has for its jobs, by runner: the function's timeout, less what it needs to report.
+    """
     for name in catalogue.names():
-        timeout = catalogue.policy(name).timeout
-        if timeout > longest:
+        policy = catalogue.policy(name)
+        if policy.runs_in not in available:
             raise UnrunnableJobType(
-                f"{name} has a timeout of {timeout.total_seconds():g} s, and this function can give an attempt"
-                f" {longest.total_seconds():g} s; lower Policy(timeout=…), or raise the function's timeout"
+                f"{name} needs the runner {policy.runs_in}, and template.yaml declares {', '.join(sorted(available))}"
+            )
+        longest = available[policy.runs_in] - STARTING - LEASE_GRACE
+        if policy.timeout > longest:
+            raise UnrunnableJobType(
+                f"{name} has a timeout of {policy.timeout.total_seconds():g} s, and the runner {policy.runs_in} can give"
+                f" an attempt {longest.total_seconds():g} s; lower Policy(timeout=…), name another runner, or raise the"
+                " function's timeout"
             )

@@ -1,16 +1,17 @@
-"""Runs the job that a message of the wake queue names, if it is due."""
+"""Runs the job that a message of the wake queue, or of a runner's own, names, if it is due."""
 
 import asyncio
 from datetime import datetime, timedelta
 
 from domain.jobs import transitions
-from domain.jobs.catalogue import Catalogue
+from domain.jobs.dispatch import Dispatcher
 from domain.jobs.execution import Execution, Interrupted, JobExecutor, NothingToDo
 from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound, JobRepository, JobUnreadable
 from domain.jobs.wake_queue import Wake
 from domain.ports import Clock
 from domain.results import StorageUnavailable
+from headrace.authoring.job_type import WORKER
 
 MAX_EARLY = timedelta(seconds=2)
 """How much too early a message may come, by clocks that differ, for its worker to wait for the rest of the time.
@@ -21,12 +22,18 @@ its visibility timeout, which is far longer than a minute.
 
 
 class DueJobRunner:
-    """Reads a job that should be due, and gives it to the executor, which claims it straight from its wait."""
+    """Reads a job that should be due, and gives it to the executor, which claims it straight from its wait.
 
-    def __init__(self, jobs: JobRepository, executor: JobExecutor, catalogue: Catalogue, clock: Clock) -> None:
+    A job that another function runs is sent there; `here` is the name of this one.
+    """
+
+    def __init__(
+        self, jobs: JobRepository, executor: JobExecutor, dispatcher: Dispatcher, here: str, clock: Clock
+    ) -> None:
         self._jobs = jobs
         self._executor = executor
-        self._catalogue = catalogue
+        self._dispatcher = dispatcher
+        self._here = here
         self._clock = clock
 
     async def run(self, wake: Wake, deadline: datetime) -> Execution:
@@ -39,8 +46,12 @@ class DueJobRunner:
             await asyncio.sleep(early.total_seconds() + 0.01)
         found = await self._jobs.get(wake.job_id, self._clock())
         match found:
-            case Job() if transitions.is_claimable(found, self._catalogue.policy(found.type), self._clock()):
-                return await self._executor.execute(found, deadline)
+            case Job() if transitions.is_claimable(found, self._dispatcher.policy_of(found), self._clock()):
+                # A message that was sent before the type moved to the worker; its jobs are short.
+                if self._dispatcher.runner_of(found) in {self._here, WORKER, None}:
+                    return await self._executor.execute(found, deadline)
+                (dispatched,) = await self._dispatcher.dispatch((found,))
+                return dispatched
             case Job():
                 return NothingToDo(job_id=wake.job_id, why=found.status)
             case JobNotFound():

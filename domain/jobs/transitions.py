@@ -31,7 +31,7 @@ from domain.jobs.job import (
 from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.stream_position import is_ahead
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.job_type import Policy
+from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText, storable
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import MAX_RETRY_AFTER, retry_delay
@@ -43,6 +43,10 @@ lost.
 A claim within it moves no index. A dead worker's job is due for the sweeper no later than this after its lease
 ended.
 """
+
+RUNNER_PATIENCE = timedelta(minutes=4)
+"""The same for a job that a runner's queue brings: a backlog is what a queue is for, and it hardly ever loses anything.
+Each redrive adds a message to it."""
 
 MAX_REDRIVE_DOUBLINGS = 6
 """Each redrive doubles the patience, up to 64 times: workers that are switched off, or that do not know the job's type,
@@ -344,7 +348,8 @@ def _trigger_deadline(policy: Policy, now: datetime, redrives: int) -> datetime:
     Because it allows for the run, a claim need not move it (design: write budget of 6 units).
     """
     run = policy.timeout + LEASE_GRACE
-    patience = TRIGGER_PATIENCE * (1 << min(redrives, MAX_REDRIVE_DOUBLINGS))
+    first = TRIGGER_PATIENCE if policy.runs_in == WORKER else RUNNER_PATIENCE
+    patience = first * (1 << min(redrives, MAX_REDRIVE_DOUBLINGS))
     return now + run + max(TRIGGER_PATIENCE, min(patience, LONGEST_UNEXAMINED - run))
 
 

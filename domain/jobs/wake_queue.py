@@ -24,6 +24,8 @@ class Wake(Frozen):
 
     job_id: str
     due: AwareDatetime
+    owner_id: str | None = None
+    """Where it is known, a queue with a backlog takes turns between owners. No part of the message."""
 
 
 class Unsent(Frozen):
@@ -47,6 +49,6 @@ def wake_of(job: Job) -> Wake | None:
     """The message for a job that waits for its time; None for one in another state."""
     match job.state:
         case Scheduled(run_at=due) | Retrying(retry_at=due):
-            return Wake(job_id=job.id, due=due)
+            return Wake(job_id=job.id, due=due, owner_id=job.owner_id)
         case _:
             return None

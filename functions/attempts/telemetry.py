@@ -7,6 +7,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from domain.jobs.execution import (
+    Dispatched,
     Executed,
     Execution,
     Interrupted,
@@ -72,6 +73,8 @@ def log_execution(logger: Logger, execution: Execution | Crashed) -> None:
                 waited_ms=round(execution.waited.total_seconds() * 1000),
                 ran_ms=round(execution.ran.total_seconds() * 1000),
             )
+        case Dispatched(job_id=job_id, runner=runner):
+            logger.debug("job_dispatched", job_id=job_id, runner=runner)
         case NothingToDo(job_id=job_id, why=why):
             logger.info("job_not_claimed", job_id=job_id, why=why)
         case UnknownJobType(job_id=job_id, type=job_type, why=why):

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.compose import Parts, compose, wake_queue
+from functions.compose import Parts, compose, dispatcher
 from functions.recorder.recording import Recorded, record_changes
 from functions.runtime import now
 from functions.settings import read_recorder_settings
@@ -24,13 +24,13 @@ Response = dict[str, list[dict[str, str]]]
 def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     """The handler, made of these parts."""
     settings, logger, runtime = read_recorder_settings(parts.environment), parts.logger, parts.runtime
-    wakes = wake_queue(settings.wake_queue_url)
+    queues = dispatcher(parts, settings.wake_queue_url)
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """Return Lambda's partial batch response: the records to deliver again."""
         logger.append_keys(function_request_id=context.aws_request_id)
         records = event.get("Records")
-        recorded = runtime.run(record_changes(records if isinstance(records, list) else [], wakes, now()))
+        recorded = runtime.run(record_changes(records if isinstance(records, list) else [], queues, now()))
         _report(logger, recorded)
         return {"batchItemFailures": [{"itemIdentifier": number} for number in recorded.failures]}
 

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
+from domain.jobs.dispatch import Dispatcher
 from domain.jobs.execution import Execution, JobExecutor, UnknownJobType
 from domain.jobs.job import Job
-from functions.worker.position import PositionKeeper
 from functions.attempts.running import Crashed, Report, Work, is_handed_back, run_all, unreported
+from functions.worker.position import PositionKeeper
 from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import WORKER
 from persistence.dynamodb.stream_records import JobOfNewerVersion, JobQueued, StreamEvent, Undecodable, decode
 
 
@@ -31,22 +33,33 @@ class BatchReport(Frozen):
 
 async def run_batch(
     executor: JobExecutor,
+    dispatcher: Dispatcher,
     records: Sequence[object],
     deadline: datetime,
     position: PositionKeeper,
     report: Report = unreported,
 ) -> BatchReport:
-    """Run the jobs that `records` trigger, at most ten at once; never raises for a job or a record."""
+    """Run the jobs that `records` trigger, at most ten at once, and send those of other runners to these.
+
+    Never raises for a job or a record.
+    """
     events = tuple(decode(record) for record in records)
     deliveries = deliveries_of(events)
     handed_back: asyncio.Future[tuple[Job, ...]] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
         group.create_task(position.keep([delivery.job for delivery in deliveries], deadline, handed_back))
-        work = [Work(each.job.id, partial(executor.execute, each.job, deadline)) for each in deliveries]
-        executions = await run_all(work, report)
-        again = tuple(
-            delivery for delivery, execution in zip(deliveries, executions, strict=True) if is_handed_back(execution)
+        by_id = {delivery.job.id: delivery.job for delivery in deliveries}
+        elsewhere = [job for job in by_id.values() if dispatcher.runner_of(job) not in {WORKER, None}]
+        here = [job for job in by_id.values() if dispatcher.runner_of(job) in {WORKER, None}]
+        dispatched, ran = await asyncio.gather(
+            dispatcher.dispatch(elsewhere),
+            run_all([Work(job.id, partial(executor.execute, job, deadline)) for job in here], report),
         )
+        for execution in dispatched:
+            report(execution)
+        executions = (*dispatched, *ran)
+        ended = dict(zip((job.id for job in (*elsewhere, *here)), executions, strict=True))
+        again = tuple(delivery for delivery in deliveries if is_handed_back(ended[delivery.job.id]))
         handed_back.set_result(tuple(delivery.job for delivery in again))
     newer = (event for event in events if isinstance(event, JobOfNewerVersion))
     unknown = [UnknownJobType(job_id=event.job_id, type=event.type, why=event.detail) for event in newer]

@@ -14,6 +14,17 @@ from headrace.authoring.upcasts import Upcast, flaw_of_aliases, flaw_of_upcasts,
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=64)]
 """Of a job type."""
 
+RunnerName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=30)]
+"""Of a function that runs jobs."""
+
+WORKER = "worker"
+"""The runner that is the worker itself: jobs run in the batches in which the stream delivers them."""
+STANDARD = "standard"
+"""The runner of job types that name none and are too long for the worker's batches."""
+LONGEST_IN_WORKER = timedelta(seconds=10)
+"""Of job types that name no runner. A batch, and what waits behind it in its lane of the stream, lasts as long as its
+slowest job (docs/decisions/025-runners.md)."""
+
 Payload_co = TypeVar("Payload_co", bound=BaseModel, covariant=True)
 Payload_contra = TypeVar("Payload_contra", bound=BaseModel, contravariant=True)
 Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
@@ -33,9 +44,17 @@ class Policy(Frozen):
     concurrency: int | None = Field(default=None, ge=1)
     """How many attempts of the type one function runs at once. None: of `async` handlers as many as its batch has, of
     plain ones as many as the function has CPUs (all types that say nothing share them)."""
+    runner: RunnerName | None = None
+    """The function that runs the jobs: `worker` (in its batches; cheapest, for short jobs), or one of template.yaml's
+    runners, each of which has a queue of its own. None: the worker for timeouts of up to ten seconds, else `standard`."""
     expose_errors: bool = True
     """Whether callers see the message and the frames of an exception. If not, they see its type alone; admins and logs
     always have all of it."""
+
+    @property
+    def runs_in(self) -> str:
+        """The runner, said or not."""
+        return self.runner or (WORKER if self.timeout <= LONGEST_IN_WORKER else STANDARD)
 
 
 class JobType(Frozen, Generic[Payload_co, Result_co]):

@@ -27,7 +27,7 @@ class UndecodableMessage(Frozen):
 
 def body_of(wake: Wake) -> str:
     """What a message says."""
-    return wake.model_dump_json()
+    return wake.model_dump_json(exclude={"owner_id"})
 
 
 def decode_message(record: object) -> WakeMessage | UndecodableMessage:

@@ -90,10 +90,15 @@ class SqsWakeQueue:
 
 
 def _entries(batch: Sequence[Wake], now: datetime) -> list[SendMessageBatchRequestEntryTypeDef]:
-    return [
-        {"Id": str(number), "MessageBody": body_of(wake), "DelaySeconds": delay_seconds(wake, now)}
-        for number, wake in enumerate(batch)
-    ]
+    return [_entry(str(number), wake, now) for number, wake in enumerate(batch)]
+
+
+def _entry(id: str, wake: Wake, now: datetime) -> SendMessageBatchRequestEntryTypeDef:
+    entry: SendMessageBatchRequestEntryTypeDef = {
+        "Id": id, "MessageBody": body_of(wake), "DelaySeconds": delay_seconds(wake, now),
+    }  # fmt: skip
+    # "Fair queues" (Amazon SQS Developer Guide): of a standard queue's backlog, quiet groups are delivered first.
+    return entry if wake.owner_id is None else {**entry, "MessageGroupId": wake.owner_id}
 
 
 def delay_seconds(wake: Wake, now: datetime) -> int:

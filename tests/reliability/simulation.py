@@ -27,10 +27,10 @@ from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.wake_queue import Wake
+from functions.attempts.wakes import run_wakes
 from functions.recorder.recording import record_changes
 from functions.worker.batch import run_batch
 from functions.worker.position import PositionKeeper
-from functions.attempts.wakes import run_wakes
 from headrace.authoring.context import JobContext
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy

@@ -17,12 +17,12 @@ from pydantic import BaseModel, JsonValue
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.execution import JobExecutor
-from functions.runtime import now as real_now
 from functions.attempts.attempt_log import AttemptLog
-from functions.worker.batch import run_batch
 from functions.attempts.handler_log import MAX_TEXT, handlers_logged
 from functions.attempts.printed_lines import MAX_LINE
 from functions.attempts.telemetry import log_execution
+from functions.runtime import now as real_now
+from functions.worker.batch import run_batch
 from headrace import job_type
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.job_type import Handler

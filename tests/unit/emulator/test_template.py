@@ -3,9 +3,9 @@
 import pytest
 
 from domain.jobs.transitions import LEASE_GRACE
+from functions.attempts.running import CONCURRENCY
 from functions.job_types import load_job_types
 from functions.worker.handler import RESERVE
-from functions.attempts.running import CONCURRENCY
 from headrace.emulator.cloudformation import UnsupportedTemplate
 from headrace.emulator.schedule import interval_seconds
 from headrace.emulator.template import Stack, load_stack

@@ -12,10 +12,10 @@ from domain.jobs.change import Change
 from domain.jobs.execution import Executed, JobExecutor, NotStarted, UnknownJobType
 from domain.jobs.job import Job
 from domain.jobs.stream_position import BETWEEN_BATCHES, LAG, StreamPosition
+from functions.attempts.running import Crashed
 from functions.runtime import now as real_now
 from functions.worker.batch import BatchReport, run_batch
 from functions.worker.position import PositionKeeper
-from functions.attempts.running import Crashed
 from headrace.authoring.context import JobContext
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.json_text import JsonText

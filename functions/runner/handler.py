@@ -1,0 +1,44 @@
+"""Entry point of every runner (`StandardRunnerFunction` and others): messages of its queue, each of which names a job."""
+
+import gc
+
+# What importing makes is not garbage: to look for some on the way costs a fifth of a cold start.
+gc.disable()
+
+import os
+from collections.abc import Callable
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from domain.jobs.run_due import DueJobRunner
+from functions.attempts.invocation import (
+    Event,
+    Response,
+    batch_response,
+    deliver_messages,
+    job_executor,
+    records_of,
+)
+from functions.compose import Parts, compose, dispatcher
+from functions.runtime import now
+from functions.settings import read_runner_settings
+
+
+def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
+    """The handler, made of these parts. That its job types fit into it, the worker has checked."""
+    runner = read_runner_settings(parts.environment).runner
+    due_jobs = DueJobRunner(parts.jobs, job_executor(parts), dispatcher(parts), runner, now)
+
+    def handle(event: Event, context: LambdaContext) -> Response:
+        """Return Lambda's partial batch response: the messages to deliver again."""
+        parts.logger.append_keys(function_request_id=context.aws_request_id)
+        return batch_response(deliver_messages(parts, due_jobs, records_of(event), context))
+
+    return handle
+
+
+handler = build(compose(os.environ))
+
+# And it stays: later collections need not look at it.
+gc.freeze()
+gc.enable()

@@ -6,7 +6,7 @@
 import json
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from aws_lambda_powertools import Logger
@@ -18,6 +18,7 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.lifecycle import MOVES
 from domain.jobs.transitions import IllegalTransition, NewJob
+from domain.jobs.wake_queue import Wake
 from domain.users.user import Role, User
 from functions.api.app import create_app
 from functions.compose import job_listing, job_repository, user_repository
@@ -27,15 +28,16 @@ from functions.settings import ApiSettings, Settings
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
+from headrace.authoring.outcomes import Retry
 from headrace.emulator.template import declared_job_types
 from persistence.converters.dynamo_to_domain import job_to_item
+from persistence.sqs.wake_messages import body_of
+from scripts.sample_events import SAMPLE_EMAIL, SAMPLE_TIME, http_event, queue_message
 
 ROOT = Path(__file__).resolve().parent.parent
 
-SAMPLE_TIME = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 SAMPLE_JOB_ID = "0b9f5f6e-4c1d-4e54-9b57-6d2f6f0c7a11"
 SAMPLE_OWNER_ID = "5a1c9f52-8a3b-4f43-9c11-2f7d1a3e9b20"
-SAMPLE_EMAIL = "dev@example.com"
 _STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/JobsTable/stream/2026-11-23T00:00:00.000"
 _STATES = (
     states.Scheduled, states.Queued, states.Running, states.Retrying, states.Succeeded, states.Failed, states.Cancelled,
@@ -134,6 +136,9 @@ def _samples() -> dict[str, JsonValue]:
     }
     insert = stream_record("1", "INSERT", SAMPLE_JOB_ID, new=_image(queued))
     modify = stream_record("2", "MODIFY", SAMPLE_JOB_ID, new=_image(redriven), old=_image(queued))
+    claimed = _legal(transitions.claim(queued, Policy(), "token", SAMPLE_TIME + timedelta(seconds=90), SAMPLE_TIME))
+    failed = _legal(transitions.finish(claimed, Policy(), "token", Retry(reason="busy"), SAMPLE_TIME, 0.5))
+    retrying = stream_record("3", "MODIFY", SAMPLE_JOB_ID, new=_image(failed), old=_image(claimed))
     change = stream_record("3", "MODIFY", other.id, new=_image(cancelled), old=_image(other))
     removal: dict[str, JsonValue] = {
         **stream_record("4", "REMOVE", other.id, old=_image(cancelled)),
@@ -142,14 +147,16 @@ def _samples() -> dict[str, JsonValue]:
     poisoned = stream_record("5", "INSERT", "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33", new=poison)
     body = json.dumps({"type": "csv.profile", "payload": {"csv": "city,people\nBergen,291940\nBodo,53712\n"}})
     return {
-        "api_submit": _http("POST", "/v1/jobs", body),
-        "api_read": _http("GET", f"/v1/jobs/{SAMPLE_JOB_ID}"),
+        "api_submit": http_event("POST", "/v1/jobs", body),
+        "api_read": http_event("GET", f"/v1/jobs/{SAMPLE_JOB_ID}"),
         "worker_queued_insert": {"Records": [insert]},
         "worker_redriven_modify": {"Records": [modify]},
         "worker_ttl_removal": {"Records": [removal]},
         "worker_poison_record": {"Records": [poisoned]},
         "worker_mixed_batch": {"Records": [insert, modify, change, removal, poisoned]},
-        "sweeper_schedule_tick": {"source": "headrace.schedule"},
+        "worker_due_job_message": {"Records": [queue_message(body_of(Wake(job_id=SAMPLE_JOB_ID, due=SAMPLE_TIME)))]},
+        "recorder_retrying_modify": {"Records": [retrying]},
+        "sweeper_schedule_tick": {"source": "headrace.schedule", "time": "2026-11-23T03:00:00Z"},
     }
 
 
@@ -194,39 +201,6 @@ def stream_record(
         "awsRegion": "us-east-1",
         "dynamodb": change,
         "eventSourceARN": _STREAM,
-    }
-
-
-def _http(method: str, path: str, body: str | None = None) -> dict[str, JsonValue]:
-    claims: dict[str, JsonValue] = {"sub": SAMPLE_EMAIL, "email": SAMPLE_EMAIL, "email_verified": "true"}
-    return {
-        "version": "2.0",
-        "routeKey": "ANY /v1/{proxy+}",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"accept": "*/*", "content-type": "application/json", "host": "api.example.com"},
-        "requestContext": {
-            "accountId": "000000000000",
-            "apiId": "sample",
-            "authorizer": {"jwt": {"claims": claims, "scopes": None}},
-            "domainName": "api.example.com",
-            "domainPrefix": "api",
-            "http": {
-                "method": method,
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "192.0.2.1",
-                "userAgent": "sample",
-            },
-            "requestId": "sample-request",
-            "routeKey": "ANY /v1/{proxy+}",
-            "stage": "$default",
-            "time": "23/Nov/2026:03:00:00 +0000",
-            "timeEpoch": int(SAMPLE_TIME.timestamp() * 1000),
-        },
-        "pathParameters": {"proxy": path.removeprefix("/v1/")},
-        "isBase64Encoded": False,
-        **({"body": body} if body is not None else {}),
     }
 
 

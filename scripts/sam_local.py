@@ -34,7 +34,8 @@ from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import load_stack
 from scripts import stand_in
 from scripts.build import ARCHITECTURE
-from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, SAMPLE_TIME, sample_job
+from scripts.generate import SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
+from scripts.sample_events import SAMPLE_EMAIL, SAMPLE_TIME
 
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
 BUILT_HERE = ROOT / ".aws-sam" / "here"
@@ -48,6 +49,8 @@ INSIDE = "--inside"
 STOP_SECONDS = 30
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
 POISON: JsonValue = [{"itemIdentifier": "100000000000000000005"}]
+UNSENT: JsonValue = [{"itemIdentifier": "100000000000000000003"}]
+"""There is no wake queue: what should be sent is handed back."""
 # What each sample's result must contain, and the expected status of the sample job afterwards.
 EXPECTED: dict[str, tuple[dict[str, JsonValue], str]] = {
     "api_submit": ({"statusCode": 202}, "queued"),
@@ -57,6 +60,8 @@ EXPECTED: dict[str, tuple[dict[str, JsonValue], str]] = {
     "worker_ttl_removal": ({"batchItemFailures": []}, "queued"),
     "worker_poison_record": ({"batchItemFailures": POISON}, "queued"),
     "worker_mixed_batch": ({"batchItemFailures": POISON}, "succeeded"),
+    "worker_due_job_message": ({"batchItemFailures": []}, "succeeded"),
+    "recorder_retrying_modify": ({"batchItemFailures": UNSENT}, "queued"),
     "sweeper_schedule_tick": ({"problems": 0, "complete": True}, "queued"),
 }
 

@@ -17,6 +17,7 @@ from functions.compose import Parts, job_repository
 from functions.runtime import LazyClient, Runtime
 from functions.settings import Settings
 from headrace.emulator.database import embedded_database, local_credentials
+from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import Stack, load_stack
 from headrace.testing.clock import half
@@ -24,6 +25,7 @@ from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_listing import DynamoJobListing
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+from persistence.sqs.wake_queue import open_queue_client
 from tests.companions import COMPANION_TABLES, PLACES
 from tests.fakes.job_listing import CURSOR_KEY
 
@@ -38,6 +40,8 @@ FUNCTIONS = tuple(STACK.functions)
 os.environ.update(local_credentials())
 for _function in STACK.functions.values():
     os.environ.update(_function.environment)
+# Never AWS's own: where a test has a queue, it names its service.
+os.environ[QUEUES_VARIABLE] = "http://127.0.0.1:1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,6 +85,18 @@ async def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
     folder: Path = tmp_path_factory.mktemp("ministack")
     async with embedded_database(None, folder / "database.log") as database:
         yield database.url
+
+
+@pytest.fixture(scope="module")
+async def wake_queue_url(ministack_url: str, stack: Stack) -> AsyncIterator[str]:
+    """The template's wake queue on MiniStack, empty; for a while the SDK finds its queues there."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(QUEUES_VARIABLE, ministack_url)
+        async with open_queue_client() as client:
+            await ensure_queues(client, stack.queues.values())
+            url = (await client.get_queue_url(QueueName="WakeQueue"))["QueueUrl"]
+            await client.purge_queue(QueueUrl=url)
+            yield url
 
 
 def a_settings(url: str) -> Settings:

@@ -7,8 +7,9 @@ from functions.settings import ENDPOINT_VARIABLE
 from headrace.cli.target import ExitCode, fail, json_text, without_stack
 from headrace.emulator.execution_environment import FunctionFailed, Returned
 from headrace.emulator.function_pool import FunctionPool
+from headrace.emulator.queues import QUEUES_VARIABLE
 from headrace.emulator.stack import credentials_for, parameters
-from headrace.emulator.state import Folder
+from headrace.emulator.state import Folder, Running
 from headrace.emulator.template import LambdaFunction, load_stack
 
 
@@ -26,7 +27,7 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
     folder.create()
     log = folder.logs / f"invoke-{function.name}.log"
     log.write_text("")
-    extra = {**credentials_for(database), ENDPOINT_VARIABLE: database}
+    extra = {**credentials_for(database), ENDPOINT_VARIABLE: database, **_queues(running if not endpoint_url else None)}
     pool = FunctionPool(function, extra, log, max_concurrency=1)
     try:
         result = await pool.invoke(event)
@@ -40,6 +41,11 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
         case FunctionFailed():
             click.echo(json_text({"errorType": result.error_type, "errorMessage": result.message}))
             return 1
+
+
+def _queues(running: Running | None) -> dict[str, str]:
+    """The variables by which a function finds the stack's queues; without a stack it has none."""
+    return {QUEUES_VARIABLE: running.queues_url} if running and running.queues_url else {"WAKE_QUEUE_URL": ""}
 
 
 def _function(name: str, functions: dict[str, LambdaFunction]) -> LambdaFunction | None:

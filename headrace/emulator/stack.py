@@ -144,7 +144,7 @@ async def running_stack(
         await running.enter_async_context(background(stack, folder, pools, sources, watches, unfinished))
         gateway = Gateway(stack.routes, pools, local_authority(folder), report=observer.report)
         url = await serve(running, gateway.runner(), options.host, options.port)
-        started = Running(url=url, endpoint_url=endpoint_url, pid=os.getpid())
+        started = Running(url=url, endpoint_url=endpoint_url, queues_url=queues_url, pid=os.getpid())
         folder.note(started)
         running.callback(folder.forget)
         yield started

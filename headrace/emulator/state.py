@@ -22,6 +22,8 @@ class Running(Frozen):
 
     url: str
     endpoint_url: str
+    queues_url: str | None = None
+    """Where its queues are; None in what an earlier version noted."""
     pid: Annotated[int, Field(gt=0, lt=2**31)]
 
 

@@ -33,7 +33,8 @@ from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import LambdaFunction, load_stack
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.build import ARCHITECTURE
-from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, stream_record
+from scripts.generate import SAMPLE_OWNER_ID, stream_record
+from scripts.sample_events import SAMPLE_EMAIL
 from tests.conftest import PARAMETERS, job_repository_on, user_repository_on
 from tests.factories import NewJobFactory, UserFactory
 

@@ -166,7 +166,7 @@ def test_users_can_be_created_in_the_tables_of_a_deployment(cli: Cli, stack_runn
     assert "ResourceNotFoundException" in lost.stderr
 
 
-@pytest.mark.parametrize("function", ["api", "worker", "sweeper"])
+@pytest.mark.parametrize("function", ["api", "worker", "recorder", "sweeper"])
 def test_every_function_is_invoked_with_its_samples(cli: Cli, function: str) -> None:
     for sample in sorted((ROOT / "events/samples").glob(f"{function}_*.json")):
         done = cli.run("invoke", function, "--event", str(sample))
@@ -183,7 +183,7 @@ def test_every_function_is_invoked_with_its_samples(cli: Cli, function: str) -> 
 def test_an_unknown_function_or_a_broken_event_is_reported(cli: Cli, tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_text("{}")
-    assert "the functions are api, sweeper, worker" in cli.run("invoke", "nope", "--event", str(event)).stderr
+    assert "the functions are api, recorder, sweeper, worker" in cli.run("invoke", "nope", "--event", str(event)).stderr
     event.write_text("{")
     assert cli.run("invoke", "api", "--event", str(event)).returncode == 5
 

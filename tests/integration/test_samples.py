@@ -16,7 +16,10 @@ from domain.users.user import Email, User
 from functions.job_types import load_job_types
 from functions.runtime import LazyClient, Runtime
 from headrace.emulator.cloudformation import ROOT
-from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
+from persistence.sqs.wake_messages import WakeMessage, decode_message
+from persistence.sqs.wake_queue import open_queue_client
+from scripts.generate import SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
+from scripts.sample_events import SAMPLE_EMAIL
 from tests.conftest import job_repository_on, parts_on, user_repository_on
 from tests.factories import NOW, UserFactory
 from tests.fakes.lambda_context import FakeLambdaContext
@@ -49,7 +52,7 @@ class Lambda:
 
 
 @pytest.fixture(scope="module")
-def functions_on_ministack(ministack_client: LazyClient, ministack_url: str) -> Iterator[Lambda]:
+def functions_on_ministack(ministack_client: LazyClient, ministack_url: str, wake_queue_url: str) -> Iterator[Lambda]:
     functions = Lambda(ministack_url)
     yield functions
     functions.close()
@@ -80,7 +83,8 @@ async def found(client: LazyClient) -> Job:
 
 def test_every_sample_is_tested_here() -> None:
     tried = {"api_submit", "api_read", "worker_queued_insert", "worker_redriven_modify", "worker_ttl_removal",
-             "worker_poison_record", "worker_mixed_batch", "sweeper_schedule_tick"}  # fmt: skip
+             "worker_poison_record", "worker_mixed_batch", "worker_due_job_message", "recorder_retrying_modify",
+             "sweeper_schedule_tick"}  # fmt: skip
     assert set(SAMPLES) == tried
 
 
@@ -99,6 +103,7 @@ async def test_the_api_submits_and_reads_a_job(functions_on_ministack: Lambda, s
     [
         ("worker_queued_insert", []),
         ("worker_redriven_modify", []),
+        ("worker_due_job_message", []),
         ("worker_mixed_batch", [{"itemIdentifier": "100000000000000000005"}]),
     ],
 )
@@ -134,6 +139,22 @@ async def test_a_poison_record_is_logged_and_counted_without_its_values(
     functions_on_ministack.invoke("worker_poison_record")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert any("UndecodableRecords" in line for line in lines)
+
+
+async def test_a_retry_is_sent_to_the_wake_queue_and_without_one_is_handed_back(
+    functions_on_ministack: Lambda, wake_queue_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert functions_on_ministack.invoke("recorder_retrying_modify") == {"batchItemFailures": []}
+    async with open_queue_client() as queue:
+        received = await queue.receive_message(QueueUrl=wake_queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=5)
+    (message,) = [decode_message({"messageId": "1", "body": each["Body"]}) for each in received["Messages"]]
+    assert isinstance(message, WakeMessage)
+    assert message.wake.job_id == SAMPLE_JOB_ID
+    monkeypatch.setenv("WAKE_QUEUE_URL", "")
+    elsewhere = Lambda("http://127.0.0.1:1")
+    unsent = elsewhere.invoke("recorder_retrying_modify")
+    elsewhere.close()
+    assert unsent == {"batchItemFailures": [{"itemIdentifier": "100000000000000000003"}]}
 
 
 async def test_a_schedule_tick_starts_a_sweep(functions_on_ministack: Lambda, stored: Job) -> None:

@@ -9,9 +9,12 @@ from graphlib import TopologicalSorter
 import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
+from domain.jobs.sweeping import INTERVAL, WAKE_PATIENCE
 from domain.jobs.transitions import LEASE_GRACE, MAX_REDRIVE_DOUBLINGS, TRIGGER_PATIENCE
+from domain.jobs.wake_queue import LONGEST_DELAY
 from functions.job_types import load_job_types
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
+from headrace.emulator.schedule import interval_seconds
 from headrace.emulator.template import Stack
 from tests.conftest import FUNCTIONS, PARAMETERS
 
@@ -51,6 +54,11 @@ def at(value: JsonValue, *path: str | int) -> JsonValue:
 
 def of_type(resources: Resources, kind: str) -> dict[str, JsonValue]:
     return {name: at(spec, "Properties") for name, spec in resources.items() if at(spec, "Type") == kind}
+
+
+def stream_mappings(resources: Resources) -> dict[str, JsonValue]:
+    found = of_type(resources, "AWS::Lambda::EventSourceMapping")
+    return {name: mapping for name, mapping in found.items() if at(mapping, "StartingPosition")}
 
 
 def the_only(resources: Resources, kind: str) -> JsonValue:
@@ -104,6 +112,9 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
         ("dynamodb:ListStreams", f"{JOBS}/stream/*"),
         ("dynamodb:PutItem", POSITIONS),
         ("sqs:SendMessage", "OnFailureQueue.Arn"),
+        ("sqs:ReceiveMessage", "WakeQueue.Arn"),
+        ("sqs:DeleteMessage", "WakeQueue.Arn"),
+        ("sqs:GetQueueAttributes", "WakeQueue.Arn"),
         ("logs:CreateLogStream", "WorkerLogGroup.Arn"),
         ("logs:PutLogEvents", "WorkerLogGroup.Arn"),
     }
@@ -116,8 +127,22 @@ def test_the_sweeper_may_read_one_index_and_write_jobs(resources: Resources) -> 
         ("dynamodb:PutItem", JOBS),
         ("dynamodb:Query", f"{JOBS}/index/wake-index"),
         ("dynamodb:Query", POSITIONS),
+        ("sqs:SendMessage", "WakeQueue.Arn"),
         ("logs:CreateLogStream", "SweeperLogGroup.Arn"),
         ("logs:PutLogEvents", "SweeperLogGroup.Arn"),
+    }
+
+
+def test_the_recorder_may_read_the_stream_and_send_messages(resources: Resources) -> None:
+    assert grants(resources, "RecorderRole") == {
+        ("dynamodb:DescribeStream", f"{JOBS}/stream/*"),
+        ("dynamodb:GetRecords", f"{JOBS}/stream/*"),
+        ("dynamodb:GetShardIterator", f"{JOBS}/stream/*"),
+        ("dynamodb:ListStreams", f"{JOBS}/stream/*"),
+        ("sqs:SendMessage", "WakeQueue.Arn"),
+        ("sqs:SendMessage", "OnFailureQueue.Arn"),
+        ("logs:CreateLogStream", "RecorderLogGroup.Arn"),
+        ("logs:PutLogEvents", "RecorderLogGroup.Arn"),
     }
 
 
@@ -135,16 +160,58 @@ def test_no_role_may_scan_and_no_action_is_granted_on_every_resource(resources: 
     assert managed == {"CodeDeployServiceRole"}
 
 
-def test_the_mapping_has_a_filter_finite_limits_partial_responses_and_a_destination(resources: Resources) -> None:
-    mapping = the_only(resources, "AWS::Lambda::EventSourceMapping")
+@pytest.mark.parametrize(
+    ("name", "statuses"),
+    [("WorkerFunctionQueuedJobs", ["queued"]), ("RecorderFunctionChangedJobs", ["scheduled", "retrying"])],
+)
+def test_a_stream_mapping_has_a_filter_finite_limits_partial_responses_and_a_destination(
+    resources: Resources, name: str, statuses: list[str]
+) -> None:
+    mapping = stream_mappings(resources)[name]
     pattern = at(mapping, "FilterCriteria", "Filters", 0, "Pattern")
-    assert json.loads(str(pattern)) == {"dynamodb": {"NewImage": {"status": {"S": ["queued"]}}}}
+    assert json.loads(str(pattern)) == {"dynamodb": {"NewImage": {"status": {"S": statuses}}}}
     assert 0 < int(str(at(mapping, "MaximumRetryAttempts"))) <= 10
     assert 0 < int(str(at(mapping, "MaximumRecordAgeInSeconds"))) <= 86_400
     assert at(mapping, "BisectBatchOnFunctionError") is True
     assert at(mapping, "FunctionResponseTypes") == ["ReportBatchItemFailures"]
     assert at(mapping, "DestinationConfig") == {"OnFailure": {"Destination": "OnFailureQueue.Arn"}}
     assert at(mapping, "StartingPosition") == "TRIM_HORIZON"
+
+
+def test_a_stream_has_no_more_consumers_than_aws_permits(resources: Resources) -> None:
+    assert len(stream_mappings(resources)) == 2
+
+
+def test_every_queue_is_encrypted(resources: Resources) -> None:
+    queues = of_type(resources, "AWS::SQS::Queue")
+    assert set(queues) == {"OnFailureQueue", "WakeQueue", "WakeDeadLetterQueue"}
+    assert all(at(queue, "SqsManagedSseEnabled") is True for queue in queues.values())
+
+
+@pytest.mark.parametrize("seconds", ["30", "90", "900"])
+def test_a_message_is_hidden_for_long_enough_and_put_aside_before_it_expires(seconds: str) -> None:
+    """Lambda Developer Guide, "Using Lambda with Amazon SQS": six times the function's timeout, five receives."""
+    resources = deployed(WorkerTimeoutSeconds=seconds)
+    queue = at(resources["WakeQueue"], "Properties")
+    hidden, receives = int(str(at(queue, "VisibilityTimeout"))), int(str(at(queue, "RedrivePolicy", "maxReceiveCount")))
+    assert hidden >= 6 * int(seconds)
+    assert receives >= 5
+    assert LONGEST_DELAY.total_seconds() + hidden * receives < int(str(at(queue, "MessageRetentionPeriod")))
+    mapping = at(resources["WorkerFunctionDueJobs"], "Properties")
+    assert at(mapping, "FunctionResponseTypes") == ["ReportBatchItemFailures"]
+    assert at(mapping, "ScalingConfig") == {"MaximumConcurrency": "100"}
+
+
+def test_the_sweeps_tile_the_time_that_they_look_ahead_over(resources: Resources, stack: Stack) -> None:
+    (schedule,) = stack.schedules
+    assert interval_seconds(schedule.expression) == INTERVAL.total_seconds()
+    given = json.loads(str(at(resources["SweeperFunctionEveryMinute"], "Properties", "Target", "Input")))
+    assert given["time"] == "<aws.scheduler.scheduled-time>"
+
+
+def test_the_alarm_on_due_jobs_starts_before_the_sweeper_stops_relying_on_the_wake_queue(resources: Resources) -> None:
+    alarm = at(resources["OldestDueJobAlarm"], "Properties")
+    assert timedelta(seconds=int(str(at(alarm, "Threshold")))) < WAKE_PATIENCE
 
 
 def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:
@@ -189,7 +256,7 @@ def test_every_function_has_a_role_a_log_group_and_an_alias(resources: Resources
 
 
 def test_every_function_that_is_invoked_is_watched_while_it_is_deployed(resources: Resources, stack: Stack) -> None:
-    assert stack.invoked >= {"ApiFunction", "WorkerFunction", "SweeperFunction"}
+    assert stack.invoked >= {"ApiFunction", "RecorderFunction", "WorkerFunction", "SweeperFunction"}
     for name in stack.invoked:
         watched = at(resources[f"{name}DeploymentGroup"], "Properties", "AlarmConfiguration", "Alarms")
         assert isinstance(watched, list)
@@ -198,10 +265,10 @@ def test_every_function_that_is_invoked_is_watched_while_it_is_deployed(resource
 
 def test_every_alarm_is_published_when_it_starts_and_when_it_ends(resources: Resources) -> None:
     alarms = of_type(resources, "AWS::CloudWatch::Alarm")
-    assert len(alarms) == 13
+    assert len(alarms) == 15
     metrics = [at(alarm, "Metrics") or [{}] for alarm in alarms.values()]
     billed = sum(not at(metric, "Expression") for listed in metrics if isinstance(listed, list) for metric in listed)
-    assert billed == 15, (
+    assert billed == 17, (
         "CloudWatch charges an alarm for each metric that it reads; docs/deploy.md says what these cost"
     )
     for alarm in alarms.values():
@@ -242,7 +309,7 @@ def test_parameters_turn_it_on() -> None:
     resources = deployed(
         WorkerReservedConcurrency="5", ApiReservedConcurrency="10", SnapStart="on", AlarmEmail="ops@example.com",
         DeletionProtection="off", Architecture="x86_64", WorkerBatchSize="3", WorkerParallelization="2",
-        WorkerTimeoutSeconds="300",
+        WorkerTimeoutSeconds="300", WorkerWakeConcurrency="7",
     )  # fmt: skip
     functions = of_type(resources, "AWS::Lambda::Function")
     assert at(functions["WorkerFunction"], "ReservedConcurrentExecutions") == "5"
@@ -253,8 +320,10 @@ def test_parameters_turn_it_on() -> None:
     assert at(the_only(resources, "AWS::SNS::Subscription"), "Endpoint") == "ops@example.com"
     tables = of_type(resources, "AWS::DynamoDB::Table")
     assert not any(at(table, "DeletionProtectionEnabled") for table in tables.values())
-    stream = the_only(resources, "AWS::Lambda::EventSourceMapping")
+    stream = stream_mappings(resources)["WorkerFunctionQueuedJobs"]
     assert (at(stream, "BatchSize"), at(stream, "ParallelizationFactor")) == ("3", "2")
+    due = at(resources["WorkerFunctionDueJobs"], "Properties")
+    assert (at(due, "BatchSize"), at(due, "ScalingConfig")) == ("3", {"MaximumConcurrency": "7"})
     worker = functions["WorkerFunction"]
     assert at(worker, "Timeout") == at(worker, "Environment", "Variables", "FUNCTION_TIMEOUT_SECONDS") == "300"
 
@@ -291,7 +360,7 @@ def test_the_worker_runs_in_a_vpc_only_when_subnets_are_given(resources: Resourc
     more = grants(inside, "WorkerRole") - grants(resources, "WorkerRole")
     assert {action.split(":")[0] for action, _ in more} == {"ec2"}
     assert len(more) == 6
-    for name in ("ApiRole", "SweeperRole"):
+    for name in ("ApiRole", "RecorderRole", "SweeperRole"):
         assert grants(inside, name) == grants(resources, name)
 
 
@@ -383,9 +452,9 @@ def test_only_versions_are_retained_when_a_resource_is_replaced(resources: Resou
 
 def test_the_stream_of_a_restored_table_can_be_given(resources: Resources) -> None:
     arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/jobs/stream/2026-11-26T00:00:00.000"
-    assert at(the_only(resources, "AWS::Lambda::EventSourceMapping"), "EventSourceArn") == "JobsTable.StreamArn"
+    assert {at(each, "EventSourceArn") for each in stream_mappings(resources).values()} == {"JobsTable.StreamArn"}
     restored = deployed(JobsStreamArn=arn)
-    assert at(the_only(restored, "AWS::Lambda::EventSourceMapping"), "EventSourceArn") == arn
+    assert {at(each, "EventSourceArn") for each in stream_mappings(restored).values()} == {arn}
 
 
 def test_no_resource_waits_for_itself() -> None:

@@ -35,6 +35,7 @@ OTHER = {
     "WorkerTimeoutSeconds": "300",
     "WorkerBatchSize": "5",
     "WorkerParallelization": "2",
+    "WorkerWakeConcurrency": "7",
     "WorkerSubnetIds": SUBNETS,
     "WorkerSecurityGroupIds": GROUPS,
     "ApiReservedConcurrency": "10",

@@ -1,24 +1,34 @@
 """What template.yaml declares and requires."""
 
+import json
+from datetime import UTC, datetime
+
 import pytest
+from pydantic import JsonValue
 
 from domain.jobs.transitions import LEASE_GRACE
 from functions.attempts.running import CONCURRENCY
 from functions.job_types import load_job_types
 from functions.worker.handler import RESERVE
 from headrace.emulator.cloudformation import UnsupportedTemplate
-from headrace.emulator.schedule import interval_seconds
+from headrace.emulator.queue_template import Queue, QueueMapping, queue_arn, queue_mapping_of
+from headrace.emulator.schedule import input_at, interval_seconds
 from headrace.emulator.template import Stack, load_stack
 
 
 def test_every_functions_entry_point_exists(stack: Stack) -> None:
     handlers = {function.handler for function in stack.functions.values()}
-    assert handlers == {f"functions.{name}.handler.handler" for name in ("api", "worker", "sweeper")}
+    assert handlers == {f"functions.{name}.handler.handler" for name in ("api", "worker", "recorder", "sweeper")}
 
 
 def test_the_stream_mapping_is_finite_filtered_and_has_a_destination(stack: Stack) -> None:
-    (mapping,) = stack.mappings
+    mapping, recorded = sorted(stack.mappings, key=lambda each: each.function, reverse=True)
     assert (mapping.table, mapping.function) == ("JobsTable", "WorkerFunction")
+    assert (recorded.table, recorded.function, recorded.on_failure) == (
+        "JobsTable",
+        "RecorderFunction",
+        "OnFailureQueue",
+    )
     assert mapping.patterns
     assert mapping.report_batch_item_failures
     assert mapping.bisect_batch_on_function_error
@@ -50,6 +60,58 @@ def test_the_sweeper_runs_each_minute(stack: Stack) -> None:
     (schedule,) = stack.schedules
     assert schedule.function == "SweeperFunction"
     assert interval_seconds(schedule.expression) == 60
+
+
+def test_the_wake_queue_starts_the_worker_and_has_a_dead_letter_queue(stack: Stack) -> None:
+    (mapping,) = stack.queue_mappings
+    assert mapping == QueueMapping(
+        queue="WakeQueue",
+        function="WorkerFunction",
+        batch_size=10,
+        maximum_concurrency=100,
+        report_batch_item_failures=True,
+    )
+    queue = stack.queues["WakeQueue"]
+    assert queue.visibility_timeout == 900
+    redrive = json.loads(queue.attributes["RedrivePolicy"])
+    assert redrive == {"deadLetterTargetArn": queue_arn("WakeDeadLetterQueue"), "maxReceiveCount": 5}
+
+
+def test_only_a_queue_that_is_polled_has_a_url_here(stack: Stack) -> None:
+    for name in ("RecorderFunction", "SweeperFunction"):
+        assert stack.functions[name].environment["WAKE_QUEUE_URL"].endswith("/000000000000/WakeQueue")
+    assert stack.functions["WorkerFunction"].environment["ON_FAILURE_QUEUE_URL"] == ""
+
+
+SPEC: dict[str, JsonValue] = {"EventSourceArn": "Q.Arn", "FunctionName": "F", "BatchSize": 10}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"BatchSize": 11}, "a batch of 11 messages needs a batching window"),
+        ({"ScalingConfig": {"MaximumConcurrency": 1}}, "must be 2 or more"),
+        ({"FilterCriteria": {"Filters": []}}, "does not support filters"),
+    ],
+)
+def test_a_queues_mapping_that_lambda_refuses_is_refused(change: dict[str, JsonValue], why: str) -> None:
+    queues = {"Q": Queue(name="Q", attributes={})}
+    assert queue_mapping_of(SPEC, queues, {"F": 30}).queue == "Q"
+    with pytest.raises(UnsupportedTemplate, match=why):
+        queue_mapping_of({**SPEC, **change}, queues, {"F": 30})
+    window: dict[str, JsonValue] = {"BatchSize": 11, "MaximumBatchingWindowInSeconds": 1}
+    assert queue_mapping_of({**SPEC, **window}, queues, {"F": 30}).batch_size == 11
+
+
+def test_messages_must_be_hidden_for_as_long_as_the_function_may_take() -> None:
+    with pytest.raises(UnsupportedTemplate, match="Q has a visibility timeout below the time limit of F"):
+        queue_mapping_of(SPEC, {"Q": Queue(name="Q", attributes={})}, {"F": 31})
+
+
+def test_a_schedules_input_is_given_the_time_for_which_it_is_planned() -> None:
+    planned = datetime(2026, 11, 27, 4, 5, 6, 789, tzinfo=UTC)
+    given: JsonValue = {"time": "<aws.scheduler.scheduled-time>", "source": "x"}
+    assert input_at(given, planned) == {"time": "2026-11-27T04:05:06Z", "source": "x"}
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ check: test ## all that CI runs: the tests, then everything else, three at a tim
 	$(MAKE) --jobs=3 --output-sync=target checks
 
 # The longest first; they wait as much as they compute.
-checks: SIZES := --own
 checks: sam-local acceptance fuzz runtime-interface template types audit lint format contracts
 
 format: setup ## check the formatting
@@ -68,11 +67,11 @@ fuzz: setup $(TOOLS)/schemathesis/.done ## two thousand calls made from the Open
 
 build: setup $(TOOLS)/sam/.done ## build and prove what is deployed (TARGET=3.13-arm64), and print its sizes
 	$(SAM) build
-	$(BIN)/python -m scripts.sizes .aws-sam/build $(SIZES)
+	$(BIN)/python -m headrace.build.sizes .aws-sam/build
 
 # What `sam build` calls for each function.
 build-%Function: $(VENV)/.done
-	$(BIN)/python -m scripts.build $*Function "$(ARTIFACTS_DIR)"
+	$(BIN)/python -m headrace.build $*Function "$(ARTIFACTS_DIR)"
 
 # After `build`, because all builds of the SAM CLI share one file.
 build-here: build

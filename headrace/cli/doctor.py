@@ -8,8 +8,9 @@ import httpx
 
 from functions.job_types import InvalidJobTypes, load_job_types
 from headrace.authoring.frozen import Frozen
-from headrace.emulator.cloudformation import ROOT, TEMPLATE, UnsupportedTemplate
-from headrace.emulator.database import PYTHON
+from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate
+from headrace.emulator.code_folders import search_path
+from headrace.emulator.database import PYTHON, StackError
 from headrace.emulator.state import Folder
 from headrace.emulator.template import declared_job_types, load_stack
 
@@ -58,10 +59,10 @@ def _template() -> Finding:
 
 
 def _job_types() -> Finding:
-    sys.path.insert(0, str(ROOT))  # As in a function's process, which starts there.
+    sys.path[:0] = map(str, search_path())  # As in a function's process.
     try:
         found = load_job_types(declared_job_types(os.environ))
-    except InvalidJobTypes as error:
+    except (InvalidJobTypes, StackError) as error:
         return Finding(what="job types", ok=False, detail=str(error))
     return Finding(what="job types", ok=True, detail=", ".join(found.names()))
 

@@ -15,8 +15,9 @@ from headrace.emulator.code_folders import CodeFolders
 from headrace.emulator.database import StackError
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.observer import CannotStart, Observer
+from headrace.project.settings import FILE
 
-SETTINGS = ".env"
+SETTINGS = frozenset({".env", FILE})
 DEBOUNCE_MS = 300
 """Changes that come one after another are one reload, but for at most this long."""
 SHOWN_FILES = 3
@@ -71,7 +72,7 @@ def reloaded_text(files: Files, seconds: float) -> str:
 
 async def _reload(files: Files, functions: Reloaded, observer: Observer) -> None:
     for file in files:
-        if file == TEMPLATE or file.name == SETTINGS:
+        if file == TEMPLATE or file.name in SETTINGS:
             observer.report(f"{_short(file)} changed: restart `headrace dev` to use it", "news")
     code = tuple(file for file in files if file.suffix == ".py")
     if not code:
@@ -101,7 +102,7 @@ def _matters(_change: Change, path: str) -> bool:
     file = Path(path)
     if "__pycache__" in file.parts or file.name.startswith(".#"):
         return False
-    return file.suffix == ".py" or file.name == SETTINGS or file == TEMPLATE or file.is_dir()
+    return file.suffix == ".py" or file.name in SETTINGS or file == TEMPLATE or file.is_dir()
 
 
 def _forget_compiled(files: Files) -> None:

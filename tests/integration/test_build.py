@@ -1,16 +1,16 @@
 """The build, from the locked packages to the verification, with job types that use more AWS services."""
 
 import hashlib
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-import pytest
+from headrace.build.artifact import JobTypes, build
+from headrace.build.targets import Target
+from headrace.project.requirements import digest
 
-from scripts.build import ROOT, build, contents_of
-
+HERE = Target(text="here")
 ARCHIVE = """
 import asyncio
 
@@ -56,22 +56,21 @@ except Exception as error:
 """
 
 
-def project_with(folder: Path, files: dict[str, str]) -> Path:
-    contents = contents_of("WorkerFunction", "job_types")
-    for source in (*contents.code, contents.lock):
-        (folder / source).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-        copy(ROOT / source, folder / source)
-    for name, text in files.items():
-        (folder / "job_types" / name).write_text(text)
-    return folder
+def project_with(folder: Path, files: dict[str, str]) -> JobTypes:
+    """A project whose package of job types has some files, and no job types."""
+    for name, text in {"__init__.py": "JOB_TYPES = ()\n", **files}.items():
+        path = folder / "my_jobs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "headrace.toml").write_text('job_types = "my_jobs"\n')
+    return JobTypes(package="my_jobs", folder=folder, environment={})
 
 
 def test_the_artifact_contains_the_services_that_job_types_use(tmp_path: Path) -> None:
     declared = f'AWS_SERVICES = ("sns",)\n{VARIABLE}'
     files = {"archive.py": ARCHIVE, "mail.py": MAIL, "declared.py": declared}
     artifact = tmp_path / "artifact"
-    build("WorkerFunction", artifact, "here", project_with(tmp_path / "project", files))
+    assert build("WorkerFunction", artifact, HERE, project_with(tmp_path / "project", files)) == ()
     tried = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-c", USES, str(artifact)], capture_output=True, text=True, check=False
     )
@@ -80,48 +79,17 @@ def test_the_artifact_contains_the_services_that_job_types_use(tmp_path: Path) -
 
 def test_a_build_with_a_service_that_cannot_be_read_fails_with_a_sentence(tmp_path: Path) -> None:
     project = project_with(tmp_path / "project", {"any_service.py": VARIABLE})
-    with pytest.raises(SystemExit, match=r"^job_types/any_service.py:6: the AWS service of `boto3.client\(service\)`"):
-        build("WorkerFunction", tmp_path / "artifact", "here", project)
-
-
-OF_A_SHOP = """
-from pydantic import BaseModel
-
-from headrace import JobContext, JobType
-
-
-class Nothing(BaseModel):
-    pass
-
-
-class Pack:
-    definition = JobType[Nothing, Nothing](name="shop.pack", summary="Pack", payload=Nothing, result=Nothing)
-
-    async def run(self, _payload: Nothing, _context: JobContext) -> Nothing:
-        return Nothing()
-
-
-JOB_TYPES = (Pack(),)
-"""
-
-
-def test_the_package_of_job_types_that_is_named_is_in_the_artifact_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project, artifact = project_with(tmp_path / "project", {}), tmp_path / "artifact"
-    (project / "shop").mkdir()
-    (project / "shop" / "__init__.py").write_text(OF_A_SHOP)
-    monkeypatch.setenv("JOB_TYPES", "shop")
-    build("WorkerFunction", artifact, "here", project)
-    assert (artifact / "shop" / "__init__.py").exists()
-    assert not (artifact / "job_types").exists()
+    (told,) = build("WorkerFunction", tmp_path / "artifact", HERE, project)
+    assert told.startswith("my_jobs/any_service.py:6: the AWS service of `boto3.client(service)`")
 
 
 def test_a_requirement_that_would_overwrite_our_functions_is_refused(tmp_path: Path) -> None:
     project = project_with(tmp_path / "project", {})
     lock_only(project, a_wheel(tmp_path, "cloud_kit", "functions/__init__.py"))
-    with pytest.raises(SystemExit, match=r"the requirement cloud_kit 1\.0 .* brings a module `functions`, which would"):
-        build("WorkerFunction", tmp_path / "artifact", "here", project)
+    (told,) = build("WorkerFunction", tmp_path / "artifact", HERE, project)
+    assert told.startswith(
+        "the requirement cloud_kit 1.0 (function.txt and requirements.lock) brings a module `functions`"
+    )
 
 
 def a_wheel(folder: Path, name: str, *modules: str) -> Path:
@@ -139,6 +107,8 @@ def a_wheel(folder: Path, name: str, *modules: str) -> Path:
     return wheel
 
 
-def lock_only(project: Path, wheel: Path) -> None:
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (project / "requirements" / "function.txt").write_text(f"{wheel} --hash=sha256:{digest}\n")
+def lock_only(project: JobTypes, wheel: Path) -> None:
+    requirements = project.folder / "requirements.txt"
+    requirements.write_text(f"{wheel}\n")
+    pinned = f"{wheel} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+    (project.folder / "requirements.lock").write_text(f"{digest((requirements,))}\n{pinned}\n")

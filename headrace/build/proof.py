@@ -12,17 +12,16 @@ target's own compiled modules load.
 import dataclasses
 import importlib.metadata
 import json
-import os
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 from functions.settings import JOB_TYPES_VARIABLE
+from headrace.build.needs import Needs
+from headrace.build.reading import module_of
 from headrace.emulator.database import local_credentials
-from headrace.emulator.template import LambdaFunction, declared_job_types, load_stack
-from scripts.needs import Needs
-from scripts.reading import module_of
+from headrace.emulator.template import LambdaFunction, load_stack
 
 CHECK = Path(__file__).with_name("artifact_check.py")
 SECONDS = 120
@@ -40,9 +39,9 @@ class Machine:
     foreign: bool
 
 
-def declared_function(name: str) -> LambdaFunction:
-    """What template.yaml says of a function: handler and environment."""
-    return load_stack({**PARAMETERS, "JobTypes": declared_job_types(os.environ)}).functions[name]
+def declared_function(name: str, job_types: str) -> LambdaFunction:
+    """What template.yaml says of a function: handler and environment, with a package of job types."""
+    return load_stack({**PARAMETERS, "JobTypes": job_types}).functions[name]
 
 
 def prove(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machine) -> tuple[str, ...]:

@@ -90,8 +90,6 @@ def _hint(contents: Contents, folder: Path) -> str:
 
 def _install(contents: Contents, artifact: Path, target: Target) -> tuple[str, ...]:
     """The locked packages as wheels, so that nothing is compiled on the machine that builds."""
-    if not contents.locks:
-        return ()
     installed = subprocess.run(install_command(contents.locks, artifact, target), check=False, env=uv_environment())
     if installed.returncode != 0:
         names = " and ".join(lock.name for lock in contents.locks)

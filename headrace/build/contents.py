@@ -7,7 +7,7 @@ from pathlib import Path
 from headrace.build.reading import Reading, module_of, read
 from headrace.emulator.cloudformation import FILES, ROOT, function_folders, runs_jobs
 from headrace.project.code import code_beside, python_files
-from headrace.project.requirements import LOCK, LOCK_OF_API
+from headrace.project.requirements import LOCK, LOCK_OF_API, sources
 
 SHARED = ("domain", "persistence", "headrace/__init__.py", "headrace/authoring")
 """Of every artifact, beside the modules of `functions/`, the function's own folder there, and the job types."""
@@ -51,9 +51,7 @@ def contents_of(function: str, job_types: str, folder: Path) -> Contents:
         job_types=job_types,
         of_job_types=frozenset({job_types, *types}),
         runs_jobs=runs,
-        locks=tuple(
-            lock for lock in (_lock_of(own_folder), folder / (LOCK if runs else LOCK_OF_API)) if lock.is_file()
-        ),
+        locks=(_lock_of(own_folder), *_project_locks(folder, LOCK if runs else LOCK_OF_API)),
     )
 
 
@@ -100,3 +98,7 @@ def _reading(file: Path, folder: Path) -> Reading:
 def _lock_of(function_folder: str) -> Path:
     lock = FILES / "requirements" / f"function-{function_folder}.txt"
     return lock if lock.is_file() else FILES / "requirements" / EVERY_FUNCTIONS_LOCK
+
+
+def _project_locks(folder: Path, name: str) -> tuple[Path, ...]:
+    return (folder / name,) if name in sources(folder) else ()

@@ -18,6 +18,7 @@ from headrace.cli.completion import completion
 from headrace.cli.guard import INTERRUPTED, Commands
 from headrace.cli.job_types import types
 from headrace.cli.logs import logs
+from headrace.cli.project import build, lock, new
 from headrace.cli.replay import replay
 from headrace.cli.run import run
 from headrace.cli.target import ExitCode, fail, folder, json_text, mint, read_json, read_limited, without_stack
@@ -134,7 +135,7 @@ def token(email: str, hours: float, as_json: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    types, logs, completion, run, replay, check,
+    types, logs, completion, run, replay, check, new, lock, build,
 ):  # fmt: skip
     main.add_command(command)
 

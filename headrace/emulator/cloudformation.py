@@ -104,6 +104,12 @@ def _written(path: Path) -> dict[str, dict[str, dict[str, JsonValue]]]:
     return _parsed(path.read_text())
 
 
+def written(path: Path = TEMPLATE) -> dict[str, JsonValue]:
+    """A copy of the template as it is written, with CloudFormation's functions in their long form (`Fn::Sub`)."""
+    document: dict[str, JsonValue] = json.loads(json.dumps(_written(path)))
+    return document
+
+
 def function_folders(path: Path = TEMPLATE) -> dict[str, str]:
     """Of every function, by its logical id, its folder below `functions/`."""
     resources = _written(path)["Resources"]

@@ -5,6 +5,7 @@ Packages are slimmed: of AWS's services only those stay that the code uses, and 
 (`proof.py`), before the build succeeds. Every obstacle is a sentence, with file and line.
 """
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -12,15 +13,16 @@ import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from headrace.authoring.frozen import Frozen
 from headrace.build.collisions import collisions
 from headrace.build.contents import Contents, contents_of, names_taken
 from headrace.build.needs import Definitions, Needs, find_needs
-from headrace.build.proof import declared_function, prove
+from headrace.build.proof import Machine, declared_function, prove, unlike_here
 from headrace.build.sizes import too_large
 from headrace.build.slimming import removable, slim
-from headrace.build.targets import Target, interpreter, machine
+from headrace.build.targets import HERE, Target, interpreter, machine
 from headrace.project.code import NOT_SHIPPED
 from headrace.project.requirements import COMMAND, REQUIREMENTS, REQUIREMENTS_OF_API, outdated
 from headrace.project.settings import FILE
@@ -60,7 +62,9 @@ def build(function: str, artifact: Path, target: Target, job_types: JobTypes) ->
     _compile(artifact, target)
     variables = job_types.environment if contents.runs_jobs else {}
     proven = declared.result().model_copy(update={"environment": {**variables, **declared.result().environment}})
-    problems = (*prove(proven, artifact, needs, machine(target)), *too_large(function, artifact))
+    with TemporaryDirectory() as folder:
+        proof = prove(proven, artifact, needs, _with_lender(machine(target), contents, artifact, folder))
+    problems = (*proof, *too_large(function, artifact))
     _settle(artifact)
     return tuple(dict.fromkeys(problems))
 
@@ -105,6 +109,15 @@ def install_command(locks: Iterable[Path], folder: Path, target: Target) -> tupl
         uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:",
         "--link-mode", "copy", "--python", sys.executable, "--target", str(folder), *required, *target.options,
     )  # fmt: skip
+
+
+def _with_lender(proving: Machine, contents: Contents, artifact: Path, folder: str) -> Machine:
+    """Let a proof have compiled modules that this environment has not: `folder` is filled with this machine's."""
+    if not proving.foreign or not unlike_here(artifact):
+        return proving
+    command = install_command(contents.locks, Path(folder), Target(text=HERE))
+    installed = subprocess.run(command, check=False, env=uv_environment(), capture_output=True)
+    return dataclasses.replace(proving, lender=folder) if installed.returncode == 0 else proving
 
 
 def _compile(artifact: Path, target: Target) -> None:

@@ -105,7 +105,7 @@ def _role(spec: Mapping[str, JsonValue], rights: tuple[Right, ...]) -> JsonValue
 
 def _statement(right: Right) -> JsonValue:
     conditions: dict[str, JsonValue] = {
-        operator: {key: _text(value) if isinstance(value, str) else list(value) for key, value in keys.items()}
+        operator: {key: [_text(value) for value in _values(given)] for key, given in keys.items()}
         for operator, keys in right.conditions.items()
     }
     statement: dict[str, JsonValue] = {
@@ -152,11 +152,21 @@ def _variables(properties: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 def _texts(project: Project) -> dict[str, str]:
     """Every text in which the project may refer to something, by its key."""
-    rights = enumerate(project.rights)
+    rights = {f"rights.{n}": right for n, right in enumerate(project.rights)}
     return {
         **{f"environment.{name}": text for name, text in project.environment.items()},
-        **{f"rights.{n}.resources.{m}": text for n, right in rights for m, text in enumerate(right.resources)},
+        **{f"{key}.resources.{n}": text for key, right in rights.items() for n, text in enumerate(right.resources)},
+        **{f"{key}.conditions.{n}": text for key, right in rights.items() for n, text in enumerate(_conditions(right))},
     }
+
+
+def _conditions(right: Right) -> tuple[str, ...]:
+    keys = (key for operator in right.conditions.values() for key in operator.values())
+    return tuple(value for given in keys for value in _values(given))
+
+
+def _values(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else given
 
 
 def _unknown_references(template: Mapping[str, JsonValue], project: Project) -> Iterable[str]:

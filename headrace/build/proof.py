@@ -5,7 +5,7 @@ our functions import later is imported, and a client is made for each AWS servic
 does it, in a process of its own; this starts it and makes sentences of what it says.
 
 An artifact for another architecture, or for a version of Python that is not here, is proven with this Python: its
-sources, with the compiled modules of the same releases from this environment. What that cannot show is whether the
+sources, with the compiled modules of the same releases for this machine. What that cannot show is whether the
 target's own compiled modules load.
 """
 
@@ -37,6 +37,8 @@ class Machine:
     python: str
     target: str
     foreign: bool
+    lender: str | None = None
+    """The folder with the compiled modules to borrow; by default that of this environment."""
 
 
 def declared_function(name: str, job_types: str) -> LambdaFunction:
@@ -46,11 +48,11 @@ def declared_function(name: str, job_types: str) -> LambdaFunction:
 
 def prove(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machine) -> tuple[str, ...]:
     """Sentences that say why the artifact would not work; none when it does."""
-    unlike = _unlike_here(artifact) if machine.foreign else ()
+    unlike = unlike_here(artifact) if machine.foreign and machine.lender is None else ()
     if unlike:
         sys.stderr.write(
-            f"WARNING: {function.name} not tried for {machine.target}: this environment lacks {', '.join(unlike)}, "
-            f"whose compiled modules the check borrows; run `make setup`, or build once with TARGET=here\n"
+            f"WARNING: {function.name} not tried for {machine.target}: {', '.join(unlike)} cannot be installed on this "
+            f"machine, and the check borrows its compiled modules\n"
         )
         return ()
     order = json.dumps(_order(function, artifact, needs, machine))
@@ -74,7 +76,7 @@ def _order(function: LambdaFunction, artifact: Path, needs: Needs, machine: Mach
     entry_point = function.handler.rpartition(".")[0]
     return {
         "artifact": str(artifact.resolve()),
-        "compiled": sysconfig.get_path("platlib") if machine.foreign else None,
+        "compiled": (machine.lender or sysconfig.get_path("platlib")) if machine.foreign else None,
         "environment": {
             **local_credentials(),
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -117,7 +119,7 @@ def _sentence(function: str, failure: dict[str, str]) -> str:
             return f"{function} does not start with the environment that template.yaml gives it: {error}"
 
 
-def _unlike_here(artifact: Path) -> tuple[str, ...]:
+def unlike_here(artifact: Path) -> tuple[str, ...]:
     """The releases with compiled modules that this environment has not, or has in another version."""
     return tuple(
         f"{name} {version}"

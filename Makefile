@@ -95,7 +95,7 @@ reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poiso
 docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
 	$(BIN)/python -m scripts.generate
 
-lock: setup ## resolve the dependencies anew into requirements/*.txt
+lock: setup ## lock the requirements; what is locked stays (UPGRADE=1 takes the newest of everything)
 	scripts/lock.sh
 
 clean: ## remove everything that was installed or generated

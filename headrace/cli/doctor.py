@@ -10,7 +10,8 @@ from functions.job_types import InvalidJobTypes, load_job_types
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate
 from headrace.emulator.code_folders import search_path
-from headrace.emulator.database import PYTHON, StackError
+from headrace.emulator.database import StackError
+from headrace.emulator.database_environment import IS_CLONE, database_python
 from headrace.emulator.state import Folder
 from headrace.emulator.template import declared_job_types, load_stack
 
@@ -46,8 +47,10 @@ def _packages() -> Finding:
 
 
 def _database() -> Finding:
-    detail = "MiniStack is installed" if PYTHON.exists() else "MiniStack is not installed; run `make setup`"
-    return Finding(what="embedded database", ok=PYTHON.exists(), detail=detail)
+    there = database_python().exists()
+    advice = "run `make setup`" if IS_CLONE else "the first `headrace dev` installs it"
+    detail = "MiniStack is installed" if there else f"MiniStack is not installed; {advice}"
+    return Finding(what="embedded database", ok=there or not IS_CLONE, detail=detail)
 
 
 def _template() -> Finding:

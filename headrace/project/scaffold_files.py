@@ -91,6 +91,8 @@ _PYTEST = """\
 [tool.pytest.ini_options]
 pythonpath = ["."]
 testpaths = ["tests"]
+asyncio_mode = "auto"
+asyncio_default_fixture_loop_scope = "function"
 """
 
 _IGNORED = """\
@@ -117,7 +119,7 @@ Background jobs, run by Headrace.
 ## Every day
 
 ```sh
-pytest                                                        # the tests
+pytest                                                        # the tests; needs pytest and pytest-asyncio
 headrace run orders.total --payload '{"prices": [300, 250]}'  # one attempt in this process; breakpoint() works
 headrace dev                                                  # the local stack; it reloads changed code
 headrace submit orders.total --payload '{"prices": [1]}' --wait    # in another terminal
@@ -129,7 +131,7 @@ Name it in `requirements.txt`, then:
 
 ```sh
 headrace lock                                 # adds it to requirements.lock; --upgrade takes newer releases of all
-pip install -r requirements.lock              # for this machine
+pip install --no-deps -r requirements.lock    # for this machine; what is not in it, Headrace brings
 ```
 
 Import a heavy package inside the function that uses it: the API reads the job types too, and has only

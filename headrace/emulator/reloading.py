@@ -17,7 +17,7 @@ from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.observer import CannotStart, Observer
 from headrace.project.settings import FILE
 
-SETTINGS = frozenset({".env", FILE})
+SETTINGS = (".env", FILE)
 DEBOUNCE_MS = 300
 """Changes that come one after another are one reload, but for at most this long."""
 SHOWN_FILES = 3

@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 from typing import Literal, Protocol, TypeVar, cast
 
 from pydantic import BaseModel
@@ -25,6 +23,7 @@ from headrace.testing.clock import numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.job_run import JobRun, ProgressReport
 from headrace.testing.observing import declared_settings, noting
+from headrace.testing.own_thread import beside_the_loop
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
 
 Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
@@ -80,24 +79,7 @@ def run_job(
         handler, payload, attempt=attempt, max_attempts=max_attempts, settings=settings, owner=owner, tags=tags,
         cancel_after=cancel_after, timeout=timeout, log_level=log_level,
     )  # fmt: skip
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(attempted)
-    ended: list[JobRun[Result_co] | BaseException] = []
-
-    def work() -> None:
-        try:
-            ended.append(asyncio.run(attempted))
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller
-            ended.append(error)
-
-    thread = Thread(target=copy_context().run, args=(work,), name="run_job")
-    thread.start()
-    thread.join()
-    if isinstance(ended[0], BaseException):
-        raise ended[0]
-    return ended[0]
+    return beside_the_loop(lambda: asyncio.run(attempted))
 
 
 async def run_job_async(

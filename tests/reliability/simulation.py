@@ -39,7 +39,7 @@ from tests.factories import NOW, UserFactory
 from tests.fakes.handlers import Count, Run, Text, a_handler
 from tests.reliability.history import Violation
 from tests.reliability.simulated_world import PROCESS, STORM_SECONDS, Killed, SimulatedRepository, World
-from tests.reliability.virtual_loop import run_in_virtual_time
+from headrace.testing.virtual_loop import run_in_virtual_time
 
 T = TypeVar("T")
 

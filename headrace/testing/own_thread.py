@@ -1,11 +1,13 @@
 """Runs what needs an event loop of its own, also where one runs already."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
+from functools import wraps
 from threading import Thread
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -30,3 +32,14 @@ def beside_the_loop(work: Callable[[], T]) -> T:
     if raised:
         raise raised[0]
     return returned[0]
+
+
+def blocking(function: Callable[P, Coroutine[object, object, T]], name: str) -> Callable[P, T]:
+    """The function as one that is called without `await`, in plain and in `async` code."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return beside_the_loop(lambda: asyncio.run(function(*args, **kwargs)))
+
+    call.__name__ = call.__qualname__ = name
+    return call

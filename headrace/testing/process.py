@@ -15,7 +15,7 @@ from headrace.testing.virtual_loop import VirtualLoop
 T = TypeVar("T")
 Kind = Literal["await", "before", "after", "end"]
 Whereabouts = Callable[[], Place | None]
-"""Says where the code is; asked only in the run without a fault, for it takes a while."""
+"""Says where the code is; asked only where points are noted, for it takes a while."""
 
 MAX_POINTS = 5000
 """Of one attempt; later ones are not tried."""
@@ -59,20 +59,30 @@ class Call:
 
 
 class Process:
-    """Runs one attempt on an event loop of its own, which no other process shares."""
+    """Runs one attempt on an event loop of its own, which no other process shares.
+
+    Args:
+        effects: Those that count.
+        calls: What the processes of one run have done, to which this one adds.
+        fault: What happens to it.
+        points: Where its points are noted.
+        meanwhile: What others do while it stands still.
+        over: Set when the run is over.
+    """
 
     def __init__(
         self,
         effects: Collection[object],
         calls: list[Call],
         fault: Fault | None,
+        points: list[Point] | None,
         meanwhile: Callable[[], None],
         over: threading.Event,
     ) -> None:
         self.effects = effects
         self.calls = calls
         self.attempt = 0
-        self.points: list[Point] = []
+        self._points = points
         self._fault = fault
         self._meanwhile = meanwhile
         self._over = over
@@ -147,11 +157,9 @@ class Process:
             return "end"
         self._passed += 1
         self._awaits += kind == "await"
-        if self._fault is None:
-            if len(self.points) < MAX_POINTS:
-                self.points.append(Point(self._passed, kind, place(), effect, self._awaits))
-            return "nothing"
-        if self._fault.at is None or self._fault.at.number != self._passed:
+        if self._points is not None and len(self._points) < MAX_POINTS:
+            self._points.append(Point(self._passed, kind, place(), effect, self._awaits))
+        if self._fault is None or self._fault.at is None or self._fault.at.number != self._passed:
             return "nothing"
         match self._fault.kind:
             case "second worker":

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.execution import JobExecutor
+from domain.jobs.execution import JobExecutor, refuse_unrunnable
 from domain.jobs.guard import is_plain
 from domain.jobs.job import Job, Queued, is_final
 from domain.jobs.repository import JobNotFound, ReplaceResult
@@ -66,6 +66,7 @@ def play(subject: Subject, number: int, fault: Fault | None) -> Run:
 class _World:
     def __init__(self, subject: Subject, job_id: str) -> None:
         self._catalogue = Catalogue((_stepped(subject.handler),))
+        refuse_unrunnable(self._catalogue, FUNCTION)
         self._subject = subject
         self._job_id = job_id
         self._clock = FakeClock(datetime.now(UTC))
@@ -78,12 +79,12 @@ class _World:
 
     def play(self, fault: Fault | None) -> Run:
         submitted = run_in_virtual_time(self._submit())
-        self._deliver(submitted, fault)
+        points: list[Point] = []
+        self._deliver(submitted, fault, points if fault is None else None)
         self._recover()
         if fault is not None and fault.kind == "delivered again":
-            self._deliver(submitted, None)
-        first = self._processes[0]
-        return Run(fault, self._job, tuple(self._calls), tuple(first.points))
+            self._deliver(submitted)
+        return Run(fault, self._job, tuple(self._calls), tuple(points))
 
     def close(self) -> None:
         self._over.set()
@@ -96,16 +97,16 @@ class _World:
         submission = Submission(type=self._subject.handler.definition.name, payload=document_of(self._subject.payload))
         return accepted(await service.submit(submission, a_user("somebody", self._clock())))
 
-    def _deliver(self, record: Job, fault: Fault | None) -> None:
+    def _deliver(self, record: Job, fault: Fault | None = None, points: list[Point] | None = None) -> None:
         """A new process gets a record of the stream."""
-        process = Process(self._subject.effects, self._calls, fault, lambda: self._overtake(record), self._over)
+        process = Process(self._subject.effects, self._calls, fault, points, lambda: self._overtake(record), self._over)
         self._processes.append(process)
         executor = JobExecutor(self._jobs, self._catalogue, self._clock, self._new_id, half, self._subject.settings)
         process.run(executor.execute(record, self._clock() + FUNCTION))
 
     def _overtake(self, record: Job) -> None:
         """While the first worker stands still, the same record is delivered to another, then the lease ends."""
-        self._deliver(record, None)
+        self._deliver(record)
         self._recover()
 
     def _recover(self) -> None:
@@ -115,7 +116,7 @@ class _World:
             if is_final(job) or job.wake_at is None:
                 return
             if isinstance(job.state, Queued):
-                self._deliver(job, None)
+                self._deliver(job)
                 continue
             self._clock.now = max(self._clock.now, job.wake_at)
             run_in_virtual_time(self._sweeper.sweep(self._clock.now + FUNCTION))

@@ -25,8 +25,10 @@ class _JumpingSelector(selectors.DefaultSelector):
         self._others = frozenset(threading.enumerate())
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        begun = time.monotonic()
+        if timeout == 0:
+            return super().select(0)
         if self._waits_for_others():
+            begun = time.monotonic()
             ready = super().select(timeout)
             self.now += time.monotonic() - begun
             return ready

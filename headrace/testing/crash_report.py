@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from domain.jobs.job import Failed, Retrying
 from headrace.testing.effects import Effect
+from headrace.testing.faults import Fault
 from headrace.testing.job_run import failure_text
-from headrace.testing.process import Call, Fault
+from headrace.testing.process import Call
 from headrace.testing.simulated_job import Run
 
 NAMED = 10
@@ -85,10 +86,11 @@ def _missing(faultless: Run, run: Run) -> tuple[Call, ...]:
 
 
 def _is_lost(run: Run) -> bool:
-    """An answer that was lost may fail a job, as its handler decides; so may a crash in the only attempt."""
-    fault = run.fault
-    excused = fault is None or fault.kind == "lost answer" or run.job.max_attempts == 1
-    return run.job.status != "succeeded" and not excused
+    """An answer that was lost may fail a job, as its handler decides; so may a crash in the last attempt."""
+    state = run.job.state
+    last_crashed = isinstance(state, Failed) and state.error.code == "lease_expired"
+    lost_answer = run.fault is not None and run.fault.kind == "lost answer"
+    return run.job.status != "succeeded" and not last_crashed and not lost_answer
 
 
 def _of(effect: object, calls: Sequence[Call]) -> list[Call]:
@@ -134,7 +136,8 @@ def _title(fault: Fault | None) -> str:
     point = None if fault is None else fault.at
     if fault is None or point is None:
         return "the job is delivered again when it has ended"
-    where = f", {point.place}\n      {point.place.source}" if point.place is not None else ""
+    later = f" of attempt {point.attempt}" if point.attempt > 1 else ""
+    where = f"{later}, {point.place}\n      {point.place.source}" if point.place is not None else later
     match fault.kind, point.kind:
         case "lost answer", _:
             return f"the answer of {point.effect} is lost{where}"
@@ -145,7 +148,7 @@ def _title(fault: Fault | None) -> str:
         case _, "await":
             return f"crash at await {point.awaits}{where}"
         case _:
-            return "crash when the handler has returned and its outcome is not recorded"
+            return f"crash when the handler has returned and its outcome is not recorded{later}"
 
 
 def _remedies(failed: Sequence[Failure]) -> list[str]:

@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from headrace.authoring.job_type import Handler
 from headrace.testing.crash_report import comparison, failures, job_text
 from headrace.testing.effects import Effect
+from headrace.testing.faults import Fault, Point
 from headrace.testing.observing import declared_settings
 from headrace.testing.own_thread import beside_the_loop
 from headrace.testing.payloads import Payload
-from headrace.testing.process import Fault, Point
 from headrace.testing.running import HandlerOf
 from headrace.testing.simulated_job import Run, Subject, play
 
@@ -94,14 +94,15 @@ def _flaw_of(faultless: Run, effects: Sequence[Effect[..., object]]) -> str | No
 
 def _faults(points: Sequence[Point]) -> list[Fault]:
     """What is tried: crashes at awaits as far as the bound allows, for every effect has points of its own."""
+    numbered = list(enumerate(points, 1))
     elsewhere = [
-        *(Fault("crash", point) for point in points if point.kind != "await"),
-        *(Fault("second worker", point) for point in points if point.kind == "before"),
-        *(Fault("lost answer", point) for point in points if point.kind == "after"),
+        *(Fault("crash", point, number) for number, point in numbered if point.kind != "await"),
+        *(Fault("second worker", point, number) for number, point in numbered if point.kind == "before"),
+        *(Fault("lost answer", point, number) for number, point in numbered if point.kind == "after"),
         Fault("delivered again"),
     ]
     chosen = _spread(elsewhere, MAX_FAULTS)
-    at_awaits = [Fault("crash", point) for point in points if point.kind == "await"]
+    at_awaits = [Fault("crash", point, number) for number, point in numbered if point.kind == "await"]
     return [*_spread(at_awaits, MAX_FAULTS - len(chosen)), *chosen]
 
 

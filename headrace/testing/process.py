@@ -8,44 +8,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Literal, TypeVar, cast
 
+from headrace.testing.faults import Course, Kind, Whereabouts
 from headrace.testing.own_thread import beside_the_loop
-from headrace.testing.places import Place, suspended_at
+from headrace.testing.places import suspended_at
 from headrace.testing.virtual_loop import VirtualLoop
 
 T = TypeVar("T")
-Kind = Literal["await", "before", "after", "end"]
-Whereabouts = Callable[[], Place | None]
-"""Says where the code is; asked only where points are noted, for it takes a while."""
-
-MAX_POINTS = 5000
-"""Of one attempt; later ones are not tried."""
 _CLEAN_UP = 1.0
 """Seconds that the tasks and threads of a process have to end when a run is over."""
 
 
 class Killed(BaseException):
     """The process has ended: nothing that its code still does counts."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A moment of an attempt at which a fault can happen."""
-
-    number: int
-    kind: Kind
-    place: Place | None
-    effect: str
-    """Before or after which effect."""
-    awaits: int
-    """How many awaits the handler has come to."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What happens in one run: at a point of the first attempt, or to a job that has ended."""
-
-    kind: Literal["crash", "second worker", "lost answer", "delivered again"]
-    at: Point | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +38,7 @@ class Process:
     Args:
         effects: Those that count.
         calls: What the processes of one run have done, to which this one adds.
-        fault: What happens to it.
-        points: Where its points are noted.
+        course: The points of the run, and what happens at one of them.
         meanwhile: What others do while it stands still.
         over: Set when the run is over.
     """
@@ -74,19 +47,16 @@ class Process:
         self,
         effects: Collection[object],
         calls: list[Call],
-        fault: Fault | None,
-        points: list[Point] | None,
+        course: Course,
         meanwhile: Callable[[], None],
         over: threading.Event,
     ) -> None:
         self.effects = effects
         self.calls = calls
         self.attempt = 0
-        self._points = points
-        self._fault = fault
+        self._course = course
         self._meanwhile = meanwhile
         self._over = over
-        self._passed = 0
         self._awaits = 0
         self._dead = False
         self._threads: set[threading.Thread] = set()
@@ -155,19 +125,16 @@ class Process:
     def _meets(self, kind: Kind, place: Whereabouts, effect: str) -> Literal["nothing", "end", "loss"]:
         if self._dead:
             return "end"
-        self._passed += 1
         self._awaits += kind == "await"
-        if self._points is not None and len(self._points) < MAX_POINTS:
-            self._points.append(Point(self._passed, kind, place(), effect, self._awaits))
-        if self._fault is None or self._fault.at is None or self._fault.at.number != self._passed:
-            return "nothing"
-        match self._fault.kind:
+        match self._course.passes(kind, effect, self.attempt, self._awaits, place):
+            case None | "delivered again":
+                return "nothing"
             case "second worker":
                 beside_the_loop(self._meanwhile)
                 return "nothing"
             case "lost answer":
                 return "loss"
-            case "crash" | "delivered again":
+            case "crash":
                 self._dead = True
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 return "end"

@@ -21,9 +21,10 @@ from domain.jobs.sweeping import Sweeper
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.job_type import Handler
 from headrace.testing.clock import FakeClock, half, numbered_ids
+from headrace.testing.faults import Course, Fault, Point
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
-from headrace.testing.process import Call, Fault, Point, Process, current_process
+from headrace.testing.process import Call, Process, current_process
 from headrace.testing.stack import FUNCTION
 from headrace.testing.stream_positions import FakeStreamPositions
 from headrace.testing.virtual_loop import run_in_virtual_time
@@ -41,7 +42,7 @@ class Run:
     calls: tuple[Call, ...]
     """The effects that were made, in order."""
     points: tuple[Point, ...]
-    """Those of the first attempt, if the run had no fault."""
+    """Those that it passed, if it had no fault."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +57,21 @@ class Subject:
 
 def play(subject: Subject, number: int, fault: Fault | None) -> Run:
     """Run a job to its end. Its id is made of the run's number, so that fakes never meet one job twice."""
-    world = _World(subject, f"00000000-0000-4000-8000-{number:012d}")
+    world = _World(subject, f"00000000-0000-4000-8000-{number:012d}", fault)
     try:
-        return world.play(fault)
+        return world.play()
     finally:
         world.close()
 
 
 class _World:
-    def __init__(self, subject: Subject, job_id: str) -> None:
+    def __init__(self, subject: Subject, job_id: str, fault: Fault | None) -> None:
         self._catalogue = Catalogue((_stepped(subject.handler),))
         refuse_unrunnable(self._catalogue, FUNCTION)
         self._subject = subject
         self._job_id = job_id
+        self._fault = fault
+        self._course = Course(fault)
         self._clock = FakeClock(datetime.now(UTC))
         self._new_id = numbered_ids()
         self._jobs = _Jobs()
@@ -77,14 +80,13 @@ class _World:
         self._over = threading.Event()
         self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._catalogue, self._clock, half)
 
-    def play(self, fault: Fault | None) -> Run:
+    def play(self) -> Run:
         submitted = run_in_virtual_time(self._submit())
-        points: list[Point] = []
-        self._deliver(submitted, fault, points if fault is None else None)
+        self._deliver(submitted)
         self._recover()
-        if fault is not None and fault.kind == "delivered again":
+        if self._fault is not None and self._fault.kind == "delivered again":
             self._deliver(submitted)
-        return Run(fault, self._job, tuple(self._calls), tuple(points))
+        return Run(self._fault, self._job, tuple(self._calls), self._course.points)
 
     def close(self) -> None:
         self._over.set()
@@ -97,9 +99,9 @@ class _World:
         submission = Submission(type=self._subject.handler.definition.name, payload=document_of(self._subject.payload))
         return accepted(await service.submit(submission, a_user("somebody", self._clock())))
 
-    def _deliver(self, record: Job, fault: Fault | None = None, points: list[Point] | None = None) -> None:
+    def _deliver(self, record: Job) -> None:
         """A new process gets a record of the stream."""
-        process = Process(self._subject.effects, self._calls, fault, points, lambda: self._overtake(record), self._over)
+        process = Process(self._subject.effects, self._calls, self._course, lambda: self._overtake(record), self._over)
         self._processes.append(process)
         executor = JobExecutor(self._jobs, self._catalogue, self._clock, self._new_id, half, self._subject.settings)
         process.run(executor.execute(record, self._clock() + FUNCTION))

@@ -261,6 +261,20 @@ def test_a_job_that_a_crash_makes_fail_is_reported() -> None:
     assert survives_crashes(Paying(work, ONCE), {}, effects=[charge])
 
 
+def test_later_attempts_have_faults_too() -> None:
+    charge = Effect(Provider().charge)
+
+    async def work(order: Order, context: JobContext) -> Paid | Retry:
+        if context.attempt == 1:
+            return Retry(reason="not yet")
+        await charge(order.amount)
+        return Paid()
+
+    report = report_of(Paying(work), charge)
+    assert "crash after charge of attempt 2, tests" in report
+    assert "  + attempt 3  charge(amount=700)  no key" in report
+
+
 def test_an_effect_that_is_refused_is_not_made() -> None:
     provider = Provider()
 

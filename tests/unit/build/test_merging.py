@@ -1,14 +1,15 @@
 """The template of a project is Headrace's own, with what headrace.toml declares in the functions that run its types."""
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
 
 from headrace.build.merging import Unmergeable, merged
-from headrace.emulator.cloudformation import function_folders, mapping, runs_jobs, written
+from headrace.emulator.cloudformation import ROOT, function_folders, mapping, runs_jobs, written
 from headrace.emulator.template import Stack
-from headrace.project.settings import Parameter, Project, Right
+from headrace.project.settings import Parameter, Project, Right, read_project
 
 WHOLE = Project(
     root=Path("/project"),
@@ -129,3 +130,12 @@ def test_a_project_that_declares_nothing_changes_nothing_else() -> None:
 def test_what_does_not_fit_is_told_in_a_sentence(declared: dict[str, JsonValue], told: str) -> None:
     (sentence,) = problems(Project.model_validate({"root": "/", "job_types": "my_jobs", **declared}))
     assert sentence.startswith(f"headrace.toml: {told}")
+
+
+def test_what_the_documentation_declares_fits(tmp_path: Path) -> None:
+    found = re.search(r"```toml\n(.*?)```", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL)
+    assert found is not None
+    (tmp_path / "headrace.toml").write_text(found[1])
+    project = read_project(tmp_path)
+    assert isinstance(project, Project), project
+    assert "ApiToken" in at(merge(project), "Parameters")

@@ -103,7 +103,7 @@ def _faults(points: Sequence[Point]) -> list[Fault]:
     ]
     chosen = _spread(elsewhere, MAX_FAULTS)
     at_awaits = [Fault("crash", point, number) for number, point in numbered if point.kind == "await"]
-    return [*_spread(at_awaits, MAX_FAULTS - len(chosen)), *chosen]
+    return [*chosen, *_spread(at_awaits, MAX_FAULTS - len(chosen))]
 
 
 def _spread(faults: Sequence[Fault], limit: int) -> list[Fault]:

@@ -209,7 +209,7 @@ def test_tasks_of_a_handler_end_with_their_process() -> None:
     assert survives_crashes(Paying(mended), {}, effects=[charge])
 
 
-def test_a_task_that_nobody_waits_for_ends_with_its_process(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_task_that_nobody_waits_for_ends_with_its_process(caplog: pytest.LogCaptureFixture) -> None:
     charge = Effect(Provider().charge)
 
     async def work(order: Order, context: JobContext) -> Paid:
@@ -220,7 +220,7 @@ def test_a_task_that_nobody_waits_for_ends_with_its_process(capfd: pytest.Captur
 
     survives_crashes(Paying(work), {}, effects=[charge])
     gc.collect()
-    assert capfd.readouterr().err == ""
+    assert [message for message in caplog.messages if "was destroyed" in message] == []
 
 
 def test_what_a_dying_process_still_does_does_not_count() -> None:

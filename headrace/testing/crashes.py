@@ -84,9 +84,9 @@ def _flaw_of(faultless: Run, effects: Sequence[Effect[..., object]]) -> str | No
     made = {call.effect for call in faultless.calls}
     if unused := [effect.name for effect in effects if effect not in made]:
         return f"{unused[0]} was not called: give the handler the Effect in the place of the function that it wraps"
-    first = {(call.effect, call.key): call for call in reversed(faultless.calls)}
+    first = {(call.effect, call.key, call.attempt): call for call in reversed(faultless.calls)}
     for call in faultless.calls:
-        other = first[call.effect, call.key]
+        other = first[call.effect, call.key, call.attempt]
         if call.key is not None and other.text != call.text:
             return f"{call.text} has the key of {other.text}, so only one is made: give each a key of its own"
     return None

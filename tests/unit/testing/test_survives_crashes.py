@@ -135,11 +135,16 @@ def test_arguments_that_differ_between_attempts_are_compared_by_number() -> None
         await charge(uuid.uuid4().int, context.idempotency_key)
         return Paid()
 
+    async def in_every_attempt(order: Order, context: JobContext) -> Paid | Retry:
+        await charge(uuid.uuid4().int, context.idempotency_key)
+        return Paid() if context.attempt > 1 else Retry(reason="not yet")
+
     async def planted(order: Order, context: JobContext) -> Paid:
         await charge(uuid.uuid4().int)
         return Paid()
 
     assert survives_crashes(Paying(work), {}, effects=[charge])
+    assert survives_crashes(Paying(in_every_attempt), {}, effects=[charge])
     assert "+ attempt 2" in report_of(Paying(planted), charge)
 
 
@@ -215,7 +220,8 @@ def test_a_task_that_nobody_waits_for_ends_with_its_process(caplog: pytest.LogCa
     async def work(order: Order, context: JobContext) -> Paid:
         asyncio.create_task(charge(order.amount, context.idempotency_key))  # noqa: RUF006 - that is what is tested
         await asyncio.sleep(1)
-        gc.collect()
+        if context.attempt == 2:
+            gc.collect()
         return Paid()
 
     survives_crashes(Paying(work), {}, effects=[charge])

@@ -27,15 +27,6 @@ HOSTILE = "\udce9"
 """A byte that is not UTF-8, as Python passes it in arguments."""
 
 
-@pytest.fixture(autouse=True)
-def environment() -> Iterator[None]:
-    """Restore what a command makes of this process's environment, such as another region."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     with chdir(tmp_path):

@@ -55,6 +55,10 @@ ORDERS = """
                     breakpoint()
                 case "sleep":
                     time.sleep(60)
+                case "key":
+                    import boto3
+
+                    return Receipt(text=boto3.Session().get_credentials().access_key)
                 case "settings":
                     return Receipt(text=str(dict(context.settings)))
                 case _:
@@ -212,6 +216,27 @@ def test_an_exception_is_shown_with_the_handlers_frames_and_source_lines(folder:
         "KeyError: 'coffee'",
     ]
     assert shown[-1] == "attempt 2 of 5 would start within 2 s"
+
+
+def test_settings_come_from_the_projects_file_too_and_the_shell_is_preferred(folder: Path) -> None:
+    (folder / ".env").write_text("SHOP_URL=file\nSHOP_KEY=file\nJOB_TYPES=other\n")
+    _, stdout, stderr = ran(folder, "orders.plain", "settings", SHOP_URL="shell")
+    assert json.loads(stdout)["text"] == "{'SHOP_URL': 'shell', 'SHOP_KEY': 'file'}"
+    assert ".env:3: JOB_TYPES has no effect: Headrace sets it itself" in stderr
+
+
+def test_a_file_of_variables_or_a_profile_that_is_not_there_ends_the_command(tmp_path: Path) -> None:
+    arguments = ("run", "csv.profile", "--payload", GOOD)
+    assert told(*arguments, "--env-file", str(tmp_path / "no.env"))[0] == 1
+    code, _, stderr = told(*arguments, "--aws-profile", "no-such-profile")
+    assert (code, stderr.split(" in ")[0]) == (1, "headrace: There is no AWS profile 'no-such-profile'")
+
+
+@pytest.mark.parametrize(("options", "key"), [((), "local"), (("--aws-profile", "shop"), "REAL")])
+def test_a_handler_has_real_credentials_only_when_asked_for(folder: Path, options: tuple[str, ...], key: str) -> None:
+    (folder / "config").write_text("[profile shop]\naws_access_key_id = REAL\naws_secret_access_key = x\n")
+    shell = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_ACCESS_KEY_ID": "SHELL", "AWS_SECRET_ACCESS_KEY": "x"}
+    assert json.loads(ran(folder, "orders.plain", "key", *options, **shell)[1])["text"] == key
 
 
 def test_settings_come_from_the_environment_and_missing_ones_are_said(folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.emulator.cloudformation import ROOT
 from tests.e2e.conftest import Stack
 
 CODE = '''
@@ -54,6 +55,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     (folder / "shop" / "__init__.py").write_text(textwrap.dedent(CODE))
     (folder / ".env").write_text("SHOP_URL=file\nSHOP_KEY=secret-of-the-file\nJOBS_TABLE=mine\n")
     keys = "aws_access_key_id = KEYOFSHOP\naws_secret_access_key = secret-of-the-profile\nregion = eu-central-1"
+    assert "\nheadrace dev --aws-profile shop\n" in (ROOT / "docs" / "job-types.md").read_text()
     (folder / "config").write_text(f"[profile shop]\n{keys}\n")
     shell = {"JOB_TYPES": "shop", "SHOP_URL": "shell", "AWS_CONFIG_FILE": str(folder / "config")}
     stack = Stack(folder, "--aws-profile", "shop", environment=shell | {"AWS_ACCESS_KEY_ID": "KEYOFSHELL"})

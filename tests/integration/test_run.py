@@ -1,6 +1,8 @@
 """`headrace run` and `headrace replay`, as a developer uses them."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import textwrap
@@ -13,6 +15,7 @@ from aiohttp import web
 from click.testing import CliRunner
 
 from headrace.cli.main import main
+from headrace.emulator.cloudformation import ROOT
 from tests.e2e.conftest import HEADRACE, clean_environment
 from tests.serving import serving
 
@@ -223,6 +226,34 @@ def test_settings_come_from_the_projects_file_too_and_the_shell_is_preferred(fol
     _, stdout, stderr = ran(folder, "orders.plain", "settings", SHOP_URL="shell")
     assert json.loads(stdout)["text"] == "{'SHOP_URL': 'shell', 'SHOP_KEY': 'file'}"
     assert ".env:3: JOB_TYPES has no effect: Headrace sets it itself" in stderr
+
+
+def test_the_lines_of_the_documentation_work_as_printed(tmp_path: Path) -> None:
+    shown = (ROOT / "docs" / "job-types.md").read_text()
+    script = re.findall(r"<!-- test: env -->\n```sh\n(.*?)```", shown, re.DOTALL)[0]
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "mail.py").write_text((ROOT / "tests" / "documented" / "mail.py").read_text())
+    code = """
+        from contextlib import contextmanager
+        from types import SimpleNamespace
+        from shop.mail import SendMail
+
+        @contextmanager
+        def connected(host):
+            print(f"connected to {host}")
+            yield SimpleNamespace(send_message=print)
+
+        JOB_TYPES = (SendMail(connected),)
+    """
+    (tmp_path / "shop" / "__init__.py").write_text(textwrap.dedent(code))
+    path = f"{Path(HEADRACE).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path, env=clean_environment() | {"JOB_TYPES": "shop", "PATH": path},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "connected to mail.example.com" in done.stderr
 
 
 def test_a_file_of_variables_or_a_profile_that_is_not_there_ends_the_command(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ def dev(
     level: "Level | None",
 ) -> None:
     """Run the local stack until Ctrl-C, and show each attempt, what handlers log and print, and tracebacks."""
-    from headrace.emulator.stack import Options, is_of_aws
+    from headrace.emulator.credentials import is_of_aws
+    from headrace.emulator.stack import Options
 
     if endpoint_url and database:
         fail("--database is for the embedded database, which --endpoint-url replaces; give only one", ExitCode.USAGE)

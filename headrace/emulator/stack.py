@@ -7,7 +7,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from urllib.parse import urlsplit
 
 import aioboto3
 from aiohttp import web
@@ -24,9 +23,10 @@ from functions.settings import (
     read_settings,
 )
 from headrace.authoring.frozen import Frozen
-from headrace.emulator.cloudformation import PROFILE_VARIABLES, InvalidParameter
+from headrace.emulator.cloudformation import InvalidParameter
 from headrace.emulator.code_folders import code_folders, search_path
-from headrace.emulator.database import StackError, embedded_database, local_credentials, remove_state
+from headrace.emulator.credentials import use_credentials, with_profile
+from headrace.emulator.database import StackError, embedded_database, remove_state
 from headrace.emulator.event_source_mapping import StreamPump
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.gateway import Gateway
@@ -97,30 +97,6 @@ def api_settings(stack: Stack) -> ApiSettings:
     return read_api_settings(stack.functions["ApiFunction"].environment)
 
 
-def is_of_aws(endpoint_url: str) -> bool:
-    """Whether an endpoint is AWS's own."""
-    return (urlsplit(endpoint_url).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
-
-
-def credentials_for(endpoint_url: str) -> dict[str, str]:
-    """This shell's AWS credentials for an AWS endpoint; dummy ones for any other."""
-    if is_of_aws(endpoint_url):
-        host = urlsplit(endpoint_url).hostname or ""  # dynamodb.REGION.amazonaws.com
-        region = {"AWS_DEFAULT_REGION": host.split(".")[1], "AWS_REGION": host.split(".")[1]}
-        return {name: value for name, value in os.environ.items() if name.startswith("AWS_")} | region
-    return local_credentials()
-
-
-def use_credentials(endpoint_url: str) -> dict[str, str]:
-    """Make this process use the credentials for an endpoint, and return them; a local one ignores `AWS_PROFILE`."""
-    credentials = credentials_for(endpoint_url)
-    os.environ.update(credentials)
-    if not set(PROFILE_VARIABLES) & credentials.keys():
-        for name in PROFILE_VARIABLES:
-            os.environ.pop(name, None)
-    return credentials
-
-
 @asynccontextmanager
 async def running_stack(
     folder: Folder,
@@ -148,7 +124,7 @@ async def running_stack(
         extra = {**credentials, ENDPOINT_VARIABLE: endpoint_url, "PYTHONPATH": os.pathsep.join(map(str, search_path()))}
         by_function = dict.fromkeys(stack.functions, extra)
         if profile is not None:
-            by_function |= dict.fromkeys(stack.streamed, _with_profile(profile, endpoint_url, extra["PYTHONPATH"]))
+            by_function |= dict.fromkeys(stack.streamed, with_profile(profile, endpoint_url, extra["PYTHONPATH"]))
         pools = await running.enter_async_context(_functions(stack, folder, by_function, variables, observer, options))
         poll_seconds = EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS
         if options.reload:
@@ -169,13 +145,6 @@ def _variables(stack: Stack, options: Options, observer: Observer) -> HandlerVar
     for note in variables.read():
         observer.report(note, "problem")
     return variables
-
-
-def _with_profile(profile: Mapping[str, str], endpoint_url: str, path: str) -> dict[str, str]:
-    """The variables of a function whose AWS settings are its handlers' own: the database's URL has its credentials."""
-    key, secret = local_credentials()["AWS_ACCESS_KEY_ID"], local_credentials()["AWS_SECRET_ACCESS_KEY"]
-    database = endpoint_url.replace("://", f"://{key}:{secret}@", 1)
-    return {**profile, LOCAL_DATABASE_VARIABLE: database, "PYTHONPATH": path}
 
 
 def _declared(folder: Folder, options: Options) -> Stack:

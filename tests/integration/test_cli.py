@@ -448,3 +448,9 @@ def test_a_profile_that_does_not_exist_is_one_sentence_for_aws(folder: Path, mon
     assert code == 1
     assert "ProfileNotFound" in stderr
     assert len(stderr.splitlines()) == 1
+
+
+def test_a_profile_is_refused_where_handlers_have_the_shells_credentials_anyway() -> None:
+    code, _, stderr = run("dev", "--endpoint-url", "https://dynamodb.eu-west-1.amazonaws.com", "--aws-profile", "shop")
+    assert code == 2
+    assert "set AWS_PROFILE" in stderr

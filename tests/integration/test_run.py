@@ -61,7 +61,8 @@ ORDERS = """
                 case "key":
                     import boto3
 
-                    return Receipt(text=boto3.Session().get_credentials().access_key)
+                    key = boto3.Session().get_credentials().access_key
+                    return Receipt(text=f"{dict(context.settings)} {key}")
                 case "settings":
                     return Receipt(text=str(dict(context.settings)))
                 case _:
@@ -221,13 +222,6 @@ def test_an_exception_is_shown_with_the_handlers_frames_and_source_lines(folder:
     assert shown[-1] == "attempt 2 of 5 would start within 2 s"
 
 
-def test_settings_come_from_the_projects_file_too_and_the_shell_is_preferred(folder: Path) -> None:
-    (folder / ".env").write_text("SHOP_URL=file\nSHOP_KEY=file\nJOB_TYPES=other\n")
-    _, stdout, stderr = ran(folder, "orders.plain", "settings", SHOP_URL="shell")
-    assert json.loads(stdout)["text"] == "{'SHOP_URL': 'shell', 'SHOP_KEY': 'file'}"
-    assert ".env:3: JOB_TYPES has no effect: Headrace sets it itself" in stderr
-
-
 def test_the_lines_of_the_documentation_work_as_printed(tmp_path: Path) -> None:
     shown = (ROOT / "docs" / "job-types.md").read_text()
     script = re.findall(r"<!-- test: env -->\n```sh\n(.*?)```", shown, re.DOTALL)[0]
@@ -264,10 +258,15 @@ def test_a_file_of_variables_or_a_profile_that_is_not_there_ends_the_command(tmp
 
 
 @pytest.mark.parametrize(("options", "key"), [((), "local"), (("--aws-profile", "shop"), "REAL")])
-def test_a_handler_has_real_credentials_only_when_asked_for(folder: Path, options: tuple[str, ...], key: str) -> None:
+def test_variables_come_from_the_projects_file_and_real_credentials_only_when_asked_for(
+    folder: Path, options: tuple[str, ...], key: str
+) -> None:
+    (folder / ".env").write_text("SHOP_URL=file\nSHOP_KEY=file\nJOB_TYPES=other\n")
     (folder / "config").write_text("[profile shop]\naws_access_key_id = REAL\naws_secret_access_key = x\n")
     shell = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_ACCESS_KEY_ID": "SHELL", "AWS_SECRET_ACCESS_KEY": "x"}
-    assert json.loads(ran(folder, "orders.plain", "key", *options, **shell)[1])["text"] == key
+    _, stdout, stderr = ran(folder, "orders.plain", "key", *options, SHOP_URL="shell", **shell)
+    assert json.loads(stdout)["text"] == f"{{'SHOP_URL': 'shell', 'SHOP_KEY': 'file'}} {key}"
+    assert ".env:3: JOB_TYPES has no effect: Headrace sets it itself" in stderr
 
 
 def test_settings_come_from_the_environment_and_missing_ones_are_said(folder: Path) -> None:

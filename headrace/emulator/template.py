@@ -92,6 +92,11 @@ class Stack(_Declared):
     audience: tuple[str, ...]
 
     @property
+    def streamed(self) -> frozenset[str]:
+        """The functions that a stream invokes: they run jobs."""
+        return frozenset(mapping.function for mapping in self.mappings)
+
+    @property
     def invoked(self) -> frozenset[str]:
         """The functions that a stream, a schedule or the HTTP API invokes."""
         sources: tuple[EventSourceMapping | Schedule | Route, ...] = (*self.mappings, *self.schedules, *self.routes)

@@ -39,8 +39,9 @@ def failures(faultless: Run, runs: Sequence[Run]) -> list[Failure]:
 
 def comparison(name: str, faultless: Run, failed: Sequence[Failure], faults: int) -> str:
     """The report about a job type, whose failed runs are given: of each kind of fault one, the others by name."""
-    shown = list({_kind(failure): failure for failure in reversed(failed)}.values())[::-1]
-    rest = [_title(failure.run.fault) for failure in failed if failure not in shown]
+    first = {_kind(failure): failure for failure in reversed(failed)}
+    shown = [failure for failure in failed if failure is first[_kind(failure)]]
+    rest = [_title(failure.run.fault) for failure in failed if failure is not first[_kind(failure)]]
     likewise = [f"  {title.partition(_NEXT)[0]}" for title in rest[:NAMED]]
     more = [f"  and {len(rest) - NAMED} more"] if len(rest) > NAMED else []
     paragraphs = [

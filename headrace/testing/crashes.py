@@ -84,9 +84,9 @@ def _flaw_of(faultless: Run, effects: Sequence[Effect[..., object]]) -> str | No
     made = {call.effect for call in faultless.calls}
     if unused := [effect.name for effect in effects if effect not in made]:
         return f"{unused[0]} was not called: give the handler the Effect in the place of the function that it wraps"
-    first = {(call.effect, call.key): call for call in reversed(faultless.calls)}
+    first = {(call.effect, call.key, call.attempt): call for call in reversed(faultless.calls)}
     for call in faultless.calls:
-        other = first[call.effect, call.key]
+        other = first[call.effect, call.key, call.attempt]
         if call.key is not None and other.text != call.text:
             return f"{call.text} has the key of {other.text}, so only one is made: give each a key of its own"
     return None
@@ -103,7 +103,7 @@ def _faults(points: Sequence[Point]) -> list[Fault]:
     ]
     chosen = _spread(elsewhere, MAX_FAULTS)
     at_awaits = [Fault("crash", point, number) for number, point in numbered if point.kind == "await"]
-    return [*_spread(at_awaits, MAX_FAULTS - len(chosen)), *chosen]
+    return [*chosen, *_spread(at_awaits, MAX_FAULTS - len(chosen))]
 
 
 def _spread(faults: Sequence[Fault], limit: int) -> list[Fault]:

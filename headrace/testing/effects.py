@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Generic, ParamSpec, TypeVar, cast
 
-from headrace.testing.places import caller
+from headrace.testing.places import Place
 from headrace.testing.process import Call, Process, current_process
 
 P = ParamSpec("P")
@@ -45,20 +45,22 @@ class Effect(Generic[P, R_co]):
         process = current_process()
         if process is None or self not in process.effects:
             return self._function(*args, **kwargs)
+        # Here is where the handler makes the call; a task of its own may run it.
+        place = process.place_of()
         if _is_async(self._function):
-            return cast("R_co", self._awaited(process, *args, **kwargs))
-        process.passes_in_thread("before", caller, self.name)
+            return cast("R_co", self._awaited(process, place, *args, **kwargs))
+        process.passes_in_thread("before", place, self.name)
         with self._recorded(process, *args, **kwargs):
             returned = self._function(*args, **kwargs)
-        if process.passes_in_thread("after", caller, self.name):
+        if process.passes_in_thread("after", place, self.name):
             raise self._error("the answer was lost, the effect was made")
         return returned
 
-    async def _awaited(self, process: Process, *args: P.args, **kwargs: P.kwargs) -> object:
-        await process.passes("before", caller, self.name)
+    async def _awaited(self, process: Process, place: Place | None, *args: P.args, **kwargs: P.kwargs) -> object:
+        await process.passes("before", place, self.name)
         with self._recorded(process, *args, **kwargs):
             returned = await cast("Callable[P, Coroutine[None, None, object]]", self._function)(*args, **kwargs)
-        if await process.passes("after", caller, self.name):
+        if await process.passes("after", place, self.name):
             raise self._error("the answer was lost, the effect was made")
         return returned
 

@@ -1,6 +1,5 @@
 """The moments of a run at which faults can happen, and the one fault that does."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,8 +7,6 @@ from headrace.testing.places import Place
 
 Kind = Literal["await", "before", "after", "end"]
 FaultKind = Literal["crash", "second worker", "lost answer", "delivered again"]
-Whereabouts = Callable[[], Place | None]
-"""Says where the code is; asked only where points are noted, for it takes a while."""
 
 MAX_POINTS = 5000
 """Of one run; at later ones nothing is tried."""
@@ -51,9 +48,14 @@ class Course:
         """Those of a run without a fault, in order."""
         return tuple(self._points)
 
-    def passes(self, kind: Kind, effect: str, attempt: int, awaits: int, place: Whereabouts) -> FaultKind | None:
+    @property
+    def notes(self) -> bool:
+        """Whether points are noted, each with its place: finding that takes a while."""
+        return self._fault is None and len(self._points) < MAX_POINTS
+
+    def passes(self, kind: Kind, effect: str, attempt: int, awaits: int, place: Place | None) -> FaultKind | None:
         """Pass a point; the fault that happens there."""
         self._passed += 1
-        if self._fault is None and len(self._points) < MAX_POINTS:
-            self._points.append(Point(kind, effect, attempt, awaits, place()))
+        if self.notes:
+            self._points.append(Point(kind, effect, attempt, awaits, place))
         return self._fault.kind if self._fault is not None and self._fault.number == self._passed else None

@@ -1,5 +1,6 @@
 """Says where in the user's own code a handler is."""
 
+import asyncio
 import inspect
 import linecache
 from collections.abc import Coroutine, Iterator
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from types import FrameType
 
 from domain.jobs.source_files import is_headrace, is_library, short_name
+
+_TASK_STEP = asyncio.Handle._run.__code__  # noqa: SLF001 - below it are the loop and who runs it
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,13 @@ class Place:
 
 
 def caller() -> Place | None:
-    """The innermost line of the user's own code that led here."""
+    """The innermost line of the user's own code that led here, in this task or thread."""
     frame = inspect.currentframe()
-    while frame is not None and not _is_own(frame):
+    while frame is not None and frame.f_code is not _TASK_STEP:
+        if _is_own(frame):
+            return _place(frame)
         frame = frame.f_back
-    return _place(frame)
+    return None
 
 
 def suspended_at(coroutine: Coroutine[object, object, object]) -> Place | None:
@@ -52,5 +57,5 @@ def _is_own(frame: FrameType) -> bool:
     return not is_headrace(file) and not is_library(file)
 
 
-def _place(frame: FrameType | None) -> Place | None:
-    return None if frame is None else Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+def _place(frame: FrameType) -> Place:
+    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)

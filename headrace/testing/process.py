@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Literal, TypeVar, cast
 
-from headrace.testing.faults import Course, Kind, Whereabouts
+from headrace.testing.faults import Course, Kind
 from headrace.testing.own_thread import beside_the_loop
-from headrace.testing.places import suspended_at
+from headrace.testing.places import Place, caller, suspended_at
 from headrace.testing.virtual_loop import VirtualLoop
 
 T = TypeVar("T")
@@ -59,6 +59,7 @@ class Process:
         self._over = over
         self._awaits = 0
         self._dead = False
+        self._standing: list[asyncio.Future[None]] = []
         self._threads: set[threading.Thread] = set()
         self._loop = VirtualLoop()
         self._loop_thread = threading.get_ident()
@@ -87,14 +88,14 @@ class Process:
             thread.join(_CLEAN_UP)
         self._loop.close()
 
-    async def passes(self, kind: Kind, place: Whereabouts, effect: str = "") -> bool:
+    async def passes(self, kind: Kind, place: Place | None, effect: str = "") -> bool:
         """Pass a point, unless the process ends there; says whether the answer of the effect is lost."""
         met = self._meets(kind, place, effect)
         if met == "end":
             await self._stand_still()
         return met == "loss"
 
-    def passes_in_thread(self, kind: Kind, place: Whereabouts, effect: str = "") -> bool:
+    def passes_in_thread(self, kind: Kind, place: Place | None, effect: str = "") -> bool:
         """The same for plain code."""
         met = self._meets(kind, place, effect)
         if met == "end":
@@ -102,6 +103,12 @@ class Process:
                 self._over.wait()
             raise Killed
         return met == "loss"
+
+    def place_of(self, coroutine: Coroutine[object, object, object] | None = None) -> Place | None:
+        """Where the calling code is, or a suspended coroutine, if this run notes it."""
+        if not self._course.notes:
+            return None
+        return caller() if coroutine is None else suspended_at(coroutine)
 
     def stepping(self, coroutine: Coroutine[object, object, T]) -> "Stepping[T]":
         """Runs the coroutine; each of its suspensions is a point."""
@@ -119,10 +126,12 @@ class Process:
     async def _stand_still(self) -> None:
         """A dead process does nothing more, until the run is over and it is cleaned up."""
         if not self._over.is_set():
-            await self._loop.create_future()
+            # Held, for a task that nobody refers to is collected: its `finally` would run before the run is over.
+            self._standing.append(self._loop.create_future())
+            await self._standing[-1]
         raise Killed
 
-    def _meets(self, kind: Kind, place: Whereabouts, effect: str) -> Literal["nothing", "end", "loss"]:
+    def _meets(self, kind: Kind, place: Place | None, effect: str) -> Literal["nothing", "end", "loss"]:
         if self._dead:
             return "end"
         self._awaits += kind == "await"
@@ -149,7 +158,6 @@ class Stepping(Generic[T]):
 
     def __await__(self) -> Generator[object, object, T]:
         steps = self._coroutine.__await__()
-        place = partial(suspended_at, self._coroutine)
         resume: Callable[[], object] = partial(next, steps)
         while True:
             try:
@@ -158,7 +166,7 @@ class Stepping(Generic[T]):
                 return cast("T", returned.value)
             try:
                 # Not passed within the coroutine: its `finally` is not run by the end of a process.
-                yield from self._process.passes("await", place).__await__()
+                yield from self._process.passes("await", self._process.place_of(self._coroutine)).__await__()
                 yield awaited
             except BaseException as error:  # noqa: BLE001 - whatever it is, it is for the coroutine
                 resume = partial(steps.throw, error)

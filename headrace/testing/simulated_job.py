@@ -157,7 +157,7 @@ class _Async(_Stepped):
         process = _current()
         process.begins(context.attempt, in_thread=False)
         returned = await process.stepping(cast("Coroutine[object, object, object]", self._run(payload, context)))
-        await process.passes("end", _nowhere)
+        await process.passes("end", None)
         return returned
 
 
@@ -166,12 +166,8 @@ class _Plain(_Stepped):
         process = _current()
         process.begins(context.attempt, in_thread=True)
         returned = self._run(payload, context)
-        process.passes_in_thread("end", _nowhere)
+        process.passes_in_thread("end", None)
         return returned
-
-
-def _nowhere() -> None:
-    """Not in the handler's code any more."""
 
 
 def _current() -> Process:

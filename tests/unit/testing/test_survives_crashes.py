@@ -135,11 +135,16 @@ def test_arguments_that_differ_between_attempts_are_compared_by_number() -> None
         await charge(uuid.uuid4().int, context.idempotency_key)
         return Paid()
 
+    async def in_every_attempt(order: Order, context: JobContext) -> Paid | Retry:
+        await charge(uuid.uuid4().int, context.idempotency_key)
+        return Paid() if context.attempt > 1 else Retry(reason="not yet")
+
     async def planted(order: Order, context: JobContext) -> Paid:
         await charge(uuid.uuid4().int)
         return Paid()
 
     assert survives_crashes(Paying(work), {}, effects=[charge])
+    assert survives_crashes(Paying(in_every_attempt), {}, effects=[charge])
     assert "+ attempt 2" in report_of(Paying(planted), charge)
 
 
@@ -203,8 +208,25 @@ def test_tasks_of_a_handler_end_with_their_process() -> None:
             group.create_task(charge(2, f"{context.idempotency_key}-2"))
         return Paid()
 
-    assert "+ attempt 2  charge(amount=1)  no key" in report_of(Paying(planted), charge)
+    report = report_of(Paying(planted), charge)
+    assert "+ attempt 2  charge(amount=1)  no key" in report
+    assert "\n      await asyncio.gather(charge(1), charge(2, context.idempotency_key))\n" in report
     assert survives_crashes(Paying(mended), {}, effects=[charge])
+
+
+def test_a_task_that_nobody_waits_for_ends_with_its_process(caplog: pytest.LogCaptureFixture) -> None:
+    charge = Effect(Provider().charge)
+
+    async def work(order: Order, context: JobContext) -> Paid:
+        asyncio.create_task(charge(order.amount, context.idempotency_key))  # noqa: RUF006 - that is what is tested
+        await asyncio.sleep(1)
+        if context.attempt == 2:
+            gc.collect()
+        return Paid()
+
+    survives_crashes(Paying(work), {}, effects=[charge])
+    gc.collect()
+    assert [message for message in caplog.messages if "was destroyed" in message] == []
 
 
 def test_what_a_dying_process_still_does_does_not_count() -> None:

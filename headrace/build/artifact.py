@@ -56,14 +56,15 @@ def build(function: str, artifact: Path, target: Target, job_types: JobTypes) ->
         refused = _install(contents, artifact, target)
     if refused:
         return refused
-    needs = fill(artifact, contents, _hint(contents, job_types.folder))
+    hint = _hint(contents, job_types.folder)
+    needs = fill(artifact, contents, hint)
     if needs.problems:
         return tuple(dict.fromkeys(needs.problems))
     _compile(artifact, target)
     variables = job_types.environment if contents.runs_jobs else {}
     proven = declared.result().model_copy(update={"environment": {**variables, **declared.result().environment}})
     with TemporaryDirectory() as folder:
-        proof = prove(proven, artifact, needs, _with_lender(machine(target), contents, artifact, folder))
+        proof = prove(proven, artifact, needs, _with_lender(machine(target), contents, artifact, folder), hint)
     problems = (*proof, *too_large(function, artifact))
     _settle(artifact)
     return tuple(dict.fromkeys(problems))

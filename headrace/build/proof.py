@@ -46,8 +46,11 @@ def declared_function(name: str, job_types: str) -> LambdaFunction:
     return load_stack({**PARAMETERS, "JobTypes": job_types}).functions[name]
 
 
-def prove(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machine) -> tuple[str, ...]:
-    """Sentences that say why the artifact would not work; none when it does."""
+def prove(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machine, hint: str = "") -> tuple[str, ...]:
+    """Sentences that say why the artifact would not work; none when it does.
+
+    `hint` ends a sentence about a package that is missing.
+    """
     unlike = unlike_here(artifact) if machine.foreign and machine.lender is None else ()
     if unlike:
         sys.stderr.write(
@@ -69,7 +72,7 @@ def prove(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machi
         last = (checked.stderr.strip().splitlines() or ["nothing was said"])[-1]
         return (f"{function.name} ended its interpreter (code {checked.returncode}) when it was imported: {last}",)
     failures: list[dict[str, str]] = json.loads(checked.stdout.splitlines()[-1])
-    return tuple(_sentence(function.name, failure) for failure in failures)
+    return tuple(_sentence(function.name, failure, hint) for failure in failures)
 
 
 def _order(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machine) -> dict[str, object]:
@@ -106,11 +109,12 @@ def _job_types_first(files: tuple[Path, ...], entry_point: str, job_types: str) 
     return sorted(imported, key=lambda file: (file.parts[0] != job_types, file.name == "__init__.py", file))
 
 
-def _sentence(function: str, failure: dict[str, str]) -> str:
+def _sentence(function: str, failure: dict[str, str], hint: str) -> str:
     where, what, error = failure["where"], failure["what"], failure["error"]
     match failure["stage"]:
         case "own":
-            return f"{where} cannot be imported in the artifact of {function}: {error}"
+            missing = error.startswith(("ImportError", "ModuleNotFoundError"))
+            return f"{where} cannot be imported in the artifact of {function}: {error}{hint if missing else ''}"
         case "later":
             return f"{where} imports {what}, which the artifact of {function} cannot import: {error}"
         case "client":

@@ -31,10 +31,12 @@ def with_variables(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def sources_of(env_files: tuple[Path, ...], aws_profile: str | None) -> "Sources":
-    """What the options, this shell and this folder say."""
+    """What the options, this shell and this project say."""
+    from headrace.emulator.current_project import current_project, project_folder
     from headrace.emulator.handler_variables import sources
 
-    return sources(env_files, aws_profile, os.environ, Path.cwd())
+    project, found = current_project(), sources(env_files, aws_profile, os.environ, project_folder())
+    return found if project is None else found.model_copy(update={"declared": project.known_environment})
 
 
 def use_variables(sources: "Sources", database: str | None) -> None:

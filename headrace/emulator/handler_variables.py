@@ -1,6 +1,7 @@
 """The environment variables of handlers: from files, from the shell, and for their AWS clients from a profile.
 
-The shell's value of a variable is preferred to a file's, as in other tools that read `.env`. What Headrace sets itself
+The shell's value of a variable is preferred to a file's, as in other tools that read `.env`, and a file's to that of
+`headrace.toml`. What Headrace sets itself
 is never replaced, and a line of a file that would do so is reported. Values are never shown.
 """
 
@@ -30,6 +31,8 @@ _OF_CREDENTIALS = (
 class Sources(Frozen):
     """Where the variables come from."""
 
+    declared: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Those of `headrace.toml`, as far as their values are known here."""
     shell: dict[str, str] = Field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
     """Of two that have the same variable, the last one's counts."""
@@ -63,7 +66,7 @@ def read_variables(sources: Sources, taken: Collection[str]) -> Found:
     shell = {name: value for name, value in sources.shell.items() if _refusal(name, taken) is None}
     refused = ((place, name, _refusal(name, taken)) for place, name, _ in lines)
     notes = tuple(f"{place}: {name} has no effect: {reason}" for place, name, reason in refused if reason is not None)
-    return Found(values=used | shell, notes=notes)
+    return Found(values=sources.declared | used | shell, notes=notes)
 
 
 def profile_variables(sources: Sources) -> dict[str, str] | None:

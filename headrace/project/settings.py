@@ -23,6 +23,8 @@ RESERVED_VARIABLES = frozenset({
 })  # fmt: skip
 """Lambda sets these itself (Lambda Developer Guide, "Defined runtime environment variables")."""
 
+_REFERENCE = r"\$\{([^!{}][^{}]*)\}"
+
 PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=28)]
 """As the template's parameter JobTypes has it."""
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]+$", max_length=128)]
@@ -75,6 +77,16 @@ class Project(Frozen):
             raise ValueError(f"names {', '.join(reserved)}, which Lambda sets itself; use another name")
         return environment
 
+    @property
+    def known_environment(self) -> dict[str, str]:
+        """The environment variables whose values are known without a deployment: of texts and defaults."""
+        defaults = {name: spec.default for name, spec in self.parameters.items() if spec.default is not None}
+        return {
+            name: re.sub(_REFERENCE, lambda found: str(defaults[found[1]]), text)
+            for name, text in self.environment.items()
+            if defaults.keys() >= set(referred(text))
+        }
+
 
 class InvalidProject(Frozen):
     """The file cannot be used; `reason` is a sentence that names file and key."""
@@ -111,7 +123,7 @@ def project_root(start: Path) -> Path | None:
 
 def referred(text: str) -> Iterator[str]:
     """The names that a text refers to, `Bucket` of `s3://${Bucket}/x`; as in `Fn::Sub`, `${!x}` is no reference."""
-    yield from re.findall(r"\$\{([^!{}][^{}]*)\}", text)
+    yield from re.findall(_REFERENCE, text)
 
 
 def _sentence(flaw: ErrorDetails) -> str:

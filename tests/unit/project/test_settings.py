@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from headrace.cli.handler_options import sources_of
 from headrace.emulator.current_project import current_project, project_folder
 from headrace.emulator.database import StackError
+from headrace.emulator.handler_variables import read_variables
 from headrace.emulator.template import declared_job_types
 from headrace.project.settings import (
     FILE,
@@ -104,3 +106,28 @@ def test_a_flawed_file_ends_a_command_with_its_sentence(tmp_path: Path, monkeypa
 
 def test_references_are_those_of_a_substitution() -> None:
     assert list(referred("a${B}c${AWS::Region}${!D}${E.Arn}")) == ["B", "AWS::Region", "E.Arn"]
+
+
+def test_the_variables_whose_values_are_known_are_those_of_handlers_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = """
+        job_types = "my_jobs"
+        [environment]
+        MODE = "fast"
+        PLACE = "in ${Region}"
+        KEY = "${Key}"
+        [parameters.Region]
+        default = "Bergen"
+        [parameters.Key]
+        secret = true
+    """
+    project = written(tmp_path, declared)
+    assert isinstance(project, Project)
+    assert project.known_environment == {"MODE": "fast", "PLACE": "in Bergen"}
+    (tmp_path / ".env").write_text("MODE=slow")
+    (tmp_path / "my_jobs").mkdir()
+    monkeypatch.chdir(tmp_path / "my_jobs")
+    monkeypatch.setenv("PLACE", "in Oslo")
+    found = read_variables(sources_of((), None), frozenset()).values
+    assert (found["MODE"], found["PLACE"], "KEY" in found) == ("slow", "in Oslo", False)

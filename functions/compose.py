@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
@@ -94,8 +95,8 @@ def dispatcher(parts: Parts, wake_queue_url: str = "") -> Dispatcher:
     from domain.jobs.dispatch import Dispatcher
     from persistence.sqs.wake_queue import SqsWakeQueue, open_queue_client
 
-    client = Lazy(open_queue_client)
-    urls = {name: runner.queue_url for name, runner in parts.settings.runners.items()}
+    client = Lazy(partial(open_queue_client, parts.settings.queues_url))
+    urls = dict(parts.settings.runners)
     urls = {**urls, WORKER: wake_queue_url} if wake_queue_url else urls
     return Dispatcher(parts.job_types, {name: SqsWakeQueue(client, url) for name, url in urls.items()}, now)
 

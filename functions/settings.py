@@ -10,6 +10,14 @@ from headrace.authoring.frozen import Frozen
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 """The name that AWS's SDKs agreed on for another endpoint of one service."""
 
+LOCAL_DATABASE_VARIABLE = "HEADRACE_DATABASE_URL"
+"""The local stack's database, `http://KEY:SECRET@HOST:PORT`, where the AWS settings are the handlers' own."""
+
+LOCAL_QUEUES_VARIABLE = "HEADRACE_QUEUES_URL"
+"""The local stack's queues, likewise."""
+
+LOCAL_VARIABLES = (LOCAL_DATABASE_VARIABLE, LOCAL_QUEUES_VARIABLE)
+
 JOB_TYPES_VARIABLE = "JOB_TYPES"
 
 RUNNERS_VARIABLE = "RUNNERS"
@@ -21,26 +29,20 @@ class MissingSetting(LookupError):
     """A function cannot start: a variable of its environment is missing, or is not what it must be."""
 
 
-class RunnerAddress(Frozen):
-    """A function that runs jobs from a queue of its own."""
-
-    queue_url: str
-    timeout: timedelta
-    """Of one invocation."""
-
-
 class Settings(Frozen):
     """What every function reads."""
 
     jobs_table: str
     endpoint_url: str | None
-    """Of another DynamoDB than AWS's; None on AWS."""
+    """Of another DynamoDB than AWS's, with credentials if they are not the environment's; None on AWS."""
     job_types: str = "job_types"
     """The package of this deployment's job types."""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
-    runners: Mapping[str, RunnerAddress] = Field(default_factory=dict)
-    """By name."""
+    queues_url: str | None = None
+    """Of other queues than AWS's, with credentials; None for the SDK's own settings."""
+    runners: Mapping[str, str] = Field(default_factory=dict)
+    """Of each runner, by name, the URL of its queue."""
 
 
 class ApiSettings(Frozen):
@@ -60,6 +62,8 @@ class RunnerSettings(Frozen):
 
     runner: str
     """Its name, by which job types choose it."""
+    function_timeout: timedelta
+    """The time limit of one invocation, by which a job type's timeout is judged."""
 
 
 class WorkerSettings(Frozen):
@@ -90,9 +94,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Raises `MissingSetting`, as its neighbours do."""
     return Settings(
         jobs_table=_text(environment, "JOBS_TABLE"),
-        endpoint_url=_text(environment, ENDPOINT_VARIABLE) or None,
+        endpoint_url=environment.get(LOCAL_DATABASE_VARIABLE, _text(environment, ENDPOINT_VARIABLE)) or None,
         job_types=_text(environment, JOB_TYPES_VARIABLE),
         log_level=_text(environment, "POWERTOOLS_LOG_LEVEL"),
+        queues_url=environment.get(LOCAL_QUEUES_VARIABLE),
         runners=_runners(_text(environment, RUNNERS_VARIABLE)),
     )
 
@@ -132,20 +137,19 @@ def read_recorder_settings(environment: Mapping[str, str]) -> RecorderSettings:
 
 def read_runner_settings(environment: Mapping[str, str]) -> RunnerSettings:
     """Of each runner."""
-    return RunnerSettings(runner=_text(environment, "RUNNER"))
+    return RunnerSettings(
+        runner=_text(environment, "RUNNER"), function_timeout=_seconds(environment, "FUNCTION_TIMEOUT_SECONDS")
+    )
 
 
-def _runners(text: str) -> dict[str, RunnerAddress]:
-    """One a line: its name, its function's time limit in seconds, the URL of its queue (none in `sam local`)."""
-    runners = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
-        name, seconds, *url = line.split()
-        if not seconds.isdigit() or len(url) > 1:
-            raise MissingSetting(
-                f"The environment variable {RUNNERS_VARIABLE} has a line that names no runner: {line!r}."
-            )
-        runners[name] = RunnerAddress(queue_url=url[0] if url else "", timeout=timedelta(seconds=int(seconds)))
-    return runners
+def _runners(text: str) -> dict[str, str]:
+    """One a line: its name, and the URL of its queue."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    if wrong := [line for line in lines if len(line) != 2]:  # noqa: PLR2004 - name and URL
+        raise MissingSetting(
+            f"The environment variable {RUNNERS_VARIABLE} has a line that names no runner: {wrong[0]}."
+        )
+    return dict(lines)
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

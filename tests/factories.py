@@ -12,13 +12,13 @@ from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.users.user import User
-from headrace.authoring.job_type import Policy
+from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry
 from headrace.testing.clock import START
 
 NOW = START
-POLICY = Policy()
+POLICY = Policy(runner=WORKER)
 TOKEN = "token-of-this-worker"
 
 

@@ -1,6 +1,6 @@
 """Refuses job types whose attempts do not fit into an invocation of the function that runs them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from datetime import timedelta
 
 from domain.jobs.catalogue import Catalogue
@@ -11,26 +11,37 @@ STARTING = timedelta(seconds=3)
 
 
 class UnrunnableJobType(ValueError):
-    """A job type's timeout is longer than its function can honour, or there is no such function: found at start, for no
-    job of it could ever run.
+    """No job of a type could ever run, for its timeout is too long for its function, or there is no such function."""
+
+
+def refuse_unrunnable(catalogue: Catalogue, runner: str, available: timedelta) -> None:
+    """Raise `UnrunnableJobType` for a type of `runner` whose attempt does not fit into an invocation.
+
+    `available` is what an invocation has for its jobs: the function's timeout, less what it needs to report.
     """
-
-
-def refuse_unrunnable(catalogue: Catalogue, available: Mapping[str, timedelta]) -> None:
-    """Raise `UnrunnableJobType` for a type whose attempt does not fit into an invocation of its runner.
-
-    `available` is what an invocation has for its jobs, by runner: the function's timeout, less what it needs to report.
-    """
+    longest = available - STARTING - LEASE_GRACE
     for name in catalogue.names():
         policy = catalogue.policy(name)
-        if policy.runs_in not in available:
+        if policy.runs_in == runner and policy.timeout > longest:
             raise UnrunnableJobType(
-                f"{name} needs the runner {policy.runs_in}, and template.yaml declares {', '.join(sorted(available))}"
-            )
-        longest = available[policy.runs_in] - STARTING - LEASE_GRACE
-        if policy.timeout > longest:
-            raise UnrunnableJobType(
-                f"{name} has a timeout of {policy.timeout.total_seconds():g} s, and the runner {policy.runs_in} can give"
-                f" an attempt {longest.total_seconds():g} s; lower Policy(timeout=…), name another runner, or raise the"
+                f"{name} has a timeout of {policy.timeout.total_seconds():g} s, and its runner, {runner}, can give an"
+                f" attempt {longest.total_seconds():g} s; lower Policy(timeout=…), choose another runner, or raise the"
                 " function's timeout"
             )
+
+
+def refuse_unknown_runners(catalogue: Catalogue, runners: Collection[str]) -> None:
+    """Raise `UnrunnableJobType` for a type whose runner is not among those of the template."""
+    for name in catalogue.names():
+        runner = catalogue.policy(name).runs_in
+        if runner not in runners:
+            raise UnrunnableJobType(
+                f"{name} needs the runner {runner}, but template.yaml declares only {', '.join(sorted(runners))};"
+                " name one of these in Policy(runner=…), or declare it"
+            )
+
+
+def refuse_longer_than(catalogue: Catalogue, available: timedelta) -> None:
+    """As `refuse_unrunnable`, where one function runs all types."""
+    for runner in {catalogue.policy(name).runs_in for name in catalogue.names()}:
+        refuse_unrunnable(catalogue, runner, available)

@@ -1,6 +1,6 @@
 """What the worker and the runners do alike in an invocation."""
 
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -21,7 +21,6 @@ from functions.attempts.telemetry import (
 from functions.attempts.wakes import run_wakes
 from functions.compose import Parts
 from functions.runtime import cpus, new_id, new_random, now
-from functions.settings import RunnerAddress
 
 Event = dict[str, object]
 Response = dict[str, list[dict[str, str]]]
@@ -38,11 +37,6 @@ def job_executor(parts: Parts) -> JobExecutor:
     return JobExecutor(
         parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(parts.logger)
     )
-
-
-def time_for_jobs(runners: Mapping[str, RunnerAddress]) -> dict[str, timedelta]:
-    """What an invocation of each runner has for its jobs."""
-    return {name: runner.timeout - RESERVE for name, runner in runners.items()}
 
 
 def records_of(event: Event) -> list[object]:

@@ -1,4 +1,4 @@
-"""Entry point of every runner (`StandardRunnerFunction` and others): messages of its queue, each of which names a job."""
+"""Entry point of every runner, as `StandardRunnerFunction`: messages of its queue, each of which names a job."""
 
 import gc
 
@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.jobs.fitting import refuse_unrunnable
 from domain.jobs.run_due import DueJobRunner
 from functions.attempts.invocation import (
+    RESERVE,
     Event,
     Response,
     batch_response,
@@ -25,9 +27,13 @@ from functions.settings import read_runner_settings
 
 
 def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
-    """The handler, made of these parts. That its job types fit into it, the worker has checked."""
-    runner = read_runner_settings(parts.environment).runner
-    due_jobs = DueJobRunner(parts.jobs, job_executor(parts), dispatcher(parts), runner, now)
+    """The handler, made of these parts.
+
+    Raises `UnrunnableJobType` when a job type could never run in this function.
+    """
+    settings = read_runner_settings(parts.environment)
+    refuse_unrunnable(parts.job_types, settings.runner, settings.function_timeout - RESERVE)
+    due_jobs = DueJobRunner(parts.jobs, job_executor(parts), dispatcher(parts), settings.runner, now)
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """Return Lambda's partial batch response: the messages to deliver again."""

@@ -55,9 +55,9 @@ async def run_batch(
             dispatcher.dispatch(elsewhere),
             run_all([Work(job.id, partial(executor.execute, job, deadline)) for job in here], report),
         )
-        for execution in dispatched:
-            report(execution)
-        executions = (*dispatched, *ran)
+        for each in dispatched:
+            report(each)
+        executions: tuple[Execution | Crashed, ...] = (*dispatched, *ran)
         ended = dict(zip((job.id for job in (*elsewhere, *here)), executions, strict=True))
         again = tuple(delivery for delivery in deliveries if is_handed_back(ended[delivery.job.id]))
         handed_back.set_result(tuple(delivery.job for delivery in again))

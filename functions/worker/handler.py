@@ -14,7 +14,7 @@ from functools import partial
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.jobs.fitting import refuse_unrunnable
+from domain.jobs.fitting import refuse_unknown_runners, refuse_unrunnable
 from domain.jobs.run_due import DueJobRunner
 from functions.attempts.invocation import (
     RESERVE,
@@ -26,7 +26,6 @@ from functions.attempts.invocation import (
     job_executor,
     records_of,
     run_logged,
-    time_for_jobs,
 )
 from functions.attempts.telemetry import count_executions, log_execution, report_undecodable
 from functions.attempts.wakes import are_messages
@@ -42,11 +41,11 @@ from headrace.authoring.job_type import WORKER
 def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     """The handler, made of these parts.
 
-    Raises `UnrunnableJobType` when a job type could never run, here or in its runner.
+    Raises `UnrunnableJobType` when a job type could never run in this function, or names a runner that is not there.
     """
     settings, logger, runtime = read_worker_settings(parts.environment), parts.logger, parts.runtime
-    here = {WORKER: settings.function_timeout - RESERVE}
-    refuse_unrunnable(parts.job_types, here | time_for_jobs(parts.settings.runners))
+    refuse_unknown_runners(parts.job_types, {WORKER, *parts.settings.runners})
+    refuse_unrunnable(parts.job_types, WORKER, settings.function_timeout - RESERVE)
     executor, dispatch = job_executor(parts), dispatcher(parts)
     due_jobs = DueJobRunner(parts.jobs, executor, dispatch, WORKER, now)
     positions = stream_positions(settings.stream_positions_table, runtime.client)

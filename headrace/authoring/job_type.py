@@ -46,7 +46,7 @@ class Policy(Frozen):
     plain ones as many as the function has CPUs (all types that say nothing share them)."""
     runner: RunnerName | None = None
     """The function that runs the jobs: `worker` (in its batches; cheapest, for short jobs), or one of template.yaml's
-    runners, each of which has a queue of its own. None: the worker for timeouts of up to ten seconds, else `standard`."""
+    runners, each with a queue of its own. None: the worker for timeouts of up to ten seconds, else `standard`."""
     expose_errors: bool = True
     """Whether callers see the message and the frames of an exception. If not, they see its type alone; admins and logs
     always have all of it."""

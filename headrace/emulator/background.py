@@ -32,7 +32,7 @@ EMBEDDED_POLL_SECONDS = 0.05
 REMOTE_POLL_SECONDS = 0.5
 
 
-class Sources(Frozen):
+class EventSources(Frozen):
     """Where streams and queues are read."""
 
     database_url: str
@@ -61,7 +61,7 @@ async def background(
     stack: Stack,
     folder: Folder,
     pools: Mapping[str, FunctionPool],
-    sources: Sources,
+    sources: EventSources,
     watches: tuple[Callable[[], Coroutine[None, None, None]], ...],
     report_unfinished: Callable[[], Awaitable[None]],
 ) -> AsyncIterator[None]:
@@ -95,7 +95,7 @@ async def _stream(
     folder: Folder,
     mapping: EventSourceMapping,
     pools: Mapping[str, FunctionPool],
-    sources: Sources,
+    sources: EventSources,
 ) -> StreamPump:
     session, url = aioboto3.Session(), sources.database_url
     tables = await clients.enter_async_context(session.client("dynamodb", endpoint_url=url))

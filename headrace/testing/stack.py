@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.execution import Execution, JobExecutor
-from domain.jobs.fitting import refuse_unrunnable
+from domain.jobs.fitting import refuse_longer_than
 from domain.jobs.job import Failed, Job, JobError, Progress, Queued, Retrying, Running, Status, Succeeded, is_expired
 from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
@@ -68,7 +68,7 @@ class JobStack:
 
     def __init__(self, job_types: Iterable[Handler] | Catalogue, now: datetime) -> None:
         self._catalogue = job_types if isinstance(job_types, Catalogue) else Catalogue(job_types)
-        refuse_unrunnable(self._catalogue, FUNCTION)
+        refuse_longer_than(self._catalogue, FUNCTION)
         self.settings: dict[str, str] = {}
         """The environment of the worker, of which a job type gets the settings that it declares."""
         self._clock = FakeClock(now)
@@ -179,7 +179,9 @@ class JobStack:
 
     def _next_moment(self) -> datetime:
         """When the next job is due, or the next timer of an attempt under way."""
-        moments = [job.wake_at for job in self._jobs.stored if job.wake_at is not None and job.wake_at > self.now]
+        leases = [job.state.lease.until for job in self._jobs.stored if isinstance(job.state, Running)]
+        waits = [job.wake_at for job in self._jobs.stored if job.wake_at is not None]
+        moments = [moment for moment in (*leases, *waits) if moment > self.now]
         timer = self._loop_time.next_timer() if self._running else None
         if timer is not None:
             moments.append(self.now + timer)

@@ -6,11 +6,9 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Protocol
 
-import aioboto3
-
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent
 from domain.results import StorageUnavailable
-from persistence.dynamodb.client import CONFIG, STORAGE_ERRORS, as_result
+from persistence.dynamodb.client import CONFIG, STORAGE_ERRORS, as_result, session_for
 from persistence.sqs.wake_messages import body_of
 
 if TYPE_CHECKING:
@@ -37,9 +35,13 @@ class QueueSource(Protocol):
     async def __call__(self) -> SQSClient: ...
 
 
-def open_queue_client() -> AbstractAsyncContextManager[SQSClient]:
-    """A client for AWS, or for the endpoint that the SDK's own variable `AWS_ENDPOINT_URL_SQS` names."""
-    return aioboto3.Session().client("sqs", config=CONFIG)
+def open_queue_client(endpoint_url: str | None = None) -> AbstractAsyncContextManager[SQSClient]:
+    """A client for an endpoint as of DynamoDB's `open_client`.
+
+    None is AWS, or the endpoint that the SDK's own variable `AWS_ENDPOINT_URL_SQS` names.
+    """
+    session, url = session_for(endpoint_url)
+    return session.client("sqs", endpoint_url=url, config=CONFIG)
 
 
 class SqsWakeQueue:

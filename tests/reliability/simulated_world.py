@@ -16,6 +16,7 @@ from domain.jobs.job import Job
 from domain.jobs.repository import AddResult, DuePage, DueState, JobNotFound, ReplaceResult
 from domain.jobs.wake_queue import Unsent, Wake, wake_of
 from domain.results import StorageUnavailable
+from headrace.authoring.job_type import WORKER
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.stream_positions import FakeStreamPositions
 from persistence.sqs.wake_queue import delay_seconds
@@ -77,8 +78,8 @@ class World:
         self.queue: asyncio.Queue[Job] = asyncio.Queue()
         self.recorded: asyncio.Queue[Job] = asyncio.Queue()
         """What the recorder is still to see."""
-        self.messages: asyncio.Queue[Wake] = asyncio.Queue()
-        """Of the wake queue, when they may be delivered."""
+        self.messages: asyncio.Queue[tuple[str, Wake]] = asyncio.Queue()
+        """Of the wake queue and of the runners' queues, when they may be delivered, with the runner."""
         self.names = 0
         self.old_batches: list[list[Job]] = []
         self.tasks: set[asyncio.Task[None]] = set()
@@ -128,11 +129,12 @@ class World:
 
 
 class SimulatedWakeQueue:
-    """The wake queue as one process sees it, with faults."""
+    """The wake queue, or a runner's, as one process sees it, with faults."""
 
-    def __init__(self, world: World, process: Process) -> None:
+    def __init__(self, world: World, process: Process, runner: str = WORKER) -> None:
         self._world = world
         self._process = process
+        self._runner = runner
 
     async def send(self, wakes: Sequence[Wake], now: datetime) -> tuple[Unsent, ...]:
         self._process.check()
@@ -151,7 +153,7 @@ class SimulatedWakeQueue:
         copies = 2 if world.strikes("message duplicated", 0.1) else 1
         for _ in range(copies):
             late = world.random.uniform(60, 400) if world.strikes("message delayed", 0.05) else 0
-            asyncio.get_running_loop().call_later(delay + late, world.messages.put_nowait, wake)
+            asyncio.get_running_loop().call_later(delay + late, world.messages.put_nowait, (self._runner, wake))
 
 
 class SimulatedRepository:

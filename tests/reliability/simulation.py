@@ -19,6 +19,7 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.dispatch import Dispatcher
 from domain.jobs.execution import JobExecutor
 from domain.jobs.job import Cancelled, Failed, Job, is_final
 from domain.jobs.run_due import DueJobRunner
@@ -33,10 +34,11 @@ from functions.worker.batch import run_batch
 from functions.worker.position import PositionKeeper
 from headrace.authoring.context import JobContext
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.job_type import Policy
+from headrace.authoring.job_type import STANDARD, WORKER, Policy
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
 from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.virtual_loop import run_in_virtual_time
 from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.sqs.wake_messages import body_of
 from scripts.generate import stream_record
@@ -47,11 +49,11 @@ from tests.reliability.simulated_world import (
     PROCESS,
     STORM_SECONDS,
     Killed,
+    Process,
     SimulatedRepository,
     SimulatedWakeQueue,
     World,
 )
-from tests.reliability.virtual_loop import run_in_virtual_time
 
 T = TypeVar("T")
 
@@ -87,9 +89,10 @@ def simulate(seed: int, store: FakeJobRepository | None = None) -> Report:
 
 async def _simulate(seed: int, store: FakeJobRepository) -> Report:
     world = World(seed, store)
-    catalogue = Catalogue((a_handler(TYPE, _handler(world), POLICY),))
+    policy = POLICY.model_copy(update={"runner": world.random.choice((WORKER, STANDARD))})
+    catalogue = Catalogue((a_handler(TYPE, _handler(world), policy),))
     world.start(_pump(world, catalogue))
-    world.start(_record(world))
+    world.start(_record(world, catalogue))
     world.start(_wake(world, catalogue))
     for offset in (0.0, 31.0):
         world.start(_schedule(world, catalogue, offset))
@@ -177,7 +180,9 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
         records = [_stream_record(number, job) for number, job in left]
         try:
             position = PositionKeeper(world.positions, partial(str, process.name), process.clock)
-            report = await run_batch(executor, records, process.clock() + FUNCTION - RESERVE, position)
+            report = await run_batch(
+                executor, _dispatcher(world, process, known), records, process.clock() + FUNCTION - RESERVE, position
+            )
         except (Killed, BaseExceptionGroup):
             if not process.dead:
                 raise
@@ -188,32 +193,38 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
         await asyncio.sleep(world.random.uniform(0.5, 5))
 
 
-async def _record(world: World) -> None:
+def _dispatcher(world: World, process: Process, known: Catalogue) -> Dispatcher:
+    queues = {runner: SimulatedWakeQueue(world, process, runner) for runner in (WORKER, STANDARD)}
+    return Dispatcher(known, queues, process.clock)
+
+
+async def _record(world: World, catalogue: Catalogue) -> None:
     """Act as the recorder and its event source mapping: deliver each change until its message is sent, or six times."""
     while True:
         job = await world.recorded.get()
         await asyncio.sleep(world.random.uniform(0, 0.5))
         for _ in range(6):
             process = world.process("recorder")
-            wakes = SimulatedWakeQueue(world, process)
-            recorded = await record_changes([_stream_record(1, job)], wakes, process.clock())
+            dispatcher = _dispatcher(world, process, catalogue)
+            recorded = await record_changes([_stream_record(1, job)], dispatcher, process.clock())
             if not recorded.failures:
                 break
 
 
 async def _wake(world: World, catalogue: Catalogue) -> None:
-    """Act as the event source mapping of the wake queue: deliver each message, and again what is handed back."""
+    """Act as the event source mappings of queues: deliver each message, and again what is handed back."""
     while True:
-        world.start(_run_due(world, catalogue, await world.messages.get()))
+        runner, wake = await world.messages.get()
+        world.start(_run_due(world, catalogue, runner, wake))
 
 
-async def _run_due(world: World, catalogue: Catalogue, wake: Wake) -> None:
-    process = world.process("worker")
+async def _run_due(world: World, catalogue: Catalogue, here: str, wake: Wake) -> None:
+    process = world.process(here)
     PROCESS.set(process)
     known = OLDER if world.strikes("older worker", 0.1) else catalogue
     repository = SimulatedRepository(world, process)
     executor = JobExecutor(repository, known, process.clock, process.new_id, world.random.random, {})
-    runner = DueJobRunner(repository, executor, known, process.clock)
+    runner = DueJobRunner(repository, executor, _dispatcher(world, process, known), here, process.clock)
     record: dict[str, JsonValue] = {"messageId": "1", "body": body_of(wake)}
     try:
         report = await run_wakes(runner, [record], process.clock() + FUNCTION - RESERVE)
@@ -222,7 +233,7 @@ async def _run_due(world: World, catalogue: Catalogue, wake: Wake) -> None:
             raise
     else:
         if report.failures and world.strikes("message handed back", 0.5):
-            asyncio.get_running_loop().call_later(900, world.messages.put_nowait, wake)
+            asyncio.get_running_loop().call_later(900, world.messages.put_nowait, (here, wake))
 
 
 def _stream_record(number: int, job: Job) -> dict[str, JsonValue]:

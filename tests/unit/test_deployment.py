@@ -112,11 +112,24 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
         ("dynamodb:ListStreams", f"{JOBS}/stream/*"),
         ("dynamodb:PutItem", POSITIONS),
         ("sqs:SendMessage", "OnFailureQueue.Arn"),
+        ("sqs:SendMessage", "StandardRunnerQueue.Arn"),
         ("sqs:ReceiveMessage", "WakeQueue.Arn"),
         ("sqs:DeleteMessage", "WakeQueue.Arn"),
         ("sqs:GetQueueAttributes", "WakeQueue.Arn"),
         ("logs:CreateLogStream", "WorkerLogGroup.Arn"),
         ("logs:PutLogEvents", "WorkerLogGroup.Arn"),
+    }
+
+
+def test_a_runner_may_read_and_write_jobs_and_take_messages_from_its_queue(resources: Resources) -> None:
+    assert grants(resources, "StandardRunnerRole") == {
+        ("dynamodb:GetItem", JOBS),
+        ("dynamodb:PutItem", JOBS),
+        ("sqs:ReceiveMessage", "StandardRunnerQueue.Arn"),
+        ("sqs:DeleteMessage", "StandardRunnerQueue.Arn"),
+        ("sqs:GetQueueAttributes", "StandardRunnerQueue.Arn"),
+        ("logs:CreateLogStream", "StandardRunnerLogGroup.Arn"),
+        ("logs:PutLogEvents", "StandardRunnerLogGroup.Arn"),
     }
 
 
@@ -140,6 +153,7 @@ def test_the_recorder_may_read_the_stream_and_send_messages(resources: Resources
         ("dynamodb:GetShardIterator", f"{JOBS}/stream/*"),
         ("dynamodb:ListStreams", f"{JOBS}/stream/*"),
         ("sqs:SendMessage", "WakeQueue.Arn"),
+        ("sqs:SendMessage", "StandardRunnerQueue.Arn"),
         ("sqs:SendMessage", "OnFailureQueue.Arn"),
         ("logs:CreateLogStream", "RecorderLogGroup.Arn"),
         ("logs:PutLogEvents", "RecorderLogGroup.Arn"),
@@ -184,7 +198,7 @@ def test_a_stream_has_no_more_consumers_than_aws_permits(resources: Resources) -
 
 def test_every_queue_is_encrypted(resources: Resources) -> None:
     queues = of_type(resources, "AWS::SQS::Queue")
-    assert set(queues) == {"OnFailureQueue", "WakeQueue", "WakeDeadLetterQueue"}
+    assert set(queues) == {"OnFailureQueue", "WakeQueue", "WakeDeadLetterQueue", "StandardRunnerQueue"}
     assert all(at(queue, "SqsManagedSseEnabled") is True for queue in queues.values())
 
 
@@ -265,7 +279,7 @@ def test_every_function_that_is_invoked_is_watched_while_it_is_deployed(resource
 
 def test_every_alarm_is_published_when_it_starts_and_when_it_ends(resources: Resources) -> None:
     alarms = of_type(resources, "AWS::CloudWatch::Alarm")
-    assert len(alarms) == 15
+    assert len(alarms) == 17
     metrics = [at(alarm, "Metrics") or [{}] for alarm in alarms.values()]
     billed = sum(not at(metric, "Expression") for listed in metrics if isinstance(listed, list) for metric in listed)
     assert billed == 17, (

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
 from tests.conftest import FUNCTIONS, PARAMETERS
 
-API, WORKER = "ApiFunction", "WorkerFunction"
+API, WORKER, RUNNER = "ApiFunction", "WorkerFunction", "StandardRunnerFunction"
 EVERY = frozenset(FUNCTIONS)
 SUBNETS = ",".join(f"subnet-{number:017x}" for number in (1, 2, 3))
 GROUPS = ",".join(f"sg-{number:017x}" for number in (1, 2))
@@ -36,6 +36,9 @@ OTHER = {
     "WorkerBatchSize": "5",
     "WorkerParallelization": "2",
     "WorkerWakeConcurrency": "7",
+    "StandardRunnerTimeoutSeconds": "300",
+    "StandardRunnerBatchSize": "5",
+    "StandardRunnerConcurrency": "7",
     "WorkerSubnetIds": SUBNETS,
     "WorkerSecurityGroupIds": GROUPS,
     "ApiReservedConcurrency": "10",
@@ -58,10 +61,11 @@ CONCERNED = {
     "SnapStart": EVERY,
     "TrustUnverifiedEmail": {API},
     "LongestWaitSeconds": {API},
-    "HttpRequestAllowedHosts": {WORKER},
+    "HttpRequestAllowedHosts": {WORKER, RUNNER},
     "WorkerTimeoutSeconds": {WORKER},
-    "WorkerSubnetIds": {WORKER},
-    "WorkerSecurityGroupIds": {WORKER},
+    "StandardRunnerTimeoutSeconds": {RUNNER},
+    "WorkerSubnetIds": {WORKER, RUNNER},
+    "WorkerSecurityGroupIds": {WORKER, RUNNER},
 }
 """Which functions a parameter configures; the others configure none."""
 UNVERSIONED = {"ReservedConcurrentExecutions", "Tags"}
@@ -77,6 +81,7 @@ LONGEST = {
     "Architecture": "x86_64",
     "SnapStart": "off",
     "WorkerTimeoutSeconds": "900",
+    "StandardRunnerTimeoutSeconds": "900",
     "WorkerSubnetIds": SUBNETS,
     "WorkerSecurityGroupIds": GROUPS,
 }

@@ -30,7 +30,7 @@ from headrace.authoring.json_text import JsonText
 from headrace.testing.clock import half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import queued
-from tests.unit.worker.test_batch import a_keeper, record
+from tests.unit.worker.test_batch import NOWHERE_ELSE, a_keeper, record
 
 Line = dict[str, JsonValue]
 SERVICE = "worker-under-test"
@@ -83,7 +83,7 @@ def said(handler: Handler, capsys: pytest.CaptureFixture[str], payloads: tuple[s
         executor = JobExecutor(jobs, catalogue, real_now, numbered_ids(), half, {}, 2, AttemptLog(logger))
         records = [record(job, place) for place, job in enumerate(waiting)]
         deadline = now + timedelta(seconds=60)
-        await run_batch(executor, records, deadline, a_keeper(), partial(log_execution, logger))
+        await run_batch(executor, NOWHERE_ELSE, records, deadline, a_keeper(), partial(log_execution, logger))
 
     logger = a_logger(out := io.StringIO())
     with handlers_logged(logger, "INFO"):
@@ -127,7 +127,7 @@ def test_an_attempt_is_logged_when_it_starts_and_when_it_ends_with_its_message_a
     assert ended["message"] == "job_attempt_finished"
     assert (ended["error_code"], ended["error_message"]) == ("KeyError", "'order-0'")
     (frame,) = ended["error_frames"]
-    assert frame.startswith("tests/unit/worker/test_handler_log.py:")
+    assert frame.startswith("tests/unit/attempts/test_handler_log.py:")
     assert frame.endswith(" on_loop" if handler is on_loop else " plain")
 
 

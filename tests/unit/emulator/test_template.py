@@ -7,18 +7,22 @@ import pytest
 from pydantic import JsonValue
 
 from domain.jobs.transitions import LEASE_GRACE
+from functions.attempts.invocation import RESERVE
 from functions.attempts.running import CONCURRENCY
 from functions.job_types import load_job_types
-from functions.worker.handler import RESERVE
+from functions.settings import read_settings
 from headrace.emulator.cloudformation import UnsupportedTemplate
 from headrace.emulator.queue_template import Queue, QueueMapping, queue_arn, queue_mapping_of
 from headrace.emulator.schedule import input_at, interval_seconds
 from headrace.emulator.template import Stack, load_stack
+from tests.conftest import FUNCTIONS
 
 
 def test_every_functions_entry_point_exists(stack: Stack) -> None:
     handlers = {function.handler for function in stack.functions.values()}
-    assert handlers == {f"functions.{name}.handler.handler" for name in ("api", "worker", "recorder", "sweeper")}
+    assert handlers == {
+        f"functions.{name}.handler.handler" for name in ("api", "worker", "runner", "recorder", "sweeper")
+    }
 
 
 def test_the_stream_mapping_is_finite_filtered_and_has_a_destination(stack: Stack) -> None:
@@ -63,8 +67,7 @@ def test_the_sweeper_runs_each_minute(stack: Stack) -> None:
 
 
 def test_the_wake_queue_starts_the_worker_and_has_a_dead_letter_queue(stack: Stack) -> None:
-    (mapping,) = stack.queue_mappings
-    assert mapping == QueueMapping(
+    assert stack.queue_mappings[0] == QueueMapping(
         queue="WakeQueue",
         function="WorkerFunction",
         batch_size=10,
@@ -75,6 +78,19 @@ def test_the_wake_queue_starts_the_worker_and_has_a_dead_letter_queue(stack: Sta
     assert queue.visibility_timeout == 900
     redrive = json.loads(queue.attributes["RedrivePolicy"])
     assert redrive == {"deadLetterTargetArn": queue_arn("WakeDeadLetterQueue"), "maxReceiveCount": 5}
+
+
+def test_the_standard_runner_takes_one_job_an_invocation_from_a_queue_of_its_own(stack: Stack) -> None:
+    assert stack.queue_mappings[1] == QueueMapping(
+        queue="StandardRunnerQueue",
+        function="StandardRunnerFunction",
+        batch_size=1,
+        maximum_concurrency=100,
+        report_batch_item_failures=True,
+    )
+    (url,) = {read_settings(stack.functions[name].environment).runners["standard"] for name in FUNCTIONS}
+    assert url.endswith("/000000000000/StandardRunnerQueue")
+    assert stack.functions["StandardRunnerFunction"].environment["RUNNER"] == "standard"
 
 
 def test_only_a_queue_that_is_polled_has_a_url_here(stack: Stack) -> None:

@@ -20,7 +20,7 @@ from domain.jobs.execution import (
     NotStarted,
     UnknownJobType,
 )
-from domain.jobs.fitting import UnrunnableJobType, refuse_unrunnable
+from domain.jobs.fitting import UnrunnableJobType, refuse_longer_than
 from domain.jobs.guard import MAX_RESULT_BYTES
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict
@@ -280,10 +280,10 @@ async def test_a_job_that_only_a_newer_worker_can_run_is_left_as_it_is(kind: str
 
 def test_a_type_whose_timeout_its_function_cannot_honour_is_refused_at_start() -> None:
     fitting = Catalogue([a_handler(policy=Policy(timeout=timedelta(seconds=80)))])
-    refuse_unrunnable(fitting, timedelta(seconds=88))
+    refuse_longer_than(fitting, timedelta(seconds=88))
     endless = Catalogue([a_handler(policy=Policy(timeout=timedelta(seconds=84)))])
     with pytest.raises(UnrunnableJobType, match=rf"{KIND} has a timeout of 84 s, .* an attempt 80 s"):
-        refuse_unrunnable(endless, timedelta(seconds=88))
+        refuse_longer_than(endless, timedelta(seconds=88))
 
 
 async def test_the_claims_duration_is_lost_from_the_attempt_and_no_attempt_outlives_its_lease() -> None:

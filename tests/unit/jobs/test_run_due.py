@@ -7,13 +7,14 @@ import pytest
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.dispatch import Dispatcher
 from domain.jobs.execution import Executed, Execution, Interrupted, JobExecutor, NothingToDo
 from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound, JobRepository, JobUnreadable
 from domain.jobs.run_due import MAX_EARLY, DueJobRunner
 from domain.jobs.wake_queue import Wake
 from domain.results import StorageUnavailable
-from headrace.authoring.job_type import Policy
+from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
@@ -29,7 +30,7 @@ CATALOGUE = Catalogue([a_handler(policy=Policy(timeout=5 * SECOND))])
 
 async def run(job: Job, jobs: JobRepository, clock: FakeClock, due: datetime | None = None) -> Execution:
     executor = JobExecutor(jobs, CATALOGUE, clock, numbered_ids(), half, {})
-    runner = DueJobRunner(jobs, executor, CATALOGUE, clock)
+    runner = DueJobRunner(jobs, executor, Dispatcher(CATALOGUE, {}, clock), WORKER, clock)
     return await runner.run(Wake(job_id=job.id, due=due or job.wake_at or NOW), clock() + timedelta(seconds=60))
 
 

@@ -21,7 +21,7 @@ from domain.jobs.stream_position import StreamPosition, StreamPositions
 from domain.jobs.sweeping import PAGE, RESERVE, WAKE_PATIENCE, Sweeper
 from domain.jobs.wake_queue import Unsent, Wake, WakeQueue
 from domain.results import ItemTooLarge, StorageUnavailable
-from headrace.authoring.job_type import Policy
+from headrace.authoring.job_type import WORKER, Policy
 from headrace.testing.clock import FakeClock, half
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.stream_positions import FakeStreamPositions
@@ -318,7 +318,7 @@ async def test_a_backlog_larger_than_a_sweep_hides_no_due_job() -> None:
 
 
 async def test_a_job_past_its_age_is_ended_although_its_trigger_still_waits() -> None:
-    brief = Policy(max_age=timedelta(minutes=1))
+    brief = Policy(max_age=timedelta(minutes=1), runner=WORKER)
     catalogue = Catalogue([a_handler(policy=brief)])
     old = queued(NOW - timedelta(minutes=4), brief, id=new_id(), type="text.word_count")
     jobs = await stored(old)

@@ -172,7 +172,7 @@ def test_a_job_past_its_age_is_not_sent() -> None:
 def test_only_what_waits_for_its_time_needs_a_message(job: Job) -> None:
     wake = wake_of(job)
     assert (wake is not None) is isinstance(job.state, Scheduled | Retrying)
-    assert wake is None or wake == Wake(job_id=job.id, due=job.wake_at or NOW)
+    assert wake is None or wake == Wake(job_id=job.id, due=job.wake_at or NOW, owner_id=job.owner_id)
 
 
 def test_a_queued_job_needs_none() -> None:

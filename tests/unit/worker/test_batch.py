@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.dispatch import Dispatcher
 from domain.jobs.execution import Executed, JobExecutor, NotStarted, UnknownJobType
 from domain.jobs.job import Job
 from domain.jobs.stream_position import BETWEEN_BATCHES, LAG, StreamPosition
@@ -31,6 +32,8 @@ from tests.fakes.handlers import Count, Text, a_handler
 
 KIND = "text.word_count"
 POLICY = Policy(timeout=timedelta(seconds=5))
+NOWHERE_ELSE = Dispatcher(Catalogue(()), {}, real_now)
+"""Knows no type of another runner."""
 
 
 def record(job: Job, number: int) -> dict[str, JsonValue]:
@@ -58,7 +61,7 @@ async def run(handler: Handler, texts: list[str], store: FakeJobRepository | Non
         await jobs.add(Change(job), now)
     executor = JobExecutor(jobs, Catalogue([handler]), real_now, numbered_ids(), half, {})
     records = [record(job, place) for place, job in enumerate(waiting)]
-    return await run_batch(executor, records, now + timedelta(seconds=60), a_keeper())
+    return await run_batch(executor, NOWHERE_ELSE, records, now + timedelta(seconds=60), a_keeper())
 
 
 async def misbehave(document: Text, context: JobContext) -> Count | Retry | Fail:
@@ -109,7 +112,7 @@ async def test_a_bug_in_headrace_ends_one_job_of_a_batch_and_its_record_is_deliv
         await store.add(Change(job), real_now())
     executor = JobExecutor(jobs, Catalogue([a_handler()]), real_now, numbered_ids(), half, {})
     records = [record(job, number) for number, job in enumerate(waiting)]
-    report = await run_batch(executor, records, real_now() + timedelta(seconds=60), a_keeper())
+    report = await run_batch(executor, NOWHERE_ELSE, records, real_now() + timedelta(seconds=60), a_keeper())
     assert [type(each) for each in report.executions] == [Executed, Crashed, Executed]
     assert report.failures == ("1",)
 
@@ -125,7 +128,9 @@ async def test_two_records_of_one_job_run_it_once_from_the_newer_image() -> None
     job = queued(real_now(), POLICY, id="job", type=KIND, payload=JsonText("{}"))
     await jobs.add(Change(job), real_now())
     executor = JobExecutor(jobs, Catalogue([a_handler()]), real_now, numbered_ids(), half, {})
-    report = await run_batch(executor, [record(job, 1), record(job, 2)], real_now() + timedelta(seconds=60), a_keeper())
+    report = await run_batch(
+        executor, NOWHERE_ELSE, [record(job, 1), record(job, 2)], real_now() + timedelta(seconds=60), a_keeper()
+    )
     assert len(report.executions) == 1
 
 
@@ -188,7 +193,7 @@ async def test_a_job_that_could_not_start_in_time_is_handed_back() -> None:
     job = queued(real_now(), POLICY, type=KIND, payload=JsonText("{}"))
     await jobs.add(Change(job), real_now())
     executor = JobExecutor(jobs, Catalogue([a_handler(policy=POLICY)]), real_now, numbered_ids(), half, {})
-    report = await run_batch(executor, [record(job, 7)], real_now() + timedelta(seconds=6), a_keeper())
+    report = await run_batch(executor, NOWHERE_ELSE, [record(job, 7)], real_now() + timedelta(seconds=6), a_keeper())
     assert (report.executions, report.failures) == ((NotStarted(job_id=job.id),), ("7",))
 
 
@@ -214,7 +219,7 @@ async def test_a_position_that_cannot_be_written_only_delays_its_batch_briefly(h
     executor = JobExecutor(jobs, Catalogue([a_handler(policy=POLICY)]), real_now, numbered_ids(), half, {})
     keeper = a_keeper(Broken(hangs=hangs))
     began = real_now()
-    report = await run_batch(executor, [record(job, 1)], began + timedelta(seconds=60), keeper)
+    report = await run_batch(executor, NOWHERE_ELSE, [record(job, 1)], began + timedelta(seconds=60), keeper)
     assert [each.outcome for each in report.executions if isinstance(each, Executed)] == ["succeeded"]
     assert real_now() - began < timedelta(seconds=4)
 
@@ -226,7 +231,7 @@ async def test_a_bug_is_logged_with_its_frames_and_without_its_message() -> None
     jobs = FaultyJobRepository(FakeJobRepository(), on_replace=bug)
     job = queued(real_now(), POLICY, type=KIND, payload=JsonText("{}"))
     executor = JobExecutor(jobs, Catalogue([a_handler()]), real_now, numbered_ids(), half, {})
-    report = await run_batch(executor, [record(job, 1)], real_now() + timedelta(seconds=60), a_keeper())
+    report = await run_batch(executor, NOWHERE_ELSE, [record(job, 1)], real_now() + timedelta(seconds=60), a_keeper())
     (crashed,) = report.executions
     assert isinstance(crashed, Crashed)
     assert crashed.error == "ValueError"

@@ -1,0 +1,97 @@
+"""Tests the projects in `examples/` as their users would: outside this tree, against an installed Headrace.
+
+`make examples` runs it. It builds Headrace's wheel, installs it with a project's locked requirements in an environment
+of the project's own, and runs the project's pytest there. What is BUILT is built by the installed Headrace too.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from headrace.emulator.cloudformation import ROOT
+from headrace.project.requirements import LOCK
+from headrace.project.settings import FILE
+from headrace.project.uv import uv, uv_environment
+
+PACKAGES = ("domain", "functions", "headrace", "headrace_pytest", "job_types", "persistence", "requirements")
+FILES = ("LICENSE", "README.md", "pyproject.toml", "setup.py", "template.yaml")
+BUILT = {"thumbnails": "WorkerFunction"}
+"""By project, a function that must build for AWS with the project's requirements."""
+NOT_COPIED = shutil.ignore_patterns("__pycache__", ".*_cache", ".aws-sam", ".headrace", ".venv")
+
+
+class FailedError(Exception):
+    """A command failed; the message is what it said."""
+
+
+def run(folder: Path, *command: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run a command, without the variables of this process that name Headrace's own tree."""
+    clean = {
+        name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "JOB_TYPES", "VIRTUAL_ENV"}
+    }
+    done = subprocess.run(
+        command, cwd=folder, env={**uv_environment(), **clean, **(environment or {})},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise FailedError(f"{' '.join(command)} in {folder.name}:\n{done.stdout}")
+    return done.stdout
+
+
+def wheel(folder: Path) -> Path:
+    """Headrace's wheel, built from a copy: setuptools would find what an earlier build left in the tree."""
+    source = folder / "source"
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, source / name, ignore=NOT_COPIED)
+    for name in FILES:
+        shutil.copyfile(ROOT / name, source / name)
+    run(source, uv(), "build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable,
+        "--out-dir", str(folder))  # fmt: skip
+    return next(folder.glob("*.whl"))
+
+
+def test(installed: Path, folder: Path, name: str) -> str:
+    """Install a project's requirements and the wheel, and run its tests; returns a line about it."""
+    project = folder / name
+    shutil.copytree(ROOT / "examples" / name, project, ignore=NOT_COPIED)
+    python = str(project / ".venv" / "bin" / "python")
+    run(project, uv(), "venv", "--quiet", "--python", sys.executable, ".venv")
+    install = (uv(), "pip", "install", "--quiet", "--python", python)
+    dev = str(ROOT / "requirements" / "dev.txt")  # The releases that Headrace itself is tested with.
+    run(project, *install, "--constraint", dev, f"headrace[local] @ {installed.as_uri()}", "pytest", "pytest-asyncio")
+    run(project, *install, "--no-deps", "--require-hashes", "--requirement", LOCK)
+    tested = run(project, python, "-m", "pytest", "-q", "-p", "no:cacheprovider").strip().splitlines()[-1]
+    return f"{name}: {tested}{_built(project, python, BUILT.get(name))}"
+
+
+def _built(project: Path, python: str, function: str | None) -> str:
+    if function is None:
+        return ""
+    told = run(project, python, "-m", "headrace.build", function, "built", environment={"TARGET": "3.13-arm64"})
+    if "not tried" in told:
+        raise FailedError(told)
+    return f"; {function} built for 3.13-arm64"
+
+
+def main() -> int:
+    """Test all projects, side by side; 0 when all pass."""
+    names = sorted(path.parent.name for path in (ROOT / "examples").glob(f"*/{FILE}"))
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(len(names)) as side_by_side:
+        folder = Path(temporary)
+        try:
+            for line in side_by_side.map(partial(test, wheel(folder), folder), names):
+                print(line)
+        except FailedError as failed:
+            print(failed)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -48,10 +48,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def run(folder: Path, *command: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run a command, without the variables of this process that name Headrace's own tree."""
-    clean = {
-        name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "JOB_TYPES", "VIRTUAL_ENV"}
-    }
+    """Run a command; raises `FailedError` with what it said."""
     done = subprocess.run(
         command, cwd=folder, env={**clean_environment(), **(environment or {})},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -94,12 +91,12 @@ def whole(project: Path, python: str) -> tuple[str, str]:
     if "not tried" in told:
         raise FailedError(told)
     headrace = str(Path(python).with_name("headrace"))
-    log, cache = project / "dev.txt", {**os.environ, "XDG_CACHE_HOME": str(project / "cache")}
+    log, packages = project / "dev.txt", run(project, uv(), "cache", "dir").strip()
+    environment = {**clean_environment(), "XDG_CACHE_HOME": str(project / "cache"), "UV_CACHE_DIR": packages}
+    command = [headrace, "dev", "--port", "0"]
     with (
         log.open("w") as sink,
-        subprocess.Popen(
-            [headrace, "dev", "--port", "0"], cwd=project, env={**uv_environment(), **cache}, stdout=sink, stderr=sink
-        ) as stack,
+        subprocess.Popen(command, cwd=project, env=environment, stdout=sink, stderr=sink) as stack,
     ):
         try:
             ends = time.monotonic() + PATIENCE_SECONDS

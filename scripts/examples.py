@@ -1,14 +1,16 @@
 """Tests the projects in `examples/` as their users would: outside this tree, against an installed Headrace.
 
 `make examples` runs it. It builds Headrace's wheel, installs it with a project's locked requirements in an environment
-of the project's own, and runs the project's pytest there. What is BUILT is built by the installed Headrace too.
+of the project's own, and runs the project's pytest there. With one of them it also does what else a user does: builds a
+function for AWS, and runs a job on the local stack, for which the installed Headrace installs its database.
 """
 
-import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -21,8 +23,17 @@ from headrace.project.uv import uv, uv_environment
 
 PACKAGES = ("domain", "functions", "headrace", "headrace_pytest", "job_types", "persistence", "requirements")
 FILES = ("LICENSE", "README.md", "pyproject.toml", "setup.py", "template.yaml")
-BUILT = {"thumbnails": "WorkerFunction"}
-"""By project, a function that must build for AWS with the project's requirements."""
+TARGET, FUNCTION = "3.13-arm64", "WorkerFunction"
+WHOLE = "thumbnails"
+"""The project with which all of it is done."""
+PAYLOAD = """
+import base64, io, json
+from PIL import Image
+written = io.BytesIO()
+Image.new("RGB", (64, 32)).save(written, "PNG")
+print(json.dumps({"image": base64.b64encode(written.getvalue()).decode()}))
+"""
+PATIENCE_SECONDS = 60.0
 NOT_COPIED = shutil.ignore_patterns("__pycache__", ".*_cache", ".aws-sam", ".headrace", ".venv")
 
 
@@ -30,13 +41,16 @@ class FailedError(Exception):
     """A command failed; the message is what it said."""
 
 
+def clean_environment() -> dict[str, str]:
+    """The variables of this process, without those that name Headrace's own tree."""
+    own = {"PYTHONPATH", "JOB_TYPES", "TARGET", "VIRTUAL_ENV"}
+    return {name: value for name, value in uv_environment().items() if name not in own}
+
+
 def run(folder: Path, *command: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run a command, without the variables of this process that name Headrace's own tree."""
-    clean = {
-        name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "JOB_TYPES", "VIRTUAL_ENV"}
-    }
+    """Run a command; raises `FailedError` with what it said."""
     done = subprocess.run(
-        command, cwd=folder, env={**uv_environment(), **clean, **(environment or {})},
+        command, cwd=folder, env={**clean_environment(), **(environment or {})},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
@@ -67,16 +81,34 @@ def test(installed: Path, folder: Path, name: str) -> str:
     run(project, *install, "--constraint", dev, f"headrace[local] @ {installed.as_uri()}", "pytest", "pytest-asyncio")
     run(project, *install, "--no-deps", "--require-hashes", "--requirement", LOCK)
     tested = run(project, python, "-m", "pytest", "-q", "-p", "no:cacheprovider").strip().splitlines()[-1]
-    return f"{name}: {tested}{_built(project, python, BUILT.get(name))}"
+    done = (f"{name}: {tested}", *(whole(project, python) if name == WHOLE else ()))
+    return "; ".join(done)
 
 
-def _built(project: Path, python: str, function: str | None) -> str:
-    if function is None:
-        return ""
-    told = run(project, python, "-m", "headrace.build", function, "built", environment={"TARGET": "3.13-arm64"})
+def whole(project: Path, python: str) -> tuple[str, str]:
+    """Build a function with the project's requirements, and run a job on the local stack."""
+    told = run(project, python, "-m", "headrace.build", FUNCTION, "built", environment={"TARGET": TARGET})
     if "not tried" in told:
         raise FailedError(told)
-    return f"; {function} built for 3.13-arm64"
+    headrace = str(Path(python).with_name("headrace"))
+    log, packages = project / "dev.txt", run(project, uv(), "cache", "dir").strip()
+    environment = {**clean_environment(), "XDG_CACHE_HOME": str(project / "cache"), "UV_CACHE_DIR": packages}
+    command = [headrace, "dev", "--port", "0"]
+    with (
+        log.open("w") as sink,
+        subprocess.Popen(command, cwd=project, env=environment, stdout=sink, stderr=sink) as stack,
+    ):
+        try:
+            ends = time.monotonic() + PATIENCE_SECONDS
+            while "ready http" not in log.read_text():
+                if stack.poll() is not None or time.monotonic() > ends:
+                    raise FailedError(f"headrace dev in {project.name} does not start:\n{log.read_text()}")
+                time.sleep(0.1)
+            payload = run(project, python, "-c", PAYLOAD)
+            run(project / "tests", headrace, "submit", "images.thumbnail", "--payload", payload, "--wait")
+        finally:
+            stack.send_signal(signal.SIGINT)
+    return f"{FUNCTION} built for {TARGET}", "a job has run on the local stack"
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from headrace.project.uv import uv, uv_environment
 DEFAULT_TARGET = "3.13-arm64"
 HERE = "here"
 # Lambda's runtimes from Python 3.12 on are Amazon Linux 2023, with glibc 2.34.
-PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
+PLATFORMS = {"arm64": "aarch64-manylinux_2_34", "x86_64": "x86_64-manylinux_2_34"}
 ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 """This machine's, as AWS calls it."""
 

@@ -53,7 +53,8 @@ class Found(Frozen):
 def sources(files: tuple[Path, ...], profile: str | None, shell: Mapping[str, str], folder: Path) -> Sources:
     """The named files, or `.env` in the project's folder where none is named; and the shell."""
     named = files or (folder / DEFAULT_FILE,)
-    return Sources(shell=dict(shell), files=tuple(map(Path.absolute, named)), optional=not files, profile=profile)
+    found = Sources(files=tuple(map(Path.absolute, named)), optional=not files, profile=profile)
+    return found.model_copy(update={"shell": dict(shell)})  # As an argument, bandit takes `shell` for subprocess's.
 
 
 def read_variables(sources: Sources, taken: Collection[str]) -> Found:

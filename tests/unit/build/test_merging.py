@@ -8,7 +8,6 @@ from pydantic import JsonValue
 
 from headrace.build.merging import Unmergeable, merged
 from headrace.emulator.cloudformation import ROOT, function_folders, mapping, runs_jobs, written
-from headrace.emulator.template import Stack
 from headrace.project.settings import Parameter, Project, Right, read_project
 
 WHOLE = Project(
@@ -45,12 +44,12 @@ def problems(project: Project) -> tuple[str, ...]:
     return found.problems
 
 
-def test_the_functions_that_a_stream_gives_jobs_run_job_types_and_no_others(stack: Stack) -> None:
-    by_stream = {each.function for each in stack.mappings}
-    assert {name for name in function_folders() if runs_jobs(name)} == by_stream == {"WorkerFunction"}
+def test_the_worker_runs_job_types_and_what_validates_or_sweeps_does_not() -> None:
+    found = {name: runs_jobs(name) for name in ("WorkerFunction", "ApiFunction", "SweeperFunction")}
+    assert found == {"WorkerFunction": True, "ApiFunction": False, "SweeperFunction": False}
 
 
-def test_variables_go_to_the_functions_that_run_job_types(tmp_path: Path) -> None:
+def test_variables_go_to_the_functions_that_run_job_types() -> None:
     document = merge(WHOLE)
     variables = at(document, "Resources", "WorkerFunction", "Properties", "Environment", "Variables")
     own = at(BEFORE, "Resources", "WorkerFunction", "Properties", "Environment", "Variables")

@@ -39,7 +39,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
         logger.append_keys(function_request_id=context.aws_request_id)
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())
         report = runtime.run(sweeper.sweep(now() + left, planned_for(event)))
-        _report(logger, report)
+        report_sweep(logger, report)
         return {
             "moved": len(report.moved),
             "woken": report.woken,
@@ -62,7 +62,8 @@ def planned_for(event: Event) -> datetime | None:
     return planned if planned.tzinfo and abs(now() - planned) < INTERVAL else None
 
 
-def _report(logger: Logger, report: SweepReport) -> None:
+def report_sweep(logger: Logger, report: SweepReport) -> None:
+    """Log what a sweep did, a bounded number of lines, and emit its metrics."""
     for swept in report.moved[:MAX_LINES]:
         logger.info("job_swept", job_id=swept.job_id, job_type=swept.type, before=swept.before, after=swept.after)
     if report.woken or len(report.moved) > MAX_LINES:

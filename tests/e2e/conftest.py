@@ -77,7 +77,7 @@ class Stack:
         self.cli = Cli(folder)
         self.folder = folder
         self._process = subprocess.Popen(
-            [HEADRACE, "dev", "--port", "0", *options],
+            [HEADRACE, "dev", "--port", "0", "--sweep-seconds", "1", *options],
             cwd=folder, stdout=subprocess.PIPE, stderr=(folder / "stderr").open("ab"),
             text=True, env=clean_environment(),
         )  # fmt: skip

@@ -20,7 +20,7 @@ import aioboto3
 from pydantic import JsonValue
 
 from domain.jobs import transitions
-from domain.jobs.sweeping import INTERVAL, WAKE_PATIENCE
+from domain.jobs.due_steps import INTERVAL, WAKE_PATIENCE
 from domain.jobs.transitions import NewJob
 from domain.jobs.wake_queue import LONGEST_DELAY
 from functions.runtime import LazyClient

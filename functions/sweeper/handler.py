@@ -14,8 +14,9 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.jobs.due_steps import INTERVAL
 from domain.jobs.sweep_report import SweepReport
-from domain.jobs.sweeping import INTERVAL, Sweeper
+from domain.jobs.sweeping import Sweeper
 from functions.compose import Parts, compose, stream_positions, wake_queue
 from functions.runtime import new_random, now
 from functions.settings import read_sweeper_settings

@@ -57,7 +57,7 @@ class Steps:
             ("A job that fails is retried by an admin", self.failed_jobs),
             ("A job is cancelled before its time", self.cancelled),
             ("A poison record goes to the on-failure queue, and the stream goes on", self.poison),
-            ("The scheduled sweeper releases the retry", self.retried),
+            ("The wake queue brings the retry to the worker", self.retried),
             ("Roles permit what is needed and nothing more", self.roles),
             ("No job is lost", self.nothing_lost),
             ("The logs hold no error that is not expected", self.logs),

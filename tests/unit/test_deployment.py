@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from domain.jobs.sweeping import INTERVAL, WAKE_PATIENCE
+from domain.jobs.due_steps import INTERVAL, WAKE_PATIENCE
 from domain.jobs.transitions import LEASE_GRACE, MAX_REDRIVE_DOUBLINGS, TRIGGER_PATIENCE
 from domain.jobs.wake_queue import LONGEST_DELAY
 from functions.job_types import load_job_types

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 from aws_lambda_powertools import Logger
 
+from domain.jobs.due_steps import INTERVAL
 from domain.jobs.sweep_report import ShardReport, Swept, report_of
-from domain.jobs.sweeping import INTERVAL
 from functions.runtime import now
 from functions.sweeper.handler import MAX_LINES, planned_for, report_sweep
 from tests.fakes.faulty_job_repository import OUTAGE

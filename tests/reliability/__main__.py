@@ -160,8 +160,8 @@ worker bring the job to a final state.
 (`tests/reliability/simulation.py`): processes are killed and stopped at any of their calls, calls are throttled,
 responses are lost after the write was applied, triggers and messages of the wake queue are lost, duplicated and
 delayed, batches are replayed, the wake queue is down now and then, two sweepers overlap, a third of the processes have
-clocks up to {SKEW.total_seconds() / 60:.0f} minutes off. The checker examines every change. `pytest tests/reliability --seed N`
-repeats a run.
+clocks up to {SKEW.total_seconds() / 60:.0f} minutes off. The checker examines every change.
+`pytest tests/reliability --seed N` repeats a run.
 
 {simulated}
 

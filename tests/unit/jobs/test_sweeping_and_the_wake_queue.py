@@ -167,6 +167,11 @@ def test_what_is_done_depends_on_how_long_the_job_has_been_due(status: str, age:
     assert step_of(STATE.model_copy(update={"status": status}), age, POLICY, in_stream=False) == step
 
 
+@pytest.mark.parametrize(("age", "step"), [(-SECOND, "idle"), (timedelta(0), "examine")])
+def test_a_running_job_is_examined_when_its_lease_has_ended(age: timedelta, step: str) -> None:
+    assert step_of(STATE.model_copy(update={"status": "running"}), age, POLICY, in_stream=False) == step
+
+
 def test_a_job_past_its_age_is_not_sent() -> None:
     brief = Policy(max_age=SECOND)
     assert step_of(STATE, SECOND, brief, in_stream=False) == "send"

@@ -97,12 +97,12 @@ def batch_sends_by_their_own_name(resources: Resources) -> Resources:
 
     def bridged(value: JsonValue) -> JsonValue:
         match value:
-            case {"Action": "sqs:SendMessage", **rest}:
-                return {**rest, "Action": ["sqs:SendMessage", "sqs:SendMessageBatch"]}
             case dict():
                 return {name: bridged(member) for name, member in value.items()}
             case list():
                 return [bridged(member) for member in value]
+            case "sqs:SendMessage":
+                return ["sqs:SendMessage", "sqs:SendMessageBatch"]
             case _:
                 return value
 

@@ -7,7 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from benchmarks import api_cost, bundle, cold_start, contenders, memory, repository, scale, throughput
+from benchmarks import api_cost, bundle, burst, cold_start, contenders, memory, on_time, repository, scale, throughput
 from headrace.emulator.cloudformation import ROOT
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -25,6 +25,8 @@ def main() -> None:
     overhead = repository.table(asyncio.run(repository.measure()))
     call = api_cost.table(api_cost.measure())
     rates = throughput.table(asyncio.run(throughput.measure()))
+    due = on_time.table(asyncio.run(on_time.measure()), asyncio.run(on_time.measure(adapt=on_time.lossy)))
+    handed_over = burst.table(asyncio.run(burst.measure()))
     starts = cold_start.table(asyncio.run(cold_start.measure()))
     text = f"""# Results
 
@@ -87,6 +89,21 @@ belong to the calling owner; half have ended, half are scheduled. A page is a qu
 MiniStack reports no units for the latter, so they are computed by DynamoDB's rule.
 
 {sizes}
+
+## On time
+
+{on_time.DELAYED:,} jobs delayed by up to {on_time.LONGEST_DELAY} s and {on_time.RETRIED} retries after up to
+{on_time.LONGEST_BACKOFF} s, on the local stack with a sweep each minute: how late each started. Then the same with a
+recorder that loses one record in ten, whose jobs the sweep starts.
+
+{due}
+
+## A burst
+
+Jobs that fall due in one minute, handed over by the sweeper on MiniStack; and run by the worker, which gets them from
+the wake queue.
+
+{handed_over}
 
 ## Memory
 

@@ -146,9 +146,7 @@ def _runners(text: str) -> dict[str, str]:
     """One a line: its name, and the URL of its queue."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
     if wrong := [line for line in lines if len(line) != 2]:  # noqa: PLR2004 - name and URL
-        raise MissingSetting(
-            f"The environment variable {RUNNERS_VARIABLE} has a line that names no runner: {wrong[0]}."
-        )
+        raise MissingSetting(f"The environment variable {RUNNERS_VARIABLE} has a line that is no runner: {wrong[0]}.")
     return dict(lines)
 
 

@@ -57,7 +57,7 @@ CSV_PROFILE = JobType[CsvDocument, CsvProfile](
     summary="Count the rows of a CSV document and summarise every column",
     payload=CsvDocument,
     result=CsvProfile,
-    policy=Policy(max_attempts=3, timeout=timedelta(seconds=30)),
+    policy=Policy(max_attempts=3, timeout=timedelta(seconds=10)),
 )
 
 

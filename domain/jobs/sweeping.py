@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.due_steps import INTERVAL, Step, step_of
 from domain.jobs.job import Job, Queued, Status
 from domain.jobs.repository import (
     CompanionRefused,
@@ -28,7 +28,6 @@ from domain.jobs.transitions import IllegalTransition
 from domain.jobs.wake_queue import LONGEST_DELAY, Wake, WakeQueue
 from domain.ports import Clock, Random
 from domain.results import ItemTooLarge, StorageUnavailable
-from headrace.authoring.job_type import Policy
 
 PAGE = 100
 PAGE_AHEAD = 1000
@@ -36,13 +35,6 @@ PAGE_AHEAD = 1000
 CONCURRENCY = 16
 RESERVE = timedelta(seconds=5)
 """What a sweep leaves of its time for writes under way and for its report."""
-INTERVAL = timedelta(minutes=1)
-"""Between two sweeps. Each looks ahead over as much of the index, so that every entry is seen once."""
-SENT_AGAIN = 2 * INTERVAL
-"""Jobs overdue by less get another message at each sweep: theirs was lost, or waits in a backlog, which must not grow
-much by this."""
-WAKE_PATIENCE = 4 * INTERVAL
-"""Jobs overdue by more are queued through the stream instead: something is wrong with the wake queue."""
 
 
 class Sweeper:
@@ -147,7 +139,7 @@ class Sweeper:
             oldest_queued=max(queued, default=None),
         )
 
-    def _step(self, state: DueState | None, passed: datetime | None, now: datetime) -> "_Step":
+    def _step(self, state: DueState | None, passed: datetime | None, now: datetime) -> "Step":
         if state is None:
             return "examine"
         age, policy = now - state.since, self._catalogue.policy(state.type)
@@ -208,28 +200,6 @@ class Sweeper:
                 return examined(problem=f"item of {size} bytes cannot be written")
             case JobUnreadable(detail=detail) | StorageUnavailable(detail=detail):
                 return examined(problem=detail)
-
-
-_Step = Literal["send", "leave", "wait", "idle", "examine"]
-
-
-def step_of(state: DueState, age: timedelta, policy: Policy, in_stream: bool) -> _Step:
-    """What to do with an entry of the index whose time has come; `age` is the time since its `DueState.since`.
-
-    `send` it to the wake queue; `leave` it to the message that it has; let it `wait` for its trigger, which is yet
-    `in_stream`; it is `idle`, for its time has not come after all; or `examine` it, and move it on.
-    """
-    match state.status:
-        case "running":
-            return "idle" if age < timedelta(0) else "examine"
-        case "queued":
-            return "wait" if in_stream and age <= policy.max_age else "examine"
-        case "scheduled" | "retrying" if age > policy.max_age or age >= WAKE_PATIENCE:
-            return "examine"
-        case "scheduled" | "retrying" if age < timedelta(0):
-            return "idle"
-        case "scheduled" | "retrying":
-            return "send" if age < SENT_AGAIN else "leave"
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ def is_claimable(job: Job, policy: Policy, now: datetime) -> bool:
         case Queued():
             return True
         case Scheduled(run_at=due) | Retrying(retry_at=due):
-            return due <= now <= due + policy.max_age
+            return due <= now and now - due <= policy.max_age
         case Running() | Succeeded() | Failed() | Cancelled():
             return False
 

@@ -13,13 +13,13 @@ from pydantic import AwareDatetime
 
 from domain.jobs.job import Job, Retrying, Scheduled
 from domain.results import StorageUnavailable
-from headrace.authoring.frozen import Frozen
+from headrace.authoring.frozen import Frozen, Stored
 
 LONGEST_DELAY = timedelta(minutes=15)
 """How long a queue can hold a message back (Amazon SQS Developer Guide, "Delay queues")."""
 
 
-class Wake(Frozen):
+class Wake(Stored):
     """A job that has to be started, and when."""
 
     job_id: str

@@ -14,8 +14,9 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.jobs.due_steps import INTERVAL
 from domain.jobs.sweep_report import SweepReport
-from domain.jobs.sweeping import INTERVAL, Sweeper
+from domain.jobs.sweeping import Sweeper
 from functions.compose import Parts, compose, stream_positions, wake_queue
 from functions.runtime import new_random, now
 from functions.settings import read_sweeper_settings
@@ -39,7 +40,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
         logger.append_keys(function_request_id=context.aws_request_id)
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())
         report = runtime.run(sweeper.sweep(now() + left, planned_for(event)))
-        _report(logger, report)
+        report_sweep(logger, report)
         return {
             "moved": len(report.moved),
             "woken": report.woken,
@@ -62,7 +63,8 @@ def planned_for(event: Event) -> datetime | None:
     return planned if planned.tzinfo and abs(now() - planned) < INTERVAL else None
 
 
-def _report(logger: Logger, report: SweepReport) -> None:
+def report_sweep(logger: Logger, report: SweepReport) -> None:
+    """Log what a sweep did, a bounded number of lines, and emit its metrics."""
     for swept in report.moved[:MAX_LINES]:
         logger.info("job_swept", job_id=swept.job_id, job_type=swept.type, before=swept.before, after=swept.after)
     if report.woken or len(report.moved) > MAX_LINES:

@@ -123,6 +123,7 @@ def job_type(
     retention: timedelta = _USUAL.retention,
     max_age: timedelta = _USUAL.max_age,
     concurrency: int | None = _USUAL.concurrency,
+    runner: str | None = _USUAL.runner,
     expose_errors: bool = _USUAL.expose_errors,
     payload_version: int = 1,
     upcasts: Mapping[int, Upcast] = MappingProxyType({}),
@@ -147,6 +148,7 @@ def job_type(
                 retention=retention,
                 max_age=max_age,
                 concurrency=concurrency,
+                runner=runner,
                 expose_errors=expose_errors,
             )
             definition = AnyJobType(

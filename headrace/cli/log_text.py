@@ -29,6 +29,8 @@ _SENTENCES = {
     "job_handed_back": "handed back: too little time was left in the invocation; it is delivered again",
     "job_interrupted": "the database failed ({stage}: {reason} {detail})",
     "job_swept": "moved by the sweeper: {before} to {after}",
+    "jobs_swept": "the sweeper sent {woken} jobs to the wake queue, and moved {moved}",
+    "wakes_not_sent": "the wake queue did not take {count} messages: {reason} {detail}",
     "job_not_swept": "the sweeper cannot move it: {detail}",
     "event_loop_blocked": "blocks the event loop, so that other jobs stand still: {frame}",
     "event_loop_released": "blocked the event loop for {seconds} s: {frame}",

@@ -92,6 +92,23 @@ def alarms_on_one_metric(resources: Resources) -> Resources:
     return {name: bridged(mapping(spec)) for name, spec in resources.items()}
 
 
+def batch_sends_by_their_own_name(resources: Resources) -> Resources:
+    """Permit SendMessageBatch where SendMessage is: AWS asks for that in both cases, MiniStack by the call."""
+
+    def bridged(value: JsonValue) -> JsonValue:
+        match value:
+            case dict():
+                return {name: bridged(member) for name, member in value.items()}
+            case list():
+                return [bridged(member) for member in value]
+            case "sqs:SendMessage":
+                return ["sqs:SendMessage", "sqs:SendMessageBatch"]
+            case _:
+                return value
+
+    return {name: bridged(spec) for name, spec in resources.items()}
+
+
 async def apply_time_to_live(jobs_table: str) -> None:
     """Call UpdateTimeToLive, because MiniStack ignores a table's TimeToLiveSpecification."""
     async with aioboto3.Session().client("dynamodb") as client:
@@ -104,4 +121,5 @@ BRIDGES: tuple[Callable[[Resources], Resources], ...] = (
     without_code_deploy,
     routes_as_resources,
     alarms_on_one_metric,
+    batch_sends_by_their_own_name,
 )

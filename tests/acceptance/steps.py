@@ -57,7 +57,7 @@ class Steps:
             ("A job that fails is retried by an admin", self.failed_jobs),
             ("A job is cancelled before its time", self.cancelled),
             ("A poison record goes to the on-failure queue, and the stream goes on", self.poison),
-            ("The scheduled sweeper releases the retry", self.retried),
+            ("The wake queue brings the retry to the worker", self.retried),
             ("Roles permit what is needed and nothing more", self.roles),
             ("No job is lost", self.nothing_lost),
             ("The logs hold no error that is not expected", self.logs),
@@ -66,15 +66,16 @@ class Steps:
 
     async def stack(self) -> str:
         types = Counter(self.deployed.types)
-        assert types["AWS::Lambda::Function"] == 3, types
-        assert types["AWS::Lambda::Alias"] == 3, types
+        assert types["AWS::Lambda::Function"] == 4, types
+        assert types["AWS::Lambda::Alias"] == 4, types
         async with aioboto3.Session().client("lambda") as client:
             mappings = (await client.list_event_source_mappings())["EventSourceMappings"]
-        (mapping,) = mappings
-        assert mapping["FunctionArn"].endswith(":live"), mapping["FunctionArn"]
+        started = [mapping["FunctionArn"] for mapping in mappings]
+        assert len(started) == 3, mappings
+        assert all(arn.endswith(":live") for arn in started), started
         health = await self.api.call("GET", "/healthz")
         assert health.status == 200, health
-        return f"{len(self.deployed.types)} resources of {len(types)} types; the stream starts the alias `live`"
+        return f"{len(self.deployed.types)} resources of {len(types)} types; stream and queue start the aliases `live`"
 
     async def first_admin(self) -> str:
         outputs = self.deployed.outputs

@@ -22,6 +22,10 @@ from tests.serving import serving
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 
 
+SWEEP_SECONDS = "15"
+"""Seldom enough that what is on time was brought by the wake queue; a lease that ended is found soon all the same."""
+
+
 class Prepared:
     """The process that runs `prepared.py`; it ends with this one."""
 
@@ -77,7 +81,7 @@ class Stack:
         self.cli = Cli(folder)
         self.folder = folder
         self._process = subprocess.Popen(
-            [HEADRACE, "dev", "--port", "0", *options],
+            [HEADRACE, "dev", "--port", "0", "--sweep-seconds", SWEEP_SECONDS, *options],
             cwd=folder, stdout=subprocess.PIPE, stderr=(folder / "stderr").open("ab"),
             text=True, env=clean_environment() | dict(environment or {}),
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """The write units of a job, measured on a database that charges as DynamoDB does."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Protocol
@@ -8,19 +9,23 @@ import pytest
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.dispatch import Dispatcher
 from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.outcomes import Done
+from domain.jobs.run_due import DueJobRunner
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
+from domain.jobs.wake_queue import Wake
 from functions.runtime import LazyClient, new_random, now
+from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.testing.wake_queue import FakeWakeQueue
 from persistence.converters.dynamo_to_domain import item_size, job_to_item
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
 from tests.companions import given_back, taken
 from tests.conftest import job_repository_on, new_id
-from tests.factories import NOW, UserFactory, claimed, finished, queued
+from tests.factories import NOW, UserFactory, claimed, finished, queued, scheduled
 from tests.fakes.handlers import a_handler
 
 SECOND = timedelta(seconds=1)
@@ -79,6 +84,23 @@ async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
     assert create == [("PutItem", 3.0)], "the item, its owner, its wake time"
     assert work == [("PutItem", 1.0), ("PutItem", 2.0)], "the claim moves no index; the end leaves one"
     assert item_size(job_to_item(executed.job, new_id())) <= 1024
+
+
+async def test_a_delay_costs_no_write_unit_and_one_read(metered: tuple[LazyClient, Meter]) -> None:
+    client, meter = metered
+    jobs, catalogue = job_repository_on(client), Catalogue([a_handler(policy=Policy(runner=WORKER))])
+    executor = JobExecutor(jobs, catalogue, now, new_id, new_random, {})
+    runner = DueJobRunner(jobs, executor, Dispatcher(catalogue, {}, now), WORKER, now)
+    payload = JsonText(json.dumps({"text": "x" * 150}))
+    job = scheduled(
+        run_at=now() - SECOND, now=now() - 60 * SECOND, id=new_id(), type="text.word_count", payload=payload
+    )
+    await jobs.add(Change(job), now())
+    assert meter.take() == [("PutItem", 3.0)]
+    assert job.wake_at is not None
+    executed = await runner.run(Wake(job_id=job.id, due=job.wake_at), now() + 120 * SECOND)
+    assert isinstance(executed, Executed)
+    assert meter.take() == [("GetItem", 1.0), ("PutItem", 1.0), ("PutItem", 2.0)]
 
 
 async def without_positions(client: LazyClient) -> None:

@@ -24,6 +24,7 @@ BOUNDS = (
     Bounds(workers=2, sweepers=1, deliveries=3, ticks=3, manual_retries=0),
     Bounds(workers=1, sweepers=2, deliveries=3, ticks=4, cancels=0, manual_retries=0),
     Bounds(workers=1, sweepers=1, deliveries=2, ticks=3),
+    Bounds(workers=2, sweepers=1, deliveries=3, ticks=3, manual_retries=0, scheduled=True),
 )
 
 
@@ -34,13 +35,14 @@ def model() -> str:
         began = time.monotonic()
         found = explore(bounds)
         print(f"model {bounds}: {found.worlds} worlds, {time.monotonic() - began:.0f} s", flush=True)
+        born = "scheduled" if bounds.scheduled else "queued"
         rows.append(
-            f"| {bounds.workers} | {bounds.sweepers} | {bounds.deliveries} | {bounds.crashes} | {bounds.lost} "
+            f"| {born} | {bounds.workers} | {bounds.sweepers} | {bounds.deliveries} | {bounds.crashes} | {bounds.lost} "
             f"| {bounds.cancels} | {bounds.manual_retries} | {bounds.ticks} | {found.worlds:,} | {found.steps:,} |"
         )
     return "\n".join((
-        "| workers | sweepers | deliveries | crashes | lost acks | cancels | retries | clock moves | worlds | steps |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| job | workers | sweepers | deliveries | crashes | lost acks | cancels | retries | clock | worlds | steps |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
         *rows,
     ))  # fmt: skip
 
@@ -154,11 +156,12 @@ worker bring the job to a final state.
 
 ## The simulation
 
-`JobService`, the worker's `run_batch` and `Sweeper` in virtual time (`tests/reliability/simulation.py`): processes are
-killed and stopped at any of their calls, calls are throttled, responses are lost after the write was applied, triggers
-are lost, duplicated and delayed, batches are replayed, two sweepers overlap, a third of the processes have clocks up to
-{SKEW.total_seconds() / 60:.0f} minutes off. The checker examines every change. `pytest tests/reliability --seed N`
-repeats a run.
+`JobService`, the worker's `run_batch` and `run_wakes`, the recorder and `Sweeper` in virtual time
+(`tests/reliability/simulation.py`): processes are killed and stopped at any of their calls, calls are throttled,
+responses are lost after the write was applied, triggers and messages of the wake queue are lost, duplicated and
+delayed, batches are replayed, the wake queue is down now and then, two sweepers overlap, a third of the processes have
+clocks up to {SKEW.total_seconds() / 60:.0f} minutes off. The checker examines every change.
+`pytest tests/reliability --seed N` repeats a run.
 
 {simulated}
 

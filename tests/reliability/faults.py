@@ -82,7 +82,7 @@ async def withstand(size: Size, seed: int = 1) -> Report:
             await database.start()
             running.push_async_callback(database.stop)
             proxy = await running.enter_async_context(failing_proxy(database.url, folder))
-            options = Options(port=free_port(), endpoint_url=proxy.url, log_level="WARNING")
+            options = Options(port=free_port(), endpoint_url=proxy.url, log_level="WARNING", sweep_seconds=1)
             state = Folder(folder / ".headrace")
             ledger = Ledger(folder / "ledger.sqlite")
             stack = await running.enter_async_context(

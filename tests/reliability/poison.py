@@ -85,7 +85,9 @@ async def survive() -> Survived:
         folder = Path(temporary)
         state = Folder(folder / ".headrace")
         async with running_stack(
-            state, Options(port=0, log_level="WARNING"), lambda stack: with_faults(stack, folder / "ledger.sqlite")
+            state,
+            Options(port=0, log_level="WARNING", sweep_seconds=1),
+            lambda stack: with_faults(stack, folder / "ledger.sqlite"),
         ) as stack:
             await ensure_local_admin(state, stack.endpoint_url)
             token = local_authority(state).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))

@@ -8,6 +8,7 @@ from functools import partial
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.due_steps import WAKE_PATIENCE
 from domain.jobs.job import Job
 from domain.jobs.repository import (
     CompanionRefused,
@@ -18,7 +19,7 @@ from domain.jobs.repository import (
     VersionConflict,
 )
 from domain.jobs.stream_position import StreamPosition, StreamPositions
-from domain.jobs.sweeping import PAGE, RESERVE, WAKE_PATIENCE, Sweeper
+from domain.jobs.sweeping import PAGE, RESERVE, Sweeper
 from domain.jobs.wake_queue import Unsent, Wake, WakeQueue
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.job_type import WORKER, Policy

@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 import pytest
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.due_steps import INTERVAL, SENT_AGAIN, WAKE_PATIENCE, step_of
 from domain.jobs.job import Job, Retrying, Scheduled
 from domain.jobs.repository import DueState, JobUnreadable
-from domain.jobs.sweeping import INTERVAL, PAGE_AHEAD, RESERVE, SENT_AGAIN, WAKE_PATIENCE, Sweeper, step_of
+from domain.jobs.sweeping import PAGE_AHEAD, RESERVE, Sweeper
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, Wake, WakeQueue, wake_of
 from headrace.authoring.job_type import Policy
 from headrace.testing.clock import FakeClock, half
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.stream_positions import FakeStreamPositions
 from headrace.testing.wake_queue import FakeWakeQueue
+from persistence.converters.dynamo_to_domain import wake_shard
 from tests.conftest import new_id
 from tests.factories import NOW, POLICY, claimed, in_every_state, queued, retrying, scheduled
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
@@ -111,8 +114,10 @@ async def test_each_sweep_looks_ahead_over_the_interval_in_which_a_message_becom
 
 
 async def test_a_burst_is_sent_page_by_page() -> None:
-    number = 8 * PAGE_AHEAD + 500
-    jobs, wakes = await stored(*(due_in(LONGEST_DELAY) for _ in range(number))), FakeWakeQueue()
+    number = PAGE_AHEAD + 200
+    of_one_shard = islice((id for id in iter(new_id, "") if wake_shard(id) == "3"), number)
+    burst = [scheduled(run_at=NOW + LONGEST_DELAY, now=EARLY, id=id) for id in of_one_shard]
+    jobs, wakes = await stored(*burst), FakeWakeQueue()
     report = await a_sweeper(jobs, wakes).sweep(DEADLINE)
     assert (report.woken, report.complete) == (number, True)
     assert len({wake.job_id for wake in wakes.waiting}) == number
@@ -160,6 +165,11 @@ STATE = DueState(type="t", status="scheduled", since=NOW, written_at=NOW)
 )  # fmt: skip
 def test_what_is_done_depends_on_how_long_the_job_has_been_due(status: str, age: timedelta, step: str) -> None:
     assert step_of(STATE.model_copy(update={"status": status}), age, POLICY, in_stream=False) == step
+
+
+@pytest.mark.parametrize(("age", "step"), [(-SECOND, "idle"), (timedelta(0), "examine")])
+def test_a_running_job_is_examined_when_its_lease_has_ended(age: timedelta, step: str) -> None:
+    assert step_of(STATE.model_copy(update={"status": "running"}), age, POLICY, in_stream=False) == step
 
 
 def test_a_job_past_its_age_is_not_sent() -> None:

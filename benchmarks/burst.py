@@ -1,0 +1,233 @@
+"""How fast a burst of due jobs is handed over and started, on MiniStack.
+
+`python -m benchmarks.burst [JOBS STARTED]`; without numbers, a hundred thousand of each. The sweeper and the worker run
+as on the local stack, in processes of their own.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aioboto3
+from pydantic import JsonValue
+
+from domain.jobs import transitions
+from domain.jobs.due_steps import INTERVAL, WAKE_PATIENCE
+from domain.jobs.transitions import NewJob
+from domain.jobs.wake_queue import LONGEST_DELAY
+from functions.runtime import LazyClient
+from functions.settings import ENDPOINT_VARIABLE
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
+from headrace.emulator.background import MAX_WORKER_CONCURRENCY
+from headrace.emulator.database import embedded_database, local_credentials
+from headrace.emulator.execution_environment import Returned
+from headrace.emulator.function_pool import FunctionPool
+from headrace.emulator.queue_mapping import QueuePump
+from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import Stack, load_stack
+from persistence.converters.dynamo_to_domain import job_to_item, string_of
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb.client import DynamoDBClient
+
+JOBS = 100_000
+BY_WRITES = 2_000
+"""For the rate of a sweep that queues by writes."""
+PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
+BATCH, WRITERS, READ = 25, 8, 100
+FILLED_A_SECOND = 1000
+"""Jobs written, roughly."""
+MAX_SWEEPS = 5
+PATIENCE = 3600
+"""Seconds for the workers."""
+
+
+class Handed(Frozen):
+    """What the sweeper handed over."""
+
+    jobs: int
+    sweeps: int
+    seconds: float
+
+
+class Burst(Frozen):
+    """The results."""
+
+    ahead: Handed
+    """Messages for jobs that fall due in a quarter of an hour."""
+    overdue: Handed
+    """Messages for jobs that are due."""
+    by_writes: Handed
+    """Jobs that were queued by writes, as there was no wake queue."""
+    started: int
+    """Of those due: jobs that the workers ran."""
+    started_once: int
+    seconds: float
+    """For running them."""
+
+
+class Bench:
+    """The template's tables and queues on one MiniStack, and its functions."""
+
+    def __init__(self, stack: Stack, url: str, folder: Path, client: LazyClient) -> None:
+        self._stack = stack
+        self._url = url
+        self._folder = folder
+        self._client = client
+
+    async def fill(self, number: int, due: datetime) -> tuple[str, ...]:
+        """Store jobs that fall due in the minute before `due`; returns their ids."""
+        client = await self._client()
+        ids = tuple(str(uuid.uuid4()) for _ in range(number))
+        starts = iter(range(0, number, BATCH))
+
+        async def lane() -> None:
+            for start in starts:
+                part = range(start, min(start + BATCH, number))
+                moments = [due - INTERVAL * (1 - (place + 1) / number) for place in part]
+                await _write(client, [ids[place] for place in part], moments)
+
+        await asyncio.gather(*(lane() for _ in range(WRITERS)))
+        return ids
+
+    async def sweep(self, expected: int, counted: str, tick: datetime, queue_url: str | None = None) -> Handed:
+        """Run the sweeper until it has handed over so many jobs, as its answer counts them, or a few times in vain."""
+        function = self._stack.functions["SweeperFunction"]
+        environment = {} if queue_url is None else {"WAKE_QUEUE_URL": queue_url}
+        pool = FunctionPool(function, self._variables() | environment, self._folder / "sweeper.log", 1)
+        await pool.warm_up()
+        event: JsonValue = {"source": "headrace.schedule", "time": tick.isoformat()}
+        began, handed, sweeps = time.monotonic(), 0, 0
+        try:
+            while handed < expected and sweeps < MAX_SWEEPS:
+                result = await pool.invoke(event)
+                if not isinstance(result, Returned) or not isinstance(result.payload, dict):
+                    raise TypeError(result)
+                handed, sweeps = handed + int(str(result.payload[counted])), sweeps + 1
+        finally:
+            await pool.stop()
+        return Handed(jobs=handed, sweeps=sweeps, seconds=time.monotonic() - began)
+
+    async def work(self) -> None:
+        """Run workers on the wake queue until it is empty."""
+        (mapping,) = self._stack.queue_mappings
+        function = self._stack.functions[mapping.function]
+        pool = FunctionPool(function, self._variables(), self._folder / "worker.log", MAX_WORKER_CONCURRENCY)
+        async with aioboto3.Session().client("sqs", endpoint_url=self._url) as sqs:
+            url = (await sqs.get_queue_url(QueueName=mapping.queue))["QueueUrl"]
+            pump = QueuePump(sqs, url, mapping, pool.invoke, MAX_WORKER_CONCURRENCY)
+            running = asyncio.create_task(pump.run())
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    while not await pump.drain(5):
+                        pass
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                await pool.stop()
+
+    async def ended(self, ids: Sequence[str]) -> tuple[int, int]:
+        """How many of the jobs have succeeded, and how many of these with one attempt and the fewest changes."""
+        client = await self._client()
+        done, once = 0, 0
+        for start in range(0, len(ids), READ):
+            keys = [{"id": {"S": id}} for id in ids[start : start + READ]]
+            answer = await client.batch_get_item(RequestItems={"JobsTable": {"Keys": keys}})
+            for item in answer["Responses"]["JobsTable"]:
+                if string_of(item, "status") == "succeeded":
+                    done += 1
+                    once += item["attempt"] == {"N": "1"} and item["version"] == {"N": "3"}
+        return done, once
+
+    def _variables(self) -> dict[str, str]:
+        return {**local_credentials(), ENDPOINT_VARIABLE: self._url, QUEUES_VARIABLE: self._url}
+
+
+@asynccontextmanager
+async def _bench(stack: Stack) -> AsyncIterator[Bench]:
+    """A bench on a MiniStack of its own."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        async with embedded_database(None, folder / "database.log") as database:
+            client = LazyClient(database.url)
+            await ensure_tables(await client(), tuple(stack.tables.values()))
+            async with aioboto3.Session().client("sqs", endpoint_url=database.url) as sqs:
+                await ensure_queues(sqs, stack.queues.values())
+            try:
+                yield Bench(stack, database.url, folder, client)
+            finally:
+                await client.close()
+
+
+async def measure(jobs: int = JOBS, started: int = JOBS) -> Burst:
+    """Hand over `jobs` ahead; hand over and start `started`; queue some by writes."""
+    os.environ.update(local_credentials())
+    stack = load_stack(PARAMETERS)
+    async with _bench(stack) as bench:
+        # The tick is to be of this minute when the jobs have been written.
+        tick = datetime.now(UTC) + timedelta(seconds=jobs / FILLED_A_SECOND)
+        await bench.fill(jobs, tick + LONGEST_DELAY)
+        ahead = await bench.sweep(jobs, "woken", tick)
+    async with _bench(stack) as bench:
+        ids = await bench.fill(started, datetime.now(UTC))
+        overdue = await bench.sweep(started, "woken", datetime.now(UTC))
+        began = time.monotonic()
+        await bench.work()
+        seconds = time.monotonic() - began
+        done, once = await bench.ended(ids)
+    async with _bench(stack) as bench:
+        await bench.fill(BY_WRITES, datetime.now(UTC) - WAKE_PATIENCE)
+        by_writes = await bench.sweep(BY_WRITES, "moved", datetime.now(UTC), queue_url="")
+    return Burst(ahead=ahead, overdue=overdue, by_writes=by_writes, started=done, started_once=once, seconds=seconds)
+
+
+async def _write(client: "DynamoDBClient", ids: Sequence[str], moments: Sequence[datetime]) -> None:
+    requests = [{"PutRequest": {"Item": _item(id, due)}} for id, due in zip(ids, moments, strict=True)]
+    written = await client.batch_write_item(RequestItems={"JobsTable": requests})  # type: ignore[dict-item]
+    if written["UnprocessedItems"]:
+        raise RuntimeError("the database left items unprocessed")
+
+
+def _item(id: str, due: datetime) -> dict[str, object]:
+    new = NewJob(
+        id=id,
+        owner_id="bench",
+        type="csv.profile",
+        payload=JsonText('{"csv":"a,b\\n1,x\\n"}'),
+        max_attempts=3,
+        run_at=due,
+    )
+    return dict(job_to_item(transitions.submit(new, Policy(), due - timedelta(hours=1)).job, "w"))
+
+
+def table(burst: Burst) -> str:
+    """The rates as a table of Markdown."""
+    rows = "\n".join(
+        f"| {name} | {handed.jobs:,} | {handed.sweeps} | {handed.jobs / handed.seconds:,.0f} |"
+        for name, handed in (
+            ("looking ahead, messages", burst.ahead),
+            ("overdue, messages", burst.overdue),
+            ("overdue, writes (without a wake queue)", burst.by_writes),
+        )
+    )
+    return f"""| | jobs | sweeps | a second |
+|---|---|---|---|
+{rows}
+
+Of the overdue jobs, {burst.started:,} were run in {burst.seconds:.0f} s, {burst.started_once:,} exactly once."""
+
+
+if __name__ == "__main__":
+    handed, run = map(int, sys.argv[1:]) if sys.argv[1:] else (JOBS, JOBS)
+    print(table(asyncio.run(measure(handed, run))))

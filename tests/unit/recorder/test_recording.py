@@ -1,0 +1,95 @@
+"""The recorder sends one message for each job of a batch that soon falls due."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from pydantic import JsonValue
+
+from domain.jobs.catalogue import Catalogue
+from domain.jobs.dispatch import Dispatcher
+from domain.jobs.job import Job
+from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, Wake, WakeQueue
+from functions.recorder.recording import Recorded, record_changes
+from headrace.authoring.job_type import STANDARD, WORKER, Policy
+from headrace.testing.clock import FakeClock
+from headrace.testing.wake_queue import FakeWakeQueue
+from persistence.converters.dynamo_to_domain import job_to_item
+from scripts.generate import stream_record
+from tests.factories import NOW, cancelled, in_every_state, queued, retrying, scheduled
+from tests.fakes.faulty_job_repository import OUTAGE
+from tests.fakes.handlers import a_handler
+
+SECOND = timedelta(seconds=1)
+
+
+def changed(job: Job, number: int = 1) -> dict[str, JsonValue]:
+    image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "w")))
+    return stream_record(str(number), "MODIFY", job.id, new=image)
+
+
+def sequence_number(number: int) -> str:
+    return f"10000000000000000000{number}"
+
+
+async def record(records: Sequence[object], wakes: WakeQueue, now: datetime) -> Recorded:
+    """With `wakes` as the wake queue, and no job type that is known here."""
+    return await record_changes(records, Dispatcher(Catalogue(()), {WORKER: wakes}, FakeClock()), now)
+
+
+class Half:
+    """A wake queue that takes every second message."""
+
+    async def send(self, wakes: Sequence[Wake], now: datetime) -> tuple[Unsent, ...]:
+        del now
+        return tuple(Unsent(wake=wake, problem=OUTAGE) for wake in wakes[1::2])
+
+
+async def test_what_is_due_within_fifteen_minutes_is_sent_and_the_rest_is_left_to_the_sweep() -> None:
+    soon = [scheduled(run_at=NOW + delay, id=f"soon-{delay}") for delay in (SECOND, LONGEST_DELAY)]
+    later, again = scheduled(run_at=NOW + LONGEST_DELAY + SECOND, id="later"), retrying(NOW, id="again")
+    wakes = FakeWakeQueue()
+    recorded = await record([changed(job) for job in (*soon, later, again)], wakes, NOW)
+    assert [(wake.job_id, wake.due) for wake in wakes.waiting] == [(job.id, job.wake_at) for job in (*soon, again)]
+    assert (recorded.sent, recorded.unsent, recorded.undecodable, recorded.failures) == (3, (), (), ())
+
+
+@pytest.mark.parametrize("job", [each for each in in_every_state() if each.status not in {"scheduled", "retrying"}])
+async def test_other_changes_ask_for_nothing(job: Job) -> None:
+    wakes = FakeWakeQueue()
+    assert (await record([changed(job)], wakes, NOW)).sent == 0
+    assert wakes.waiting == ()
+
+
+async def test_of_several_changes_of_a_job_the_last_counts() -> None:
+    wait = scheduled(run_at=NOW + SECOND, id="1")
+    wakes = FakeWakeQueue()
+    recorded = await record([changed(wait, 1), changed(cancelled(id="1"), 2)], wakes, NOW)
+    assert (recorded.sent, wakes.waiting) == (0, ())
+    await record([changed(queued(id="1"), 1), changed(wait, 2), changed(wait, 3)], wakes, NOW)
+    assert len(wakes.waiting) == 1
+
+
+async def test_the_records_of_messages_that_were_not_taken_are_handed_back() -> None:
+    jobs = [scheduled(run_at=NOW + SECOND, id=str(number)) for number in range(1, 5)]
+    recorded = await record([changed(job, int(job.id)) for job in jobs], Half(), NOW)
+    assert recorded.sent == 2
+    assert recorded.failures == (sequence_number(2), sequence_number(4))
+    assert {each.problem for each in recorded.unsent} == {OUTAGE}
+
+
+async def test_a_record_that_cannot_be_decoded_is_reported_and_the_others_are_sent() -> None:
+    broken = stream_record("1", "MODIFY", "x", new={"id": {"S": "x"}, "status": {"S": "scheduled"}})
+    wakes = FakeWakeQueue()
+    recorded = await record([broken, "rubbish", changed(retrying(NOW), 2)], wakes, NOW)
+    assert len(recorded.undecodable) == 2
+    assert (recorded.sent, recorded.failures) == (1, ())
+
+
+async def test_the_message_of_a_runners_job_goes_to_the_runners_queue() -> None:
+    wakes, standard = FakeWakeQueue(), FakeWakeQueue()
+    known = Catalogue([a_handler(name="csv.profile", policy=Policy(runner=STANDARD))])
+    dispatcher = Dispatcher(known, {WORKER: wakes, STANDARD: standard}, FakeClock())
+    await record_changes([changed(retrying(NOW, id="1", type="csv.profile"))], dispatcher, NOW)
+    assert (wakes.waiting, [wake.job_id for wake in standard.waiting]) == ((), ["1"])

@@ -26,7 +26,7 @@ from functions.job_types import load_job_types
 from functions.runtime import LazyClient, new_id, now
 from functions.settings import ApiSettings, Settings
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.job_type import Policy
+from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Retry
 from headrace.emulator.template import declared_job_types
@@ -36,6 +36,7 @@ from scripts.sample_events import SAMPLE_EMAIL, SAMPLE_TIME, http_event, queue_m
 
 ROOT = Path(__file__).resolve().parent.parent
 
+POLICY = Policy(runner=WORKER)
 SAMPLE_JOB_ID = "0b9f5f6e-4c1d-4e54-9b57-6d2f6f0c7a11"
 SAMPLE_OWNER_ID = "5a1c9f52-8a3b-4f43-9c11-2f7d1a3e9b20"
 _STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/JobsTable/stream/2026-11-23T00:00:00.000"
@@ -112,7 +113,7 @@ def _summary(docstring: str | None) -> str:
 
 def sample_job() -> Job:
     """The job that the worker's samples are about, as it was submitted."""
-    return transitions.submit(_new_job(SAMPLE_JOB_ID), Policy(), SAMPLE_TIME).job
+    return transitions.submit(_new_job(SAMPLE_JOB_ID), POLICY, SAMPLE_TIME).job
 
 
 def sample_user(role: Role = "admin") -> User:
@@ -126,9 +127,9 @@ def sample_user(role: Role = "admin") -> User:
 def _samples() -> dict[str, JsonValue]:
     queued = sample_job()
     later = queued.wake_at or SAMPLE_TIME
-    redriven = _legal(transitions.redrive(queued, Policy(), later))
-    other = transitions.submit(_new_job("3d6a3b0e-52f5-4a0c-8a53-0c3a7f1d5c22"), Policy(), SAMPLE_TIME).job
-    cancelled = _legal(transitions.cancel(other, Policy(), SAMPLE_TIME + timedelta(seconds=1)))
+    redriven = _legal(transitions.redrive(queued, POLICY, later))
+    other = transitions.submit(_new_job("3d6a3b0e-52f5-4a0c-8a53-0c3a7f1d5c22"), POLICY, SAMPLE_TIME).job
+    cancelled = _legal(transitions.cancel(other, POLICY, SAMPLE_TIME + timedelta(seconds=1)))
     poison: dict[str, JsonValue] = {
         "id": {"S": "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33"},
         "status": {"S": "queued"},
@@ -136,8 +137,8 @@ def _samples() -> dict[str, JsonValue]:
     }
     insert = stream_record("1", "INSERT", SAMPLE_JOB_ID, new=_image(queued))
     modify = stream_record("2", "MODIFY", SAMPLE_JOB_ID, new=_image(redriven), old=_image(queued))
-    claimed = _legal(transitions.claim(queued, Policy(), "token", SAMPLE_TIME + timedelta(seconds=90), SAMPLE_TIME))
-    failed = _legal(transitions.finish(claimed, Policy(), "token", Retry(reason="busy"), SAMPLE_TIME, 0.5))
+    claimed = _legal(transitions.claim(queued, POLICY, "token", SAMPLE_TIME + timedelta(seconds=90), SAMPLE_TIME))
+    failed = _legal(transitions.finish(claimed, POLICY, "token", Retry(reason="busy"), SAMPLE_TIME, 0.5))
     retrying = stream_record("3", "MODIFY", SAMPLE_JOB_ID, new=_image(failed), old=_image(claimed))
     change = stream_record("3", "MODIFY", other.id, new=_image(cancelled), old=_image(other))
     removal: dict[str, JsonValue] = {

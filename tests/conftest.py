@@ -101,7 +101,7 @@ async def wake_queue_url(ministack_url: str, stack: Stack) -> AsyncIterator[str]
 
 def a_settings(url: str) -> Settings:
     """Settings for the tables of the template, under their local names."""
-    return Settings(jobs_table="JobsTable", endpoint_url=url)
+    return Settings(jobs_table="JobsTable", endpoint_url=url, runners={"standard": ""})
 
 
 def parts_on(runtime: Runtime, job_types: Catalogue, environment: Mapping[str, str] = os.environ) -> Parts:

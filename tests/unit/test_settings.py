@@ -8,7 +8,14 @@ import pytest
 
 from functions.job_types import load_job_types
 from functions.runtime import Runtime
-from functions.settings import MissingSetting, read_api_settings, read_settings, read_worker_settings
+from functions.settings import (
+    LOCAL_VARIABLES,
+    MissingSetting,
+    read_api_settings,
+    read_runner_settings,
+    read_settings,
+    read_worker_settings,
+)
 from headrace.emulator.template import LambdaFunction, Stack
 from tests.conftest import FUNCTIONS, STACK, parts_on
 
@@ -18,7 +25,7 @@ OF_EVERY_FUNCTION = set.intersection(*(set(each.environment) for each in STACK.f
 """Variables from the template's Globals, whether a function needs them or not."""
 OF_LAMBDA = {"AWS_SAM_LOCAL", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"}
 """Variables that Lambda or the SAM CLI sets."""
-OF_THE_LOCAL_STACK = {"HEADRACE_DATABASE_URL"}
+OF_THE_LOCAL_STACK = set(LOCAL_VARIABLES)
 """Variables that only `headrace dev` sets."""
 JOB_TYPES = load_job_types("job_types")
 OF_JOB_TYPES = {
@@ -75,11 +82,10 @@ def test_what_every_function_gets_is_read_by_one(stack: Stack, runtime: Runtime)
     assert OF_EVERY_FUNCTION - environment.names == POWERTOOLS
 
 
-def test_the_worker_has_what_the_job_types_declare(stack: Stack) -> None:
-    assert [name for name, each in stack.functions.items() if OF_JOB_TYPES & set(each.environment)] == [
-        "WorkerFunction"
-    ]
-    assert set(stack.functions["WorkerFunction"].environment) >= OF_JOB_TYPES
+def test_what_runs_jobs_has_what_the_job_types_declare(stack: Stack) -> None:
+    running = {"WorkerFunction", "StandardRunnerFunction"}
+    assert {name for name, each in stack.functions.items() if OF_JOB_TYPES & set(each.environment)} == running
+    assert all(set(stack.functions[name].environment) >= OF_JOB_TYPES for name in running)
 
 
 def test_only_the_api_has_the_key_of_cursors_and_the_tables_of_users(stack: Stack) -> None:
@@ -99,9 +105,17 @@ def test_a_missing_variable_is_named_in_one_sentence(stack: Stack, runtime: Runt
         assert str(failed.value) == f"The environment variable {missing} is missing; template.yaml says what it holds."
 
 
-def test_the_workers_time_limit_is_the_functions_own(stack: Stack) -> None:
-    worker = stack.functions["WorkerFunction"]
-    assert read_worker_settings(worker.environment).function_timeout == timedelta(seconds=worker.timeout)
+@pytest.mark.parametrize("name", ["WorkerFunction", "StandardRunnerFunction"])
+def test_a_time_limit_is_the_functions_own(stack: Stack, name: str) -> None:
+    function = stack.functions[name]
+    read = read_worker_settings if name == "WorkerFunction" else read_runner_settings
+    assert read(function.environment).function_timeout == timedelta(seconds=function.timeout)
+
+
+def test_a_line_that_is_no_runner_is_named(stack: Stack) -> None:
+    environment = stack.functions["WorkerFunction"].environment | {"RUNNERS": "standard\n"}
+    with pytest.raises(MissingSetting, match=r"RUNNERS has a line that is no runner: \['standard'\]"):
+        read_settings(environment)
 
 
 @pytest.mark.parametrize("text", ["", "a", "-1", "nan", "inf", "1e99"])

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -16,8 +17,10 @@ from headrace.cli import lists
 from headrace.cli.check.command import check
 from headrace.cli.completion import completion
 from headrace.cli.guard import INTERRUPTED, Commands
+from headrace.cli.handler_options import sources_of, with_variables
 from headrace.cli.job_types import types
 from headrace.cli.logs import logs
+from headrace.cli.project import build, lock, new
 from headrace.cli.replay import replay
 from headrace.cli.run import run
 from headrace.cli.target import ExitCode, fail, folder, json_text, mint, read_json, read_limited, without_stack
@@ -50,6 +53,7 @@ def main() -> None:
 @click.option("--fresh", is_flag=True, help="Delete the jobs and users of earlier runs.")
 @click.option("--allow-host", "allowed", multiple=True, help="A private host[:port] that http.request may reach.")
 @click.option("--sweep-seconds", type=FiniteNumber(0.1, 3600), help="Sweep as often, not each minute as on AWS.")
+@with_variables
 @click.option("--no-reload", is_flag=True, help="Do not restart functions when code changes.")
 @click.option("--quiet", "level", flag_value="quiet", help="Show failures only.")
 @click.option("--verbose", "level", flag_value="verbose", help="Show requests, sweeps and starts of functions too.")
@@ -61,14 +65,19 @@ def dev(
     fresh: bool,
     allowed: tuple[str, ...],
     sweep_seconds: float | None,
+    env_files: tuple[Path, ...],
+    aws_profile: str | None,
     no_reload: bool,
     level: "Level | None",
 ) -> None:
     """Run the local stack until Ctrl-C, and show each attempt, what handlers log and print, and tracebacks."""
+    from headrace.emulator.credentials import is_of_aws
     from headrace.emulator.stack import Options
 
     if endpoint_url and database:
         fail("--database is for the embedded database, which --endpoint-url replaces; give only one", ExitCode.USAGE)
+    if aws_profile and endpoint_url and is_of_aws(endpoint_url):
+        fail("with an --endpoint-url of AWS, handlers have this shell's credentials: set AWS_PROFILE", ExitCode.USAGE)
     options = Options(
         host=host,
         port=port,
@@ -78,6 +87,7 @@ def dev(
         allowed_hosts=",".join(allowed),
         reload=not no_reload,
         sweep_seconds=sweep_seconds,
+        variables=sources_of(env_files, aws_profile),
     )
     try:
         asyncio.run(_dev(options, level or "normal"))
@@ -138,7 +148,7 @@ def token(email: str, hours: float, as_json: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    types, logs, completion, run, replay, check,
+    types, logs, completion, run, replay, check, new, lock, build,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -5,27 +5,35 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from urllib.parse import urlsplit
 
 import aioboto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.compose import job_repository
 from functions.runtime import LazyClient, now
-from functions.settings import ENDPOINT_VARIABLE, ApiSettings, Settings, read_api_settings, read_settings
+from functions.settings import (
+    ENDPOINT_VARIABLE,
+    LOCAL_DATABASE_VARIABLE,
+    ApiSettings,
+    Settings,
+    read_api_settings,
+    read_settings,
+)
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.background import (
     EMBEDDED_POLL_SECONDS,
     REMOTE_POLL_SECONDS,
-    Sources,
+    Services,
     background,
     concurrency,
 )
-from headrace.emulator.cloudformation import PROFILE_VARIABLES, InvalidParameter
+from headrace.emulator.cloudformation import InvalidParameter
 from headrace.emulator.code_folders import code_folders, search_path
-from headrace.emulator.database import QUEUES_ONLY, StackError, embedded_database, local_credentials, remove_state
+from headrace.emulator.credentials import use_credentials, with_profile
+from headrace.emulator.database import QUEUES_ONLY, StackError, embedded_database, remove_state
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.gateway import Gateway
+from headrace.emulator.handler_variables import HandlerVariables, Sources, profile_variables
 from headrace.emulator.listening import check_port, serve
 from headrace.emulator.log_file import rotate
 from headrace.emulator.observer import Observer, OnStderr
@@ -60,6 +68,8 @@ class Options(Frozen):
     """Reload functions when their code changes; while it cannot be imported, wait for the fix."""
     sweep_seconds: float | None = None
     """Between two sweeps; None is as the template says."""
+    variables: Sources = Sources()
+    """Of the variables that handlers have besides the template's; by default none."""
 
 
 def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO") -> dict[str, str]:
@@ -84,26 +94,6 @@ def api_settings(stack: Stack) -> ApiSettings:
     return read_api_settings(stack.functions["ApiFunction"].environment)
 
 
-def credentials_for(endpoint_url: str) -> dict[str, str]:
-    """This shell's AWS credentials for an AWS endpoint; dummy ones for any other."""
-    host = urlsplit(endpoint_url).hostname or ""
-    if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
-        # dynamodb.REGION.amazonaws.com
-        region = {"AWS_DEFAULT_REGION": host.split(".")[1], "AWS_REGION": host.split(".")[1]}
-        return {name: value for name, value in os.environ.items() if name.startswith("AWS_")} | region
-    return local_credentials()
-
-
-def use_credentials(endpoint_url: str) -> dict[str, str]:
-    """Make this process use the credentials for an endpoint, and return them; a local one ignores `AWS_PROFILE`."""
-    credentials = credentials_for(endpoint_url)
-    os.environ.update(credentials)
-    if not set(PROFILE_VARIABLES) & credentials.keys():
-        for name in PROFILE_VARIABLES:
-            os.environ.pop(name, None)
-    return credentials
-
-
 @asynccontextmanager
 async def running_stack(
     folder: Folder,
@@ -122,6 +112,7 @@ async def running_stack(
     if other is not None:
         raise StackError(f"A stack already runs in this folder, at {other.url} (process {other.pid}); stop it first.")
     stack = adapt(_declared(folder, options))
+    profile, variables = profile_variables(options.variables), _variables(stack, options, observer)
     async with AsyncExitStack() as running:
         check_port(options.host, options.port)
         endpoint_url, watches = await running.enter_async_context(_database(folder, options))
@@ -130,24 +121,36 @@ async def running_stack(
         queues_url, more = await running.enter_async_context(_queues(stack, folder, options, endpoint_url))
         urls = {ENDPOINT_VARIABLE: endpoint_url, QUEUES_VARIABLE: queues_url}
         extra = {**credentials, **urls, "PYTHONPATH": os.pathsep.join(map(str, search_path()))}
-        pools = await running.enter_async_context(_functions(stack, folder, extra, observer, options))
+        by_function = dict.fromkeys(stack.functions, extra)
+        if profile is not None:
+            by_function |= dict.fromkeys(stack.running_jobs, with_profile(profile, endpoint_url, extra["PYTHONPATH"]))
+        pools = await running.enter_async_context(_functions(stack, folder, by_function, variables, observer, options))
         watches = (*watches, *more)
         if options.reload:
-            watches = (*watches, partial(_reloading, stack, pools, observer))
-        sources = Sources(
+            watches = (*watches, partial(_reloading, stack, pools, variables, observer))
+        services = Services(
             database_url=endpoint_url,
             queues_url=queues_url,
             poll_seconds=EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS,
             sweep_seconds=options.sweep_seconds,
         )
         unfinished = partial(_report_unfinished, stack, endpoint_url)
-        await running.enter_async_context(background(stack, folder, pools, sources, watches, unfinished))
+        await running.enter_async_context(background(stack, folder, pools, services, watches, unfinished))
         gateway = Gateway(stack.routes, pools, local_authority(folder), report=observer.report)
         url = await serve(running, gateway.runner(), options.host, options.port)
         started = Running(url=url, endpoint_url=endpoint_url, queues_url=queues_url, pid=os.getpid())
         folder.note(started)
         running.callback(folder.forget)
         yield started
+
+
+def _variables(stack: Stack, options: Options, observer: Observer) -> HandlerVariables:
+    """The handlers' own variables, with a report of those that are left out."""
+    of_functions = {name for function in stack.functions.values() for name in function.environment}
+    variables = HandlerVariables(options.variables, {*of_functions, LOCAL_DATABASE_VARIABLE})
+    for note in variables.read():
+        observer.report(note, "problem")
+    return variables
 
 
 def _declared(folder: Folder, options: Options) -> Stack:
@@ -201,17 +204,23 @@ async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
 
 @asynccontextmanager
 async def _functions(
-    stack: Stack, folder: Folder, extra: Mapping[str, str], observer: Observer, options: Options
+    stack: Stack,
+    folder: Folder,
+    extra: Mapping[str, Mapping[str, str]],
+    variables: HandlerVariables,
+    observer: Observer,
+    options: Options,
 ) -> AsyncIterator[dict[str, FunctionPool]]:
     """Yield a pool for each function, each with one warm environment."""
     pools = {
         name: FunctionPool(
             function,
-            extra,
+            extra[name],
             folder.function_log(name),
             concurrency(stack, name),
             observer,
             waits=options.reload,
+            variables=variables if name in stack.running_jobs else dict,
         )
         for name, function in stack.functions.items()
     }
@@ -222,9 +231,11 @@ async def _functions(
         await asyncio.gather(*(pool.stop() for pool in pools.values()))
 
 
-async def _reloading(stack: Stack, pools: Mapping[str, FunctionPool], observer: Observer) -> None:
-    """Reload on changes of the code that the functions run."""
-    streamed = {mapping.function for mapping in stack.mappings}
+async def _reloading(
+    stack: Stack, pools: Mapping[str, FunctionPool], variables: HandlerVariables, observer: Observer
+) -> None:
+    """Reload on changes of the code that the functions run, and of their handlers' variables."""
+    streamed = stack.running_jobs
     routed = {route.function for route in stack.routes} - streamed
     functions = Reloaded(
         by_stream={name: pool for name, pool in pools.items() if name in streamed},
@@ -232,7 +243,7 @@ async def _reloading(stack: Stack, pools: Mapping[str, FunctionPool], observer: 
         by_schedule={name: pool for name, pool in pools.items() if name not in streamed | routed},
     )
     package = declared_job_types(os.environ)
-    await reload_on_change(lambda: code_folders(package, search_path()), functions, observer)
+    await reload_on_change(lambda: code_folders(package, search_path()), functions, observer, variables)
 
 
 async def _report_unfinished(stack: Stack, endpoint_url: str) -> None:

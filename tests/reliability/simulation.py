@@ -24,6 +24,7 @@ from headrace.authoring.job_type import Policy
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
 from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.virtual_loop import run_in_virtual_time
 from tests.factories import NOW, UserFactory
 from tests.fakes.handlers import Count, Run, Text, a_handler
 from tests.reliability.history import Violation
@@ -35,7 +36,6 @@ from tests.reliability.simulated_world import (
     SimulatedRepository,
     World,
 )
-from tests.reliability.virtual_loop import run_in_virtual_time
 
 T = TypeVar("T")
 

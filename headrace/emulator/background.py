@@ -32,7 +32,7 @@ EMBEDDED_POLL_SECONDS = 0.05
 REMOTE_POLL_SECONDS = 0.5
 
 
-class EventSources(Frozen):
+class Services(Frozen):
     """Where streams and queues are read."""
 
     database_url: str
@@ -61,20 +61,20 @@ async def background(
     stack: Stack,
     folder: Folder,
     pools: Mapping[str, FunctionPool],
-    sources: EventSources,
+    services: Services,
     watches: tuple[Callable[[], Coroutine[None, None, None]], ...],
     report_unfinished: Callable[[], Awaitable[None]],
 ) -> AsyncIterator[None]:
     """Deliver until the end, and then drain streams and queues, so that no trigger is lost."""
     async with AsyncExitStack() as clients:
-        streams = [await _stream(clients, folder, mapping, pools, sources) for mapping in stack.mappings]
-        sqs = await clients.enter_async_context(aioboto3.Session().client("sqs", endpoint_url=sources.queues_url))
+        streams = [await _stream(clients, folder, mapping, pools, services) for mapping in stack.mappings]
+        sqs = await clients.enter_async_context(aioboto3.Session().client("sqs", endpoint_url=services.queues_url))
         queues = [await _queue(sqs, mapping, pools) for mapping in stack.queue_mappings]
         pumps: list[StreamPump | QueuePump] = [*streams, *queues]
         work = [
             *(watch() for watch in watches),
             *(pump.run() for pump in pumps),
-            *(run_schedule(each, pools[each.function], sources.sweep_seconds) for each in stack.schedules),
+            *(run_schedule(each, pools[each.function], services.sweep_seconds) for each in stack.schedules),
         ]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each) for each in work]
@@ -95,16 +95,16 @@ async def _stream(
     folder: Folder,
     mapping: EventSourceMapping,
     pools: Mapping[str, FunctionPool],
-    sources: EventSources,
+    services: Services,
 ) -> StreamPump:
-    session, url = aioboto3.Session(), sources.database_url
+    session, url = aioboto3.Session(), services.database_url
     tables = await clients.enter_async_context(session.client("dynamodb", endpoint_url=url))
     described = await tables.describe_table(TableName=mapping.table)
     arn = described["Table"]["LatestStreamArn"]
     streams_url = url.replace("://dynamodb.", "://streams.dynamodb.")
     streams = await clients.enter_async_context(session.client("dynamodbstreams", endpoint_url=streams_url))
     on_failure = folder.queue(mapping.on_failure or "discarded")
-    return StreamPump(streams, arn, mapping, pools[mapping.function].invoke, on_failure, sources.poll_seconds)
+    return StreamPump(streams, arn, mapping, pools[mapping.function].invoke, on_failure, services.poll_seconds)
 
 
 async def _queue(client: SQSClient, mapping: QueueMapping, pools: Mapping[str, FunctionPool]) -> QueuePump:

@@ -23,11 +23,11 @@ from headrace.authoring.frozen import Frozen
 from headrace.emulator.background import (
     EMBEDDED_POLL_SECONDS,
     REMOTE_POLL_SECONDS,
-    EventSources,
+    Services,
     background,
     concurrency,
 )
-from headrace.emulator.cloudformation import InvalidParameter, runs_jobs
+from headrace.emulator.cloudformation import InvalidParameter
 from headrace.emulator.code_folders import code_folders, search_path
 from headrace.emulator.credentials import use_credentials, with_profile
 from headrace.emulator.database import QUEUES_ONLY, StackError, embedded_database, remove_state
@@ -124,19 +124,19 @@ async def running_stack(
         by_function = dict.fromkeys(stack.functions, extra)
         if profile is not None:
             with_own = with_profile(profile, endpoint_url, queues_url, extra["PYTHONPATH"])
-            by_function |= dict.fromkeys(filter(runs_jobs, stack.functions), with_own)
+            by_function |= dict.fromkeys(stack.running_jobs, with_own)
         pools = await running.enter_async_context(_functions(stack, folder, by_function, variables, observer, options))
         watches = (*watches, *more)
         if options.reload:
             watches = (*watches, partial(_reloading, stack, pools, variables, observer))
-        sources = EventSources(
+        services = Services(
             database_url=endpoint_url,
             queues_url=queues_url,
             poll_seconds=EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS,
             sweep_seconds=options.sweep_seconds,
         )
         unfinished = partial(_report_unfinished, stack, endpoint_url)
-        await running.enter_async_context(background(stack, folder, pools, sources, watches, unfinished))
+        await running.enter_async_context(background(stack, folder, pools, services, watches, unfinished))
         gateway = Gateway(stack.routes, pools, local_authority(folder), report=observer.report)
         url = await serve(running, gateway.runner(), options.host, options.port)
         started = Running(url=url, endpoint_url=endpoint_url, queues_url=queues_url, pid=os.getpid())
@@ -221,7 +221,7 @@ async def _functions(
             concurrency(stack, name),
             observer,
             waits=options.reload,
-            variables=variables if runs_jobs(name) else dict,
+            variables=variables if name in stack.running_jobs else dict,
         )
         for name, function in stack.functions.items()
     }
@@ -236,12 +236,12 @@ async def _reloading(
     stack: Stack, pools: Mapping[str, FunctionPool], variables: HandlerVariables, observer: Observer
 ) -> None:
     """Reload on changes of the code that the functions run, and of their handlers' variables."""
-    triggered = stack.triggered
-    routed = {route.function for route in stack.routes} - triggered
+    streamed = stack.running_jobs
+    routed = {route.function for route in stack.routes} - streamed
     functions = Reloaded(
-        by_stream={name: pool for name, pool in pools.items() if name in triggered},
+        by_stream={name: pool for name, pool in pools.items() if name in streamed},
         by_request={name: pool for name, pool in pools.items() if name in routed},
-        by_schedule={name: pool for name, pool in pools.items() if name not in triggered | routed},
+        by_schedule={name: pool for name, pool in pools.items() if name not in streamed | routed},
     )
     package = declared_job_types(os.environ)
     await reload_on_change(lambda: code_folders(package, search_path()), functions, observer, variables)

@@ -95,16 +95,16 @@ class Stack(_Declared):
     audience: tuple[str, ...]
 
     @property
-    def triggered(self) -> frozenset[str]:
-        """The functions that a stream or a queue invokes."""
-        polled: tuple[EventSourceMapping | QueueMapping, ...] = (*self.mappings, *self.queue_mappings)
-        return frozenset(each.function for each in polled)
+    def running_jobs(self) -> frozenset[str]:
+        """The functions that run jobs: a queue brings them the due ones."""
+        return frozenset(mapping.function for mapping in self.queue_mappings)
 
     @property
     def invoked(self) -> frozenset[str]:
         """The functions that a stream, a queue, a schedule or the HTTP API invokes."""
         sources: tuple[Schedule | Route, ...] = (*self.schedules, *self.routes)
-        return self.triggered | {source.function for source in sources}
+        streamed = {mapping.function for mapping in self.mappings}
+        return self.running_jobs | streamed | {source.function for source in sources}
 
 
 def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:

@@ -123,9 +123,8 @@ class _World:
             if isinstance(job.state, Queued):
                 self._deliver(job)
                 continue
-            # The index shows a lease no earlier than its job was due for the sweeper before.
-            due = max(job.wake_at, job.state.lease.until) if isinstance(job.state, Running) else job.wake_at
-            self._clock.now = max(self._clock.now, due)
+            lease_ends = job.state.lease.until if isinstance(job.state, Running) else job.wake_at
+            self._clock.now = max(self._clock.now, job.wake_at, lease_ends)
             run_in_virtual_time(self._sweeper.sweep(self._clock.now + FUNCTION))
             if self._wakes.take(self._clock.now):
                 self._deliver(self._job)

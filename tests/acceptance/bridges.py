@@ -109,6 +109,18 @@ def batch_sends_by_their_own_name(resources: Resources) -> Resources:
     return {name: bridged(spec) for name, spec in resources.items()}
 
 
+def concurrency_as_a_number(resources: Resources) -> Resources:
+    """Give a queue's mapping its maximum concurrency as a number: MiniStack compares it as text."""
+
+    def bridged(spec: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        properties = mapping(spec.get("Properties", {}))
+        if "ScalingConfig" not in properties:
+            return spec
+        return {**spec, "Properties": {**properties, "ScalingConfig": {"MaximumConcurrency": 100}}}
+
+    return {name: bridged(mapping(spec)) for name, spec in resources.items()}
+
+
 async def apply_time_to_live(jobs_table: str) -> None:
     """Call UpdateTimeToLive, because MiniStack ignores a table's TimeToLiveSpecification."""
     async with aioboto3.Session().client("dynamodb") as client:
@@ -122,4 +134,5 @@ BRIDGES: tuple[Callable[[Resources], Resources], ...] = (
     routes_as_resources,
     alarms_on_one_metric,
     batch_sends_by_their_own_name,
+    concurrency_as_a_number,
 )

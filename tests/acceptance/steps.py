@@ -24,6 +24,8 @@ ADMIN = "grace@example.org"
 MEMBER = "linus@example.org"
 STREAM_SECONDS = 30
 SWEEP_SECONDS = 180
+FIRST_LINE_SECONDS = 75
+"""Until each function has logged something: the sweeper runs once a minute."""
 POISON_ID = "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33"
 EXPECTED_ERRORS = {"record_undecodable"}
 CSV = (ROOT / "examples" / "data" / "seattle-weather.csv").read_text()
@@ -281,12 +283,8 @@ class Steps:
 
     async def logs(self) -> str:
         lines: dict[str, list[str]] = {}
-        async with aioboto3.Session().client("logs") as client:
-            for name in sorted(load_stack(PARAMETERS).invoked):
-                group = self.deployed.resources[f"{name.removesuffix('Function')}LogGroup"]
-                pages = client.get_paginator("filter_log_events").paginate(logGroupName=group)
-                lines[name] = [event["message"] async for page in pages for event in page["events"]]
-                assert lines[name], f"{group} is empty"
+        for name in sorted(load_stack(PARAMETERS).invoked):
+            lines[name] = await _lines_of(self.deployed.resources[f"{name.removesuffix('Function')}LogGroup"])
         records = [json.loads(line) for group in lines.values() for line in group if line.lstrip().startswith("{")]
         errors = Counter(record["message"] for record in records if record.get("level") in {"ERROR", "CRITICAL"})
         assert set(errors) <= EXPECTED_ERRORS, errors
@@ -320,3 +318,15 @@ class Steps:
     async def _count(self) -> int:
         async with aioboto3.Session().client("dynamodb") as client:
             return (await client.scan(TableName=self.deployed.outputs["JobsTableName"], Select="COUNT"))["Count"]
+
+
+async def _lines_of(group: str) -> list[str]:
+    """The lines of a log group, once there are any."""
+    ends = time.monotonic() + FIRST_LINE_SECONDS
+    async with aioboto3.Session().client("logs") as client:
+        while time.monotonic() < ends:
+            pages = client.get_paginator("filter_log_events").paginate(logGroupName=group)
+            if lines := [event["message"] async for page in pages for event in page["events"]]:
+                return lines
+            await asyncio.sleep(1)
+    raise AssertionError(f"{group} is empty")

@@ -19,6 +19,7 @@ from domain.jobs.execution import (
     NothingToDo,
     NotStarted,
     UnknownJobType,
+    startable_since,
 )
 from domain.jobs.fitting import UnrunnableJobType, refuse_longer_than
 from domain.jobs.guard import MAX_RESULT_BYTES
@@ -32,7 +33,7 @@ from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
-from tests.factories import NOW, POLICY, claimed, legal, queued, running, succeeded
+from tests.factories import NOW, POLICY, claimed, legal, queued, running, scheduled, succeeded
 from tests.fakes.faulty_job_repository import OUTAGE, Fault, FaultyJobRepository
 from tests.fakes.handlers import Count, Run, Text, a_handler, count_words
 
@@ -276,6 +277,12 @@ async def test_a_job_that_only_a_newer_worker_can_run_is_left_as_it_is(kind: str
     assert isinstance(answer, UnknownJobType)
     assert (answer.job_id, answer.type) == (job.id, kind)
     assert await jobs.get(job.id, NOW) == job, "no attempt, no version"
+
+
+def test_a_job_could_be_started_since_it_was_queued_or_due() -> None:
+    waiting = scheduled(NOW + timedelta(hours=1))
+    assert startable_since(waiting) == NOW + timedelta(hours=1)
+    assert startable_since(queued(NOW)) == startable_since(running(NOW)) == NOW
 
 
 def test_a_type_whose_timeout_its_function_cannot_honour_is_refused_at_start() -> None:

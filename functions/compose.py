@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from domain.jobs.catalogue import Catalogue
-    from functions.settings import ApiSettings, Settings
+    from functions.runtime import LazyS3
+    from functions.settings import ApiSettings, BlobSettings, Settings
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+    from persistence.s3.blob_store import S3BlobStore
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +52,7 @@ def compose(environment: Mapping[str, str]) -> Parts:
     """
     settings = read_settings(environment)
     job_types = load_job_types(settings.job_types)
-    runtime = Runtime(settings.endpoint_url)
+    runtime = Runtime(settings.endpoint_url, settings.s3_endpoint_url)
     jobs = job_repository(settings, runtime.client)
     return Parts(environment, settings, held_to(Logger(), settings.log_level), runtime, jobs, job_types)
 
@@ -67,6 +69,13 @@ def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> Dyna
 
     cursors = CursorCodec(cursor_key.encode())
     return DynamoJobListing(client, settings.jobs_table, cursors, new_random, asyncio.sleep, time.monotonic)
+
+
+def blob_store(settings: BlobSettings, client: LazyS3) -> S3BlobStore:
+    """The blobs of these settings; for the API and the worker."""
+    from persistence.s3.blob_store import S3BlobStore
+
+    return S3BlobStore(client, settings.bucket)
 
 
 def stream_positions(table: str, client: LazyClient) -> DynamoStreamPositions:

@@ -1,4 +1,4 @@
-"""What lives as long as an execution environment: one event loop and one DynamoDB client.
+"""What lives as long as an execution environment: one event loop, one DynamoDB client and, where needed, one of S3.
 
 Lambda freezes the process between invocations and thaws it for the next. An aiobotocore client
 belongs to one loop, so both are kept; a connection that died during a freeze is replaced by the
@@ -11,19 +11,22 @@ import asyncio
 import os
 import random
 import uuid
-from collections.abc import Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from persistence.dynamodb.client import CONFIG, open_client
+from persistence.s3.client import open_s3_client
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
     from types_aiobotocore_dynamodb.client import DynamoDBClient
+    from types_aiobotocore_s3.client import S3Client
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 MB_A_CPU = 1769
 MAX_CPUS = 6
@@ -68,22 +71,20 @@ def cpus(environment: Mapping[str, str]) -> int:
     return max(1, min(share, os.cpu_count() or 1))
 
 
-class LazyClient:
-    """A `ClientSource`: opens the client at the first call and returns the same one ever after."""
+class Once(Generic[C]):
+    """Opens a client at the first call and returns the same one ever after."""
 
-    def __init__(self, endpoint_url: str | None, config: AioConfig = CONFIG) -> None:
-        self._endpoint_url = endpoint_url
-        self._config = config
+    def __init__(self, open: Callable[[], AbstractAsyncContextManager[C]]) -> None:
+        self._open = open
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
-        self._clients: list[DynamoDBClient] = []
+        self._clients: list[C] = []
 
-    async def __call__(self) -> DynamoDBClient:
+    async def __call__(self) -> C:
         if not self._clients:
             async with self._opening:
                 if not self._clients:
-                    client = await self._stack.enter_async_context(open_client(self._endpoint_url, self._config))
-                    self._clients.append(client)
+                    self._clients.append(await self._stack.enter_async_context(self._open()))
         return self._clients[0]
 
     async def close(self) -> None:
@@ -91,13 +92,42 @@ class LazyClient:
         await self._stack.aclose()
 
 
-class Runtime:
-    """The loop and the client of one execution environment."""
+class LazyClient:
+    """A `ClientSource`: opens the client of DynamoDB when it is first used."""
+
+    def __init__(self, endpoint_url: str | None, config: AioConfig = CONFIG) -> None:
+        self._once = Once(lambda: open_client(endpoint_url, config))
+
+    async def __call__(self) -> DynamoDBClient:
+        return await self._once()
+
+    async def close(self) -> None:
+        """Close the client, if it was opened."""
+        await self._once.close()
+
+
+class LazyS3:
+    """An `S3ClientSource`: opens the client of S3 when a blob is first read or written, which few jobs need."""
 
     def __init__(self, endpoint_url: str | None) -> None:
+        self._once = Once(lambda: open_s3_client(endpoint_url))
+
+    async def __call__(self) -> S3Client:
+        return await self._once()
+
+    async def close(self) -> None:
+        """Close the client, if it was opened."""
+        await self._once.close()
+
+
+class Runtime:
+    """The loop and the clients of one execution environment."""
+
+    def __init__(self, endpoint_url: str | None, s3_endpoint_url: str | None = None) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)  # Mangum asks asyncio for the loop.
         self.client = LazyClient(endpoint_url)
+        self.s3 = LazyS3(s3_endpoint_url)
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         """Run `work` to its end on the environment's one loop.
@@ -123,5 +153,6 @@ class Runtime:
     def close(self) -> None:
         """End the environment; Lambda never calls this, tests do."""
         self.run(self.client.close())
+        self.run(self.s3.close())
         self.run(self._loop.shutdown_default_executor())
         self._loop.close()

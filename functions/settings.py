@@ -8,6 +8,8 @@ from headrace.authoring.frozen import Frozen
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 """The name that AWS's SDKs agreed on for another endpoint of one service."""
 
+S3_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"
+
 JOB_TYPES_VARIABLE = "JOB_TYPES"
 
 _DAY = 86_400
@@ -23,10 +25,18 @@ class Settings(Frozen):
     jobs_table: str
     endpoint_url: str | None
     """Of another DynamoDB than AWS's; None on AWS."""
+    s3_endpoint_url: str | None = None
+    """Of another S3 than AWS's; None on AWS."""
     job_types: str = "job_types"
     """The package of this deployment's job types."""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
+
+
+class BlobSettings(Frozen):
+    """What the functions read that keep large documents and files."""
+
+    bucket: str
 
 
 class ApiSettings(Frozen):
@@ -62,9 +72,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         jobs_table=_text(environment, "JOBS_TABLE"),
         endpoint_url=_text(environment, ENDPOINT_VARIABLE) or None,
+        s3_endpoint_url=environment.get(S3_ENDPOINT_VARIABLE) or None,
         job_types=_text(environment, JOB_TYPES_VARIABLE),
         log_level=_text(environment, "POWERTOOLS_LOG_LEVEL"),
     )
+
+
+def read_blob_settings(environment: Mapping[str, str]) -> BlobSettings:
+    """Of the API and the worker; the sweeper touches no blob."""
+    return BlobSettings(bucket=_text(environment, "BLOB_BUCKET"))
 
 
 def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:

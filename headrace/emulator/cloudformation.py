@@ -173,6 +173,8 @@ def _own_name(name: str, spec: Mapping[str, JsonValue]) -> str:
             return str(mapping(mapping(spec["Properties"])["FunctionName"])["Ref"])
         case "AWS::SQS::Queue":  # On AWS the Ref is its URL; locally it has none, and only the mapping writes to it.
             return ""
+        case "AWS::S3::Bucket":  # The name of a bucket has no capitals.
+            return name.lower()
         case _:
             return name
 

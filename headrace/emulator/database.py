@@ -19,7 +19,7 @@ STOP_SECONDS = 15
 WATCH_SECONDS = 0.5
 Address = tuple[str, int]
 """Host and port."""
-DATABASE_ONLY: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams"}
+DATABASE_ONLY: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams,s3"}
 
 
 class StackError(Exception):
@@ -86,7 +86,7 @@ async def embedded_database(
         **settings,
     }
     if state is not None:
-        environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(state)}
+        environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(state), "S3_PERSIST": "1", "S3_DATA_DIR": f"{state}/s3"}
     if state is not None:
         _check_state(state)
     log.parent.mkdir(parents=True, exist_ok=True)

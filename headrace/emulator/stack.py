@@ -14,8 +14,15 @@ from aiohttp import web
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.compose import job_repository
-from functions.runtime import LazyClient, now
-from functions.settings import ENDPOINT_VARIABLE, ApiSettings, Settings, read_api_settings, read_settings
+from functions.runtime import LazyClient, LazyS3, now
+from functions.settings import (
+    ENDPOINT_VARIABLE,
+    S3_ENDPOINT_VARIABLE,
+    ApiSettings,
+    Settings,
+    read_api_settings,
+    read_settings,
+)
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import PROFILE_VARIABLES, InvalidParameter
 from headrace.emulator.code_folders import code_folders, search_path
@@ -28,7 +35,7 @@ from headrace.emulator.observer import Observer, OnStderr
 from headrace.emulator.reloading import Reloaded, reload_on_change, report_broken
 from headrace.emulator.schedule import run_schedule
 from headrace.emulator.state import Folder, Running
-from headrace.emulator.tables import ensure_tables
+from headrace.emulator.tables import ensure_buckets, ensure_tables
 from headrace.emulator.template import EventSourceMapping, Stack, declared_job_types, load_stack
 from headrace.emulator.tokens import AUDIENCE, ISSUER, local_authority
 from headrace.emulator.unfinished import report_unfinished
@@ -127,10 +134,12 @@ async def running_stack(
     stack = adapt(_declared(folder, options))
     async with AsyncExitStack() as running:
         _check_port(options)
-        endpoint_url, watches = await running.enter_async_context(_database(folder, options))
+        endpoint_url, s3_url, watches = await running.enter_async_context(_database(folder, options))
         credentials = use_credentials(endpoint_url)
         await _prepare_tables(stack, endpoint_url)
-        extra = {**credentials, ENDPOINT_VARIABLE: endpoint_url, "PYTHONPATH": os.pathsep.join(map(str, search_path()))}
+        await _prepare_buckets(stack, s3_url)
+        places = {ENDPOINT_VARIABLE: endpoint_url, S3_ENDPOINT_VARIABLE: s3_url}
+        extra = {**credentials, **places, "PYTHONPATH": os.pathsep.join(map(str, search_path()))}
         pools = await running.enter_async_context(_functions(stack, folder, extra, observer, options))
         poll_seconds = EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS
         if options.reload:
@@ -138,7 +147,7 @@ async def running_stack(
         await running.enter_async_context(_background(stack, folder, pools, endpoint_url, poll_seconds, watches))
         gateway = Gateway(stack.routes, pools, local_authority(folder), report=observer.report)
         url = await _serve(running, gateway.runner(), options)
-        started = Running(url=url, endpoint_url=endpoint_url, pid=os.getpid())
+        started = Running(url=url, endpoint_url=endpoint_url, s3_url=s3_url, pid=os.getpid())
         folder.note(started)
         running.callback(folder.forget)
         yield started
@@ -184,17 +193,21 @@ def _cannot_listen(options: Options, error: OSError | UnicodeError) -> StackErro
 
 
 @asynccontextmanager
-async def _database(folder: Folder, options: Options) -> AsyncIterator[tuple[str, tuple[Watch, ...]]]:
-    """Yield the database's URL and its watches: the given database, or the embedded one, started for this run."""
-    if options.endpoint_url is not None:
-        yield options.endpoint_url, ()
-        return
+async def _database(folder: Folder, options: Options) -> AsyncIterator[tuple[str, str, tuple[Watch, ...]]]:
+    """Yield the URLs of database and S3, and their watches; what is embedded is started for this run.
+
+    Beside a given database S3 is embedded all the same: DynamoDB Local has none.
+    """
     if options.fresh:
-        remove_state(folder.database)
+        remove_state(folder.blobs if options.endpoint_url else folder.database)
     log = folder.logs / "database.log"
     rotate(log)
+    if options.endpoint_url is not None:
+        async with embedded_database(folder.blobs, log, {"SERVICES": "s3"}) as blobs:
+            yield options.endpoint_url, blobs.url, (blobs.watch,)
+        return
     async with embedded_database(folder.database, log, at=options.database) as database:
-        yield database.url, (database.watch,)
+        yield database.url, database.url, (database.watch,)
 
 
 async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
@@ -204,6 +217,14 @@ async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
     except (ClientError, BotoCoreError) as error:
         problem = f"The database at {endpoint_url} does not respond like DynamoDB ({type(error).__name__})"
         raise StackError(f"{problem}; check --endpoint-url, or omit it to use the embedded database.") from error
+    finally:
+        await client.close()
+
+
+async def _prepare_buckets(stack: Stack, s3_url: str) -> None:
+    client = LazyS3(s3_url)
+    try:
+        await ensure_buckets(await client(), stack.buckets)
     finally:
         await client.close()
 

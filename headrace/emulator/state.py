@@ -22,6 +22,7 @@ class Running(Frozen):
 
     url: str
     endpoint_url: str
+    s3_url: str = ""
     pid: Annotated[int, Field(gt=0, lt=2**31)]
 
 
@@ -35,6 +36,11 @@ class Folder:
     def database(self) -> Path:
         """Where the embedded database keeps its tables between runs."""
         return self.path / "database"
+
+    @property
+    def blobs(self) -> Path:
+        """Where S3 keeps its objects when the database is not the embedded one."""
+        return self.path / "blobs"
 
     @property
     def logs(self) -> Path:

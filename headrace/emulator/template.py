@@ -84,6 +84,8 @@ class Stack(_Declared):
 
     functions: dict[str, LambdaFunction]
     tables: dict[str, Table]
+    buckets: tuple[str, ...] = ()
+    """Names of S3 buckets; locally none of their properties apply."""
     mappings: tuple[EventSourceMapping, ...]
     schedules: tuple[Schedule, ...]
     routes: tuple[Route, ...]
@@ -107,6 +109,7 @@ def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:
     return Stack(
         functions={name: _function(name, spec) for name, spec in by_type["AWS::Lambda::Function"].items()},
         tables={name: _table(name, spec) for name, spec in by_type["AWS::DynamoDB::Table"].items()},
+        buckets=tuple(name.lower() for name in by_type.get("AWS::S3::Bucket", {})),
         mappings=tuple(_mapping_of(spec) for spec in by_type["AWS::Lambda::EventSourceMapping"].values()),
         schedules=tuple(_schedule(spec) for spec in by_type["AWS::Scheduler::Schedule"].values()),
         routes=tuple(_routes(body)),

@@ -12,12 +12,13 @@ import pytest
 
 from domain.jobs.change import Change
 from domain.jobs.job import Job
-from functions.runtime import LazyClient
+from functions.runtime import LazyClient, LazyS3
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import embedded_database, remove_state
-from headrace.emulator.tables import ensure_tables
+from headrace.emulator.tables import ensure_buckets, ensure_tables
 from headrace.emulator.template import Stack
-from tests.conftest import job_repository_on, new_id
+from persistence.s3.blob_store import S3BlobStore
+from tests.conftest import BUCKET, job_repository_on, new_id
 from tests.factories import NOW, queued
 
 PARENT = """
@@ -34,7 +35,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_clean_stop_keeps_the_jobs_and_a_fresh_start_deletes_them(tmp_path: Path, stack: Stack) -> None:
+async def test_a_clean_stop_keeps_jobs_and_blobs_and_a_fresh_start_deletes_them(tmp_path: Path, stack: Stack) -> None:
     state, job = tmp_path / "state", queued(id=new_id())
     for expected in ("nothing", "the job", "nothing"):
         async with embedded_database(state, tmp_path / "log") as database:
@@ -45,6 +46,12 @@ async def test_a_clean_stop_keeps_the_jobs_and_a_fresh_start_deletes_them(tmp_pa
             assert isinstance(found, Job) is (expected == "the job")
             await jobs.add(Change(job), NOW)
             await client.close()
+            s3 = LazyS3(database.url)
+            await ensure_buckets(await s3(), stack.buckets)
+            blobs = S3BlobStore(s3, BUCKET)
+            assert isinstance(await blobs.get("jobs/one", 10), bytes) is (expected == "the job")
+            await blobs.put("jobs/one", b"a document", "text/plain")
+            await s3.close()
         if expected == "the job":
             remove_state(state)
 

@@ -159,8 +159,8 @@ async def test_a_hundred_warm_invocations_use_one_loop_and_one_client(
     functions_on_ministack: Lambda, stored: Job
 ) -> None:
     first = await asyncio.to_thread(functions_on_ministack.invoke, "api_read")
-    client = functions_on_ministack._runtime.client._clients[0]
+    client = functions_on_ministack._runtime.client._once._clients[0]
     answers = [functions_on_ministack.invoke("api_read")["statusCode"] for _ in range(100)]
     assert first["statusCode"] == 200
     assert set(answers) == {200}
-    assert functions_on_ministack._runtime.client._clients == [client]
+    assert functions_on_ministack._runtime.client._once._clients == [client]

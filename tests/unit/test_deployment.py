@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
+from domain.jobs.submitting import MAX_DELAY
 from domain.jobs.transitions import LEASE_GRACE, MAX_REDRIVE_DOUBLINGS, TRIGGER_PATIENCE
 from functions.job_types import load_job_types
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
@@ -18,7 +19,10 @@ from tests.conftest import FUNCTIONS, PARAMETERS
 Resources = Mapping[str, JsonValue]
 Properties = dict[str, JsonValue]
 JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
+BLOBS = "BlobBucket.Arn"
 POSITIONS = "StreamPositionsTable.Arn"
+LONGEST_RETRIES = timedelta(days=100)
+"""A hundred attempts, each a day after the last (`MAX_RETRY_AFTER`)."""
 VPC = {"WorkerSubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d", "WorkerSecurityGroupIds": "sg-0a1b2c3d"}
 
 
@@ -89,6 +93,10 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         ("dynamodb:Query", f"{USERS}/index/email-index"),
         ("dynamodb:PutItem", EMAILS),
         ("dynamodb:DeleteItem", EMAILS),
+        ("s3:GetObject", f"{BLOBS}/jobs/*"),
+        ("s3:PutObject", f"{BLOBS}/jobs/*"),
+        ("s3:DeleteObject", f"{BLOBS}/jobs/*"),
+        ("s3:ListBucket", BLOBS),
         ("logs:CreateLogStream", "ApiLogGroup.Arn"),
         ("logs:PutLogEvents", "ApiLogGroup.Arn"),
     }
@@ -104,6 +112,10 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
         ("dynamodb:ListStreams", f"{JOBS}/stream/*"),
         ("dynamodb:PutItem", POSITIONS),
         ("sqs:SendMessage", "OnFailureQueue.Arn"),
+        ("s3:GetObject", f"{BLOBS}/jobs/*"),
+        ("s3:PutObject", f"{BLOBS}/jobs/*"),
+        ("s3:DeleteObject", f"{BLOBS}/jobs/*"),
+        ("s3:ListBucket", BLOBS),
         ("logs:CreateLogStream", "WorkerLogGroup.Arn"),
         ("logs:PutLogEvents", "WorkerLogGroup.Arn"),
     }
@@ -166,6 +178,31 @@ def test_every_table_is_kept_protected_and_recoverable_or_has_a_reason(resources
         assert at(resources[name], "UpdateReplacePolicy") == "Retain"
         assert at(tables[name], "DeletionProtectionEnabled") is True
         assert at(tables[name], "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") is True
+
+
+def test_blobs_are_encrypted_private_reached_by_tls_alone_and_kept_with_the_tables(resources: Resources) -> None:
+    bucket, policy = resources["BlobBucket"], the_only(resources, "AWS::S3::BucketPolicy")
+    encryption = at(bucket, "Properties", "BucketEncryption", "ServerSideEncryptionConfiguration", 0)
+    assert at(encryption, "ServerSideEncryptionByDefault", "SSEAlgorithm") == "AES256"
+    blocked = at(bucket, "Properties", "PublicAccessBlockConfiguration")
+    assert isinstance(blocked, dict)
+    assert (len(blocked), set(blocked.values())) == (4, {True})
+    ownership = at(bucket, "Properties", "OwnershipControls", "Rules")
+    assert ownership == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    statement = at(policy, "PolicyDocument", "Statement", 0)
+    assert (at(statement, "Effect"), at(statement, "Action")) == ("Deny", "s3:*")
+    assert at(statement, "Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+    assert (at(bucket, "DeletionPolicy"), at(bucket, "UpdateReplacePolicy")) == ("RetainExceptOnCreate", "Retain")
+
+
+def test_what_no_job_refers_to_ends_by_the_buckets_lifecycle(resources: Resources) -> None:
+    rules = at(resources["BlobBucket"], "Properties", "LifecycleConfiguration", "Rules")
+    assert isinstance(rules, list)
+    days = {at(rule, "Prefix"): at(rule, "ExpirationInDays") for rule in rules if at(rule, "ExpirationInDays")}
+    assert days == {"jobs/": "730", "files/": "30"}
+    assert {at(rule, "AbortIncompleteMultipartUpload", "DaysAfterInitiation") for rule in rules} == {None, 1}
+    # A job may start in a year, and is then kept for its retention.
+    assert int(str(days["jobs/"])) > MAX_DELAY.days + LONGEST_RETRIES.days + 30
 
 
 def test_the_positions_of_the_stream_are_found_by_stream_and_environment(resources: Resources) -> None:
@@ -373,11 +410,11 @@ def test_an_issuer_without_https_is_refused(issuer: str) -> None:
 
 
 def test_only_versions_are_retained_when_a_resource_is_replaced(resources: Resources) -> None:
-    """A mapping or a schedule that was retained after its replacement would keep running beside it."""
+    """Beside what holds data: a mapping or a schedule that was retained after its replacement would keep running."""
     kept = {at(spec, "Type") for spec in resources.values() if at(spec, "UpdateReplacePolicy") == "Retain"}
     assert kept == {
-        "AWS::DynamoDB::Table", "AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Lambda::Alias",
-        "AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig",
+        "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Lambda::Function", "AWS::Lambda::Version",
+        "AWS::Lambda::Alias", "AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig",
     }  # fmt: skip
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from domain.jobs.catalogue import Catalogue
-    from functions.runtime import LazyS3
     from functions.settings import ApiSettings, BlobSettings, Settings
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
@@ -52,7 +51,7 @@ def compose(environment: Mapping[str, str]) -> Parts:
     """
     settings = read_settings(environment)
     job_types = load_job_types(settings.job_types)
-    runtime = Runtime(settings.endpoint_url, settings.s3_endpoint_url)
+    runtime = Runtime(settings.endpoint_url)
     jobs = job_repository(settings, runtime.client)
     return Parts(environment, settings, held_to(Logger(), settings.log_level), runtime, jobs, job_types)
 
@@ -71,11 +70,11 @@ def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> Dyna
     return DynamoJobListing(client, settings.jobs_table, cursors, new_random, asyncio.sleep, time.monotonic)
 
 
-def blob_store(settings: BlobSettings, client: LazyS3) -> S3BlobStore:
+def blob_store(settings: BlobSettings, runtime: Runtime) -> S3BlobStore:
     """The blobs of these settings; for the API and the worker."""
     from persistence.s3.blob_store import S3BlobStore
 
-    return S3BlobStore(client, settings.bucket)
+    return S3BlobStore(runtime.s3(settings.endpoint_url), settings.bucket)
 
 
 def stream_positions(table: str, client: LazyClient) -> DynamoStreamPositions:

@@ -123,11 +123,17 @@ class LazyS3:
 class Runtime:
     """The loop and the clients of one execution environment."""
 
-    def __init__(self, endpoint_url: str | None, s3_endpoint_url: str | None = None) -> None:
+    def __init__(self, endpoint_url: str | None) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)  # Mangum asks asyncio for the loop.
         self.client = LazyClient(endpoint_url)
-        self.s3 = LazyS3(s3_endpoint_url)
+        self._others: list[LazyS3] = []
+
+    def s3(self, endpoint_url: str | None) -> LazyS3:
+        """A client for S3, for the life of the environment."""
+        client = LazyS3(endpoint_url)
+        self._others.append(client)
+        return client
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         """Run `work` to its end on the environment's one loop.
@@ -153,6 +159,7 @@ class Runtime:
     def close(self) -> None:
         """End the environment; Lambda never calls this, tests do."""
         self.run(self.client.close())
-        self.run(self.s3.close())
+        for client in self._others:
+            self.run(client.close())
         self.run(self._loop.shutdown_default_executor())
         self._loop.close()

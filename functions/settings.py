@@ -25,8 +25,6 @@ class Settings(Frozen):
     jobs_table: str
     endpoint_url: str | None
     """Of another DynamoDB than AWS's; None on AWS."""
-    s3_endpoint_url: str | None = None
-    """Of another S3 than AWS's; None on AWS."""
     job_types: str = "job_types"
     """The package of this deployment's job types."""
     log_level: str = "INFO"
@@ -37,6 +35,8 @@ class BlobSettings(Frozen):
     """What the functions read that keep large documents and files."""
 
     bucket: str
+    endpoint_url: str | None
+    """Of another S3 than AWS's; None on AWS."""
 
 
 class ApiSettings(Frozen):
@@ -72,7 +72,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         jobs_table=_text(environment, "JOBS_TABLE"),
         endpoint_url=_text(environment, ENDPOINT_VARIABLE) or None,
-        s3_endpoint_url=environment.get(S3_ENDPOINT_VARIABLE) or None,
         job_types=_text(environment, JOB_TYPES_VARIABLE),
         log_level=_text(environment, "POWERTOOLS_LOG_LEVEL"),
     )
@@ -80,7 +79,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 def read_blob_settings(environment: Mapping[str, str]) -> BlobSettings:
     """Of the API and the worker; the sweeper touches no blob."""
-    return BlobSettings(bucket=_text(environment, "BLOB_BUCKET"))
+    return BlobSettings(
+        bucket=_text(environment, "BLOB_BUCKET"), endpoint_url=_text(environment, S3_ENDPOINT_VARIABLE) or None
+    )
 
 
 def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:

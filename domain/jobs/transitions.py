@@ -17,6 +17,7 @@ from domain.jobs.job import (
     Frame,
     HistoryEntry,
     Job,
+    JobDocument,
     JobError,
     Lease,
     Progress,
@@ -32,7 +33,7 @@ from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.stream_position import is_ahead
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
-from headrace.authoring.json_text import JsonText, storable
+from headrace.authoring.json_text import storable
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import MAX_RETRY_AFTER, retry_delay
 
@@ -81,7 +82,7 @@ class NewJob(Frozen):
     id: str
     owner_id: str
     type: str
-    payload: JsonText
+    payload: JobDocument
     payload_version: int = 1
     tags: dict[str, str] = Field(default_factory=dict)
     max_attempts: int
@@ -177,7 +178,7 @@ def finish(
             return retry(job, policy, late, "timeout", now, random)
 
 
-def succeed(job: Job, policy: Policy, result: JsonText, now: datetime) -> Change | IllegalTransition:
+def succeed(job: Job, policy: Policy, result: JobDocument, now: datetime) -> Change | IllegalTransition:
     """Commit the result, even when a cancel was requested: the work is done."""
     if not isinstance(job.state, Running):
         return _illegal(job, "succeed")

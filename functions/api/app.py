@@ -5,8 +5,10 @@ from datetime import timedelta
 from aws_lambda_powertools import Logger
 from fastapi import FastAPI
 
+from domain.blobs.store import BlobStore
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.disclosure import Disclosure
+from domain.jobs.documents import Documents
 from domain.jobs.failed_jobs import FailedJobService
 from domain.jobs.listing import JobListing, JobListService
 from domain.jobs.repository import JobRepository
@@ -40,15 +42,18 @@ def create_app(
     local_email: str | None = None,
     trust_unverified_email: bool = False,
     longest_wait: timedelta = LONGEST_WAIT,
+    blobs: BlobStore | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
-    tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it.
+    tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without
+    `blobs` large documents stay in their items.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service, local_email, trust_unverified_email)
     disclosure = Disclosure(catalogue)
+    documents = Documents(blobs)
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -59,9 +64,10 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(jobs, catalogue, clock, new_id),
+            SubmissionService(jobs, catalogue, clock, new_id, documents),
             JobService(jobs, catalogue, clock),
             JobListService(listing, clock),
+            documents,
             disclosure,
             identify,
             longest_wait,

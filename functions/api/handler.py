@@ -15,9 +15,9 @@ from functions.api.app import create_app
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.jobs.waiting import LONGEST_WAIT
-from functions.compose import Parts, compose, job_listing, user_repository
+from functions.compose import Parts, blob_store, compose, job_listing, user_repository
 from functions.runtime import new_id, now
-from functions.settings import read_api_settings
+from functions.settings import read_api_settings, read_blob_settings
 
 TEXT = ["text/", "application/json", "application/problem+json", "application/javascript"]
 
@@ -36,6 +36,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         sam_local_email(parts.environment),
         trust_unverified_email=settings.trust_unverified_email,
         longest_wait=min(settings.longest_wait, LONGEST_WAIT),
+        blobs=blob_store(read_blob_settings(parts.environment), parts.runtime),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 

@@ -2,14 +2,22 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from domain.jobs.execution import Execution, Interrupted, JobExecutor, NotStarted, UnknownJobType
 from domain.jobs.job import Job
+from domain.results import StorageUnavailable
 from functions.worker.position import PositionKeeper
 from headrace.authoring.frozen import Frozen
-from persistence.dynamodb.stream_records import JobOfNewerVersion, JobQueued, StreamEvent, Undecodable, decode
+from persistence.dynamodb.stream_records import (
+    JobOfNewerVersion,
+    JobQueued,
+    JobRemoved,
+    StreamEvent,
+    Undecodable,
+    decode,
+)
 
 CONCURRENCY = 10
 
@@ -47,14 +55,26 @@ def unreported(_execution: Execution | Crashed) -> None:
     """Report nothing."""
 
 
+Remove = Callable[[Job], Awaitable[StorageUnavailable | None]]
+"""Deletes what a deleted job left behind."""
+
+
+async def nothing_left(_job: Job) -> None:
+    """Delete nothing."""
+
+
 async def run_batch(
     executor: JobExecutor,
     records: Sequence[object],
     deadline: datetime,
     position: PositionKeeper,
     report: Report = unreported,
+    remove: Remove = nothing_left,
 ) -> BatchReport:
-    """Run the jobs that `records` trigger, at most ten at once; never raises for a job or a record."""
+    """Run the jobs that `records` trigger, at most ten at once; never raises for a job or a record.
+
+    `remove` deletes what a deleted job left behind; a record for which that failed is delivered again.
+    """
     events = tuple(decode(record) for record in records)
     deliveries = deliveries_of(events)
     handed_back: asyncio.Future[tuple[Job, ...]] = asyncio.get_running_loop().create_future()
@@ -67,6 +87,7 @@ async def run_batch(
             if isinstance(execution, NotStarted | Interrupted | Crashed)
         )
         handed_back.set_result(tuple(delivery.job for delivery in again))
+        left_over = group.create_task(_remove_all(events, remove))
     newer = (event for event in events if isinstance(event, JobOfNewerVersion))
     unknown = [UnknownJobType(job_id=event.job_id, type=event.type, why=event.detail) for event in newer]
     for execution in unknown:
@@ -74,8 +95,15 @@ async def run_batch(
     return BatchReport(
         executions=(*executions, *unknown),
         undecodable=tuple(event for event in events if isinstance(event, Undecodable)),
-        failures=tuple(delivery.sequence_numbers[0] for delivery in again),
+        failures=(*(delivery.sequence_numbers[0] for delivery in again), *left_over.result()),
     )
+
+
+async def _remove_all(events: Sequence[StreamEvent], remove: Remove) -> tuple[str, ...]:
+    """Remove what deleted jobs left behind, one after the other; returns the records to deliver again."""
+    removed = [(event, event.before) for event in events if isinstance(event, JobRemoved)]
+    failed = [event.sequence_number for event, job in removed if job is not None and await remove(job) is not None]
+    return tuple(failed)
 
 
 async def _run_all(

@@ -12,10 +12,11 @@ from functools import partial
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.jobs.documents import Documents
 from domain.jobs.execution import JobExecutor, refuse_unrunnable
-from functions.compose import Parts, compose, stream_positions
+from functions.compose import Parts, blob_store, compose, stream_positions
 from functions.runtime import cpus, environment_id, new_id, new_random, now
-from functions.settings import read_worker_settings
+from functions.settings import read_blob_settings, read_worker_settings
 from functions.worker.attempt_log import AttemptLog
 from functions.worker.batch import run_batch
 from functions.worker.dead_letters import dead_letter
@@ -39,9 +40,11 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     settings, logger, runtime = read_worker_settings(parts.environment), parts.logger, parts.runtime
     refuse_unrunnable(parts.job_types, settings.function_timeout - RESERVE)
     environment = parts.environment
+    documents = Documents(blob_store(read_blob_settings(environment), runtime))
     executor = JobExecutor(
-        parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(logger)
-    )
+        parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(logger),
+        documents,
+    )  # fmt: skip
     positions = stream_positions(settings.stream_positions_table, runtime.client)
     position = PositionKeeper(positions, environment_id, now)
 
@@ -51,7 +54,9 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
         records = event.get("Records")
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())
         batch = records if isinstance(records, list) else []
-        running = run_batch(executor, batch, now() + left - RESERVE, position, partial(log_execution, logger))
+        running = run_batch(
+            executor, batch, now() + left - RESERVE, position, partial(log_execution, logger), documents.remove
+        )
         with handlers_logged(logger, parts.settings.log_level):
             report = runtime.run(watched(running, partial(report_blocked, logger)))
         count_executions(report.executions, context.function_version)

@@ -66,11 +66,11 @@ def replay(target: Target, id: str, attempt: int | None, timeout: float | None, 
 
 def compare(there: Fetched, here: "domain_job.Job") -> tuple[bool | None, str]:
     """Whether the job came to the same here, and that in words; None when it has come to nothing there."""
-    from domain.jobs.job import Failed, Retrying, Succeeded
+    from domain.jobs.job import Failed, Retrying, Succeeded, loaded
 
     match here.state:
         case Succeeded(result=result) if there.status == "succeeded":
-            same = _same_documents(there.result, from_json_text(result))
+            same = _same_documents(there.result, from_json_text(loaded(result)))
             return same, f"{_verdict(same)}: it succeeded, with {'the same' if same else 'another'} result"
         case Failed(error=error) | Retrying(error=error) if there.error is not None:
             same = there.error.code == error.code

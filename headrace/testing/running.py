@@ -13,13 +13,15 @@ from domain.jobs import transitions
 from domain.jobs.attempt import Attempt
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.documents import Documents
 from domain.jobs.guard import outcome_of
-from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded
+from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded, loaded
 from domain.jobs.outcomes import Outcome, Raised
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.transitions import IllegalTransition
 from headrace.authoring.job_type import Handler, JobType, Policy
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.captured import Captured, captured
 from headrace.testing.clock import numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
@@ -120,20 +122,24 @@ async def run_job_async(
     submission = Submission(
         type=observed.definition.name, payload=document_of(payload), max_attempts=limit, tags=dict(tags or {})
     )
-    jobs = FakeJobRepository()
-    job = await _claimed(jobs, observed, submission, attempt, owner)
+    jobs, documents = FakeJobRepository(), Documents(FakeBlobStore())
+    job = await _claimed(jobs, documents, observed, submission, attempt, owner)
+    whole = await documents.with_payload(job)
+    assert isinstance(whole, Job), whole
     context = _NotedAttempt(jobs, job, declared_settings(observed.definition, settings or {}), cancel_after)
     with captured(log_level) as lines:
-        outcome = await outcome_of(observed, job, context, timeout or _UNLIMITED)
+        outcome = await outcome_of(observed, whole, context, timeout or _UNLIMITED)
     # Read again: progress was written, and perhaps a person's wish to cancel.
     (current,) = jobs.stored
     finished = _legal(transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0))
     return _run_of(handler.definition.result, finished, outcome, context, lines, errors)
 
 
-async def _claimed(jobs: FakeJobRepository, handler: Handler, submission: Submission, attempt: int, owner: str) -> Job:
+async def _claimed(
+    jobs: FakeJobRepository, documents: Documents, handler: Handler, submission: Submission, attempt: int, owner: str
+) -> Job:
     """The submitted job in the given attempt, as its handler gets it."""
-    service = SubmissionService(jobs, Catalogue((handler,)), _now, numbered_ids())
+    service = SubmissionService(jobs, Catalogue((handler,)), _now, numbered_ids(), documents)
     submitted = accepted(await service.submit(submission, a_user(owner, _now())))
     waiting = submitted.model_copy(update={"attempt": attempt - 1})
     policy = handler.definition.policy
@@ -161,7 +167,7 @@ def _run_of(
         progress=tuple(context.reports),
         logs=tuple(lines.logs),
         printed="".join(lines.printed),
-        returned=result.model_validate_json(state.result) if isinstance(state, Succeeded) else None,
+        returned=result.model_validate_json(loaded(state.result)) if isinstance(state, Succeeded) else None,
     )
 
 

@@ -9,14 +9,29 @@ from pydantic import BaseModel, JsonValue
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.documents import Documents
 from domain.jobs.execution import Execution, JobExecutor, refuse_unrunnable
-from domain.jobs.job import Failed, Job, JobError, Progress, Queued, Retrying, Running, Status, Succeeded, is_expired
+from domain.jobs.job import (
+    BlobRef,
+    Failed,
+    Job,
+    JobDocument,
+    JobError,
+    Progress,
+    Queued,
+    Retrying,
+    Running,
+    Status,
+    Succeeded,
+    is_expired,
+)
 from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.sweeping import Sweeper
 from headrace.authoring.job_type import Handler
-from headrace.authoring.json_text import from_json_text
+from headrace.authoring.json_text import JsonText, from_json_text
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.job_run import failure_text
@@ -71,10 +86,12 @@ class JobStack:
         """The environment of the worker, of which a job type gets the settings that it declares."""
         self._clock = FakeClock(now)
         self._jobs = _Stream(self._trigger)
-        self._submissions = SubmissionService(self._jobs, self._catalogue, self._clock, numbered_ids())
+        self._blobs = FakeBlobStore()
+        documents = Documents(self._blobs)
+        self._submissions = SubmissionService(self._jobs, self._catalogue, self._clock, numbered_ids(), documents)
         self._service = JobService(self._jobs, self._catalogue, self._clock)
         self._executor = JobExecutor(
-            self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4
+            self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4, documents=documents
         )
         self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._catalogue, self._clock, half)
         self._triggered: list[Job] = []
@@ -196,12 +213,12 @@ class JobStack:
 
     def _view(self, job: Job) -> StackJob:
         state, definition = job.state, self._catalogue.definition(job.type)
-        result = state.result if isinstance(state, Succeeded) else None
+        result = self._text(state.result) if isinstance(state, Succeeded) else None
         return StackJob(
             id=job.id,
             type=job.type,
             status=job.status,
-            payload=from_json_text(job.payload),
+            payload=from_json_text(self._text(job.payload)),
             attempt=job.attempt,
             max_attempts=job.max_attempts,
             tags=job.tags,
@@ -211,6 +228,11 @@ class JobStack:
             history=tuple(entry.status for entry in job.history),
             returned=definition.result.model_validate_json(result) if result and definition else None,
         )
+
+    def _text(self, document: JobDocument) -> JsonText:
+        if isinstance(document, BlobRef):
+            return JsonText(self._blobs.stored[document.key].content.decode())
+        return document
 
 
 class _Stream(FakeJobRepository):

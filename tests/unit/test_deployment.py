@@ -9,12 +9,16 @@ from graphlib import TopologicalSorter
 import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
+from domain.jobs.job import BlobRef, Job, Succeeded
 from domain.jobs.submitting import MAX_DELAY
 from domain.jobs.transitions import LEASE_GRACE, MAX_REDRIVE_DOUBLINGS, TRIGGER_PATIENCE
 from functions.job_types import load_job_types
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
+from headrace.emulator.filtering import passes
 from headrace.emulator.template import Stack
+from persistence.converters.dynamo_to_domain import job_to_item
 from tests.conftest import FUNCTIONS, PARAMETERS
+from tests.factories import queued, succeeded
 
 Resources = Mapping[str, JsonValue]
 Properties = dict[str, JsonValue]
@@ -157,6 +161,29 @@ def test_the_mapping_has_a_filter_finite_limits_partial_responses_and_a_destinat
     assert at(mapping, "FunctionResponseTypes") == ["ReportBatchItemFailures"]
     assert at(mapping, "DestinationConfig") == {"OnFailure": {"Destination": "OnFailureQueue.Arn"}}
     assert at(mapping, "StartingPosition") == "TRIM_HORIZON"
+
+
+def test_the_worker_gets_deleted_jobs_if_they_have_blobs_and_no_others(stack: Stack) -> None:
+    (mapping,) = stack.mappings
+    ref = BlobRef(key="jobs/1/x", size=9000, sha256="0" * 64)
+    small, done = queued(), succeeded()
+    assert isinstance(done.state, Succeeded)
+    large = small.model_copy(update={"payload": ref})
+    answered = done.model_copy(update={"state": done.state.model_copy(update={"result": ref})})
+
+    def brought(name: str, images: Mapping[str, Job]) -> bool:
+        shown = {kind: json.loads(json.dumps(job_to_item(job, "w"))) for kind, job in images.items()}
+        return passes(mapping.patterns, {"eventName": name, "dynamodb": shown})
+
+    assert brought("INSERT", {"NewImage": large})
+    assert [brought("REMOVE", {"OldImage": job}) for job in (large, answered, small, done)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    finished = large.model_copy(update={"state": done.state})
+    assert not brought("MODIFY", {"OldImage": large, "NewImage": finished})
 
 
 def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:

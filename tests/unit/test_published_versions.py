@@ -27,6 +27,8 @@ OTHER = {
     "TrustUnverifiedEmail": "on",
     "HttpRequestAllowedHosts": "db.internal:8080",
     "LongestWaitSeconds": "5",
+    "FileDays": "7",
+    "DocumentDays": "1000",
     "JobTypes": "other_types",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "90",

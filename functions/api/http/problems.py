@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.flaws import MAX_FLAWS, Flaw
+from domain.jobs.documents import DocumentLost, NoSuchDocument
 from domain.jobs.repository import JobNotFound, JobUnreadable
 from domain.jobs.service import Contended
 from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
@@ -70,6 +71,8 @@ Failure = (
     | InvalidPayload
     | PayloadTooLarge
     | IdempotencyMismatch
+    | DocumentLost
+    | NoSuchDocument
     | Contended
     | IllegalTransition
     | BadCursor
@@ -132,6 +135,10 @@ def problem_of(failure: Failure) -> Problem:
         case IdempotencyMismatch():
             detail = "This Idempotency-Key was used for another submission."
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_mismatch", detail)
+        case NoSuchDocument():
+            return problem(HTTPStatus.NOT_FOUND, "result_not_found", "The job has no result.")
+        case DocumentLost(code=code, message=message):
+            return problem(HTTPStatus.GONE, code, f"{message[0].upper()}{message[1:]}.")
         case Contended():
             detail = "Other requests are changing the job; try again."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "contended", detail)

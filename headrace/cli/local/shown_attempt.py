@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import click
 from pydantic import JsonValue
 
-from domain.jobs.job import Failed, Job, JobError, Retrying, Succeeded
+from domain.jobs.job import Failed, Job, JobError, Retrying, Succeeded, loaded
 from domain.jobs.transitions import NewJob
 from headrace.authoring.job_type import AnyJobType, Handler, Policy
 from headrace.authoring.json_text import from_json_text
@@ -42,7 +42,7 @@ def run_shown(handler: Handler, new: NewJob, attempt: int, seconds: float | None
 def print_result(ended: Ended) -> None:
     """Print the result on stdout; an attempt without one prints nothing there."""
     if isinstance(ended.job.state, Succeeded):
-        click.echo(json_text(from_json_text(ended.job.state.result), indent=2))
+        click.echo(json_text(from_json_text(loaded(ended.job.state.result)), indent=2))
 
 
 def document_of(ended: Ended) -> dict[str, JsonValue]:
@@ -60,7 +60,7 @@ def document_of(ended: Ended) -> dict[str, JsonValue]:
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
         "status": job.status,
-        "result": from_json_text(job.state.result) if isinstance(job.state, Succeeded) else None,
+        "result": from_json_text(loaded(job.state.result)) if isinstance(job.state, Succeeded) else None,
         "error": failure,
         "reason": job.state.reason if isinstance(job.state, Failed) else None,
         "retry_within_seconds": _delay(job.state, job).total_seconds() if isinstance(job.state, Retrying) else None,

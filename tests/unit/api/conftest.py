@@ -15,6 +15,7 @@ from aws_lambda_powertools import Logger
 from mangum import Mangum
 from pydantic import JsonValue
 
+from domain.blobs.store import BlobStore
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
@@ -77,6 +78,7 @@ class Api:
         trust_unverified_email: bool = False,
         longest_wait: timedelta = LONGEST_WAIT,
         listing: JobListing | None = None,
+        blobs: BlobStore | None = None,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
         self.listing = listing or FakeJobListing(
@@ -89,7 +91,7 @@ class Api:
         catalogue = types or load_job_types("job_types")
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
-            trust_unverified_email, longest_wait,
+            trust_unverified_email, longest_wait, blobs,
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

@@ -11,20 +11,24 @@ import asyncio
 import dataclasses
 import logging
 import time
+from functools import cache
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
 
 from functions.job_types import load_job_types
-from functions.runtime import LazyClient, Runtime, new_id, new_random
+from functions.runtime import LazyClient, Runtime, new_id, new_random, now
 from functions.settings import read_settings
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from domain.blobs.store import BlobStore
+    from domain.files.attempts import JobFiles
     from domain.jobs.catalogue import Catalogue
     from functions.settings import ApiSettings, BlobSettings, Settings
+    from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
@@ -75,6 +79,25 @@ def blob_store(settings: BlobSettings, runtime: Runtime) -> S3BlobStore:
     from persistence.s3.blob_store import S3BlobStore
 
     return S3BlobStore(runtime.s3(settings.endpoint_url), settings.bucket)
+
+
+def file_repository(settings: BlobSettings, client: LazyClient) -> DynamoFileRepository:
+    """The files' descriptions."""
+    from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
+
+    return DynamoFileRepository(client, settings.files_table)
+
+
+def job_files(settings: BlobSettings, blobs: BlobStore, client: LazyClient) -> Callable[[], JobFiles]:
+    """Gives what handlers' files need, once one of them asks for it: most workers never load it."""
+
+    @cache
+    def made() -> JobFiles:
+        from domain.files.attempts import JobFiles
+
+        return JobFiles(file_repository(settings, client), blobs, now, new_id, settings.file_lifetime)
+
+    return made
 
 
 def stream_positions(table: str, client: LazyClient) -> DynamoStreamPositions:

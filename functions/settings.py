@@ -13,6 +13,7 @@ S3_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"
 JOB_TYPES_VARIABLE = "JOB_TYPES"
 
 _DAY = 86_400
+_MAX_DAYS = 3650
 
 
 class MissingSetting(LookupError):
@@ -37,6 +38,9 @@ class BlobSettings(Frozen):
     bucket: str
     endpoint_url: str | None
     """Of another S3 than AWS's; None on AWS."""
+    files_table: str
+    file_lifetime: timedelta
+    """How long a file is kept."""
 
 
 class ApiSettings(Frozen):
@@ -80,7 +84,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def read_blob_settings(environment: Mapping[str, str]) -> BlobSettings:
     """Of the API and the worker; the sweeper touches no blob."""
     return BlobSettings(
-        bucket=_text(environment, "BLOB_BUCKET"), endpoint_url=_text(environment, S3_ENDPOINT_VARIABLE) or None
+        bucket=_text(environment, "BLOB_BUCKET"),
+        endpoint_url=_text(environment, S3_ENDPOINT_VARIABLE) or None,
+        files_table=_text(environment, "FILES_TABLE"),
+        file_lifetime=_days(environment, "FILE_DAYS"),
     )
 
 
@@ -114,6 +121,13 @@ def _text(environment: Mapping[str, str], name: str) -> str:
         return environment[name]
     except KeyError:
         raise MissingSetting(f"The environment variable {name} is missing; template.yaml says what it holds.") from None
+
+
+def _days(environment: Mapping[str, str], name: str) -> timedelta:
+    text = _text(environment, name)
+    if not text.isdecimal() or not 0 < int(text) <= _MAX_DAYS:
+        raise MissingSetting(f"The environment variable {name} must be a number of days, not {text!r}.")
+    return timedelta(days=int(text))
 
 
 def _seconds(environment: Mapping[str, str], name: str) -> timedelta:

@@ -84,7 +84,7 @@ class Documents:
 
     async def load(self, name: Name, document: JobDocument) -> JsonText | DocumentLost | StorageUnavailable:
         """The whole document; only what is a reference is read."""
-        if not isinstance(document, BlobRef):
+        if isinstance(document, str):
             return document
         content = await self._store().get(document.key, document.size)
         match content:

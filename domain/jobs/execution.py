@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from domain.jobs import transitions
-from domain.jobs.attempt import MAX_CONFLICTS, Attempt
+from domain.jobs.attempt import MAX_CONFLICTS, Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.documents import DocumentLost, Documents
 from domain.jobs.guard import is_plain, outcome_of
@@ -129,6 +129,7 @@ class JobExecutor:
         cpus: int = 1,
         observer: AttemptObserver | None = None,
         documents: Documents | None = None,
+        files: FilesSource | None = None,
     ) -> None:
         self._jobs = jobs
         self._catalogue = catalogue
@@ -138,6 +139,7 @@ class JobExecutor:
         self._environment = environment
         self._observer = observer or Unobserved()
         self._documents = documents or Documents()
+        self._files = files
         self._cpus = asyncio.Semaphore(cpus)
         policies = {name: catalogue.policy(name) for name in catalogue.names()}
         self._limited = {
@@ -233,7 +235,7 @@ class JobExecutor:
         ends = transitions.attempt_ends(job.state.lease) if isinstance(job.state, Running) else job.updated_at
         declared = handler.definition.settings
         settings = {name: self._environment[name] for name in declared if name in self._environment}
-        context = Attempt(self._jobs, self._clock, job, ends, settings)
+        context = Attempt(self._jobs, self._clock, job, ends, settings, self._files)
         with self._observer.attempt(job):
             return await outcome_of(handler, job, context, ends - self._clock())
 

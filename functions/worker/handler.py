@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.jobs.documents import Documents
 from domain.jobs.execution import JobExecutor, refuse_unrunnable
-from functions.compose import Parts, blob_store, compose, stream_positions
+from functions.compose import Parts, blob_store, compose, job_files, stream_positions
 from functions.runtime import cpus, environment_id, new_id, new_random, now
 from functions.settings import read_blob_settings, read_worker_settings
 from functions.worker.attempt_log import AttemptLog
@@ -40,10 +40,12 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     settings, logger, runtime = read_worker_settings(parts.environment), parts.logger, parts.runtime
     refuse_unrunnable(parts.job_types, settings.function_timeout - RESERVE)
     environment = parts.environment
-    documents = Documents(blob_store(read_blob_settings(environment), runtime))
+    blob_settings = read_blob_settings(environment)
+    blobs = blob_store(blob_settings, runtime)
+    documents = Documents(blobs)
     executor = JobExecutor(
         parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(logger),
-        documents,
+        documents, job_files(blob_settings, blobs, runtime.client),
     )  # fmt: skip
     positions = stream_positions(settings.stream_positions_table, runtime.client)
     position = PositionKeeper(positions, environment_id, now)

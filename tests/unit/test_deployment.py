@@ -23,7 +23,7 @@ from tests.factories import queued, succeeded
 Resources = Mapping[str, JsonValue]
 Properties = dict[str, JsonValue]
 JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
-BLOBS = "BlobBucket.Arn"
+BLOBS, FILES = "BlobBucket.Arn", "FilesTable.Arn"
 POSITIONS = "StreamPositionsTable.Arn"
 LONGEST_RETRIES = timedelta(days=100)
 """A hundred attempts, each a day after the last (`MAX_RETRY_AFTER`)."""
@@ -100,7 +100,11 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         ("s3:GetObject", f"{BLOBS}/jobs/*"),
         ("s3:PutObject", f"{BLOBS}/jobs/*"),
         ("s3:DeleteObject", f"{BLOBS}/jobs/*"),
+        ("s3:GetObject", f"{BLOBS}/files/*"),
+        ("s3:PutObject", f"{BLOBS}/files/*"),
         ("s3:ListBucket", BLOBS),
+        ("dynamodb:GetItem", FILES),
+        ("dynamodb:PutItem", FILES),
         ("logs:CreateLogStream", "ApiLogGroup.Arn"),
         ("logs:PutLogEvents", "ApiLogGroup.Arn"),
     }
@@ -119,7 +123,11 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
         ("s3:GetObject", f"{BLOBS}/jobs/*"),
         ("s3:PutObject", f"{BLOBS}/jobs/*"),
         ("s3:DeleteObject", f"{BLOBS}/jobs/*"),
+        ("s3:GetObject", f"{BLOBS}/files/*"),
+        ("s3:PutObject", f"{BLOBS}/files/*"),
+        ("s3:AbortMultipartUpload", f"{BLOBS}/files/*"),
         ("s3:ListBucket", BLOBS),
+        ("dynamodb:PutItem", FILES),
         ("logs:CreateLogStream", "WorkerLogGroup.Arn"),
         ("logs:PutLogEvents", "WorkerLogGroup.Arn"),
     }
@@ -188,7 +196,7 @@ def test_the_worker_gets_deleted_jobs_if_they_have_blobs_and_no_others(stack: St
 
 def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
-    assert len(tables) == 4
+    assert len(tables) == 5
     for name, table in tables.items():
         assert at(table, "SSESpecification", "SSEEnabled") is True
         assert at(table, "BillingMode") == "PAY_PER_REQUEST"

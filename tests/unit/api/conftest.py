@@ -21,12 +21,14 @@ from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
 from domain.users.repository import UserRepository
 from domain.users.user import User
-from functions.api.app import create_app
+from functions.api.app import Large, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.job_types import load_job_types
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.clock import FakeClock, numbered_ids
+from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import UserFactory
 from tests.fakes.job_listing import FakeJobListing
@@ -89,9 +91,11 @@ class Api:
         self.log = io.StringIO()
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
         catalogue = types or load_job_types("job_types")
+        self.files = FakeFileRepository()
+        large = Large(blobs or FakeBlobStore(), self.files, timedelta(days=30))
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
-            trust_unverified_email, longest_wait, blobs,
+            trust_unverified_email, longest_wait, large,
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

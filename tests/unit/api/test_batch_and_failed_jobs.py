@@ -39,7 +39,7 @@ def test_each_entry_of_a_batch_is_independent_and_results_are_in_order(api: Api)
         7,
         CSV | {"delay_seconds": 60},
         CSV | {"run_at": "2026-12-01T00:00:00Z", "delay_seconds": 1},
-        CSV | {"payload": {"csv": "x" * 420_000}},
+        CSV | {"payload": {"csv": "x" * 5_242_880}},
     ]
     reported = results(api.call("POST", "/v1/jobs/batch", {"jobs": entries}))
     assert [result["status"] for result in reported] == [202, 422, 422, 422, 422, 202, 422, 413]

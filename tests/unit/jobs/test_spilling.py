@@ -357,3 +357,51 @@ async def test_a_spilled_job_is_cancelled_and_retried_by_hand_without_a_look_at_
     again = legal(transitions.retry_manually(cancelled, POLICY, NOW))
     assert isinstance(again.state, Queued)
     assert again.payload == job.payload
+
+
+async def test_an_outcome_of_which_nothing_was_heard_keeps_its_blob(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the one that was committed, by a write whose answer was lost before somebody else's change."""
+    monkeypatch.setattr("domain.jobs.execution.RECORD_PAUSE", timedelta(0))
+    world = World(answer_at_length)
+    job = await world.accepted()
+    lost: list[Job] = []
+
+    def unheard(finished: Job) -> StorageUnavailable | None:
+        if isinstance(finished.state, Succeeded) and not lost:
+            lost.append(finished)
+            return OUTAGE
+        return None
+
+    async def taken_over(document: Text, context: JobContext) -> Long:
+        running = await world.stored(job)
+        rescued = legal(transitions.rescue(running, POLICY, running.created_at + timedelta(days=1), 0.5))
+        await world.jobs.replace(Change(rescued), running.version)
+        return await answer_at_length(document, context)
+
+    failing = world.on(FaultyJobRepository(world.jobs, on_replace=unheard), None, taken_over)
+    assert isinstance(await failing.execute(job), LeaseLost)
+    assert result_of(lost[0]).key in world.blobs.stored
+
+
+async def test_a_small_outcome_of_a_lost_lease_has_no_blob_to_delete() -> None:
+    world = World()
+    job = await world.accepted("short")
+
+    async def taken_over(document: Text, context: JobContext) -> Count:
+        running = await world.stored(job)
+        rescued = legal(transitions.rescue(running, POLICY, running.created_at + timedelta(days=1), 0.5))
+        await world.jobs.replace(Change(rescued), running.version)
+        raise ValueError(document.text)
+
+    assert isinstance(await world.on(None, None, taken_over).execute(job), LeaseLost)
+
+
+async def test_a_key_whose_job_is_another_owners_is_another_submission() -> None:
+    world = World()
+    job = await world.accepted(key="one")
+    world.jobs._jobs[job.id] = job.model_copy(update={"owner_id": "somebody"})
+    assert await world.submit(key="one") == IdempotencyMismatch(key="one")
+
+
+async def test_a_document_in_its_item_is_loaded_without_a_look_at_the_store() -> None:
+    assert await Documents().load("payload", JsonText("{}")) == "{}"

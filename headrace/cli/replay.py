@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 from headrace.authoring.json_text import byte_length, from_json_text, to_json_text
 from headrace.cli.run import version_to_run, with_attempt
 from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
-from headrace.client.api_client import Job, job_path
+from headrace.client.api_client import Failure, Job, job_path
 
 if TYPE_CHECKING:
     from domain.jobs import job as domain_job
@@ -98,6 +98,15 @@ def _fetch(target: Target, id: str) -> Fetched:
     answer = target.client().job("GET", job_path(id))
     if not isinstance(answer, dict):
         answer = target.show(answer, json_text)  # Ends the command with the refusal.
+    for name in ("payload", "result"):
+        match answer.get(f"{name}_ref"):
+            case {"href": str(href)}:
+                document = target.client().document(href)
+                if isinstance(document, Failure):
+                    target.refused(document)
+                answer = {**answer, name: document}
+            case _:
+                pass
     try:
         return Fetched.model_validate(answer)
     except ValidationError as error:

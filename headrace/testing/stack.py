@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from pydantic import BaseModel, JsonValue
 
+from domain.files.attempts import JobFiles
+from domain.files.file import blob_key
+from domain.files.service import FileService
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.documents import Documents
@@ -29,10 +33,13 @@ from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.sweeping import Sweeper
+from headrace.authoring.files import File
 from headrace.authoring.job_type import Handler
 from headrace.authoring.json_text import JsonText, from_json_text
 from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.clock import FakeClock, half, numbered_ids
+from headrace.testing.file_repository import FakeFileRepository
+from headrace.testing.files import FILE_LIFETIME, given_files
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.job_run import failure_text
 from headrace.testing.loop_time import LoopTime
@@ -87,12 +94,17 @@ class JobStack:
         self._clock = FakeClock(now)
         self._jobs = _Stream(self._trigger)
         self._blobs = FakeBlobStore()
-        documents = Documents(self._blobs)
-        self._submissions = SubmissionService(self._jobs, self._catalogue, self._clock, numbered_ids(), documents)
+        documents, self._files = Documents(self._blobs), FakeFileRepository()
+        files = FileService(self._files, self._blobs, self._clock, numbered_ids(), FILE_LIFETIME)
+        of_jobs = JobFiles(self._files, self._blobs, self._clock, lambda: str(uuid4()), FILE_LIFETIME)
+        self._submissions = SubmissionService(
+            self._jobs, self._catalogue, self._clock, numbered_ids(), documents, files
+        )
         self._service = JobService(self._jobs, self._catalogue, self._clock)
         self._executor = JobExecutor(
-            self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4, documents=documents
-        )
+            self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4, documents=documents,
+            files=lambda: of_jobs,
+        )  # fmt: skip
         self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._catalogue, self._clock, half)
         self._triggered: list[Job] = []
         self._running: set[asyncio.Task[Execution]] = set()
@@ -125,6 +137,16 @@ class JobStack:
             tags=dict(tags or {}),
         )
         return self._view(accepted(await self._submissions.submit(submission, a_user(owner, self.now), key)))
+
+    async def upload(self, content: bytes, owner: str = "somebody") -> File:
+        """Upload a file, for a payload to name."""
+        file = File(id=str(uuid4()))
+        await given_files({file.id: content}, owner, self._blobs, self._files, self.now)
+        return file
+
+    def content(self, file: File, owner: str = "somebody") -> bytes:
+        """What a file holds, such as one that a handler saved; raises `KeyError` if the owner has no such file."""
+        return self._blobs.stored[blob_key(owner, file.id)].content
 
     async def cancel(self, job_id: str) -> StackJob:
         """Cancel a waiting job, or ask a running one to stop, as its owner."""

@@ -55,7 +55,7 @@ async def profile(files: JobFiles, job: Job, file: File) -> None:
 
     handler: Handler = profile_file
     payload = to_json_text({"file": {"id": file.id}})
-    running = claimed(queued(now(), id=new_id(), type="csv.profile_file", payload=payload), now())
+    running = claimed(queued(now(), id=job.id, type="csv.profile_file", payload=payload), now())
     jobs = FakeJobRepository()
     await jobs.add(Change(running), now())
     context = Attempt(jobs, now, running, now() + timedelta(hours=1), {}, lambda: files)

@@ -15,6 +15,7 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.repository import AddResult, DuePage, JobNotFound, QueuedTrigger, ReplaceResult
 from domain.results import StorageUnavailable
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.stream_positions import FakeStreamPositions
 from tests.factories import NOW
@@ -67,6 +68,7 @@ class World:
     def __init__(self, seed: int, store: FakeJobRepository) -> None:
         self.random = random.Random(seed)
         self.store = store
+        self.blobs = FakeBlobStore()
         self.positions = FakeStreamPositions()
         self.newer: dict[str, dict[str, str]] = {}
         """By job: attributes that a newer version wrote, and that every writer must keep."""

@@ -19,6 +19,7 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.documents import Documents
 from domain.jobs.execution import JobExecutor
 from domain.jobs.job import Cancelled, Failed, Job, is_final
 from domain.jobs.service import JobService
@@ -38,6 +39,7 @@ from scripts.generate import stream_record
 from tests.factories import NOW, UserFactory
 from tests.fakes.handlers import Count, Run, Text, a_handler
 from tests.reliability.history import Violation
+from tests.reliability.simulated_blobs import SimulatedBlobs, check_blobs
 from tests.reliability.simulated_world import PROCESS, STORM_SECONDS, Killed, SimulatedRepository, World
 from tests.reliability.virtual_loop import run_in_virtual_time
 
@@ -50,8 +52,16 @@ FUNCTION = timedelta(seconds=90)
 RESERVE = timedelta(seconds=2)
 HEALED_SECONDS = 6 * 3600
 JOBS = 6
+LARGE = "x" * 9000
+"""Of a payload that becomes a blob."""
 OLDER = Catalogue(())
 """The job types of an older worker, which runs beside the others during a gradual deployment."""
+
+
+class Echo(Count):
+    """A result that becomes a blob."""
+
+    text: str
 
 
 class Report(Frozen):
@@ -92,6 +102,7 @@ async def _simulate(seed: int, store: FakeJobRepository) -> Report:
     jobs = await _all_jobs(world)
     world.history.settled(jobs)
     for job in jobs.values():
+        await check_blobs(world.blobs, job)
         if job.unknown != world.newer.get(job.id, {}):
             raise Violation(f"{job.id} lost what a newer version had written")
     if world.bugs:
@@ -113,7 +124,7 @@ async def _all_jobs(world: World) -> dict[str, Job]:
 
 
 def _handler(world: World) -> Run:
-    async def run(_document: Text, context: JobContext) -> Count | Retry | Fail | Stopped:
+    async def run(document: Text, context: JobContext) -> Count | Retry | Fail | Stopped:
         choice = world.random.random()
         await asyncio.sleep(world.random.uniform(0, 40) if choice < 0.2 else world.random.uniform(0, 3))
         PROCESS.get().check()
@@ -132,7 +143,7 @@ def _handler(world: World) -> Run:
             return Retry(reason="later")
         if outcome < 0.25:
             return Fail(reason="never")
-        return Count(words=1)
+        return Count(words=1) if document.text == "x" else Echo(words=1, text=document.text)
 
     return run
 
@@ -157,8 +168,10 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
         process = world.process("worker")
         PROCESS.set(process)
         known = OLDER if world.strikes("older worker", 0.1) else catalogue
+        repository = SimulatedRepository(world, process)
+        documents = Documents(SimulatedBlobs(world.blobs, repository))
         executor = JobExecutor(
-            SimulatedRepository(world, process), known, process.clock, process.new_id, world.random.random, {}
+            repository, known, process.clock, process.new_id, world.random.random, {}, documents=documents
         )
         records = [_record(number, job) for number, job in left]
         try:
@@ -203,7 +216,9 @@ async def _client(world: World, catalogue: Catalogue, number: int) -> None:
     """Submit one job, repeat the request until there is a response, and sometimes cancel or retry the job."""
     await asyncio.sleep(world.random.uniform(0, STORM_SECONDS / 2))
     submission = Submission(
-        type=TYPE, payload={"text": "x"}, delay_seconds=world.random.uniform(1, 120) if number % 3 == 0 else None
+        type=TYPE,
+        payload={"text": "x" if number % 2 else LARGE},
+        delay_seconds=world.random.uniform(1, 120) if number % 3 == 0 else None,
     )
     submitted = None
     for _ in range(8):
@@ -238,8 +253,10 @@ async def _call(world: World, call: Callable[[Api], Awaitable[T]], catalogue: Ca
     """Make one call through a new API process; None if that process died during the call."""
     process = world.process("client")
     jobs = SimulatedRepository(world, process)
+    documents = Documents(SimulatedBlobs(world.blobs, jobs))
     service = Api(
-        SubmissionService(jobs, catalogue, process.clock, process.new_id), JobService(jobs, catalogue, process.clock)
+        SubmissionService(jobs, catalogue, process.clock, process.new_id, documents),
+        JobService(jobs, catalogue, process.clock),
     )
     try:
         return await call(service)

@@ -64,8 +64,9 @@ class DocumentLink(Frozen):
 class Documents:
     """Stores and loads documents. Without a store of blobs every document stays in its item."""
 
-    def __init__(self, blobs: BlobStore | None = None) -> None:
+    def __init__(self, blobs: BlobStore | None = None, spill_bytes: int = SPILL_BYTES) -> None:
         self._blobs = blobs
+        self._spill_bytes = spill_bytes
 
     async def keep(
         self, job_id: str, name: Name, unique: NewId, document: JsonText
@@ -74,7 +75,7 @@ class Documents:
 
         `unique` gives what distinguishes this write from every other of the job's.
         """
-        if self._blobs is None or (len(document) <= SPILL_BYTES and byte_length(document) <= SPILL_BYTES):
+        if self._blobs is None or (len(document) <= self._spill_bytes and byte_length(document) <= self._spill_bytes):
             return document
         content = document.encode()
         ref = BlobRef(

@@ -14,7 +14,7 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from functions.runtime import LazyClient, LazyS3
 from headrace.emulator.cloudformation import ROOT
-from headrace.emulator.database import embedded_database, remove_state
+from headrace.emulator.database import EmbeddedDatabase, StackError, embedded_database, remove_state
 from headrace.emulator.tables import ensure_buckets, ensure_tables
 from headrace.emulator.template import Stack
 from persistence.s3.blob_store import S3BlobStore
@@ -83,3 +83,13 @@ def test_it_ends_with_its_parent_process(tmp_path: Path, number: signal.Signals)
                 return
         time.sleep(0.1)
     pytest.fail("the database is still there")
+
+
+async def test_a_disk_that_is_nearly_full_is_told_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1.2)"])  # noqa: ASYNC220 - it only forks
+    database = EmbeddedDatabase("http://127.0.0.1:1", process, tmp_path / "log", lambda: 7_000_000)
+    with pytest.raises(StackError, match="ended with code 0"):
+        await database.watch()
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "has 7 MB left: jobs and files may be lost" in told

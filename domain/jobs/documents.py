@@ -4,9 +4,11 @@ A blob is written before the item that refers to it, and deleted after the item.
 removed by the bucket's lifecycle. Every write has a key of its own: nothing that comes late overwrites what is in use.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Literal
 
@@ -22,6 +24,9 @@ SPILL_BYTES = 8 * 1024
 
 ANSWER_BYTES = 5_000_000
 """Of the documents that an answer brings along, as they are written there. Lambda answers at most 6 MB."""
+
+ANSWER_TIME = timedelta(seconds=4)
+"""What a read waits for its documents: after the longest long poll, within the function's own timeout."""
 
 LINK_LIFETIME = timedelta(minutes=15)
 
@@ -110,9 +115,15 @@ class Documents:
     async def for_answer(self, job: Job) -> Mapping[Name, JsonText]:
         """The documents among the blobs that fit into an answer, the result before the payload.
 
-        One that is lost, or cannot be read now, is left out: the job itself can be shown.
+        One that is lost, or cannot be read within `ANSWER_TIME`, is left out: the job itself can be shown.
         """
         found: dict[Name, JsonText] = {}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_TIME.total_seconds()):
+                await self._fill(found, job)
+        return found
+
+    async def _fill(self, found: dict[Name, JsonText], job: Job) -> None:
         left = ANSWER_BYTES
         for name, document in reversed(documents_of(job).items()):
             if isinstance(document, BlobRef) and document.size <= left:
@@ -121,7 +132,6 @@ class Documents:
                 if isinstance(text, str) and written <= left:
                     found[name] = text
                     left -= written
-        return found
 
     async def link(
         self, job: Job, name: Name

@@ -22,10 +22,10 @@ class S3ClientSource(Protocol):
 def open_s3_client(endpoint_url: str | None) -> AbstractAsyncContextManager[S3Client]:
     """A client for AWS (None) or for another endpoint; credentials come from the environment."""
     config = AioConfig(
-        # As of DynamoDB, for some megabytes: 3 x (1 + 5) s at the worst.
+        # Two calls after one another end within the API's timeout: 2 x (1 + 5) s each, at the worst.
         connect_timeout=1,
         read_timeout=5,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        retries={"mode": "standard", "total_max_attempts": 2},
         max_pool_connections=32,
         parameter_validation=False,
         user_agent="headrace",

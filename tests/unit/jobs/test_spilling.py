@@ -1,5 +1,6 @@
 """Large documents: what lies among the blobs, when it is written and deleted, and what its loss means for the job."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -405,3 +406,14 @@ async def test_a_key_whose_job_is_another_owners_is_another_submission() -> None
 
 async def test_a_document_in_its_item_is_loaded_without_a_look_at_the_store() -> None:
     assert await Documents().load("payload", JsonText("{}")) == "{}"
+
+
+async def test_an_answer_does_not_wait_for_a_store_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hanging(FakeBlobStore):
+        async def get(self, key: str, limit: int) -> bytes:
+            await asyncio.sleep(60)
+            return b""
+
+    monkeypatch.setattr("domain.jobs.documents.ANSWER_TIME", timedelta(milliseconds=20))
+    job = await World().accepted()
+    assert await Documents(Hanging()).for_answer(job) == {}

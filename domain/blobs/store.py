@@ -49,14 +49,8 @@ class UploadLink(Frozen):
     headers: dict[str, str]
 
 
-class BlobStore(Protocol):
-    """Blobs by key. No method raises for what can be expected of a network."""
-
-    async def put(self, key: str, content: bytes, content_type: str) -> StorageUnavailable | None:
-        """Write a blob; None when it is stored. One that stands under the key is replaced."""
-
-    async def get(self, key: str, limit: int) -> bytes | BlobMissing | BlobTooLarge | StorageUnavailable:
-        """A whole blob of at most `limit` bytes."""
+class BlobStreams(Protocol):
+    """The part of `BlobStore` that files of jobs need."""
 
     async def describe(self, key: str) -> BlobInfo | BlobMissing | StorageUnavailable:
         """The size and type of a blob."""
@@ -75,6 +69,16 @@ class BlobStore(Protocol):
         Nothing is stored when there are more than `limit` bytes, or when the chunks end with an exception, which is
         raised.
         """
+
+
+class BlobStore(BlobStreams, Protocol):
+    """Blobs by key. No method raises for what can be expected of a network."""
+
+    async def put(self, key: str, content: bytes, content_type: str) -> StorageUnavailable | None:
+        """Write a blob; None when it is stored. One that stands under the key is replaced."""
+
+    async def get(self, key: str, limit: int) -> bytes | BlobMissing | BlobTooLarge | StorageUnavailable:
+        """A whole blob of at most `limit` bytes."""
 
     async def delete(self, keys: tuple[str, ...]) -> StorageUnavailable | None:
         """Delete at most `MAX_DELETED` blobs; those that are gone already are no failure."""

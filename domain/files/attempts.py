@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from datetime import timedelta
 from typing import BinaryIO
 
-from domain.blobs.store import MAX_BLOB_BYTES, BlobInfo, BlobMissing, BlobStore, BlobTooLarge
+from domain.blobs.store import MAX_BLOB_BYTES, BlobInfo, BlobMissing, BlobStreams, BlobTooLarge
 from domain.files.file import MAX_NAME, blob_key
 from domain.files.repository import FileRepository
 from domain.files.service import new_file
@@ -21,7 +21,7 @@ class JobFiles:
     """The files that jobs read and write. Failures are raised, for the caller is a handler."""
 
     def __init__(
-        self, files: FileRepository, blobs: BlobStore, clock: Clock, new_id: NewId, lifetime: timedelta
+        self, files: FileRepository, blobs: BlobStreams, clock: Clock, new_id: NewId, lifetime: timedelta
     ) -> None:
         self._files = files
         self._blobs = blobs

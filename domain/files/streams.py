@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
-from domain.blobs.store import BlobInfo, BlobMissing, BlobStore
+from domain.blobs.store import BlobInfo, BlobMissing, BlobStreams
 from domain.results import StorageUnavailable
 from headrace.authoring.files import CHUNK_BYTES, Chunks, FileMissing, FileUnavailable
 
@@ -14,7 +14,7 @@ class BlobStream:
     A connection that breaks therefore costs a part, and none is held while the handler works.
     """
 
-    def __init__(self, blobs: BlobStore, key: str, info: BlobInfo, file_id: str) -> None:
+    def __init__(self, blobs: BlobStreams, key: str, info: BlobInfo, file_id: str) -> None:
         self._blobs = blobs
         self._key = key
         self._info = info

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 from headrace.authoring.json_text import byte_length, from_json_text, to_json_text
 from headrace.cli.run import version_to_run, with_attempt
 from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
-from headrace.client.api_client import Failure, Job, job_path
+from headrace.client.api_client import Failure, Job, job_path, path_segment
 
 if TYPE_CHECKING:
     from domain.jobs import job as domain_job
@@ -46,6 +46,7 @@ def replay(target: Target, id: str, attempt: int | None, timeout: float | None, 
     It is fetched and run as `run` does; there nothing changes, and at the end the outcomes are compared.
     The handler runs for real, with the settings of this machine and the job's own idempotency key.
     """
+    from headrace.cli.local.files import LocalFiles
     from headrace.cli.local.handlers import handler_of
     from headrace.cli.local.shown_attempt import document_of, exit_code, print_result, run_shown
 
@@ -53,7 +54,15 @@ def replay(target: Target, id: str, attempt: int | None, timeout: float | None, 
     click.echo(_fetched_text(there), err=True)
     handler = handler_of(there.type)
     number = attempt or max(there.attempt, 1)
-    ended = run_shown(handler, _same_job(there, handler, number), number, timeout, log_level)
+    client = target.client()
+
+    def link_of(file_id: str) -> str | None:
+        link = client.link(f"/v1/files/{path_segment(file_id)}")
+        return link if isinstance(link, str) else None
+
+    ended = run_shown(
+        handler, _same_job(there, handler, number), number, timeout, log_level, LocalFiles(link_of=link_of)
+    )
     same, told = compare(there, ended.job)
     click.echo(told, err=True)
     if target.as_json:

@@ -16,9 +16,15 @@ _MEDIA_TYPE = r"^[a-zA-Z0-9!#$&^_.+-]+/[a-zA-Z0-9!#$&^_.+-]+(; ?[a-zA-Z0-9_-]+=[
 class CreateFile(Form):
     """A file to upload."""
 
-    name: Annotated[str, Field(strict=True, min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*$")]
-    content_type: Annotated[str, Field(strict=True, max_length=MAX_CONTENT_TYPE, pattern=_MEDIA_TYPE)]
-    size: Annotated[int, Field(strict=True, ge=0, description="Bytes; the upload must have exactly so many")]
+    name: Annotated[
+        str, Field(strict=True, min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["big.csv"])
+    ]
+    content_type: Annotated[
+        str, Field(strict=True, max_length=MAX_CONTENT_TYPE, pattern=_MEDIA_TYPE, examples=["text/csv"])
+    ]
+    size: Annotated[
+        int, Field(strict=True, ge=0, examples=[1024], description="Bytes; the upload must have exactly so many")
+    ]
 
 
 class UploadView(BaseModel):

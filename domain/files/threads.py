@@ -7,9 +7,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import BinaryIO, Final, Protocol, TypeVar, cast
 
 from domain.files.streams import BlobStream, plain_chunks_of
-from headrace.authoring.files import File
+from headrace.authoring.files import CHUNK_BYTES, File
 
-BUFFER_BYTES: Final = 1024 * 1024
+BUFFER_BYTES: Final = CHUNK_BYTES
 """What a thread reads at once: each time it waits for the loop."""
 
 T = TypeVar("T")

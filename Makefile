@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local examples bench reliability docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,7 @@ check: test ## all that CI runs: the tests, then everything else, three at a tim
 	$(MAKE) --jobs=3 --output-sync=target checks
 
 # The longest first; they wait as much as they compute.
-checks: SIZES := --own
-checks: sam-local acceptance fuzz runtime-interface template types audit lint format contracts
+checks: sam-local acceptance fuzz examples runtime-interface template types audit lint format contracts
 
 format: setup ## check the formatting
 	$(BIN)/ruff format --check .
@@ -68,11 +67,11 @@ fuzz: setup $(TOOLS)/schemathesis/.done ## two thousand calls made from the Open
 
 build: setup $(TOOLS)/sam/.done ## build and prove what is deployed (TARGET=3.13-arm64), and print its sizes
 	$(SAM) build
-	$(BIN)/python -m scripts.sizes .aws-sam/build $(SIZES)
+	$(BIN)/python -m headrace.build.sizes .aws-sam/build
 
 # What `sam build` calls for each function.
 build-%Function: $(VENV)/.done
-	$(BIN)/python -m scripts.build $*Function "$(ARTIFACTS_DIR)"
+	$(BIN)/python -m headrace.build $*Function "$(ARTIFACTS_DIR)"
 
 # After `build`, because all builds of the SAM CLI share one file.
 build-here: build
@@ -87,6 +86,9 @@ runtime-interface: build-here ## run the artifacts under AWS's own Lambda runtim
 sam-local: build-here ## run every function by the SAM CLI, in Docker (or in a stand-in for it)
 	$(BIN)/python -m scripts.sam_local
 
+examples: setup ## test the projects in examples/ as a user would, against an installed Headrace
+	$(BIN)/python -m scripts.examples
+
 bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
@@ -96,7 +98,7 @@ reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poiso
 docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
 	$(BIN)/python -m scripts.generate
 
-lock: setup ## resolve the dependencies anew into requirements/*.txt
+lock: setup ## lock the requirements; what is locked stays (UPGRADE=1 takes the newest of everything)
 	scripts/lock.sh
 
 clean: ## remove everything that was installed or generated

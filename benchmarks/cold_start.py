@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from benchmarks.artifacts import build_own
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
@@ -27,13 +28,13 @@ from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
+from headrace.build.targets import HERE
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.stack import api_settings, settings
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import Stack, load_stack
 from persistence.converters.dynamo_to_domain import job_to_item
-from scripts.build import build
 from scripts.generate import SAMPLE_OWNER_ID, sample_user, stream_record
 
 STARTS = 9
@@ -120,7 +121,7 @@ def _places(folder: Path) -> dict[tuple[str, str], tuple[Path, str]]:
     places = {}
     for function in TARGETS:
         artifact = folder / function
-        build(f"{function.capitalize()}Function", artifact, "here")
+        build_own(f"{function.capitalize()}Function", artifact, HERE)
         places[function, "headrace"] = (artifact, f"functions.{function}.handler")
     for function in ("api", "worker"):
         places[function, "naive"] = (naive, f"naive.aio_{function}")

@@ -7,15 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.artifacts import build_own
 from benchmarks.cold_start import PARAMETERS, an_event
 from functions.compose import user_repository
 from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
+from headrace.build.targets import HERE
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.stack import api_settings
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import Stack, load_stack
-from scripts.build import build
 from scripts.generate import sample_user
 
 INVOCATIONS = 10_000
@@ -68,7 +69,7 @@ async def measure() -> tuple[Memory, ...]:
             found = []
             # The API comes last: its jobs are never run here, and would keep the sweeper busy.
             for function in ("sweeper", "worker", "api"):
-                build(f"{function.capitalize()}Function", folder / function, "here")
+                build_own(f"{function.capitalize()}Function", folder / function, HERE)
                 found.append(await _endured(function, folder / function, client, stack, database.url))
             await client.close()
     return tuple(found)

@@ -48,8 +48,8 @@ def load_job_types(package: str) -> Catalogue:
 def _imported(package: str) -> ModuleType:
     if not package.isidentifier() or importlib.util.find_spec(package) is None:
         raise InvalidJobTypes(
-            f"{_setting(package)}: there is no package of that name here; it lies beside `functions`, or is installed, "
-            f"and an artifact has the one that it was built with"
+            f"{_setting(package)}: there is no package of that name here; it lies beside headrace.toml or `functions`,"
+            f" or is installed, and an artifact has the one that it was built with"
         )
     try:
         return importlib.import_module(package)

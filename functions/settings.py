@@ -9,6 +9,8 @@ ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 """The name that AWS's SDKs agreed on for another endpoint of one service."""
 
 S3_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"
+LOCAL_DATABASE_VARIABLE = "HEADRACE_DATABASE_URL"
+"""The local stack's database, `http://KEY:SECRET@HOST:PORT`, where the AWS settings are the handlers' own."""
 
 JOB_TYPES_VARIABLE = "JOB_TYPES"
 
@@ -25,7 +27,7 @@ class Settings(Frozen):
 
     jobs_table: str
     endpoint_url: str | None
-    """Of another DynamoDB than AWS's; None on AWS."""
+    """Of another DynamoDB than AWS's, with credentials if they are not the environment's; None on AWS."""
     job_types: str = "job_types"
     """The package of this deployment's job types."""
     log_level: str = "INFO"
@@ -75,7 +77,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Raises `MissingSetting`, as its neighbours do."""
     return Settings(
         jobs_table=_text(environment, "JOBS_TABLE"),
-        endpoint_url=_text(environment, ENDPOINT_VARIABLE) or None,
+        endpoint_url=environment.get(LOCAL_DATABASE_VARIABLE, _text(environment, ENDPOINT_VARIABLE)) or None,
         job_types=_text(environment, JOB_TYPES_VARIABLE),
         log_level=_text(environment, "POWERTOOLS_LOG_LEVEL"),
     )

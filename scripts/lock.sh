@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Resolves and locks every set of dependencies, with hashes, for all platforms and Python 3.11 and newer.
+# Locks every set of dependencies, with hashes, for all platforms and Python 3.11 and newer. What is locked keeps its
+# release, so that a new requirement changes only the locks that have it; UPGRADE=1 takes the newest of all.
 # The lock files contain no address of a package registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 compile() {
-  "${UV:-.venv/bin/uv}" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  "${UV:-.venv/bin/uv}" pip compile --quiet ${UPGRADE:+--upgrade} --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-annotate --no-header --custom-compile-command "make lock" "$@"
 }
 compile --extra dev --output-file requirements/dev.txt --no-emit-package headrace --emit-build-options pyproject.toml requirements/uv.in

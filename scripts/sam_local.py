@@ -27,13 +27,13 @@ from domain.jobs.job import Job
 from domain.users.user import User
 from functions.compose import job_repository, user_repository
 from functions.runtime import LazyClient
+from headrace.build.targets import ARCHITECTURE
 from headrace.emulator.cloudformation import ROOT, function_folders
 from headrace.emulator.database import DATABASE_ONLY, embedded_database, local_credentials
 from headrace.emulator.stack import api_settings, settings
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import load_stack
 from scripts import stand_in
-from scripts.build import ARCHITECTURE
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_JOB_ID, SAMPLE_OWNER_ID, SAMPLE_TIME, sample_job
 
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"

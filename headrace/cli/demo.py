@@ -1,6 +1,7 @@
 """`headrace demo`: runs several hundred real jobs on a temporary stack and checks how each one ended."""
 
 import asyncio
+import os
 import signal
 import statistics
 import tempfile
@@ -18,9 +19,11 @@ from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from functions.settings import JOB_TYPES_VARIABLE
 from headrace.cli.demo_cases import Case, Ended, cases
 from headrace.cli.log_text import duration
 from headrace.client.api_client import FINAL, Json
+from headrace.emulator.cloudformation import default_of
 from headrace.emulator.database import StackError, free_port
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
 from headrace.emulator.stack import Options, running_stack
@@ -33,6 +36,7 @@ MAX_WAIT_SECONDS = 55.0
 
 async def run_demo(*, keep: bool) -> int:
     """Run the demo; returns 0 when every job ended as expected, else 1."""
+    os.environ[JOB_TYPES_VARIABLE] = default_of("JobTypes")  # Its jobs are of the built-in types, in any project.
     console = Console(stderr=False)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="headrace-demo-") as temporary:

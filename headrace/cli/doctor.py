@@ -8,8 +8,10 @@ import httpx
 
 from functions.job_types import InvalidJobTypes, load_job_types
 from headrace.authoring.frozen import Frozen
-from headrace.emulator.cloudformation import ROOT, TEMPLATE, UnsupportedTemplate
-from headrace.emulator.database import PYTHON
+from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate
+from headrace.emulator.code_folders import search_path
+from headrace.emulator.database import StackError
+from headrace.emulator.database_environment import IS_CLONE, database_python
 from headrace.emulator.state import Folder
 from headrace.emulator.template import declared_job_types, load_stack
 
@@ -36,8 +38,8 @@ def _python() -> Finding:
 
 def _packages() -> Finding:
     needed = (
-        "aioboto3", "aiohttp", "click", "fastapi", "httpx", "jwt", "mangum", "pydantic", "rich", "samtranslator",
-        "watchfiles",
+        "aioboto3", "aiohttp", "click", "dotenv", "fastapi", "httpx", "jwt", "mangum", "pydantic", "rich",
+        "samtranslator", "watchfiles",
     )  # fmt: skip
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     detail = f"missing {', '.join(missing)}; run `make setup`" if missing else "all installed"
@@ -45,8 +47,10 @@ def _packages() -> Finding:
 
 
 def _database() -> Finding:
-    detail = "MiniStack is installed" if PYTHON.exists() else "MiniStack is not installed; run `make setup`"
-    return Finding(what="embedded database", ok=PYTHON.exists(), detail=detail)
+    there = database_python().exists()
+    advice = "run `make setup`" if IS_CLONE else "the first `headrace dev` installs it"
+    detail = "MiniStack is installed" if there else f"MiniStack is not installed; {advice}"
+    return Finding(what="embedded database", ok=there or not IS_CLONE, detail=detail)
 
 
 def _template() -> Finding:
@@ -58,10 +62,10 @@ def _template() -> Finding:
 
 
 def _job_types() -> Finding:
-    sys.path.insert(0, str(ROOT))  # As in a function's process, which starts there.
+    sys.path[:0] = map(str, search_path())  # As in a function's process.
     try:
         found = load_job_types(declared_job_types(os.environ))
-    except InvalidJobTypes as error:
+    except (InvalidJobTypes, StackError) as error:
         return Finding(what="job types", ok=False, detail=str(error))
     return Finding(what="job types", ok=True, detail=", ".join(found.names()))
 

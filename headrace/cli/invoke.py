@@ -5,9 +5,10 @@ from pydantic import JsonValue
 
 from functions.settings import ENDPOINT_VARIABLE, S3_ENDPOINT_VARIABLE
 from headrace.cli.target import ExitCode, fail, json_text, without_stack
+from headrace.emulator.credentials import credentials_for
 from headrace.emulator.execution_environment import FunctionFailed, Returned
 from headrace.emulator.function_pool import FunctionPool
-from headrace.emulator.stack import credentials_for, parameters
+from headrace.emulator.stack import parameters
 from headrace.emulator.state import Folder
 from headrace.emulator.template import LambdaFunction, load_stack
 

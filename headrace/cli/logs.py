@@ -4,7 +4,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,13 +14,19 @@ import click
 from headrace.cli.console import view_of
 from headrace.cli.log_line import LogLine, parsed
 from headrace.cli.log_text import text_of
-from headrace.cli.target import ExitCode, fail, folder, json_text
+from headrace.cli.target import ExitCode, fail, folder, json_text, mint
+from headrace.client.api_client import FINAL, ApiClient, job_path
 from headrace.emulator.log_file import older
 
 FOLLOW_SECONDS = 0.1
 """How often a followed log is looked at."""
+STATE_SECONDS = 2.0
+"""How often the state of a followed job is read: one that is cancelled before it runs is in no log."""
+LATE_SECONDS = 1.0
+"""How long the last lines may come after the job has ended."""
 LAST_LINES = 200
 FULL_ID = 36
+TOKEN_LIFETIME = timedelta(minutes=1)
 _ALL_OF_A_RECORD = 10**6
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -135,7 +142,11 @@ def _has_ended(found: list[LogLine]) -> bool:
 
 
 def _followed(tails: list[Tail], job_id: str | None) -> Iterator[LogLine]:
-    while True:
+    status, looked, ends = None, -inf, inf
+    while (now := time.monotonic()) < ends:
+        if job_id is not None and status is None and now - looked >= STATE_SECONDS:
+            status, looked = _final_status(job_id), now
+            ends = inf if status is None else now + LATE_SECONDS
         added = [dated for tail in tails for dated in tail.lines()]
         for _, line in sorted(added, key=lambda dated: dated[0]):
             if job_id is None or line.job_id == job_id:
@@ -143,6 +154,18 @@ def _followed(tails: list[Tail], job_id: str | None) -> Iterator[LogLine]:
                 if job_id is not None and line.ends_job:
                     return
         time.sleep(FOLLOW_SECONDS)
+    click.echo(f"the job is {status}", err=True)
+
+
+def _final_status(job_id: str) -> str | None:
+    """The status of a job that has ended; None for any other, and where no stack runs to be asked."""
+    from headrace.emulator.directory import LOCAL_ADMIN
+
+    running = folder().running()
+    if running is None:
+        return None
+    job = ApiClient(running.url, mint(LOCAL_ADMIN, TOKEN_LIFETIME)).job("GET", job_path(job_id))
+    return str(job["status"]) if isinstance(job, dict) and job["status"] in FINAL else None
 
 
 def _show(found: Iterable[LogLine], as_json: bool) -> None:

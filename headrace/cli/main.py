@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -17,8 +18,10 @@ from headrace.cli.check.command import check
 from headrace.cli.completion import completion
 from headrace.cli.files import files
 from headrace.cli.guard import INTERRUPTED, Commands
+from headrace.cli.handler_options import sources_of, with_variables
 from headrace.cli.job_types import types
 from headrace.cli.logs import logs
+from headrace.cli.project import build, lock, new
 from headrace.cli.replay import replay
 from headrace.cli.run import run
 from headrace.cli.target import ExitCode, fail, folder, json_text, mint, read_json, read_limited, without_stack
@@ -50,6 +53,7 @@ def main() -> None:
 )
 @click.option("--fresh", is_flag=True, help="Delete the jobs and users of earlier runs.")
 @click.option("--allow-host", "allowed", multiple=True, help="A private host[:port] that http.request may reach.")
+@with_variables
 @click.option("--no-reload", is_flag=True, help="Do not restart functions when code changes.")
 @click.option("--quiet", "level", flag_value="quiet", help="Show failures only.")
 @click.option("--verbose", "level", flag_value="verbose", help="Show requests, sweeps and starts of functions too.")
@@ -60,14 +64,19 @@ def dev(
     database: tuple[str, int] | None,
     fresh: bool,
     allowed: tuple[str, ...],
+    env_files: tuple[Path, ...],
+    aws_profile: str | None,
     no_reload: bool,
     level: "Level | None",
 ) -> None:
     """Run the local stack until Ctrl-C, and show each attempt, what handlers log and print, and tracebacks."""
+    from headrace.emulator.credentials import is_of_aws
     from headrace.emulator.stack import Options
 
     if endpoint_url and database:
         fail("--database is for the embedded database, which --endpoint-url replaces; give only one", ExitCode.USAGE)
+    if aws_profile and endpoint_url and is_of_aws(endpoint_url):
+        fail("with an --endpoint-url of AWS, handlers have this shell's credentials: set AWS_PROFILE", ExitCode.USAGE)
     options = Options(
         host=host,
         port=port,
@@ -76,6 +85,7 @@ def dev(
         fresh=fresh,
         allowed_hosts=",".join(allowed),
         reload=not no_reload,
+        variables=sources_of(env_files, aws_profile),
     )
     try:
         asyncio.run(_dev(options, level or "normal"))
@@ -135,7 +145,7 @@ def token(email: str, hours: float, as_json: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    types, logs, completion, run, replay, check, files,
+    types, logs, completion, run, replay, check, new, lock, build, files,
 ):  # fmt: skip
     main.add_command(command)
 

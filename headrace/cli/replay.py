@@ -2,13 +2,14 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from headrace.authoring.json_text import byte_length, from_json_text, to_json_text
-from headrace.cli.run import version_to_run, with_attempt
+from headrace.cli.run import use_variables_here, version_to_run, with_attempt
 from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
 from headrace.client.api_client import Failure, Job, job_path, path_segment
 
@@ -40,7 +41,15 @@ class Fetched(Job):
 @click.option("--attempt", type=click.IntRange(1, 100), help="Which attempt it is; by default the job's last.")
 @with_attempt
 @with_target
-def replay(target: Target, id: str, attempt: int | None, timeout: float | None, log_level: str) -> None:
+def replay(
+    target: Target,
+    id: str,
+    attempt: int | None,
+    timeout: float | None,
+    log_level: str,
+    env_files: tuple[Path, ...],
+    aws_profile: str | None,
+) -> None:
     """Run a job of any deployment in this process.
 
     It is fetched and run as `run` does; there nothing changes, and at the end the outcomes are compared.
@@ -50,6 +59,7 @@ def replay(target: Target, id: str, attempt: int | None, timeout: float | None, 
     from headrace.cli.local.handlers import handler_of
     from headrace.cli.local.shown_attempt import document_of, exit_code, print_result, run_shown
 
+    use_variables_here(env_files, aws_profile)
     there = _fetch(target, id)
     click.echo(_fetched_text(there), err=True)
     handler = handler_of(there.type)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from headrace.authoring.json_text import to_json_text
-from headrace.cli.target import ExitCode, fail, json_text, read_json, read_limited
+from headrace.cli.handler_options import sources_of, use_variables, with_variables
+from headrace.cli.target import ExitCode, fail, folder, json_text, read_json, read_limited
 from headrace.cli.types import TAG, FiniteNumber
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ def with_attempt(command: Callable[..., None]) -> Callable[..., None]:
         show_default=True,
         help="From which level on the handler's log records are shown.",
     )
-    return limited(logged(command))
+    return limited(logged(with_variables(command)))
+
+
+def use_variables_here(env_files: tuple[Path, ...], aws_profile: str | None) -> None:
+    """Give this process the variables of handlers; the database of a stack that runs in this folder is the emulator."""
+    running = folder().running()
+    use_variables(sources_of(env_files, aws_profile), running.endpoint_url if running else None)
 
 
 @click.command()
@@ -55,6 +62,8 @@ def run(
     payload_version: int | None,
     timeout: float | None,
     log_level: str,
+    env_files: tuple[Path, ...],
+    aws_profile: str | None,
     as_json: bool,
 ) -> None:
     """Run one attempt of TYPE in this process.
@@ -79,6 +88,7 @@ def run(
     if isinstance(parsed, dict):
         parsed = {**parsed, **{member: {"id": id} for id, (member, _) in paths.items()}}
     document = to_json_text(parsed)
+    use_variables_here(env_files, aws_profile)
     handler = handler_of(type)
     if source is not None:
         debugger_has_the_terminal(source)

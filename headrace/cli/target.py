@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from domain.users.user import InvalidEmail, normalise_email
 from headrace.cli.types import URL
 from headrace.client.api_client import ApiClient, Failure, Foreign, Json, Refusal, Unreachable
+from headrace.emulator.current_project import project_folder
 from headrace.emulator.state import Folder
 
 
@@ -55,8 +56,8 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 def folder() -> Folder:
-    """The stack's folder, `.headrace` in the current directory."""
-    return Folder(Path.cwd() / ".headrace")
+    """The stack's folder: `.headrace` in the project's folder, outside a project in the current one."""
+    return Folder(project_folder() / ".headrace")
 
 
 def fail(message: str, code: int) -> NoReturn:

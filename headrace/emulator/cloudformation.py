@@ -17,7 +17,11 @@ from pathlib import Path
 from pydantic import JsonValue
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = ROOT / "template.yaml"
+"""The folder with Headrace's packages: a clone, or where it is installed."""
+_INSTALLED = ROOT / "headrace" / "shipped"
+FILES = _INSTALLED if _INSTALLED.is_dir() else ROOT
+"""The folder with template.yaml and `requirements/`: in a clone they lie beside the packages (see setup.py)."""
+TEMPLATE = FILES / "template.yaml"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
@@ -100,11 +104,22 @@ def _written(path: Path) -> dict[str, dict[str, dict[str, JsonValue]]]:
     return _parsed(path.read_text())
 
 
+def written(path: Path = TEMPLATE) -> dict[str, JsonValue]:
+    """A copy of the template as it is written, with CloudFormation's functions in their long form (`Fn::Sub`)."""
+    document: dict[str, JsonValue] = json.loads(json.dumps(_written(path)))
+    return document
+
+
 def function_folders(path: Path = TEMPLATE) -> dict[str, str]:
     """Of every function, by its logical id, its folder below `functions/`."""
     resources = _written(path)["Resources"]
     functions = {name: spec for name, spec in resources.items() if spec["Type"] == "AWS::Serverless::Function"}
     return {name: folder_of(str(mapping(spec["Properties"])["Handler"])) for name, spec in functions.items()}
+
+
+def runs_jobs(function: str, path: Path = TEMPLATE) -> bool:
+    """Whether a function runs the job types' code, as its metadata say; the others know only their definitions."""
+    return bool(mapping(_written(path)["Resources"][function].get("Metadata", {})).get("RunsJobs", False))
 
 
 def folder_of(handler: str) -> str:

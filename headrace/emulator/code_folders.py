@@ -7,10 +7,11 @@ from pathlib import Path
 
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.current_project import project_folder
+from headrace.project.code import code_beside
 
 OWN = ("domain", "functions", "headrace/authoring", "persistence")
 """Headrace's code that functions import; the rest of it runs in the stack's own process."""
-_NOT_CODE = frozenset({"tests", "test", "docs", "build", "dist", "node_modules", "__pycache__"})
 
 
 class CodeFolders(Frozen):
@@ -45,24 +46,14 @@ def code_folders(package: str, path: Sequence[Path], root: Path = ROOT) -> CodeF
         return CodeFolders(deep=own, flat=tuple(path))
     if _is_installed(holder) or holder == root:
         return CodeFolders(deep=(*own, holder / package), flat=tuple(path))
-    return CodeFolders(deep=(*own, *_packages(holder)), flat=tuple({*path, holder}))
+    beside = tuple(path for path in code_beside(holder).values() if path.is_dir())
+    return CodeFolders(deep=(*own, *beside), flat=tuple({*path, holder}))
 
 
 def search_path() -> tuple[Path, ...]:
-    """Where functions find code: Headrace's folder, then the one that the stack is started in."""
-    here = Path.cwd()
+    """Where functions find code: Headrace's folder, then the project's."""
+    here = project_folder()
     return (ROOT,) if here == ROOT else (ROOT, here)
-
-
-def _packages(folder: Path) -> tuple[Path, ...]:
-    return tuple(sorted(each for each in folder.iterdir() if _has_code(each)))
-
-
-def _has_code(folder: Path) -> bool:
-    """Whether it is a folder of Python files, and neither hidden, nor tests, nor a virtual environment."""
-    if not folder.is_dir() or folder.name.startswith(".") or folder.name in _NOT_CODE:
-        return False
-    return not (folder / "pyvenv.cfg").exists() and any(folder.glob("*.py"))
 
 
 def _is_installed(folder: Path) -> bool:

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from headrace.emulator.cloudformation import NO_FILES, REGION, ROOT
+from headrace.emulator.cloudformation import NO_FILES, REGION
+from headrace.emulator.database_environment import IS_CLONE, database_python, install_database
 
-PYTHON = ROOT / ".tools" / "ministack" / "bin" / "python"
 CHILD = Path(__file__).with_name("ministack_child.py")
 START_SECONDS = 30
 STOP_SECONDS = 15
@@ -84,8 +84,7 @@ async def embedded_database(
     With `state`, a folder, a graceful stop saves the tables there and the next start loads them.
     `settings` are environment variables that MiniStack reads.
     """
-    if not PYTHON.exists():
-        raise StackError("The embedded database is not installed; run `make setup`.")
+    await _ensure_installed()
     host, port = at or ("127.0.0.1", free_port())
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
@@ -105,7 +104,7 @@ async def embedded_database(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         process = subprocess.Popen(  # noqa: ASYNC220 - it only forks
-            [str(PYTHON), str(CHILD)],
+            [str(database_python()), str(CHILD)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=sink,
@@ -131,6 +130,17 @@ def _full(left: int) -> str:
         f"headrace: the disk of the local database has {left // 1000**2} MB left: jobs and files may be lost when the"
         " stack stops; make room now, before you stop it"
     )
+
+
+async def _ensure_installed() -> None:
+    if database_python().exists():
+        return
+    if IS_CLONE:
+        raise StackError("The embedded database is not installed; run `make setup`.")
+    sys.stderr.write("installing the embedded database, which is needed once\n")
+    problem = await asyncio.to_thread(install_database)
+    if problem is not None:
+        raise StackError(f"The embedded database cannot be installed: {problem}.")
 
 
 def _check_state(state: Path) -> None:

@@ -8,8 +8,9 @@ from functions.compose import user_repository
 from functions.runtime import LazyClient, new_id, now
 from functions.settings import ApiSettings
 from headrace.authoring.frozen import Frozen
+from headrace.emulator.credentials import use_credentials
 from headrace.emulator.database import StackError
-from headrace.emulator.stack import api_settings, parameters, use_credentials
+from headrace.emulator.stack import api_settings, parameters
 from headrace.emulator.state import Folder
 from headrace.emulator.template import load_stack
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ class FunctionPool:
     """A function's environments: warm ones are reused, and another starts when none is free, up to a limit.
 
     With `waits`, a function that cannot start holds its invocations back until `reload` finds it mended.
+    `variables` are asked for whenever an environment starts; they are the handlers' own, and replace no others.
     """
 
     def __init__(
@@ -31,9 +32,11 @@ class FunctionPool:
         observer: Observer | None = None,
         *,
         waits: bool = False,
+        variables: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._function = function
         self._environment = environment_of(function, extra)
+        self._variables = variables
         self._log = LogFile(log)
         self._max = max_concurrency
         self._observer = observer or OnStderr()
@@ -172,7 +175,8 @@ class FunctionPool:
     async def _start(self) -> Environment:
         began = asyncio.get_running_loop().time()
         name = self._function.name
-        environment = Environment(self._function, self._environment, self._log, partial(self._observer.wrote, name))
+        variables = {**self._variables(), **self._environment}
+        environment = Environment(self._function, variables, self._log, partial(self._observer.wrote, name))
         self._all.add(environment)
         try:
             await environment.start()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -14,9 +15,10 @@ from headrace.emulator.cloudformation import TEMPLATE
 from headrace.emulator.code_folders import CodeFolders
 from headrace.emulator.database import StackError
 from headrace.emulator.function_pool import FunctionPool
+from headrace.emulator.handler_variables import HandlerVariables
 from headrace.emulator.observer import CannotStart, Observer
+from headrace.project.settings import FILE
 
-SETTINGS = ".env"
 DEBOUNCE_MS = 300
 """Changes that come one after another are one reload, but for at most this long."""
 SHOWN_FILES = 3
@@ -36,19 +38,23 @@ class Reloaded:
     """Nobody waits for them: they run the old code too, and are reloaded after the others."""
 
 
-async def reload_on_change(folders: Callable[[], CodeFolders], functions: Reloaded, observer: Observer) -> None:
-    """Reload the functions whenever code changes, until cancelled."""
+async def reload_on_change(
+    folders: Callable[[], CodeFolders], functions: Reloaded, observer: Observer, variables: HandlerVariables
+) -> None:
+    """Reload the functions whenever code changes, or a file of their handlers' variables, until cancelled."""
     changed: asyncio.Queue[Files] = asyncio.Queue()
     watched: set[Path] = set()
     async with asyncio.TaskGroup() as group:
         while True:
             found = folders()  # Anew after each change: a new package beside the job types is watched too.
-            for paths, recursive in ((found.deep, True), (found.flat, False)):
-                new = tuple(path for path in paths if path not in watched and path.is_dir())
+            flat = (*found.flat, *_other_folders(variables.files, found.deep))
+            for paths, recursive in ((found.deep, True), (flat, False)):
+                new = tuple(path for path in dict.fromkeys(paths) if path not in watched and path.is_dir())
                 if new:
                     watched.update(new)
-                    group.create_task(_watch(new, changed, observer, recursive=recursive))
-            await _reload(await changed.get(), functions, observer)
+                    matters = partial(_matters, variables.files)
+                    group.create_task(_watch(new, matters, changed, observer, recursive=recursive))
+            await _reload(await changed.get(), functions, observer, variables)
 
 
 def report_broken(errors: Sequence[StackError | None], observer: Observer) -> bool:
@@ -69,39 +75,66 @@ def reloaded_text(files: Files, seconds: float) -> str:
     return f"reloaded: {', '.join(names[:SHOWN_FILES])}{more} ({seconds:.1f} s)"
 
 
-async def _reload(files: Files, functions: Reloaded, observer: Observer) -> None:
+async def _reload(files: Files, functions: Reloaded, observer: Observer, variables: HandlerVariables) -> None:
     for file in files:
-        if file == TEMPLATE or file.name == SETTINGS:
+        if file == TEMPLATE or file.name == FILE:
             observer.report(f"{_short(file)} changed: restart `headrace dev` to use it", "news")
     code = tuple(file for file in files if file.suffix == ".py")
-    if not code:
+    settings = tuple(file for file in files if file in variables.files)
+    used = settings if settings and _read_anew(variables, observer) else ()
+    if not code and not used:
         return
     began = time.monotonic()
     _forget_compiled(code)
+    by_request, by_schedule = (functions.by_request, functions.by_schedule) if code else ({}, {})
     errors = await asyncio.gather(
         *(pool.reload() for pool in functions.by_stream.values()),
-        *(pool.reload(keep_old=True) for pool in functions.by_request.values()),
+        *(pool.reload(keep_old=True) for pool in by_request.values()),
     )
     if not report_broken(errors, observer):
-        observer.report(reloaded_text(code, time.monotonic() - began), "news")
-        later = await asyncio.gather(*(pool.reload(keep_old=True) for pool in functions.by_schedule.values()))
+        observer.report(reloaded_text((*code, *used), time.monotonic() - began), "news")
+        later = await asyncio.gather(*(pool.reload(keep_old=True) for pool in by_schedule.values()))
         report_broken(later, observer)
 
 
-async def _watch(paths: Files, changed: asyncio.Queue[Files], observer: Observer, *, recursive: bool) -> None:
+def _read_anew(variables: HandlerVariables, observer: Observer) -> bool:
+    """Whether the handlers' variables could be read; if not, environments that start have those from before."""
     try:
-        async for found in awatch(*paths, watch_filter=_matters, debounce=DEBOUNCE_MS, recursive=recursive):
+        notes = variables.read()
+    except StackError as error:
+        observer.report(f"{error} Handlers keep the variables that they had.", "problem")
+        return False
+    for note in notes:
+        observer.report(note, "problem")
+    return True
+
+
+def _other_folders(files: Files, deep: Files) -> Files:
+    """The folders of files that no other watch sees."""
+    return tuple(file.parent for file in files if not any(file.is_relative_to(folder) for folder in deep))
+
+
+async def _watch(
+    paths: Files,
+    matters: Callable[[Change, str], bool],
+    changed: asyncio.Queue[Files],
+    observer: Observer,
+    *,
+    recursive: bool,
+) -> None:
+    try:
+        async for found in awatch(*paths, watch_filter=matters, debounce=DEBOUNCE_MS, recursive=recursive):
             changed.put_nowait(tuple(sorted({Path(path) for _, path in found})))
     except OSError as error:
         reason = f"the system cannot watch {_short(paths[0])} ({error.strerror or error})"
         observer.report(f"{reason}: restart `headrace dev` after changes", "problem")
 
 
-def _matters(_change: Change, path: str) -> bool:
+def _matters(settings: Files, _change: Change, path: str) -> bool:
     file = Path(path)
     if "__pycache__" in file.parts or file.name.startswith(".#"):
         return False
-    return file.suffix == ".py" or file.name == SETTINGS or file == TEMPLATE or file.is_dir()
+    return file.suffix == ".py" or file in settings or file == TEMPLATE or file.name == FILE or file.is_dir()
 
 
 def _forget_compiled(files: Files) -> None:

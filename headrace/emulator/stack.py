@@ -7,7 +7,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from urllib.parse import urlsplit
 
 import aioboto3
 from aiohttp import web
@@ -17,6 +16,7 @@ from functions.compose import job_repository
 from functions.runtime import LazyClient, LazyS3, now
 from functions.settings import (
     ENDPOINT_VARIABLE,
+    LOCAL_DATABASE_VARIABLE,
     S3_ENDPOINT_VARIABLE,
     ApiSettings,
     Settings,
@@ -24,12 +24,14 @@ from functions.settings import (
     read_settings,
 )
 from headrace.authoring.frozen import Frozen
-from headrace.emulator.cloudformation import PROFILE_VARIABLES, InvalidParameter
+from headrace.emulator.cloudformation import InvalidParameter
 from headrace.emulator.code_folders import code_folders, search_path
-from headrace.emulator.database import StackError, embedded_database, local_credentials, remove_state
+from headrace.emulator.credentials import use_credentials, with_profile
+from headrace.emulator.database import StackError, embedded_database, remove_state
 from headrace.emulator.event_source_mapping import StreamPump
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.gateway import Gateway
+from headrace.emulator.handler_variables import HandlerVariables, Sources, profile_variables
 from headrace.emulator.log_file import rotate
 from headrace.emulator.observer import Observer, OnStderr
 from headrace.emulator.reloading import Reloaded, reload_on_change, report_broken
@@ -70,6 +72,8 @@ class Options(Frozen):
     log_level: str = "INFO"
     reload: bool = False
     """Reload functions when their code changes; while it cannot be imported, wait for the fix."""
+    variables: Sources = Sources()
+    """Of the variables that handlers have besides the template's; by default none."""
 
 
 def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO") -> dict[str, str]:
@@ -94,26 +98,6 @@ def api_settings(stack: Stack) -> ApiSettings:
     return read_api_settings(stack.functions["ApiFunction"].environment)
 
 
-def credentials_for(endpoint_url: str) -> dict[str, str]:
-    """This shell's AWS credentials for an AWS endpoint; dummy ones for any other."""
-    host = urlsplit(endpoint_url).hostname or ""
-    if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
-        # dynamodb.REGION.amazonaws.com
-        region = {"AWS_DEFAULT_REGION": host.split(".")[1], "AWS_REGION": host.split(".")[1]}
-        return {name: value for name, value in os.environ.items() if name.startswith("AWS_")} | region
-    return local_credentials()
-
-
-def use_credentials(endpoint_url: str) -> dict[str, str]:
-    """Make this process use the credentials for an endpoint, and return them; a local one ignores `AWS_PROFILE`."""
-    credentials = credentials_for(endpoint_url)
-    os.environ.update(credentials)
-    if not set(PROFILE_VARIABLES) & credentials.keys():
-        for name in PROFILE_VARIABLES:
-            os.environ.pop(name, None)
-    return credentials
-
-
 @asynccontextmanager
 async def running_stack(
     folder: Folder,
@@ -132,18 +116,22 @@ async def running_stack(
     if other is not None:
         raise StackError(f"A stack already runs in this folder, at {other.url} (process {other.pid}); stop it first.")
     stack = adapt(_declared(folder, options))
+    profile, variables = profile_variables(options.variables), _variables(stack, options, observer)
     async with AsyncExitStack() as running:
         _check_port(options)
         endpoint_url, s3_url, watches = await running.enter_async_context(_database(folder, options))
         credentials = use_credentials(endpoint_url)
         await _prepare_tables(stack, endpoint_url)
         await _prepare_buckets(stack, s3_url)
-        places = {ENDPOINT_VARIABLE: endpoint_url, S3_ENDPOINT_VARIABLE: s3_url}
-        extra = {**credentials, **places, "PYTHONPATH": os.pathsep.join(map(str, search_path()))}
-        pools = await running.enter_async_context(_functions(stack, folder, extra, observer, options))
+        path, s3 = os.pathsep.join(map(str, search_path())), {S3_ENDPOINT_VARIABLE: s3_url}
+        extra = {**credentials, **s3, ENDPOINT_VARIABLE: endpoint_url, "PYTHONPATH": path}
+        by_function = dict.fromkeys(stack.functions, extra)
+        if profile is not None:
+            by_function |= dict.fromkeys(stack.streamed, with_profile(profile, endpoint_url, path) | s3)
+        pools = await running.enter_async_context(_functions(stack, folder, by_function, variables, observer, options))
         poll_seconds = EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS
         if options.reload:
-            watches = (*watches, partial(_reloading, stack, pools, observer))
+            watches = (*watches, partial(_reloading, stack, pools, variables, observer))
         await running.enter_async_context(_background(stack, folder, pools, endpoint_url, poll_seconds, watches))
         gateway = Gateway(stack.routes, pools, local_authority(folder), report=observer.report)
         url = await _serve(running, gateway.runner(), options)
@@ -151,6 +139,15 @@ async def running_stack(
         folder.note(started)
         running.callback(folder.forget)
         yield started
+
+
+def _variables(stack: Stack, options: Options, observer: Observer) -> HandlerVariables:
+    """The handlers' own variables, with a report of those that are left out."""
+    of_functions = {name for function in stack.functions.values() for name in function.environment}
+    variables = HandlerVariables(options.variables, {*of_functions, LOCAL_DATABASE_VARIABLE})
+    for note in variables.read():
+        observer.report(note, "problem")
+    return variables
 
 
 def _declared(folder: Folder, options: Options) -> Stack:
@@ -231,17 +228,23 @@ async def _prepare_buckets(stack: Stack, s3_url: str) -> None:
 
 @asynccontextmanager
 async def _functions(
-    stack: Stack, folder: Folder, extra: Mapping[str, str], observer: Observer, options: Options
+    stack: Stack,
+    folder: Folder,
+    extra: Mapping[str, Mapping[str, str]],
+    variables: HandlerVariables,
+    observer: Observer,
+    options: Options,
 ) -> AsyncIterator[dict[str, FunctionPool]]:
     """Yield a pool for each function, each with one warm environment."""
     pools = {
         name: FunctionPool(
             function,
-            extra,
+            extra[name],
             folder.function_log(name),
             _concurrency(stack, name),
             observer,
             waits=options.reload,
+            variables=variables if name in stack.streamed else dict,
         )
         for name, function in stack.functions.items()
     }
@@ -252,9 +255,11 @@ async def _functions(
         await asyncio.gather(*(pool.stop() for pool in pools.values()))
 
 
-async def _reloading(stack: Stack, pools: Mapping[str, FunctionPool], observer: Observer) -> None:
-    """Reload on changes of the code that the functions run."""
-    streamed = {mapping.function for mapping in stack.mappings}
+async def _reloading(
+    stack: Stack, pools: Mapping[str, FunctionPool], variables: HandlerVariables, observer: Observer
+) -> None:
+    """Reload on changes of the code that the functions run, and of their handlers' variables."""
+    streamed = stack.streamed
     routed = {route.function for route in stack.routes} - streamed
     functions = Reloaded(
         by_stream={name: pool for name, pool in pools.items() if name in streamed},
@@ -262,7 +267,7 @@ async def _reloading(stack: Stack, pools: Mapping[str, FunctionPool], observer: 
         by_schedule={name: pool for name, pool in pools.items() if name not in streamed | routed},
     )
     package = declared_job_types(os.environ)
-    await reload_on_change(lambda: code_folders(package, search_path()), functions, observer)
+    await reload_on_change(lambda: code_folders(package, search_path()), functions, observer, variables)
 
 
 def _concurrency(stack: Stack, function: str) -> int:

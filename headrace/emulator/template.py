@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_pascal
 
 from functions.settings import JOB_TYPES_VARIABLE
 from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate, default_of, folder_of, mapping, resolved
+from headrace.emulator.current_project import current_project
 
 
 class _Declared(BaseModel):
@@ -93,6 +94,11 @@ class Stack(_Declared):
     audience: tuple[str, ...]
 
     @property
+    def streamed(self) -> frozenset[str]:
+        """The functions that a stream invokes: they run jobs."""
+        return frozenset(mapping.function for mapping in self.mappings)
+
+    @property
     def invoked(self) -> frozenset[str]:
         """The functions that a stream, a schedule or the HTTP API invokes."""
         sources: tuple[EventSourceMapping | Schedule | Route, ...] = (*self.mappings, *self.schedules, *self.routes)
@@ -119,11 +125,16 @@ def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:
 
 
 def declared_job_types(environment: Mapping[str, str]) -> str:
-    """The package of job types: the one that the environment variable `JOB_TYPES` names, else the template's default.
+    """The package of job types: that of the variable `JOB_TYPES`, else of `headrace.toml`, else the template's default.
 
-    It is a value for the template's parameter `JobTypes`, which a deployment gives by itself.
+    It is a value for the template's parameter `JobTypes`, which a deployment gives by itself. Raises `StackError` for a
+    `headrace.toml` that cannot be used.
     """
-    return environment.get(JOB_TYPES_VARIABLE) or default_of("JobTypes")
+    named = environment.get(JOB_TYPES_VARIABLE)
+    if named:
+        return named
+    project = current_project()
+    return default_of("JobTypes") if project is None else project.job_types
 
 
 def _by_type(resources: Mapping[str, JsonValue]) -> dict[str, dict[str, dict[str, JsonValue]]]:

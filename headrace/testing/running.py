@@ -1,11 +1,8 @@
 """`run_job`: one attempt of a job type, as a worker runs it, without a stack."""
 
-import asyncio
 from collections.abc import Mapping
-from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 from typing import Literal, Protocol, TypeVar, cast
 from uuid import uuid4
 
@@ -33,6 +30,7 @@ from headrace.testing.files import FILE_LIFETIME, given_files, saved_files
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.job_run import JobRun, ProgressReport
 from headrace.testing.observing import declared_settings, noting
+from headrace.testing.own_thread import blocking
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
 
 Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
@@ -50,7 +48,7 @@ class HandlerOf(Protocol[Result_co]):
     def run(self) -> object: ...
 
 
-def run_job(
+async def run_job_async(
     handler: HandlerOf[Result_co],
     payload: Payload,
     *,
@@ -60,14 +58,15 @@ def run_job(
     owner: str = "somebody",
     tags: Mapping[str, str] | None = None,
     cancel_after: int | None = None,
-    timeout: timedelta | None = None,
+    timeout: timedelta | None = None,  # noqa: ASYNC109 - it is that of a policy
     log_level: str = "INFO",
     files: Mapping[str, bytes] | None = None,
 ) -> JobRun[Result_co]:
-    """Run one attempt of a job type to its end, in plain and in `async` tests alike.
+    """Run one attempt of a job type to its end, on the running event loop.
 
-    Where an event loop runs already, the attempt has one of its own in a thread, and the caller's waits; a handler
-    that shares something with the test's loop is run by `await run_job_async(…)`.
+    `run_job` is the same for plain and `async` tests alike, without `await`: there the attempt has an event loop of its
+    own, in a thread where one runs already, and the caller's waits. A handler that shares something with the test's
+    loop needs this one.
 
     Args:
         handler: A function with `@job_type`, or an instance of a class with `definition` and `run`.
@@ -86,45 +85,6 @@ def run_job(
     Raises:
         SubmissionRefused: The API would not accept the payload.
     """
-    attempted = run_job_async(
-        handler, payload, attempt=attempt, max_attempts=max_attempts, settings=settings, owner=owner, tags=tags,
-        cancel_after=cancel_after, timeout=timeout, log_level=log_level, files=files,
-    )  # fmt: skip
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(attempted)
-    ended: list[JobRun[Result_co] | BaseException] = []
-
-    def work() -> None:
-        try:
-            ended.append(asyncio.run(attempted))
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller
-            ended.append(error)
-
-    thread = Thread(target=copy_context().run, args=(work,), name="run_job")
-    thread.start()
-    thread.join()
-    if isinstance(ended[0], BaseException):
-        raise ended[0]
-    return ended[0]
-
-
-async def run_job_async(
-    handler: HandlerOf[Result_co],
-    payload: Payload,
-    *,
-    attempt: int = 1,
-    max_attempts: int | None = None,
-    settings: Mapping[str, str] | None = None,
-    owner: str = "somebody",
-    tags: Mapping[str, str] | None = None,
-    cancel_after: int | None = None,
-    timeout: timedelta | None = None,  # noqa: ASYNC109 - it is that of a policy
-    log_level: str = "INFO",
-    files: Mapping[str, bytes] | None = None,
-) -> JobRun[Result_co]:
-    """The same on the running event loop, with the same arguments."""
     errors: list[BaseException] = []
     observed = noting(cast("Handler", handler), timeout, errors)
     limit = max_attempts or max(attempt, observed.definition.policy.max_attempts)
@@ -151,6 +111,10 @@ async def run_job_async(
     finished = _legal(transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0))
     run = _run_of(handler.definition.result, finished, outcome, context, lines, errors)
     return replace(run, saved=saved_files(files or {}, owner, blobs, described))
+
+
+run_job = blocking(run_job_async, "run_job")
+"""Runs one attempt of a job type to its end, as `run_job_async` does, which says more."""
 
 
 async def _claimed(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 import aioboto3
 from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -20,6 +23,7 @@ from botocore.parsers import ResponseParserError
 from domain.results import StorageUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
     from types_aiobotocore_dynamodb.client import DynamoDBClient
@@ -35,6 +39,14 @@ CONFIG = AioConfig(
     # The SDK's own is put together anew for each request, twice: a tenth of a call's CPU time.
     user_agent="headrace",
 )
+
+_REGION_OF_EMULATORS = "us-east-1"
+_NO_SETTINGS: Mapping[str, tuple[None, None, str | None, None]] = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+"""For botocore: key in its file, environment variable, default, conversion."""
 
 STORAGE_ERRORS = (ClientError, BotoCoreError, ResponseParserError, asyncio.TimeoutError)
 """What a call on the client may raise for reasons outside this code."""
@@ -57,8 +69,22 @@ class ClientSource(Protocol):
 
 
 def open_client(endpoint_url: str | None, config: AioConfig = CONFIG) -> AbstractAsyncContextManager[DynamoDBClient]:
-    """A client for AWS (None) or for another endpoint; credentials come from the environment."""
-    return aioboto3.Session().client("dynamodb", endpoint_url=endpoint_url, config=config)
+    """A client for AWS (None) or for another endpoint.
+
+    Credentials come from the environment, or else from the endpoint, `http://KEY:SECRET@HOST`: then no profile and no
+    file of this machine's AWS settings is used.
+    """
+    address = urlsplit(endpoint_url or "")
+    if endpoint_url is None or address.username is None:
+        return aioboto3.Session().client("dynamodb", endpoint_url=endpoint_url, config=config)
+    session = aioboto3.Session(
+        aws_access_key_id=address.username,
+        aws_secret_access_key=address.password,
+        region_name=_REGION_OF_EMULATORS,
+        botocore_session=AioSession(session_vars=_NO_SETTINGS),
+    )
+    url = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+    return session.client("dynamodb", endpoint_url=url, config=config)
 
 
 def as_result(error: Exception) -> StorageUnavailable:

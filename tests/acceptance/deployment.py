@@ -13,9 +13,9 @@ from botocore.exceptions import WaiterError
 from pydantic import JsonValue
 
 from headrace.authoring.frozen import Frozen
+from headrace.build.targets import ARCHITECTURE
 from headrace.emulator.cloudformation import ROOT, mapping, translated
 from headrace.emulator.database import embedded_database, local_credentials
-from scripts.build import ARCHITECTURE
 from tests.acceptance.bridges import BRIDGES, apply_time_to_live
 
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"

@@ -27,12 +27,12 @@ from domain.jobs import transitions
 from domain.jobs.job import Job
 from functions.runtime import LazyClient
 from headrace.authoring.job_type import Policy
+from headrace.build.targets import ARCHITECTURE
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import embedded_database, free_port, local_credentials
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import LambdaFunction, load_stack
 from persistence.converters.dynamo_to_domain import job_to_item
-from scripts.build import ARCHITECTURE
 from scripts.generate import SAMPLE_EMAIL, SAMPLE_OWNER_ID, stream_record
 from tests.conftest import PARAMETERS, job_repository_on, user_repository_on
 from tests.factories import NewJobFactory, UserFactory

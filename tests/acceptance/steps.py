@@ -12,9 +12,9 @@ from pathlib import Path
 import aioboto3
 from botocore.exceptions import ClientError
 
+from headrace.build.proof import PARAMETERS
 from headrace.emulator.cloudformation import REGION, ROOT
 from headrace.emulator.template import load_stack
-from scripts.proof import PARAMETERS
 from tests.acceptance.api import FINAL, Api, Json
 from tests.acceptance.deployment import Deployed
 from tests.acceptance.outside import IdentityProvider, Receiver

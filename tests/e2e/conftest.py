@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -73,13 +73,13 @@ class Cli:
 class Stack:
     """`headrace dev`, running."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
         self.cli = Cli(folder)
         self.folder = folder
         self._process = subprocess.Popen(
             [HEADRACE, "dev", "--port", "0", *options],
             cwd=folder, stdout=subprocess.PIPE, stderr=(folder / "stderr").open("ab"),
-            text=True, env=clean_environment(),
+            text=True, env=clean_environment() | dict(environment or {}),
         )  # fmt: skip
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()

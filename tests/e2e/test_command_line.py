@@ -68,6 +68,13 @@ def test_a_job_is_cancelled_and_retried(cli: Cli) -> None:
     assert cli.run("watch", job_id).returncode == 0
 
 
+def test_following_a_job_that_is_cancelled_before_it_runs_ends(cli: Cli) -> None:
+    job_id = json.loads(cli.ok("submit", "csv.profile", "--payload", GOOD, "--delay", "600", "--json"))["id"]
+    cli.ok("cancel", job_id)
+    followed = cli.run("logs", job_id, "--follow", timeout=20)
+    assert (followed.returncode, followed.stdout, followed.stderr) == (0, "", "the job is cancelled\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -27,15 +27,6 @@ HOSTILE = "\udce9"
 """A byte that is not UTF-8, as Python passes it in arguments."""
 
 
-@pytest.fixture(autouse=True)
-def environment() -> Iterator[None]:
-    """Restore what a command makes of this process's environment, such as another region."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     with chdir(tmp_path):
@@ -505,3 +496,9 @@ def test_a_profile_that_does_not_exist_is_one_sentence_for_aws(folder: Path, mon
     assert code == 1
     assert "ProfileNotFound" in stderr
     assert len(stderr.splitlines()) == 1
+
+
+def test_a_profile_is_refused_where_handlers_have_the_shells_credentials_anyway() -> None:
+    code, _, stderr = run("dev", "--endpoint-url", "https://dynamodb.eu-west-1.amazonaws.com", "--aws-profile", "shop")
+    assert code == 2
+    assert "set AWS_PROFILE" in stderr

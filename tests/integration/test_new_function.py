@@ -59,20 +59,19 @@ import asyncio, os
 from pathlib import Path
 from headrace.emulator.database import local_credentials
 from headrace.emulator.function_pool import FunctionPool
-from scripts.build import contents_of
-from scripts.proof import declared_function
-from scripts.sizes import own_limits
+from headrace.build.contents import contents_of
+from headrace.build.proof import declared_function
 
 async def invoked():
-    pool = FunctionPool(declared_function("NothingFunction"), local_credentials(), Path("nothing.log"), 1)
+    pool = FunctionPool(declared_function("NothingFunction", "job_types"), local_credentials(), Path("nothing.log"), 1)
     try:
         return await pool.invoke({"a": 1})
     finally:
         await pool.stop()
 
-contents = contents_of("NothingFunction", "job_types")
+contents = contents_of("NothingFunction", "job_types", Path.cwd())
 assert "functions/nothing" in contents.code and "functions/worker" not in contents.code, contents
-assert contents.lock == "requirements/function.txt" and own_limits()["NothingFunction"] == 30
+assert [lock.name for lock in contents.locks] == ["function.txt"] and not contents.runs_jobs, contents
 print(asyncio.run(invoked()))
 """
 VERSIONS = "tests/unit/test_published_versions.py::test_"

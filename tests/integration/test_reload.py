@@ -11,6 +11,7 @@ from headrace.emulator.code_folders import CodeFolders
 from headrace.emulator.database import StackError
 from headrace.emulator.execution_environment import FunctionFailed, Result, Returned
 from headrace.emulator.function_pool import FunctionPool
+from headrace.emulator.handler_variables import HandlerVariables, Sources
 from headrace.emulator.observer import CannotStart, Crash, Weight
 from headrace.emulator.reloading import Reloaded as Functions
 from headrace.emulator.reloading import reload_on_change, report_broken
@@ -26,6 +27,7 @@ class Told:
 
     def __init__(self) -> None:
         self.lines: asyncio.Queue[str] = asyncio.Queue()
+        self.problems: asyncio.Queue[str] = asyncio.Queue()
         self.broken: asyncio.Queue[StackError] = asyncio.Queue()
 
     def wrote(self, function: str, environment: int, lines: Sequence[str]) -> None:
@@ -38,8 +40,8 @@ class Told:
         self.broken.put_nowait(error)
 
     def report(self, text: str, weight: Weight) -> None:
-        if weight == "news":
-            self.lines.put_nowait(text)
+        if weight != "detail":
+            (self.lines if weight == "news" else self.problems).put_nowait(text)
 
 
 class Reloaded:
@@ -50,7 +52,10 @@ class Reloaded:
         self.told = Told()
         self._keep_old = keep_old
         function = a_function(f"{self.file.stem}.handler")
-        self.pool = FunctionPool(function, {"PYTHONPATH": str(folder)}, folder / "log", 2, self.told, waits=True)
+        self.settings = folder / ".env"
+        self._variables = HandlerVariables(Sources(files=(self.settings,), optional=True), {"OURS"})
+        path = {"PYTHONPATH": str(folder)}
+        self.pool = FunctionPool(function, path, folder / "log", 2, self.told, waits=True, variables=self._variables)
         self._folders = CodeFolders(deep=(folder,), flat=())
 
     def write(self, code: str) -> None:
@@ -61,7 +66,7 @@ class Reloaded:
         ours, none = {"TestFunction": self.pool}, dict[str, FunctionPool]()
         by_stream, by_request = (none, ours) if self._keep_old else (ours, none)
         functions = Functions(by_stream=by_stream, by_request=by_request, by_schedule={})
-        return asyncio.create_task(reload_on_change(lambda: self._folders, functions, self.told))
+        return asyncio.create_task(reload_on_change(lambda: self._folders, functions, self.told, self._variables))
 
 
 @pytest.fixture
@@ -93,6 +98,25 @@ async def test_a_change_is_run_at_once_and_what_runs_already_finishes(reloaded: 
     assert returned(await running) == "old"
 
 
+async def test_a_changed_file_of_variables_is_used_and_a_malformed_one_is_not(reloaded: Reloaded) -> None:
+    reloaded.write("import os\n\ndef handler(event, context):\n    return os.environ.get('SHOP_KEY')\n")
+    async with asyncio.timeout(RELOAD_SECONDS):
+        await reloaded.told.lines.get()
+        reloaded.settings.write_text("SHOP_KEY=first\nOURS=no\n")
+        assert (
+            await reloaded.told.problems.get() == f"{reloaded.settings}:2: OURS has no effect: Headrace sets it itself"
+        )
+        assert ".env" in await reloaded.told.lines.get()
+        assert returned(await reloaded.pool.invoke({})) == "first"
+        reloaded.settings.write_text("SHOP_KEY=second\nno variable\n")
+        told = f"{reloaded.settings}:2: this is not NAME=VALUE. Handlers keep the variables that they had."
+        assert await reloaded.told.problems.get() == told
+        assert returned(await reloaded.pool.invoke({})) == "first"
+        reloaded.settings.unlink()
+        await reloaded.told.lines.get()
+        assert returned(await reloaded.pool.invoke({})) is None
+
+
 async def test_broken_code_says_where_and_its_invocations_wait_for_the_fix(reloaded: Reloaded) -> None:
     reloaded.write("def handler(event, context):\n    return (\n")
     async with asyncio.timeout(RELOAD_SECONDS):
@@ -113,6 +137,13 @@ async def test_a_function_that_runs_no_jobs_goes_on_with_the_old_code(reloaded: 
     async with asyncio.timeout(RELOAD_SECONDS):
         await reloaded.told.broken.get()
         assert returned(await reloaded.pool.invoke({})) == "old"
+
+
+async def test_a_change_of_the_projects_settings_asks_for_a_restart(reloaded: Reloaded) -> None:
+    (reloaded.file.parent / "headrace.toml").write_text('job_types = "shop"')
+    async with asyncio.timeout(RELOAD_SECONDS):
+        line = await reloaded.told.lines.get()
+    assert line.endswith("headrace.toml changed: restart `headrace dev` to use it")
 
 
 async def test_a_function_that_is_broken_from_the_start_waits_too(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`headrace run` and `headrace replay`, as a developer uses them."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import textwrap
@@ -13,6 +15,7 @@ from aiohttp import web
 from click.testing import CliRunner
 
 from headrace.cli.main import main
+from headrace.emulator.cloudformation import ROOT
 from tests.e2e.conftest import HEADRACE, clean_environment
 from tests.serving import serving
 
@@ -55,6 +58,11 @@ ORDERS = """
                     breakpoint()
                 case "sleep":
                     time.sleep(60)
+                case "key":
+                    import boto3
+
+                    key = boto3.Session().get_credentials().access_key
+                    return Receipt(text=f"{dict(context.settings)} {key}")
                 case "settings":
                     return Receipt(text=str(dict(context.settings)))
                 case _:
@@ -212,6 +220,53 @@ def test_an_exception_is_shown_with_the_handlers_frames_and_source_lines(folder:
         "KeyError: 'coffee'",
     ]
     assert shown[-1] == "attempt 2 of 5 would start within 2 s"
+
+
+def test_the_lines_of_the_documentation_work_as_printed(tmp_path: Path) -> None:
+    shown = (ROOT / "docs" / "job-types.md").read_text()
+    script = re.findall(r"<!-- test: env -->\n```sh\n(.*?)```", shown, re.DOTALL)[0]
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "mail.py").write_text((ROOT / "tests" / "documented" / "mail.py").read_text())
+    code = """
+        from contextlib import contextmanager
+        from types import SimpleNamespace
+        from shop.mail import SendMail
+
+        @contextmanager
+        def connected(host):
+            print(f"connected to {host}")
+            yield SimpleNamespace(send_message=print)
+
+        JOB_TYPES = (SendMail(connected),)
+    """
+    (tmp_path / "shop" / "__init__.py").write_text(textwrap.dedent(code))
+    path = f"{Path(HEADRACE).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path, env=clean_environment() | {"JOB_TYPES": "shop", "PATH": path},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "connected to mail.example.com" in done.stderr
+
+
+def test_a_file_of_variables_or_a_profile_that_is_not_there_ends_the_command(tmp_path: Path) -> None:
+    arguments = ("run", "csv.profile", "--payload", GOOD)
+    assert told(*arguments, "--env-file", str(tmp_path / "no.env"))[0] == 1
+    code, _, stderr = told(*arguments, "--aws-profile", "no-such-profile")
+    assert (code, stderr.split(" in ")[0]) == (1, "headrace: There is no AWS profile 'no-such-profile'")
+
+
+@pytest.mark.parametrize(("options", "key"), [((), "local"), (("--aws-profile", "shop"), "REAL")])
+def test_variables_come_from_the_projects_file_and_real_credentials_only_when_asked_for(
+    folder: Path, options: tuple[str, ...], key: str
+) -> None:
+    (folder / ".env").write_text("SHOP_URL=file\nSHOP_KEY=file\nJOB_TYPES=other\n")
+    (folder / "config").write_text("[profile shop]\naws_access_key_id = REAL\naws_secret_access_key = x\n")
+    shell = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_ACCESS_KEY_ID": "SHELL", "AWS_SECRET_ACCESS_KEY": "x"}
+    _, stdout, stderr = ran(folder, "orders.plain", "key", *options, SHOP_URL="shell", **shell)
+    assert json.loads(stdout)["text"] == f"{{'SHOP_URL': 'shell', 'SHOP_KEY': 'file'}} {key}"
+    assert ".env:3: JOB_TYPES has no effect: Headrace sets it itself" in stderr
 
 
 def test_settings_come_from_the_environment_and_missing_ones_are_said(folder: Path) -> None:

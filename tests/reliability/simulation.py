@@ -34,6 +34,7 @@ from headrace.authoring.job_type import Policy
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
 from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.virtual_loop import run_in_virtual_time
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.generate import stream_record
 from tests.factories import NOW, UserFactory
@@ -41,7 +42,6 @@ from tests.fakes.handlers import Count, Run, Text, a_handler
 from tests.reliability.history import Violation
 from tests.reliability.simulated_blobs import SimulatedBlobs, check_blobs
 from tests.reliability.simulated_world import PROCESS, STORM_SECONDS, Killed, SimulatedRepository, World
-from tests.reliability.virtual_loop import run_in_virtual_time
 
 T = TypeVar("T")
 

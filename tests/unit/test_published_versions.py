@@ -11,6 +11,7 @@ from functools import cache
 import pytest
 from pydantic import JsonValue
 
+from functions.settings import LOCAL_DATABASE_VARIABLE
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
 from tests.conftest import FUNCTIONS, PARAMETERS
 
@@ -125,7 +126,7 @@ def test_every_parameter_and_every_variable_is_in_the_table_of_settings() -> Non
     assert {name for name in set(declared()) | variables if f"`{name}`" not in table} == set()
     named = set(re.findall(r"^\| (.+?) \| (.+?) \|", table, re.MULTILINE))
     cells = {name for row in named for cell in row for name in re.findall(r"`(\w+)`", cell)}
-    assert cells == set(declared()) | variables, "and nothing that is gone"
+    assert cells == set(declared()) | variables | {LOCAL_DATABASE_VARIABLE}, "and nothing that is gone"
 
 
 def variables_of(function: Mapping[str, JsonValue]) -> set[str]:

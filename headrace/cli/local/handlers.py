@@ -11,6 +11,7 @@ from domain.jobs.frames import frames_of, origin_of
 from functions.job_types import InvalidJobTypes, load_job_types
 from headrace.cli.frame_text import traceback_text
 from headrace.cli.target import ExitCode, fail
+from headrace.emulator.current_project import project_folder
 from headrace.emulator.template import declared_job_types
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def handler_of(type: str) -> "Handler":
 
 
 def load_here() -> "Catalogue":
-    """The job types that `JOB_TYPES` names, from this folder first; those that cannot be loaded end the command."""
-    here = os.getcwd()  # noqa: PTH109 - `sys.path` holds texts
+    """The job types of this project, or that `JOB_TYPES` names, from this folder first; flawed ones end the command."""
+    here = str(project_folder())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:

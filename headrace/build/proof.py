@@ -5,24 +5,23 @@ our functions import later is imported, and a client is made for each AWS servic
 does it, in a process of its own; this starts it and makes sentences of what it says.
 
 An artifact for another architecture, or for a version of Python that is not here, is proven with this Python: its
-sources, with the compiled modules of the same releases from this environment. What that cannot show is whether the
+sources, with the compiled modules of the same releases for this machine. What that cannot show is whether the
 target's own compiled modules load.
 """
 
 import dataclasses
 import importlib.metadata
 import json
-import os
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 from functions.settings import JOB_TYPES_VARIABLE
+from headrace.build.needs import Needs
+from headrace.build.reading import module_of
 from headrace.emulator.database import local_credentials
-from headrace.emulator.template import LambdaFunction, declared_job_types, load_stack
-from scripts.needs import Needs
-from scripts.reading import module_of
+from headrace.emulator.template import LambdaFunction, load_stack
 
 CHECK = Path(__file__).with_name("artifact_check.py")
 SECONDS = 120
@@ -38,20 +37,25 @@ class Machine:
     python: str
     target: str
     foreign: bool
+    lender: str | None = None
+    """The folder with the compiled modules to borrow; by default that of this environment."""
 
 
-def declared_function(name: str) -> LambdaFunction:
-    """What template.yaml says of a function: handler and environment."""
-    return load_stack({**PARAMETERS, "JobTypes": declared_job_types(os.environ)}).functions[name]
+def declared_function(name: str, job_types: str) -> LambdaFunction:
+    """What template.yaml says of a function: handler and environment, with a package of job types."""
+    return load_stack({**PARAMETERS, "JobTypes": job_types}).functions[name]
 
 
-def prove(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machine) -> tuple[str, ...]:
-    """Sentences that say why the artifact would not work; none when it does."""
-    unlike = _unlike_here(artifact) if machine.foreign else ()
+def prove(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machine, hint: str = "") -> tuple[str, ...]:
+    """Sentences that say why the artifact would not work; none when it does.
+
+    `hint` ends a sentence about a package that is missing.
+    """
+    unlike = unlike_here(artifact) if machine.foreign and machine.lender is None else ()
     if unlike:
         sys.stderr.write(
-            f"WARNING: {function.name} not tried for {machine.target}: this environment lacks {', '.join(unlike)}, "
-            f"whose compiled modules the check borrows; run `make setup`, or build once with TARGET=here\n"
+            f"WARNING: {function.name} not tried for {machine.target}: {', '.join(unlike)} cannot be installed on this "
+            f"machine, and the check borrows its compiled modules\n"
         )
         return ()
     order = json.dumps(_order(function, artifact, needs, machine))
@@ -68,14 +72,14 @@ def prove(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machi
         last = (checked.stderr.strip().splitlines() or ["nothing was said"])[-1]
         return (f"{function.name} ended its interpreter (code {checked.returncode}) when it was imported: {last}",)
     failures: list[dict[str, str]] = json.loads(checked.stdout.splitlines()[-1])
-    return tuple(_sentence(function.name, failure) for failure in failures)
+    return tuple(_sentence(function.name, failure, hint) for failure in failures)
 
 
 def _order(function: LambdaFunction, artifact: Path, needs: Needs, machine: Machine) -> dict[str, object]:
     entry_point = function.handler.rpartition(".")[0]
     return {
         "artifact": str(artifact.resolve()),
-        "compiled": sysconfig.get_path("platlib") if machine.foreign else None,
+        "compiled": (machine.lender or sysconfig.get_path("platlib")) if machine.foreign else None,
         "environment": {
             **local_credentials(),
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -105,11 +109,12 @@ def _job_types_first(files: tuple[Path, ...], entry_point: str, job_types: str) 
     return sorted(imported, key=lambda file: (file.parts[0] != job_types, file.name == "__init__.py", file))
 
 
-def _sentence(function: str, failure: dict[str, str]) -> str:
+def _sentence(function: str, failure: dict[str, str], hint: str) -> str:
     where, what, error = failure["where"], failure["what"], failure["error"]
     match failure["stage"]:
         case "own":
-            return f"{where} cannot be imported in the artifact of {function}: {error}"
+            missing = error.startswith(("ImportError", "ModuleNotFoundError"))
+            return f"{where} cannot be imported in the artifact of {function}: {error}{hint if missing else ''}"
         case "later":
             return f"{where} imports {what}, which the artifact of {function} cannot import: {error}"
         case "client":
@@ -118,7 +123,7 @@ def _sentence(function: str, failure: dict[str, str]) -> str:
             return f"{function} does not start with the environment that template.yaml gives it: {error}"
 
 
-def _unlike_here(artifact: Path) -> tuple[str, ...]:
+def unlike_here(artifact: Path) -> tuple[str, ...]:
     """The releases with compiled modules that this environment has not, or has in another version."""
     return tuple(
         f"{name} {version}"

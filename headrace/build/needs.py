@@ -2,7 +2,7 @@
 
 Our own code and packages added by a deployment are read completely, including imports inside functions. In the
 packages that Headrace brings (`EXAMINED`) only imports at module level are followed: later imports of what
-`build.NEVER_IMPORTED` lists were found to serve other uses. If a module that is removed by default is reached
+`slimming.NEVER_IMPORTED` lists were found to serve other uses. If a module that is removed by default is reached
 nevertheless, it has not been examined, so it is read completely too.
 """
 
@@ -11,7 +11,7 @@ import difflib
 import sys
 from pathlib import Path
 
-from scripts.reading import SDKS, Client, Import, Reading, module_of, read
+from headrace.build.reading import SDKS, Client, Import, Reading, module_of, read
 
 EXAMINED = frozenset({
     "aioboto3", "aiobotocore", "aiofiles", "aiohappyeyeballs", "aiohttp", "aioitertools", "aiosignal", "annotated_doc",
@@ -50,20 +50,46 @@ class Needs:
         return frozenset(client.service for client in self.clients if client.kind == "resource")
 
 
-def find_needs(artifact: Path, own: frozenset[str], removable: frozenset[Path]) -> Needs:
+@dataclasses.dataclass(frozen=True)
+class Definitions:
+    """Job types in the artifact of a function that does not run them: it imports their package, and calls nothing."""
+
+    package: str
+    code: frozenset[str]
+    """The top-level names of the package and of what it imports from beside it."""
+
+
+def find_needs(
+    artifact: Path,
+    own: frozenset[str],
+    removable: frozenset[Path],
+    hint: str = "",
+    definitions: Definitions | None = None,
+) -> Needs:
     """Find everything that the packages `own` in the folder `artifact` reach.
 
-    `removable` are the files, relative to the artifact, that are removed when nothing reaches them.
+    `removable` are the files, relative to the artifact, that are removed when nothing reaches them. `hint` says what to
+    do about a missing package. Of `definitions` only what importing their package imports is followed.
     """
-    walk = _Walk(artifact, own, removable)
+    walk = _Walk(artifact, own, removable, hint, definitions)
     walk.read_own()
     return walk.needs()
 
 
 class _Walk:
-    def __init__(self, artifact: Path, own: frozenset[str], removable: frozenset[Path]) -> None:
+    def __init__(
+        self,
+        artifact: Path,
+        own: frozenset[str],
+        removable: frozenset[Path],
+        hint: str,
+        definitions: Definitions | None,
+    ) -> None:
         self._artifact = artifact
         self._own = own
+        self._hint = hint
+        self._definitions = definitions
+        self._defined = definitions.code if definitions is not None else frozenset[str]()
         self._removable = removable
         self._known = frozenset(folder.name for folder in (artifact / "botocore" / "data").iterdir() if folder.is_dir())
         self._files: set[Path] = set()
@@ -74,9 +100,12 @@ class _Walk:
         self._problems: list[str] = []
 
     def read_own(self) -> None:
-        for package in sorted(self._own):
+        if self._definitions is not None:
+            self._reach(self._definitions.package)
+        for package in sorted(self._own - self._defined):
             for path in sorted((self._artifact / package).rglob("*.py")):
                 self._reach_file(path.relative_to(self._artifact))
+            self._reach_file(Path(f"{package}.py"))
         self._follow()
         for client in tuple(self._clients.values()):
             late = _LATE.get(client.service, {}).get(client.sdk)
@@ -85,7 +114,7 @@ class _Walk:
         self._follow()
 
     def needs(self) -> Needs:
-        own = tuple(sorted(file for file in self._files if file.parts[0] in self._own))
+        own = tuple(sorted(file for file in self._files if _top(file) in self._own))
         return Needs(
             frozenset(self._files), own, tuple(self._clients.values()), tuple(self._imports), tuple(self._problems)
         )
@@ -93,32 +122,36 @@ class _Walk:
     def _follow(self) -> None:
         while self._waiting:
             file = self._waiting.pop()
-            package = file.parts[0].removesuffix(".py")
+            package = _top(file)
             whole = package not in EXAMINED or file in self._removable
             module, is_package = module_of(file)
             source = (self._artifact / file).read_bytes()
             reading = read(source, file.as_posix(), module, is_package=is_package, whole=whole)
             if package in self._own:
-                self._take_own(reading)
+                self._take_own(reading, runs=package not in self._defined)
             else:
                 self._take_foreign(reading, package)
 
-    def _take_own(self, reading: Reading) -> None:
+    def _take_own(self, reading: Reading, *, runs: bool) -> None:
         self._problems.extend(reading.problems)
         for each in reading.imports:
-            reached = self._reach_import(each)
-            if not each.optional and not reached and each.module.split(".")[0] not in sys.stdlib_module_names:
-                self._problems.append(
-                    f"{each.where} imports {each.module}, which no package of the artifact has; name its package in "
-                    f"`dependencies` of pyproject.toml and run `make lock`"
-                )
-            if not each.optional:
-                self._imports.append(each)
+            if runs or not each.lazy:
+                self._take_import(each)
         for client in reading.clients:
             if client.service in self._known:
                 self._take_client(client)
             elif client.certain:
                 self._problems.append(self._no_such_service(client))
+
+    def _take_import(self, each: Import) -> None:
+        reached = self._reach_import(each)
+        if each.optional:
+            return
+        self._imports.append(each)
+        if not reached and each.module.split(".")[0] not in sys.stdlib_module_names:
+            self._problems.append(
+                f"{each.where} imports {each.module}, which no package of the artifact has{self._hint}"
+            )
 
     def _take_foreign(self, reading: Reading, package: str) -> None:
         for each in reading.imports:
@@ -172,3 +205,8 @@ class _Walk:
         if file not in self._files and (self._artifact / file).is_file():
             self._files.add(file)
             self._waiting.append(file)
+
+
+def _top(file: Path) -> str:
+    """The top-level name that a file is imported by: `shop` of `shop/prices.py` and of `shop.py`."""
+    return file.parts[0].removesuffix(".py")

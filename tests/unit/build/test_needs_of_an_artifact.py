@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from headrace.build.needs import Needs, find_needs
+from headrace.build.proof import Machine, prove
+from headrace.build.reading import Reading, read
 from headrace.emulator.template import Stack
-from scripts.needs import Needs, find_needs
-from scripts.proof import Machine, prove
-from scripts.reading import Reading, read
 
 
 def reading(source: str) -> Reading:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scripts.collisions import collisions
+from headrace.build.collisions import collisions
 
 OWN = frozenset({"domain", "functions", "headrace", "job_types", "persistence"})
 

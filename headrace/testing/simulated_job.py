@@ -1,0 +1,176 @@
+"""One job from its submission to its end, with one fault on the way: worker, sweeper and stream, on a virtual clock."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from pydantic import BaseModel
+
+from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
+from domain.jobs.execution import JobExecutor, refuse_unrunnable
+from domain.jobs.guard import is_plain
+from domain.jobs.job import Job, Queued, is_final
+from domain.jobs.repository import JobNotFound, ReplaceResult
+from domain.jobs.submission import Submission
+from domain.jobs.submitting import SubmissionService
+from domain.jobs.sweeping import Sweeper
+from headrace.authoring.context import JobContext, SyncJobContext
+from headrace.authoring.job_type import Handler
+from headrace.testing.clock import FakeClock, half, numbered_ids
+from headrace.testing.faults import Course, Fault, Point
+from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.payloads import Payload, a_user, accepted, document_of
+from headrace.testing.process import Call, Process, current_process
+from headrace.testing.stack import FUNCTION
+from headrace.testing.stream_positions import FakeStreamPositions
+from headrace.testing.virtual_loop import run_in_virtual_time
+
+MAX_MOVES = 1000
+"""Of the clock in one run, which ends when the job does; a job has up to 100 attempts."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run came to."""
+
+    fault: Fault | None
+    job: Job
+    calls: tuple[Call, ...]
+    """The effects that were made, in order."""
+    points: tuple[Point, ...]
+    """Those that it passed, if it had no fault."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is run."""
+
+    handler: Handler
+    payload: Payload
+    effects: Collection[object]
+    settings: Mapping[str, str]
+
+
+def play(subject: Subject, number: int, fault: Fault | None) -> Run:
+    """Run a job to its end. Its id is made of the run's number, so that fakes never meet one job twice."""
+    world = _World(subject, f"00000000-0000-4000-8000-{number:012d}", fault)
+    try:
+        return world.play()
+    finally:
+        world.close()
+
+
+class _World:
+    def __init__(self, subject: Subject, job_id: str, fault: Fault | None) -> None:
+        self._catalogue = Catalogue((_stepped(subject.handler),))
+        refuse_unrunnable(self._catalogue, FUNCTION)
+        self._subject = subject
+        self._job_id = job_id
+        self._fault = fault
+        self._course = Course(fault)
+        self._clock = FakeClock(datetime.now(UTC))
+        self._new_id = numbered_ids()
+        self._jobs = _Jobs()
+        self._calls: list[Call] = []
+        self._processes: list[Process] = []
+        self._over = threading.Event()
+        self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._catalogue, self._clock, half)
+
+    def play(self) -> Run:
+        submitted = run_in_virtual_time(self._submit())
+        self._deliver(submitted)
+        self._recover()
+        if self._fault is not None and self._fault.kind == "delivered again":
+            self._deliver(submitted)
+        return Run(self._fault, self._job, tuple(self._calls), self._course.points)
+
+    def close(self) -> None:
+        self._over.set()
+        for process in self._processes:
+            process.close()
+
+    async def _submit(self) -> Job:
+        ids = iter((self._job_id,))
+        service = SubmissionService(self._jobs, self._catalogue, self._clock, lambda: next(ids))
+        submission = Submission(type=self._subject.handler.definition.name, payload=document_of(self._subject.payload))
+        return accepted(await service.submit(submission, a_user("somebody", self._clock())))
+
+    def _deliver(self, record: Job) -> None:
+        """A new process gets a record of the stream."""
+        process = Process(self._subject.effects, self._calls, self._course, lambda: self._overtake(record), self._over)
+        self._processes.append(process)
+        executor = JobExecutor(self._jobs, self._catalogue, self._clock, self._new_id, half, self._subject.settings)
+        process.run(executor.execute(record, self._clock() + FUNCTION))
+
+    def _overtake(self, record: Job) -> None:
+        """While the first worker stands still, the same record is delivered to another, then the lease ends."""
+        self._deliver(record)
+        self._recover()
+
+    def _recover(self) -> None:
+        """Let time pass until the job has ended: leases end, the sweeper moves what is due, others run it."""
+        for _ in range(MAX_MOVES):
+            job = self._job
+            if is_final(job) or job.wake_at is None:
+                return
+            if isinstance(job.state, Queued):
+                self._deliver(job)
+                continue
+            self._clock.now = max(self._clock.now, job.wake_at)
+            run_in_virtual_time(self._sweeper.sweep(self._clock.now + FUNCTION))
+
+    @property
+    def _job(self) -> Job:
+        (job,) = self._jobs.stored
+        return job
+
+
+class _Jobs(FakeJobRepository):
+    """Jobs in memory, each call of which takes a turn of the loop, as one over a network takes several."""
+
+    async def get(self, job_id: str, now: datetime) -> Job | JobNotFound:
+        await asyncio.sleep(0)
+        return await super().get(job_id, now)
+
+    async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
+        await asyncio.sleep(0)
+        return await super().replace(change, expected_version)
+
+
+def _stepped(handler: Handler) -> Handler:
+    """The same job type, which tells the process that runs it how far it is."""
+    return cast("Handler", (_Plain if is_plain(handler) else _Async)(handler))
+
+
+class _Stepped:
+    def __init__(self, handler: Handler) -> None:
+        self.definition = handler.definition
+        self._run = cast("Callable[[BaseModel, object], object]", handler.run)
+
+
+class _Async(_Stepped):
+    async def run(self, payload: BaseModel, context: JobContext) -> object:
+        process = _current()
+        process.begins(context.attempt, in_thread=False)
+        returned = await process.stepping(cast("Coroutine[object, object, object]", self._run(payload, context)))
+        await process.passes("end", None)
+        return returned
+
+
+class _Plain(_Stepped):
+    def run(self, payload: BaseModel, context: SyncJobContext) -> object:
+        process = _current()
+        process.begins(context.attempt, in_thread=True)
+        returned = self._run(payload, context)
+        process.passes_in_thread("end", None)
+        return returned
+
+
+def _current() -> Process:
+    process = current_process()
+    assert process is not None
+    return process

@@ -1,6 +1,6 @@
 """Validates a document: reports the first flaws with their paths and how many there are, whatever the model raises."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
@@ -41,11 +41,16 @@ def flaws_of(error: ValidationError) -> Flaws:
     return Flaws(first=first, count=error.error_count())
 
 
-def read_document(model: type[BaseModel], text: JsonText) -> BaseModel | Flaws:
-    """The document as `model` reads it. The model's validators are a user's code: they may raise anything."""
+def read_document(
+    model: type[BaseModel], text: JsonText, context: Mapping[str, object] | None = None
+) -> BaseModel | Flaws:
+    """The document as `model` reads it. The model's validators are a user's code: they may raise anything.
+
+    `context` is given to them (pydantic's `ValidationInfo.context`).
+    """
     try:
         try:
-            return model.model_validate_json(text)
+            return model.model_validate_json(text, context=context)
         except ValidationError as error:
             return flaws_of(error)
     except BaseException as raised:  # noqa: BLE001 - nothing is awaited here, so this comes from a validator

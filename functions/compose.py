@@ -11,7 +11,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
@@ -23,14 +23,18 @@ from headrace.authoring.job_type import WORKER
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from domain.blobs.store import BlobStore
+    from domain.files.attempts import JobFiles
     from domain.jobs.catalogue import Catalogue
     from domain.jobs.dispatch import Dispatcher
-    from functions.settings import ApiSettings, Settings
+    from functions.settings import ApiSettings, BlobSettings, Settings
+    from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+    from persistence.s3.blob_store import S3BlobStore
     from persistence.sqs.wake_queue import SqsWakeQueue
 
 
@@ -71,6 +75,32 @@ def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> Dyna
 
     cursors = CursorCodec(cursor_key.encode())
     return DynamoJobListing(client, settings.jobs_table, cursors, new_random, asyncio.sleep, time.monotonic)
+
+
+def blob_store(settings: BlobSettings, runtime: Runtime) -> S3BlobStore:
+    """The blobs of these settings; for the API and the worker."""
+    from persistence.s3.blob_store import S3BlobStore
+
+    return S3BlobStore(runtime.s3(settings.endpoint_url), settings.bucket)
+
+
+def file_repository(settings: BlobSettings, client: LazyClient) -> DynamoFileRepository:
+    """The files' descriptions."""
+    from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
+
+    return DynamoFileRepository(client, settings.files_table)
+
+
+def job_files(settings: BlobSettings, blobs: BlobStore, client: LazyClient) -> Callable[[], JobFiles]:
+    """Gives what handlers' files need, once one of them asks for it: most workers never load it."""
+
+    @cache
+    def made() -> JobFiles:
+        from domain.files.attempts import JobFiles
+
+        return JobFiles(file_repository(settings, client), blobs, now, new_id, settings.file_lifetime)
+
+    return made
 
 
 def stream_positions(table: str, client: LazyClient) -> DynamoStreamPositions:

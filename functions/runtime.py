@@ -1,4 +1,4 @@
-"""What lives as long as an execution environment: one event loop and one DynamoDB client.
+"""What lives as long as an execution environment: one event loop, one DynamoDB client and, where needed, one of S3.
 
 Lambda freezes the process between invocations and thaws it for the next. An aiobotocore client
 belongs to one loop, so both are kept; a connection that died during a freeze is replaced by the
@@ -18,10 +18,12 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from persistence.dynamodb.client import CONFIG, open_client
+from persistence.s3.client import open_s3_client
 
 if TYPE_CHECKING:
     from aiobotocore.config import AioConfig
     from types_aiobotocore_dynamodb.client import DynamoDBClient
+    from types_aiobotocore_s3.client import S3Client
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -104,13 +106,34 @@ class LazyClient:
         await self._lazy.close()
 
 
+class LazyS3:
+    """An `S3ClientSource`: opens the client of S3 when a blob is first read or written, which few jobs need."""
+
+    def __init__(self, endpoint_url: str | None) -> None:
+        self._lazy = Lazy(partial(open_s3_client, endpoint_url))
+
+    async def __call__(self) -> S3Client:
+        return await self._lazy()
+
+    async def close(self) -> None:
+        """Close the client, if it was opened."""
+        await self._lazy.close()
+
+
 class Runtime:
-    """The loop and the client of one execution environment."""
+    """The loop and the clients of one execution environment."""
 
     def __init__(self, endpoint_url: str | None) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)  # Mangum asks asyncio for the loop.
         self.client = LazyClient(endpoint_url)
+        self._others: list[LazyS3] = []
+
+    def s3(self, endpoint_url: str | None) -> LazyS3:
+        """A client for S3, for the life of the environment."""
+        client = LazyS3(endpoint_url)
+        self._others.append(client)
+        return client
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         """Run `work` to its end on the environment's one loop.
@@ -136,5 +159,7 @@ class Runtime:
     def close(self) -> None:
         """End the environment; Lambda never calls this, tests do."""
         self.run(self.client.close())
+        for client in self._others:
+            self.run(client.close())
         self.run(self._loop.shutdown_default_executor())
         self._loop.close()

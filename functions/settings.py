@@ -10,6 +10,7 @@ from headrace.authoring.frozen import Frozen
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 """The name that AWS's SDKs agreed on for another endpoint of one service."""
 
+S3_ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_S3"
 LOCAL_DATABASE_VARIABLE = "HEADRACE_DATABASE_URL"
 """The local stack's database, `http://KEY:SECRET@HOST:PORT`, where the AWS settings are the handlers' own."""
 
@@ -23,6 +24,7 @@ JOB_TYPES_VARIABLE = "JOB_TYPES"
 RUNNERS_VARIABLE = "RUNNERS"
 
 _DAY = 86_400
+_MAX_DAYS = 3650
 
 
 class MissingSetting(LookupError):
@@ -43,6 +45,17 @@ class Settings(Frozen):
     """Of other queues than AWS's, with credentials; None for the SDK's own settings."""
     runners: Mapping[str, str] = Field(default_factory=dict)
     """Of each runner, by name, the URL of its queue."""
+
+
+class BlobSettings(Frozen):
+    """What the functions read that keep large documents and files."""
+
+    bucket: str
+    endpoint_url: str | None
+    """Of another S3 than AWS's; None on AWS."""
+    files_table: str
+    file_lifetime: timedelta
+    """How long a file is kept."""
 
 
 class ApiSettings(Frozen):
@@ -102,6 +115,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
+def read_blob_settings(environment: Mapping[str, str]) -> BlobSettings:
+    """Of the API and the worker; the sweeper touches no blob."""
+    return BlobSettings(
+        bucket=_text(environment, "BLOB_BUCKET"),
+        endpoint_url=_text(environment, S3_ENDPOINT_VARIABLE) or None,
+        files_table=_text(environment, "FILES_TABLE"),
+        file_lifetime=_days(environment, "FILE_DAYS"),
+    )
+
+
 def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:
     """Only the word `on` trusts unverified addresses."""
     return ApiSettings(
@@ -155,6 +178,13 @@ def _text(environment: Mapping[str, str], name: str) -> str:
         return environment[name]
     except KeyError:
         raise MissingSetting(f"The environment variable {name} is missing; template.yaml says what it holds.") from None
+
+
+def _days(environment: Mapping[str, str], name: str) -> timedelta:
+    text = _text(environment, name)
+    if not text.isdecimal() or not 0 < int(text) <= _MAX_DAYS:
+        raise MissingSetting(f"The environment variable {name} must be a number of days, not {text!r}.")
+    return timedelta(days=int(text))
 
 
 def _seconds(environment: Mapping[str, str], name: str) -> timedelta:

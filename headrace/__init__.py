@@ -1,6 +1,7 @@
 """What a job type is written with: `from headrace import job_type, JobContext, Retry, Fail`."""
 
 from headrace.authoring.context import JobContext, SyncJobContext
+from headrace.authoring.files import File, FileError, FileMissing, FileStream, FileTooLarge, FileUnavailable
 from headrace.authoring.function_signature import InvalidJobType
 from headrace.authoring.job_function import job_type
 from headrace.authoring.job_type import Handler, JobType, Policy
@@ -9,6 +10,6 @@ from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
 
 __all__ = [
-    "Backoff", "Fail", "Handler", "InvalidJobType", "JobContext", "JobType", "Policy", "Retry", "Stopped",
-    "SyncJobContext", "job_type", "json_size",
+    "Backoff", "Fail", "File", "FileError", "FileMissing", "FileStream", "FileTooLarge", "FileUnavailable", "Handler",
+    "InvalidJobType", "JobContext", "JobType", "Policy", "Retry", "Stopped", "SyncJobContext", "job_type", "json_size",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ __all__ = [
 MAX_COLUMNS = 500
 """How many columns, from the first, are profiled."""
 MAX_PROFILE_BYTES = 112 * 1024
-"""The limit of a profile's JSON; a job's result may have 128 KiB."""
+"""The limit of a profile's JSON, which a page or a terminal can still show."""
 TEXT_LIMITS = (200, 60, 15)
 """Characters of a name or value that are shown: the first of these limits with which the profile fits its bytes."""
 

@@ -20,11 +20,11 @@ from domain.jobs.lifecycle import MOVES
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.jobs.wake_queue import Wake
 from domain.users.user import Role, User
-from functions.api.app import create_app
-from functions.compose import job_listing, job_repository, user_repository
+from functions.api.app import Large, create_app
+from functions.compose import blob_store, file_repository, job_listing, job_repository, user_repository
 from functions.job_types import load_job_types
-from functions.runtime import LazyClient, new_id, now
-from functions.settings import ApiSettings, Settings
+from functions.runtime import LazyClient, Runtime, new_id, now
+from functions.settings import ApiSettings, BlobSettings, Settings
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
@@ -60,6 +60,7 @@ def openapi() -> dict[str, JsonValue]:
         longest_wait=timedelta(seconds=20),
         trust_unverified_email=False,
     )
+    blobs = BlobSettings(bucket="blobs", endpoint_url=None, files_table="files", file_lifetime=timedelta(days=30))
     client = LazyClient(None)  # Never opened: the document needs no table.
     settings = Settings(jobs_table="jobs", endpoint_url=None)
     app = create_app(
@@ -70,6 +71,7 @@ def openapi() -> dict[str, JsonValue]:
         now,
         new_id,
         Logger("docs"),
+        large=Large(blob_store(blobs, Runtime(None)), file_repository(blobs, client), blobs.file_lifetime),
     )
     document: dict[str, JsonValue] = json.loads(json.dumps(app.openapi()))
     return document

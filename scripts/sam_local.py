@@ -29,7 +29,7 @@ from functions.compose import job_repository, user_repository
 from functions.runtime import LazyClient
 from headrace.build.targets import ARCHITECTURE
 from headrace.emulator.cloudformation import ROOT, function_folders
-from headrace.emulator.database import DATABASE_ONLY, embedded_database, local_credentials
+from headrace.emulator.database import DATABASE_AND_S3, embedded_database, local_credentials
 from headrace.emulator.stack import api_settings, settings
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import load_stack
@@ -159,7 +159,7 @@ async def _database(folder: Path) -> AsyncIterator[_Tables]:
     """Run the embedded database where containers reach it: on the bridge under Linux, on the host on a Mac."""
     os.environ.update(local_credentials())
     host = _bridge() if sys.platform == "linux" else "127.0.0.1"
-    async with embedded_database(None, folder / "database.log", DATABASE_ONLY, (host, DATABASE_PORT)) as database:
+    async with embedded_database(None, folder / "database.log", DATABASE_AND_S3, (host, DATABASE_PORT)) as database:
         tables = _Tables(database.url)
         await tables.prepare()
         yield tables

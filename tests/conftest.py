@@ -14,11 +14,11 @@ from aws_lambda_powertools import Logger
 
 from domain.jobs.catalogue import Catalogue
 from functions.compose import Parts, job_repository
-from functions.runtime import LazyClient, Runtime
+from functions.runtime import LazyClient, LazyS3, Runtime
 from functions.settings import Settings
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
-from headrace.emulator.tables import ensure_tables
+from headrace.emulator.tables import ensure_buckets, ensure_tables
 from headrace.emulator.template import Stack, load_stack
 from headrace.testing.clock import half
 from persistence.cursors import CursorCodec
@@ -33,6 +33,7 @@ PARAMETERS = {"JwtIssuer": "https://issuer.test", "JwtAudience": "headrace", "Cu
 
 STACK = load_stack(PARAMETERS)
 """The template, with the parameters of a test."""
+(BUCKET,) = STACK.buckets
 FUNCTIONS = tuple(STACK.functions)
 """Every function of the template, by its logical id."""
 
@@ -128,6 +129,26 @@ async def moto_client(moto_url: str, stack: Stack) -> AsyncIterator[LazyClient]:
 @pytest.fixture(scope="session")
 async def ministack_client(ministack_url: str, stack: Stack) -> AsyncIterator[LazyClient]:
     async for client in tables_on(ministack_url, stack):
+        yield client
+
+
+async def buckets_on(url: str, stack: Stack) -> AsyncIterator[LazyS3]:
+    """A client for `url`, with the template's buckets created."""
+    client = LazyS3(url)
+    await ensure_buckets(await client(), stack.buckets)
+    yield client
+    await client.close()
+
+
+@pytest.fixture(scope="module")
+async def moto_s3(moto_url: str, stack: Stack) -> AsyncIterator[LazyS3]:
+    async for client in buckets_on(moto_url, stack):
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def ministack_s3(ministack_url: str, stack: Stack) -> AsyncIterator[LazyS3]:
+    async for client in buckets_on(ministack_url, stack):
         yield client
 
 

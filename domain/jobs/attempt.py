@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeVar
 
 from domain.jobs import transitions
 from domain.jobs.change import Change
@@ -13,8 +13,18 @@ from domain.jobs.repository import JobNotFound, JobUnreadable, ReplaceResult, Ve
 from domain.jobs.transitions import IllegalTransition
 from domain.ports import Clock
 from domain.results import StorageUnavailable
+from headrace.authoring.files import Chunks, File, FileUnavailable
+
+if TYPE_CHECKING:  # most workers never touch a file
+    from domain.files.attempts import JobFiles
+    from domain.files.streams import BlobStream
 
 MAX_CONFLICTS = 5
+
+_ENDED: Final = "the attempt has ended"
+
+FilesSource = Callable[[], "JobFiles"]
+"""Gives what works on files when a handler first asks for it; most handlers never do."""
 
 T = TypeVar("T")
 
@@ -37,10 +47,12 @@ class Attempt:
         job: Job,
         deadline: datetime,
         settings: Mapping[str, str],
+        files: FilesSource | None = None,
     ) -> None:
         self._jobs = jobs
         self._clock = clock
         self._job = job
+        self._files = files
         self.job_id = job.id
         self.attempt = job.attempt
         self.deadline = deadline
@@ -72,6 +84,20 @@ class Attempt:
             case JobUnreadable() | StorageUnavailable():
                 return False
 
+    async def open(self, file: File) -> "BlobStream":
+        """Raises `FileMissing` or `FileUnavailable`."""
+        return await self.job_files().open(self._job.owner_id, file)
+
+    async def save(self, name: str, content: Chunks, content_type: str = "application/octet-stream") -> File:
+        """Raises `FileTooLarge` or `FileUnavailable`, and whatever the content raises."""
+        return await self.job_files().save(self._job.owner_id, name, content, content_type)
+
+    def job_files(self) -> "JobFiles":
+        """What works on files; raises `FileUnavailable` where there are none."""
+        if self._files is None:
+            raise FileUnavailable("there are no files here")
+        return self._files()
+
     def _token(self) -> str:
         return self._job.state.lease.token if isinstance(self._job.state, Running) else ""
 
@@ -102,8 +128,37 @@ class ThreadedAttempt:
         """Also true when the attempt has ended, or has lost its lease: its outcome would be refused."""
         return self._call(self._attempt.cancel_requested(), after_the_end=True)
 
+    def open(self, file: File) -> "Coroutine[None, None, BlobStream] | BinaryIO":
+        """A file that can be read and sought; raises `FileMissing` or `FileUnavailable`."""
+        if self._on_loop():
+            return self._attempt.open(file)
+        return self._attempt.job_files().as_binary_file(self._wait_for(self._attempt.open(file)), self._wait_for)
+
+    def save(
+        self, name: str, content: bytes | Iterable[bytes], content_type: str = "application/octet-stream"
+    ) -> Coroutine[None, None, File] | File:
+        """The content is taken by this thread; raises `FileTooLarge` or `FileUnavailable`."""
+        if self._on_loop():
+            return self._attempt.save(name, content, content_type)
+        if self._ended.is_set():
+            raise FileUnavailable(_ENDED)
+        files = self._attempt.job_files()
+        return files.save_from_thread(
+            lambda chunks: self._attempt.save(name, chunks, content_type), content, self._loop
+        )
+
+    def _on_loop(self) -> bool:
+        return threading.get_ident() == self._loop_thread
+
+    def _wait_for(self, work: Coroutine[None, None, T]) -> T:
+        """Of work on files, which has no meaning after the attempt's end."""
+        if self._ended.is_set():
+            work.close()
+            raise FileUnavailable(_ENDED)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
     def _call(self, work: Coroutine[None, None, T], after_the_end: T) -> Coroutine[None, None, T] | T:
-        if threading.get_ident() == self._loop_thread:
+        if self._on_loop():
             return work
         if self._ended.is_set():
             # The loop does not run between invocations, so the thread would wait for the next one.

@@ -12,18 +12,19 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from domain.jobs import transitions
-from domain.jobs.attempt import MAX_CONFLICTS, Attempt
+from domain.jobs.attempt import MAX_CONFLICTS, Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.documents import DocumentLost, Documents
 from domain.jobs.guard import is_plain, outcome_of
-from domain.jobs.job import Job, Queued, Retrying, Running, Scheduled, Status
-from domain.jobs.outcomes import Outcome
+from domain.jobs.job import Job, Queued, Retrying, Running, Scheduled, Status, loaded
+from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
 from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler
-from headrace.authoring.outcomes import Fail
+from headrace.authoring.outcomes import Fail, Retry
 
 RECORD_PAUSE = timedelta(milliseconds=200)
 """Between tries to record an outcome while the store does not answer."""
@@ -113,6 +114,8 @@ class JobExecutor:
         environment: Mapping[str, str],
         cpus: int = 1,
         observer: AttemptObserver | None = None,
+        documents: Documents | None = None,
+        files: FilesSource | None = None,
     ) -> None:
         self._jobs = jobs
         self._catalogue = catalogue
@@ -121,6 +124,8 @@ class JobExecutor:
         self._random = random
         self._environment = environment
         self._observer = observer or Unobserved()
+        self._documents = documents or Documents()
+        self._files = files
         self._cpus = asyncio.Semaphore(cpus)
         policies = {name: catalogue.policy(name) for name in catalogue.names()}
         self._limited = {
@@ -137,13 +142,20 @@ class JobExecutor:
             why = f"its payload is of version {job.payload_version}, the one here is {newest}"
             return UnknownJobType(job_id=job.id, type=job.type, why=why)
         async with self._turn(handler):
+            # Before the claim: while the blobs cannot be read, no attempt is used up.
+            whole = await self._documents.with_payload(job)
+            if isinstance(whole, StorageUnavailable):
+                return Interrupted(job_id=job.id, stage="claim", problem=whole)
             if deadline - self._clock() < handler.definition.policy.timeout + transitions.LEASE_GRACE:
                 return NotStarted(job_id=job.id)
             claimed = await self._claim(job, deadline)
             if not isinstance(claimed, _Claimed):
                 return claimed
-            outcome = await self._run(claimed.job, handler)
-        return await self._record(claimed, outcome, deadline)
+            outcome = await self._run(await self._whole(claimed.job, job, whole), handler)
+        kept = await self._kept(claimed.job, outcome, deadline)
+        if isinstance(kept, StorageUnavailable):
+            return Interrupted(job_id=job.id, stage="record", problem=kept)
+        return await self._record(claimed, kept, deadline)
 
     def _turn(self, handler: Handler) -> AbstractAsyncContextManager[None]:
         """The place that an attempt needs. A job that waits for one is not claimed yet: waiting costs it nothing."""
@@ -175,12 +187,41 @@ class JobExecutor:
                     return Interrupted(job_id=job.id, stage="claim", problem=written)
         return NothingToDo(job_id=job.id, why="contended")
 
-    async def _run(self, job: Job, handler: Handler) -> Outcome:
+    async def _whole(
+        self, claimed: Job, triggered: Job, whole: Job | DocumentLost
+    ) -> Job | DocumentLost | StorageUnavailable:
+        """The claimed job with its payload: the one that was loaded for its trigger, unless it has another by now."""
+        if claimed.payload != triggered.payload:
+            return await self._documents.with_payload(claimed)
+        return claimed.model_copy(update={"payload": whole.payload}) if isinstance(whole, Job) else whole
+
+    async def _kept(self, job: Job, outcome: Outcome, deadline: datetime) -> Outcome | StorageUnavailable:
+        """The outcome as the job may hold it: a large result is written first, under a key of this lease alone."""
+        if not isinstance(outcome, Done):
+            return outcome
+        while True:
+            result = await self._documents.keep(job.id, "result", lambda: _token(job), loaded(outcome.result))
+            if not isinstance(result, StorageUnavailable):
+                return Done(result=result)
+            if result.reason == "rejected" or self._clock() >= deadline:
+                return result
+            await asyncio.sleep(RECORD_PAUSE.total_seconds())
+
+    async def _run(self, job: Job | DocumentLost | StorageUnavailable, handler: Handler) -> Outcome:
         """Run the handler until its lease says, not longer: what the claim took is gone."""
+        match job:
+            case DocumentLost():
+                return Fail(code=job.code, reason=job.message)
+            case StorageUnavailable():
+                return Retry(code="payload_unavailable", reason="the payload cannot be read from the blob bucket now")
+            case Job():
+                return await self._run_whole(job, handler)
+
+    async def _run_whole(self, job: Job, handler: Handler) -> Outcome:
         ends = transitions.attempt_ends(job.state.lease) if isinstance(job.state, Running) else job.updated_at
         declared = handler.definition.settings
         settings = {name: self._environment[name] for name in declared if name in self._environment}
-        context = Attempt(self._jobs, self._clock, job, ends, settings)
+        context = Attempt(self._jobs, self._clock, job, ends, settings, self._files)
         with self._observer.attempt(job):
             return await outcome_of(handler, job, context, ends - self._clock())
 
@@ -188,7 +229,7 @@ class JobExecutor:
         """Commit the outcome; another writer's change (a cancel, progress) is taken in first."""
         claimed = claim.job
         policy = self._catalogue.policy(claimed.type)
-        token = claimed.state.lease.token if isinstance(claimed.state, Running) else ""
+        token = _token(claimed)
         current, random = claimed, self._random()
         unanswered: tuple[Job, ...] = ()
         too_large = Fail(code="result_too_large", reason="with its result the job would pass DynamoDB's 400 KB")
@@ -196,6 +237,9 @@ class JobExecutor:
             now = self._clock()
             finished = transitions.finish(current, policy, token, outcome, now, random)
             if isinstance(finished, IllegalTransition):
+                if isinstance(outcome, Done) and not unanswered:
+                    # Refused, and so referred to by nobody; what cannot be deleted now goes by the bucket's lifecycle.
+                    await self._documents.discard(outcome.result)
                 return LeaseLost(job_id=claimed.id, attempt=claimed.attempt)
             written = await self._jobs.replace(finished, current.version)
             match written:
@@ -224,6 +268,10 @@ class JobExecutor:
                     # It may have been applied all the same, even after the store gave up on it.
                     unanswered = (*unanswered, finished.job)
                     await asyncio.sleep(RECORD_PAUSE.total_seconds())
+
+
+def _token(job: Job) -> str:
+    return job.state.lease.token if isinstance(job.state, Running) else ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from domain.flaws import read_document
-from domain.jobs.job import Job
+from domain.jobs.job import Job, loaded
 from domain.jobs.submission import Submission
 from headrace.authoring.job_type import AnyJobType
 from headrace.authoring.json_text import JsonText
@@ -33,17 +33,19 @@ def fingerprint(submission: Submission, payload: JsonText) -> str:
     return f"{_FORM}{_digest(json.dumps(asked, sort_keys=True))}:{_start(submission)}"
 
 
+def is_recognised(job: Job, submission: Submission, payload: JsonText) -> bool:
+    """Whether the fingerprint alone shows a replay; the job's payload is not looked at."""
+    return (job.fingerprint or "") in {fingerprint(submission, payload), _first_form(submission, payload)}
+
+
 def is_replay(job: Job, submission: Submission, payload: JsonText, job_type: AnyJobType) -> bool:
-    """Whether the submission asks for what `job`, made by the same key, was made for."""
-    stored = job.fingerprint or ""
-    if stored in {fingerprint(submission, payload), _first_form(submission, payload)}:
-        return True
-    return (
+    """Whether the submission asks for what `job`, made by the same key and with its payload loaded, was made for."""
+    return is_recognised(job, submission, payload) or (
         _started(job) == _start(submission)
         and {job.type, submission.type} <= {*job_type.names}
         and job.tags == submission.tags
         and job.max_attempts == (submission.max_attempts or job_type.policy.max_attempts)
-        and _mean_the_same(job.payload, payload, job_type.payload)
+        and _mean_the_same(loaded(job.payload), payload, job_type.payload)
     )
 
 

@@ -24,8 +24,8 @@ from headrace.authoring.job_type import Handler, JobHandler, SyncJobHandler
 from headrace.authoring.json_text import NotJson, byte_length, to_json_text
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 
-MAX_RESULT_BYTES = 128 * 1024
-"""Of the result's JSON: beside the largest payload it still fits into one item."""
+MAX_RESULT_BYTES = 5 * 1024 * 1024
+"""Of the result's JSON, as of a payload's."""
 
 STOP_GRACE = timedelta(seconds=1)
 """What a handler that is stopped has to clean up; then it is abandoned."""

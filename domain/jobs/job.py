@@ -14,9 +14,12 @@ from headrace.authoring.json_text import JsonText
 Status = Literal["scheduled", "queued", "running", "retrying", "succeeded", "failed", "cancelled"]
 FailureReason = Literal["exhausted", "permanent", "timeout", "expired"]
 
-SCHEMA = 1
-"""The form in which this version stores a job. It goes up when an older version could not read the new form: such a
-version then leaves the item to a newer one. What it can read it acts on, so a new meaning needs a new status."""
+SCHEMA = 2
+"""The newest form in which this version stores a job. It goes up when an older version could not read the new form:
+such a version then leaves the item to a newer one. What it can read it acts on, so a new meaning needs a new status."""
+
+FIRST_SCHEMA = 1
+"""The form that every version reads: both documents lie in the item. With a `BlobRef` in place of one it is 2."""
 
 
 class Frame(Stored):
@@ -27,6 +30,27 @@ class Frame(Stored):
     line: int
     function: str
     """Its qualified name: `Orders.run`."""
+
+
+class BlobRef(Stored):
+    """Stands for a document that is too large for the item: where it lies among the blobs, and how to recognise it."""
+
+    key: str
+    size: int
+    """Bytes of its JSON."""
+    sha256: str
+    """Of these bytes, in hexadecimal digits."""
+
+
+JobDocument = JsonText | BlobRef
+"""A payload or a result as the job holds it; `domain/jobs/documents.py` brings back what lies elsewhere."""
+
+
+def loaded(document: JobDocument) -> JsonText:
+    """A document that has been loaded; raises `TypeError` for one that has not: a mistake in this code."""
+    if isinstance(document, BlobRef):
+        raise TypeError("the document has not been loaded")
+    return document
 
 
 class JobError(Stored):
@@ -96,7 +120,7 @@ class Succeeded(Frozen):
 
     status: Literal["succeeded"] = "succeeded"
     finished_at: AwareDatetime
-    result: JsonText
+    result: JobDocument
 
 
 class Failed(Frozen):
@@ -139,7 +163,7 @@ class Job(Frozen):
     id: str
     owner_id: str
     type: str
-    payload: JsonText
+    payload: JobDocument
     payload_version: int = 1
     """The version of its type (`JobType.payload_version`) that the payload was accepted for."""
     tags: dict[str, str]
@@ -163,8 +187,8 @@ class Job(Frozen):
     history: tuple[HistoryEntry, ...]
     """The last transitions, oldest first."""
     state: State
-    stored_schema: int = SCHEMA
-    """The `SCHEMA` of the version that wrote the job last, or of a newer one before it."""
+    stored_schema: int = FIRST_SCHEMA
+    """The form in which the job was stored last, if a newer version did that: it keeps its number."""
     unknown: dict[str, str] = Field(default_factory=dict)
     """Attributes of a newer version, opaque: the store's own form by name. Kept through every change."""
 
@@ -172,6 +196,13 @@ class Job(Frozen):
     def status(self) -> Status:
         """The discriminator of the state."""
         return self.state.status
+
+
+def documents_of(job: Job) -> "dict[Literal['payload', 'result'], JobDocument]":
+    """The documents that the job has, by name."""
+    if isinstance(job.state, Succeeded):
+        return {"payload": job.payload, "result": job.state.result}
+    return {"payload": job.payload}
 
 
 def is_final(job: Job) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from pydantic import AwareDatetime
 
 from domain.jobs.job import (
+    BlobRef,
     Cancelled,
     Failed,
     HistoryEntry,
@@ -22,6 +23,7 @@ from domain.jobs.job import (
     Scheduled,
     Status,
     Succeeded,
+    documents_of,
 )
 from domain.jobs.transitions import legal_for_a_client
 from domain.paging import Page, PageRequest
@@ -82,6 +84,9 @@ class JobSummary(Frozen):
     """None when it was not asked for."""
     result: JsonText | None
     """None when it was not requested, or when the job has none."""
+    payload_ref: BlobRef | None = None
+    """Where the payload is, if it is not in the item: lists never load it."""
+    result_ref: BlobRef | None = None
 
 
 class JobListing(Protocol):
@@ -119,7 +124,9 @@ class JobListService:
 def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
     """The job as an entry of a list, with the documents of `include`."""
     state = job.state
-    result = state.result if isinstance(state, Succeeded) else None
+    documents = documents_of(job)
+    refs = {f"{name}_ref": declared(each) for name, each in documents.items() if isinstance(each, BlobRef)}
+    texts = {name: each for name, each in documents.items() if name in include and not isinstance(each, BlobRef)}
     return JobSummary(
         **job.model_dump(include=_SHARED),
         status=job.status,
@@ -132,8 +139,10 @@ def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
         run_at=due_at(job),
         finished_at=state.finished_at if isinstance(state, Succeeded | Failed | Cancelled) else None,
         actions=legal_for_a_client(job),
-        payload=job.payload if "payload" in include else None,
-        result=result if "result" in include else None,
+        payload=texts.get("payload"),
+        result=texts.get("result"),
+        payload_ref=refs.get("payload_ref"),
+        result_ref=refs.get("result_ref"),
     )
 
 

@@ -1,15 +1,14 @@
 """What an attempt can come to."""
 
-from domain.jobs.job import Frame
+from domain.jobs.job import Frame, JobDocument
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 
 
 class Done(Frozen):
-    """The handler's result, as JSON."""
+    """The handler's result, as JSON or, once it is stored, as the reference to it."""
 
-    result: JsonText
+    result: JobDocument
 
 
 class Raised(Frozen):

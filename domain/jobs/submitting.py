@@ -2,14 +2,16 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from pydantic import BaseModel, JsonValue
 
-from domain.flaws import Flaw, Flaws, read_document
+from domain.flaws import MAX_FLAWS, Flaw, Flaws, read_document
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.fingerprint import fingerprint, is_replay
+from domain.jobs.documents import Documents
+from domain.jobs.fingerprint import fingerprint, is_recognised, is_replay
 from domain.jobs.job import Job
 from domain.jobs.repository import CompanionRefused, JobExists, JobRepository, JobUnreadable
 from domain.jobs.submission import Submission
@@ -17,11 +19,16 @@ from domain.jobs.transitions import NewJob
 from domain.ports import Clock, NewId
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.users.user import User
+from headrace.authoring.files import FILES_FOUND, File
 from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import AnyJobType
 from headrace.authoring.json_text import JsonText, NotJson, byte_length, to_json_text
 
-MAX_PAYLOAD_BYTES = 256 * 1024
-"""Of the payload's JSON. Below DynamoDB's 400 KB, so that attempts, history and a result fit beside it."""
+if TYPE_CHECKING:
+    from domain.files.service import FileService
+
+MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
+"""Of the payload's JSON. Lambda takes requests of 6 MB, in which its quotes and line feeds are escaped once more."""
 
 MAX_DELAY = timedelta(days=365)
 
@@ -74,11 +81,21 @@ SubmitResult = (
 class SubmissionService:
     """Accepts jobs."""
 
-    def __init__(self, jobs: JobRepository, catalogue: Catalogue, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self,
+        jobs: JobRepository,
+        catalogue: Catalogue,
+        clock: Clock,
+        new_id: NewId,
+        documents: Documents | None = None,
+        files: "FileService | None" = None,
+    ) -> None:
         self._jobs = jobs
         self._catalogue = catalogue
         self._clock = clock
         self._new_id = new_id
+        self._documents = documents or Documents()
+        self._files = files
 
     async def submit(self, submission: Submission, owner: User, idempotency_key: str | None = None) -> SubmitResult:
         """Accept a job with one conditional write; nothing is written for a flawed submission."""
@@ -86,17 +103,26 @@ class SubmissionService:
         definition = self._catalogue.definition(submission.type)
         if definition is None:
             return UnknownJobType(type=submission.type, known=self._catalogue.names())
-        payload = _payload_text(submission.payload, definition.payload)
+        files: list[File] = []
+        payload = _payload_text(submission.payload, definition.payload, files)
         if not isinstance(payload, str):
             return payload
         run_at = _start(submission, now)
         if isinstance(run_at, InvalidPayload):
             return run_at
+        if files and (refused := await self._refused_files(files, owner, run_at or now)) is not None:
+            replayed = await self._earlier(submission, payload, definition, owner, idempotency_key)
+            return replayed or refused
+        job_id = _keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id()
+        # Before the item, under a key of this submission's own: a job never refers to what is not there.
+        kept = await self._documents.keep(job_id, "payload", self._new_id, payload)
+        if isinstance(kept, StorageUnavailable):
+            return kept
         new = NewJob(
-            id=_keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id(),
+            id=job_id,
             owner_id=owner.id,
             type=submission.type,  # An alias is kept: older workers, which run beside this version, know no other name.
-            payload=payload,
+            payload=kept,
             payload_version=definition.payload_version,
             tags=submission.tags,
             max_attempts=submission.max_attempts or definition.policy.max_attempts,
@@ -104,19 +130,58 @@ class SubmissionService:
             fingerprint=fingerprint(submission, payload) if idempotency_key else None,
         )
         stored = await self._jobs.add(transitions.submit(new, definition.policy, now), now)
+        if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | JobUnreadable):
+            await self._documents.discard(kept)
         match stored:
             case Job():
                 return Submitted(job=stored)
             case JobExists(current=current):
-                if current.owner_id == owner.id and is_replay(current, submission, payload, definition):
-                    return Submitted(job=current, replayed=True)
-                return IdempotencyMismatch(key=idempotency_key or "")
+                if current.owner_id != owner.id:
+                    return IdempotencyMismatch(key=idempotency_key or "")
+                return await self._replayed(current, submission, payload, definition, idempotency_key or "")
             case ItemTooLarge(size=size, limit=limit):
                 return PayloadTooLarge(size=size, limit=limit)
             case CompanionRefused():
                 return StorageUnavailable(reason="throttled", detail="contended")
             case JobUnreadable() | StorageUnavailable():
                 return stored
+
+    async def _refused_files(
+        self, files: list[File], owner: User, starts: datetime
+    ) -> InvalidPayload | StorageUnavailable | None:
+        if self._files is None:
+            return StorageUnavailable(reason="rejected", detail="no files here")
+        flaws = await self._files.flaws(files, owner, starts)
+        match flaws:
+            case StorageUnavailable():
+                return flaws
+            case ():
+                return None
+            case _:
+                return InvalidPayload(flaws=flaws[:MAX_FLAWS], count=len(flaws))
+
+    async def _earlier(
+        self, submission: Submission, payload: JsonText, definition: AnyJobType, owner: User, key: str | None
+    ) -> Submitted | None:
+        """The job that this very submission has made before, when its files were still there."""
+        found = await self._jobs.get(_keyed_id(owner.id, key), self._clock()) if key else None
+        if not isinstance(found, Job) or found.owner_id != owner.id:
+            return None
+        replayed = await self._replayed(found, submission, payload, definition, key or "")
+        return replayed if isinstance(replayed, Submitted) else None
+
+    async def _replayed(
+        self, job: Job, submission: Submission, payload: JsonText, definition: AnyJobType, key: str
+    ) -> Submitted | IdempotencyMismatch | StorageUnavailable:
+        """What a submission means whose key has a job already."""
+        if is_recognised(job, submission, payload):
+            return Submitted(job=job, replayed=True)
+        whole = await self._documents.with_payload(job)
+        if isinstance(whole, StorageUnavailable):
+            return whole
+        if isinstance(whole, Job) and is_replay(whole, submission, payload, definition):
+            return Submitted(job=job, replayed=True)
+        return IdempotencyMismatch(key=key)
 
 
 def _start(submission: Submission, now: datetime) -> datetime | InvalidPayload | None:
@@ -132,8 +197,10 @@ def _start(submission: Submission, now: datetime) -> datetime | InvalidPayload |
     return submission.run_at if submission.delay_seconds is None else now + timedelta(seconds=seconds)
 
 
-def _payload_text(payload: JsonValue, model: type[BaseModel]) -> JsonText | InvalidPayload | PayloadTooLarge:
-    """The payload as it will be stored: exactly as given, after its model accepted it."""
+def _payload_text(
+    payload: JsonValue, model: type[BaseModel], files: list[File]
+) -> JsonText | InvalidPayload | PayloadTooLarge:
+    """The payload as it will be stored: exactly as given, after its model accepted it; notes its files."""
     try:
         text = to_json_text(payload)
     except NotJson as error:
@@ -141,7 +208,7 @@ def _payload_text(payload: JsonValue, model: type[BaseModel]) -> JsonText | Inva
     size = byte_length(text)
     if size > MAX_PAYLOAD_BYTES:
         return PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
-    read = read_document(model, text)
+    read = read_document(model, text, {FILES_FOUND: files})
     if isinstance(read, Flaws):
         return InvalidPayload(flaws=read.below("payload").first, count=read.count)
     return text

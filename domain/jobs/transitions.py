@@ -17,6 +17,7 @@ from domain.jobs.job import (
     Frame,
     HistoryEntry,
     Job,
+    JobDocument,
     JobError,
     Lease,
     Progress,
@@ -32,7 +33,7 @@ from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.stream_position import is_ahead
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import WORKER, Policy
-from headrace.authoring.json_text import JsonText, storable
+from headrace.authoring.json_text import storable
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.retry import MAX_RETRY_AFTER, retry_delay
 
@@ -45,8 +46,8 @@ ended.
 """
 
 RUNNER_PATIENCE = timedelta(minutes=4)
-"""The same for a job that a runner's queue brings: a backlog is what a queue is for, and it hardly ever loses anything.
-Each redrive adds a message to it."""
+"""After the first redrive of a job that a runner's queue brings: a backlog is what a queue is for, and it hardly ever
+loses anything. Each redrive adds a message to it."""
 
 MAX_REDRIVE_DOUBLINGS = 6
 """Each redrive doubles the patience, up to 64 times: workers that are switched off, or that do not know the job's type,
@@ -85,7 +86,7 @@ class NewJob(Frozen):
     id: str
     owner_id: str
     type: str
-    payload: JsonText
+    payload: JobDocument
     payload_version: int = 1
     tags: dict[str, str] = Field(default_factory=dict)
     max_attempts: int
@@ -135,9 +136,11 @@ def claim(job: Job, policy: Policy, token: str, deadline: datetime, now: datetim
     if not is_claimable(job, policy, now):
         return _illegal(job, "claim")
     until = min(deadline, now + policy.timeout) + LEASE_GRACE
-    # Unmoved in a normal run: an index entry that stays costs nothing. That of a job that was claimed straight from its
+    # Unmoved in a normal run: an index entry that stays costs nothing. One that is far off is moved, or the death of
+    # a worker would be noticed as late. That of a job that was claimed straight from its
     # wait is due already: the sweeper finds it, sees its lease, and leaves the job alone until that has ended.
-    wake_at = max(until, job.wake_at or until) if isinstance(job.state, Queued) else job.wake_at
+    stays = job.wake_at is not None and until <= job.wake_at <= until + TRIGGER_PATIENCE
+    wake_at = until if isinstance(job.state, Queued) and not stays else job.wake_at
     return _moved(
         job,
         Running(lease=Lease(token=token, until=until)),
@@ -194,7 +197,7 @@ def finish(
             return retry(job, policy, late, "timeout", now, random)
 
 
-def succeed(job: Job, policy: Policy, result: JsonText, now: datetime) -> Change | IllegalTransition:
+def succeed(job: Job, policy: Policy, result: JobDocument, now: datetime) -> Change | IllegalTransition:
     """Commit the result, even when a cancel was requested: the work is done."""
     if not isinstance(job.state, Running):
         return _illegal(job, "succeed")
@@ -348,8 +351,8 @@ def _trigger_deadline(policy: Policy, now: datetime, redrives: int) -> datetime:
     Because it allows for the run, a claim need not move it (design: write budget of 6 units).
     """
     run = policy.timeout + LEASE_GRACE
-    first = TRIGGER_PATIENCE if policy.runs_in == WORKER else RUNNER_PATIENCE
-    patience = first * (1 << min(redrives, MAX_REDRIVE_DOUBLINGS))
+    doubling = TRIGGER_PATIENCE if redrives == 0 or policy.runs_in == WORKER else RUNNER_PATIENCE / 2
+    patience = doubling * (1 << min(redrives, MAX_REDRIVE_DOUBLINGS))
     return now + run + max(TRIGGER_PATIENCE, min(patience, LONGEST_UNEXAMINED - run))
 
 

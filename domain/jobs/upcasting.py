@@ -4,7 +4,7 @@ from typing import Final, cast
 
 from pydantic import JsonValue
 
-from domain.jobs.job import Job
+from domain.jobs.job import Job, loaded
 from domain.jobs.outcomes import Raised
 from domain.jobs.user_errors import raised, text_of
 from headrace.authoring.job_type import AnyJobType
@@ -18,7 +18,7 @@ PAYLOAD_TOO_OLD: Final = "payload_too_old"
 
 def upcast(definition: AnyJobType, job: Job) -> JsonText | Fail | Raised:
     """The payload as of the type's newest version, or the permanent failure of a step. The job keeps its own."""
-    payload = job.payload
+    payload = loaded(job.payload)
     for version in range(job.payload_version, definition.payload_version):
         step = definition.upcasts.get(version)
         if step is None:

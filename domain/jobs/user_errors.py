@@ -6,6 +6,7 @@ from domain.jobs.frames import frames_of, origin_of
 from domain.jobs.job import Frame
 from domain.jobs.outcomes import Raised
 from domain.jobs.transitions import MAX_MESSAGE
+from headrace.authoring.files import FileMissing, FileTooLarge
 from headrace.authoring.json_text import storable
 
 UNKNOWN: Final = (Frame(file="<unknown>", line=0, function="<unknown>"),)
@@ -13,10 +14,14 @@ UNKNOWN: Final = (Frame(file="<unknown>", line=0, function="<unknown>"),)
 
 
 def raised(error: BaseException) -> Raised:
-    """Type, message, origin and frames of an exception, even if its own methods raise."""
+    """Type, message, origin and frames of an exception, even if its own methods raise.
+
+    What no attempt can mend (a file that is gone) is permanent.
+    """
     name = text_of(type(error).__name__)
     message = f"{text_of(error) or name}{_origin_text(error)}"
-    return Raised(code=name, message=text_of(message), frames=frames_of(error) or UNKNOWN)
+    lost = issubclass(type(error), FileMissing | FileTooLarge)
+    return Raised(code=name, message=text_of(message), frames=frames_of(error) or UNKNOWN, permanent=lost)
 
 
 def _origin_text(error: BaseException) -> str:

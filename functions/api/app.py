@@ -1,12 +1,17 @@
 """Builds the FastAPI application from every feature's routes."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from aws_lambda_powertools import Logger
 from fastapi import FastAPI
 
+from domain.blobs.store import BlobStore
+from domain.files.repository import FileRepository
+from domain.files.service import FileService
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.disclosure import Disclosure
+from domain.jobs.documents import Documents
 from domain.jobs.failed_jobs import FailedJobService
 from domain.jobs.listing import JobListing, JobListService
 from domain.jobs.repository import JobRepository
@@ -17,6 +22,7 @@ from domain.users.repository import UserRepository
 from domain.users.service import UserService
 from functions.api.documentation.routes import documentation_routes
 from functions.api.failed_jobs.routes import failed_job_routes
+from functions.api.files.routes import file_routes
 from functions.api.health.routes import health_routes
 from functions.api.http.errors import add_error_handlers
 from functions.api.http.head import HeadAsGet
@@ -27,6 +33,15 @@ from functions.api.job_types.routes import job_type_routes
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.api.users.routes import user_routes
+
+
+@dataclass(frozen=True)
+class Large:
+    """What large documents and files need."""
+
+    blobs: BlobStore
+    files: FileRepository
+    file_lifetime: timedelta
 
 
 def create_app(
@@ -40,15 +55,19 @@ def create_app(
     local_email: str | None = None,
     trust_unverified_email: bool = False,
     longest_wait: timedelta = LONGEST_WAIT,
+    large: Large | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
-    tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it.
+    tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without
+    `large` the documents of jobs stay in their items, and there are no files.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service, local_email, trust_unverified_email)
     disclosure = Disclosure(catalogue)
+    documents = Documents(large.blobs if large else None)
+    files = FileService(large.files, large.blobs, clock, new_id, large.file_lifetime) if large else None
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -59,9 +78,10 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(jobs, catalogue, clock, new_id),
+            SubmissionService(jobs, catalogue, clock, new_id, documents, files),
             JobService(jobs, catalogue, clock),
             JobListService(listing, clock),
+            documents,
             disclosure,
             identify,
             longest_wait,
@@ -69,6 +89,7 @@ def create_app(
         failed_job_routes(FailedJobService(jobs, listing, catalogue, clock), disclosure, identify),
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
+        *((file_routes(files, identify),) if files else ()),
         health_routes(jobs, clock),
         documentation_routes(lambda: openapi_document(app)),
     )

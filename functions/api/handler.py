@@ -11,13 +11,13 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
-from functions.api.app import create_app
+from functions.api.app import Large, create_app
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.jobs.waiting import LONGEST_WAIT
-from functions.compose import Parts, compose, job_listing, user_repository
+from functions.compose import Parts, blob_store, compose, file_repository, job_listing, user_repository
 from functions.runtime import new_id, now
-from functions.settings import read_api_settings
+from functions.settings import read_api_settings, read_blob_settings
 
 TEXT = ["text/", "application/json", "application/problem+json", "application/javascript"]
 
@@ -25,6 +25,8 @@ TEXT = ["text/", "application/json", "application/problem+json", "application/ja
 def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
     """Build the Lambda handler of these parts."""
     settings, client = read_api_settings(parts.environment), parts.runtime.client
+    blob_settings = read_blob_settings(parts.environment)
+    blobs = blob_store(blob_settings, parts.runtime)
     app = create_app(
         parts.jobs,
         job_listing(parts.settings, settings.cursor_key, client),
@@ -36,6 +38,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         sam_local_email(parts.environment),
         trust_unverified_email=settings.trust_unverified_email,
         longest_wait=min(settings.longest_wait, LONGEST_WAIT),
+        large=Large(blobs, file_repository(blob_settings, client), blob_settings.file_lifetime),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.blobs.store import BlobStore
+from domain.jobs.documents import Documents
 from domain.jobs.execution import JobExecutor
 from domain.jobs.run_due import DueJobRunner
 from functions.attempts.attempt_log import AttemptLog
@@ -19,8 +21,9 @@ from functions.attempts.telemetry import (
     report_undecodable_message,
 )
 from functions.attempts.wakes import run_wakes
-from functions.compose import Parts
+from functions.compose import Parts, job_files
 from functions.runtime import cpus, new_id, new_random, now
+from functions.settings import read_blob_settings
 
 Event = dict[str, object]
 Response = dict[str, list[dict[str, str]]]
@@ -31,12 +34,13 @@ RESERVE = timedelta(seconds=2)
 """What an invocation leaves of its time, to log and to answer."""
 
 
-def job_executor(parts: Parts) -> JobExecutor:
-    """The executor of a function with these parts."""
+def job_executor(parts: Parts, blobs: BlobStore) -> JobExecutor:
+    """The executor of a function with these parts; large documents and files are in `blobs`."""
     environment = parts.environment
     return JobExecutor(
-        parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(parts.logger)
-    )
+        parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(parts.logger),
+        Documents(blobs), job_files(read_blob_settings(environment), blobs, parts.runtime.client),
+    )  # fmt: skip
 
 
 def records_of(event: Event) -> list[object]:

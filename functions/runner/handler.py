@@ -21,9 +21,9 @@ from functions.attempts.invocation import (
     job_executor,
     records_of,
 )
-from functions.compose import Parts, compose, dispatcher
+from functions.compose import Parts, blob_store, compose, dispatcher
 from functions.runtime import now
-from functions.settings import read_runner_settings
+from functions.settings import read_blob_settings, read_runner_settings
 
 
 def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
@@ -33,7 +33,8 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     """
     settings = read_runner_settings(parts.environment)
     refuse_unrunnable(parts.job_types, settings.runner, settings.function_timeout - RESERVE)
-    due_jobs = DueJobRunner(parts.jobs, job_executor(parts), dispatcher(parts), settings.runner, now)
+    blobs = blob_store(read_blob_settings(parts.environment), parts.runtime)
+    due_jobs = DueJobRunner(parts.jobs, job_executor(parts, blobs), dispatcher(parts), settings.runner, now)
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """Return Lambda's partial batch response: the messages to deliver again."""

@@ -1,18 +1,26 @@
 """Runs the jobs that a batch of stream records triggers, and decides which records must be delivered again."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.execution import Execution, JobExecutor, UnknownJobType
 from domain.jobs.job import Job
+from domain.results import StorageUnavailable
 from functions.attempts.running import Crashed, Report, Work, is_handed_back, run_all, unreported
 from functions.worker.position import PositionKeeper
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import WORKER
-from persistence.dynamodb.stream_records import JobOfNewerVersion, JobQueued, StreamEvent, Undecodable, decode
+from persistence.dynamodb.stream_records import (
+    JobOfNewerVersion,
+    JobQueued,
+    JobRemoved,
+    StreamEvent,
+    Undecodable,
+    decode,
+)
 
 
 class Delivery(Frozen):
@@ -31,6 +39,14 @@ class BatchReport(Frozen):
     """Sequence numbers to hand back (`batchItemFailures`)."""
 
 
+Remove = Callable[[Job], Awaitable[StorageUnavailable | None]]
+"""Deletes what a deleted job left behind."""
+
+
+async def nothing_left(_job: Job) -> None:
+    """Delete nothing."""
+
+
 async def run_batch(
     executor: JobExecutor,
     dispatcher: Dispatcher,
@@ -38,10 +54,12 @@ async def run_batch(
     deadline: datetime,
     position: PositionKeeper,
     report: Report = unreported,
+    remove: Remove = nothing_left,
 ) -> BatchReport:
     """Run the jobs that `records` trigger, at most ten at once, and send those of other runners to these.
 
-    Never raises for a job or a record.
+    `remove` deletes what a deleted job left behind; a record for which that failed is delivered again. Never raises for
+    a job or a record.
     """
     events = tuple(decode(record) for record in records)
     deliveries = deliveries_of(events)
@@ -61,6 +79,7 @@ async def run_batch(
         ended = dict(zip((job.id for job in (*elsewhere, *here)), executions, strict=True))
         again = tuple(delivery for delivery in deliveries if is_handed_back(ended[delivery.job.id]))
         handed_back.set_result(tuple(delivery.job for delivery in again))
+        left_over = group.create_task(_remove_all(events, remove))
     newer = (event for event in events if isinstance(event, JobOfNewerVersion))
     unknown = [UnknownJobType(job_id=event.job_id, type=event.type, why=event.detail) for event in newer]
     for execution in unknown:
@@ -68,8 +87,15 @@ async def run_batch(
     return BatchReport(
         executions=(*executions, *unknown),
         undecodable=tuple(event for event in events if isinstance(event, Undecodable)),
-        failures=tuple(delivery.sequence_numbers[0] for delivery in again),
+        failures=(*(delivery.sequence_numbers[0] for delivery in again), *left_over.result()),
     )
+
+
+async def _remove_all(events: Sequence[StreamEvent], remove: Remove) -> tuple[str, ...]:
+    """Remove what deleted jobs left behind, one after the other; returns the records to deliver again."""
+    removed = [(event, event.before) for event in events if isinstance(event, JobRemoved)]
+    failed = [event.sequence_number for event, job in removed if job is not None and await remove(job) is not None]
+    return tuple(failed)
 
 
 def deliveries_of(events: Sequence[StreamEvent]) -> tuple[Delivery, ...]:

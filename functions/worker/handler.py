@@ -14,6 +14,7 @@ from functools import partial
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.jobs.documents import Documents
 from domain.jobs.fitting import refuse_unknown_runners, refuse_unrunnable
 from domain.jobs.run_due import DueJobRunner
 from functions.attempts.invocation import (
@@ -29,9 +30,9 @@ from functions.attempts.invocation import (
 )
 from functions.attempts.telemetry import count_executions, log_execution, report_undecodable
 from functions.attempts.wakes import are_messages
-from functions.compose import Parts, compose, dispatcher, stream_positions
+from functions.compose import Parts, blob_store, compose, dispatcher, stream_positions
 from functions.runtime import environment_id, now
-from functions.settings import read_worker_settings
+from functions.settings import read_blob_settings, read_worker_settings
 from functions.worker.batch import run_batch
 from functions.worker.dead_letters import dead_letter
 from functions.worker.position import PositionKeeper
@@ -46,14 +47,16 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     settings, logger, runtime = read_worker_settings(parts.environment), parts.logger, parts.runtime
     refuse_unknown_runners(parts.job_types, {WORKER, *parts.settings.runners})
     refuse_unrunnable(parts.job_types, WORKER, settings.function_timeout - RESERVE)
-    executor, dispatch = job_executor(parts), dispatcher(parts)
+    blobs = blob_store(read_blob_settings(parts.environment), runtime)
+    documents = Documents(blobs)
+    executor, dispatch = job_executor(parts, blobs), dispatcher(parts)
     due_jobs = DueJobRunner(parts.jobs, executor, dispatch, WORKER, now)
     positions = stream_positions(settings.stream_positions_table, runtime.client)
     position = PositionKeeper(positions, environment_id, now)
 
     def deliver_records(records: Sequence[object], context: LambdaContext) -> tuple[str, ...]:
         report_job = partial(log_execution, logger)
-        batch = run_batch(executor, dispatch, records, deadline_of(context), position, report_job)
+        batch = run_batch(executor, dispatch, records, deadline_of(context), position, report_job, documents.remove)
         report = run_logged(parts, batch)
         count_executions(report.executions, context.function_version)
         for record in report.undecodable:

@@ -1,8 +1,10 @@
 """What a handler may know of its attempt, and ask while it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import BinaryIO, Protocol
+
+from headrace.authoring.files import Chunks, File, FileStream
 
 
 class AttemptInfo(Protocol):
@@ -37,6 +39,15 @@ class JobContext(AttemptInfo, Protocol):
     async def cancel_requested(self) -> bool:
         """Whether a person asked to cancel; costs one read. A handler that stops returns `Stopped()`."""
 
+    async def open(self, file: File) -> FileStream:
+        """The content of a file of the job's owner, to be read as it is needed.
+
+        Raises `FileMissing`, with which the job fails at once, or `FileUnavailable`, after which it is retried.
+        """
+
+    async def save(self, name: str, content: Chunks, content_type: str = "application/octet-stream") -> File:
+        """Write a new file, for the result, while its content comes. Raises `FileTooLarge` or `FileUnavailable`."""
+
 
 class SyncJobContext(AttemptInfo, Protocol):
     """What a plain handler may know and ask from its thread: the same, without `await`."""
@@ -49,3 +60,9 @@ class SyncJobContext(AttemptInfo, Protocol):
 
         Ask now and then: a thread cannot be stopped from outside. A handler that stops returns `Stopped()`.
         """
+
+    def open(self, file: File) -> BinaryIO:
+        """A file of the job's owner as a binary file, which `csv`, `zipfile` or Pillow can read."""
+
+    def save(self, name: str, content: bytes | Iterable[bytes], content_type: str = "application/octet-stream") -> File:
+        """Write a new file, for the result: from bytes, a file that is open for reading, or a generator of bytes."""

@@ -3,7 +3,7 @@
 import click
 from pydantic import JsonValue
 
-from functions.settings import ENDPOINT_VARIABLE
+from functions.settings import ENDPOINT_VARIABLE, S3_ENDPOINT_VARIABLE
 from headrace.cli.target import ExitCode, fail, json_text, without_stack
 from headrace.emulator.credentials import credentials_for
 from headrace.emulator.execution_environment import FunctionFailed, Returned
@@ -28,7 +28,9 @@ async def invoke_once(folder: Folder, name: str, event: JsonValue, endpoint_url:
     folder.create()
     log = folder.logs / f"invoke-{function.name}.log"
     log.write_text("")
-    extra = {**credentials_for(database), ENDPOINT_VARIABLE: database, **_queues(running if not endpoint_url else None)}
+    own = running if not endpoint_url else None
+    s3_url = running.s3_url if running and running.s3_url else database
+    extra = {**credentials_for(database), ENDPOINT_VARIABLE: database, S3_ENDPOINT_VARIABLE: s3_url, **_queues(own)}
     pool = FunctionPool(function, extra, log, max_concurrency=1)
     try:
         result = await pool.invoke(event)

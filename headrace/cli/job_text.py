@@ -35,6 +35,8 @@ def job_text(response: Json) -> str:
         lines = [*lines, *([traceback] if traceback else []), f"error   {job.error.code}: {job.error.message}"]
     if job.result is not None:
         lines = [*lines, f"result  {json_text(job.result)}"]
+    if job.result_ref is not None:
+        lines = [*lines, f"result  {job.result_ref.size:,} bytes; headrace get {job.id} --only result prints them"]
     return "\n".join(lines)
 
 

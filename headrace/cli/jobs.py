@@ -4,12 +4,13 @@ import json
 import re
 import sys
 import time
-from typing import BinaryIO
+from typing import Literal
 
 import click
 
 from headrace.cli.job_text import job_line, job_text, progress_line
-from headrace.cli.target import ExitCode, Target, fail, read_json, read_limited, with_target
+from headrace.cli.payload import payload_text, sorted_sources
+from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
 from headrace.cli.types import SECONDS, TAG
 from headrace.client.api_client import FINAL, Failure, Json, job_path
 
@@ -20,7 +21,13 @@ _KEY = re.compile(r"(?! )[\x20-\x7e]{1,255}(?<! )")
 @click.command()
 @click.argument("type")
 @click.option("--payload", help="The payload, as JSON.")
-@click.option("--file", "source", type=click.File("rb"), help="A file with the payload as JSON; - is stdin.")
+@click.option(
+    "--file",
+    "sources",
+    multiple=True,
+    help="A file with the payload as JSON; - is stdin. MEMBER=PATH uploads a file and names it in the payload; so does"
+    " a PATH alone that is not JSON, where the payload has one member for a file.",
+)
 @click.option("--key", help="Idempotency key: submitting the same job again with it creates no second job.")
 @click.option("--delay", type=SECONDS, help="Seconds to wait before the job starts.")
 @click.option("--run-at", help="When the job starts, such as 2026-12-01T09:30:00+01:00; instead of --delay.")
@@ -33,7 +40,7 @@ def submit(
     target: Target,
     type: str,
     payload: str | None,
-    source: BinaryIO | None,
+    sources: tuple[str, ...],
     key: str | None,
     delay: float | None,
     run_at: str | None,
@@ -43,20 +50,18 @@ def submit(
     timeout: float,
 ) -> None:
     """Submit a job of TYPE."""
-    if (payload is None) == (source is None):
-        raise click.UsageError("give either --payload or --file")
+    given = sorted_sources(payload, sources)
     if delay is not None and run_at is not None:
         raise click.UsageError("give either --delay or --run-at")
     if len(dict(tags)) < len(tags):
         raise click.UsageError("give each name of --tag once")
     if key is not None and not _KEY.fullmatch(key):
         fail("invalid_idempotency_key: a key must be 1 to 255 printable ASCII characters", ExitCode.INVALID)
-    text = payload.encode() if payload is not None else read_limited(source, "the payload") if source else b""
-    read_json(text, "the payload")
+    text = payload_text(target, type, given)
     # The document is sent as written; parsing and serializing it would change numbers.
     options = {"delay_seconds": delay, "run_at": run_at, "max_attempts": max_attempts, "tags": dict(tags) or None}
-    given = {name: value for name, value in options.items() if value is not None}
-    body = f'{json.dumps({"type": type, **given})[:-1]}, "payload": {text.decode()}}}'
+    chosen = {name: value for name, value in options.items() if value is not None}
+    body = f'{json.dumps({"type": type, **chosen})[:-1]}, "payload": {text.decode()}}}'
     client = target.client()
     accepted = client.job("POST", "/v1/jobs", body, {} if key is None else {"idempotency-key": key})
     if not wait or not isinstance(accepted, dict):
@@ -68,10 +73,18 @@ def submit(
 
 @click.command()
 @click.argument("id")
+@click.option("--only", type=click.Choice(("payload", "result")), help="Print one document, however large it is.")
 @with_target
-def get(target: Target, id: str) -> None:
+def get(target: Target, id: str, only: Literal["payload", "result"] | None) -> None:
     """Show a job, with its result or error."""
-    target.show(target.client().job("GET", job_path(id)), job_text)
+    client = target.client()
+    if only is None:
+        target.show(client.job("GET", job_path(id)), job_text)
+        return
+    document = client.document(f"{job_path(id)}/{only}")
+    if isinstance(document, Failure):
+        target.refused(document)
+    click.echo(json_text(document, indent=2))
 
 
 @click.command()

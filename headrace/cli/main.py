@@ -16,6 +16,7 @@ from headrace.cli import jobs as cli_jobs
 from headrace.cli import lists
 from headrace.cli.check.command import check
 from headrace.cli.completion import completion
+from headrace.cli.files import files
 from headrace.cli.guard import INTERRUPTED, Commands
 from headrace.cli.handler_options import sources_of, with_variables
 from headrace.cli.job_types import types
@@ -148,7 +149,7 @@ def token(email: str, hours: float, as_json: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    types, logs, completion, run, replay, check, new, lock, build,
+    types, logs, completion, run, replay, check, new, lock, build, files,
 ):  # fmt: skip
     main.add_command(command)
 

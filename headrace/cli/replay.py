@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 from headrace.authoring.json_text import byte_length, from_json_text, to_json_text
 from headrace.cli.run import use_variables_here, version_to_run, with_attempt
 from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
-from headrace.client.api_client import Job, job_path
+from headrace.client.api_client import Failure, Job, job_path, path_segment
 
 if TYPE_CHECKING:
     from domain.jobs import job as domain_job
@@ -55,6 +55,7 @@ def replay(
     It is fetched and run as `run` does; there nothing changes, and at the end the outcomes are compared.
     The handler runs for real, with the settings of this machine and the job's own idempotency key.
     """
+    from headrace.cli.local.files import LocalFiles
     from headrace.cli.local.handlers import handler_of
     from headrace.cli.local.shown_attempt import document_of, exit_code, print_result, run_shown
 
@@ -63,7 +64,15 @@ def replay(
     click.echo(_fetched_text(there), err=True)
     handler = handler_of(there.type)
     number = attempt or max(there.attempt, 1)
-    ended = run_shown(handler, _same_job(there, handler, number), number, timeout, log_level)
+    client = target.client()
+
+    def link_of(file_id: str) -> str | None:
+        link = client.link(f"/v1/files/{path_segment(file_id)}")
+        return link if isinstance(link, str) else None
+
+    ended = run_shown(
+        handler, _same_job(there, handler, number), number, timeout, log_level, LocalFiles(link_of=link_of)
+    )
     same, told = compare(there, ended.job)
     click.echo(told, err=True)
     if target.as_json:
@@ -76,11 +85,11 @@ def replay(
 
 def compare(there: Fetched, here: "domain_job.Job") -> tuple[bool | None, str]:
     """Whether the job came to the same here, and that in words; None when it has come to nothing there."""
-    from domain.jobs.job import Failed, Retrying, Succeeded
+    from domain.jobs.job import Failed, Retrying, Succeeded, loaded
 
     match here.state:
         case Succeeded(result=result) if there.status == "succeeded":
-            same = _same_documents(there.result, from_json_text(result))
+            same = _same_documents(there.result, from_json_text(loaded(result)))
             return same, f"{_verdict(same)}: it succeeded, with {'the same' if same else 'another'} result"
         case Failed(error=error) | Retrying(error=error) if there.error is not None:
             same = there.error.code == error.code
@@ -108,6 +117,15 @@ def _fetch(target: Target, id: str) -> Fetched:
     answer = target.client().job("GET", job_path(id))
     if not isinstance(answer, dict):
         answer = target.show(answer, json_text)  # Ends the command with the refusal.
+    for name in ("payload", "result"):
+        match answer.get(f"{name}_ref"):
+            case {"href": str(href)}:
+                document = target.client().document(href)
+                if isinstance(document, Failure):
+                    target.refused(document)
+                answer = {**answer, name: document}
+            case _:
+                pass
     try:
         return Fetched.model_validate(answer)
     except ValidationError as error:

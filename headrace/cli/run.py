@@ -11,7 +11,7 @@ import click
 from headrace.authoring.json_text import to_json_text
 from headrace.cli.handler_options import sources_of, use_variables, with_variables
 from headrace.cli.target import ExitCode, fail, folder, json_text, read_json, read_limited
-from headrace.cli.types import FiniteNumber
+from headrace.cli.types import TAG, FiniteNumber
 
 if TYPE_CHECKING:
     from headrace.authoring.job_type import Handler
@@ -46,6 +46,9 @@ def use_variables_here(env_files: tuple[Path, ...], aws_profile: str | None) -> 
 @click.argument("type")
 @click.option("--payload", help="The payload, as JSON.")
 @click.option("--file", "source", type=click.File("rb"), help="A file with the payload as JSON; - is stdin.")
+@click.option(
+    "--attach", multiple=True, type=TAG, metavar="MEMBER=PATH", help="A file of this machine for the payload."
+)
 @click.option("--attempt", default=1, show_default=True, type=click.IntRange(1, 100), help="Which attempt it is.")
 @click.option("--payload-version", type=click.IntRange(1), help="The payload's version; by default the newest.")
 @with_attempt
@@ -54,6 +57,7 @@ def run(
     type: str,
     payload: str | None,
     source: BinaryIO | None,
+    attach: tuple[tuple[str, str], ...],
     attempt: int,
     payload_version: int | None,
     timeout: float | None,
@@ -67,6 +71,7 @@ def run(
     No stack is needed, and breakpoint() works. The result goes to stdout, everything else to stderr.
     """
     from domain.jobs.transitions import NewJob
+    from headrace.cli.local.files import LocalFiles
     from headrace.cli.local.handlers import handler_of
     from headrace.cli.local.output import debugger_has_the_terminal
     from headrace.cli.local.shown_attempt import document_of, exit_code, print_result, run_shown
@@ -74,7 +79,15 @@ def run(
     if (payload is None) == (source is None):
         raise click.UsageError("give either --payload or --file")
     given = payload.encode() if payload is not None else read_limited(source, "the payload") if source else b""
-    document = to_json_text(read_json(given, "the payload"))
+    parsed = read_json(given, "the payload")
+    paths = {str(uuid.uuid4()): (member, Path(path)) for member, path in attach}
+    for path in (path for _, path in paths.values() if not path.is_file()):
+        raise click.UsageError(f"there is no file {str(path)!r}")
+    if paths and not isinstance(parsed, dict):
+        fail("the payload is not a JSON object, so that it cannot name a file", ExitCode.INVALID)
+    if isinstance(parsed, dict):
+        parsed = {**parsed, **{member: {"id": id} for id, (member, _) in paths.items()}}
+    document = to_json_text(parsed)
     use_variables_here(env_files, aws_profile)
     handler = handler_of(type)
     if source is not None:
@@ -87,7 +100,9 @@ def run(
         payload_version=version_to_run(handler, payload_version),
         max_attempts=max(attempt, handler.definition.policy.max_attempts),
     )
-    ended = run_shown(handler, new, attempt, timeout, log_level)
+    ended = run_shown(
+        handler, new, attempt, timeout, log_level, LocalFiles({id: path for id, (_, path) in paths.items()})
+    )
     if as_json:
         click.echo(json_text(document_of(ended), indent=2))
     else:

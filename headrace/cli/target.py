@@ -106,6 +106,12 @@ class Target:
 
     def checked(self, response: Json | Failure) -> Json:
         """Return a response's document; a failure ends the command with its exit code."""
+        if not isinstance(response, dict):
+            self.refused(response)
+        return response
+
+    def refused(self, response: Failure) -> NoReturn:
+        """End the command with the exit code of a failure."""
         match response:
             case Refusal():
                 details = "".join(f"\n  {error}" for error in response.errors)
@@ -116,8 +122,6 @@ class Target:
                 fail(f"{problem}; is `headrace dev` running?", ExitCode.ERROR)
             case Foreign():
                 fail(f"{response.url} does not respond like Headrace: {response.reason}", ExitCode.ERROR)
-            case dict():
-                return response
 
     def _advice(self, refusal: Refusal) -> str:
         """How to solve a refusal that has a remedy on this machine."""

@@ -1,5 +1,6 @@
 """The HTTP client of the command line. It checks that responses have Headrace's form and returns failures as values."""
 
+import io
 import re
 import time
 from typing import Final
@@ -9,7 +10,8 @@ import httpx
 from pydantic import AwareDatetime, BaseModel, JsonValue, ValidationError
 from pydantic_core import from_json
 
-from headrace.authoring.frozen import Frozen
+from headrace.client.failures import Failure, Foreign, Refusal, Unreachable
+from headrace.client.transfers import Received, receive
 
 FINAL: Final = frozenset({"succeeded", "failed", "cancelled"})
 WAIT_SECONDS = 15
@@ -22,31 +24,10 @@ _DESCRIPTION = re.compile(r'error_description="([^"]*)"')
 
 Json = dict[str, JsonValue]
 
-
-class Refusal(Frozen):
-    """The API refused the request with a problem document."""
-
-    status: int
-    code: str
-    detail: str
-    errors: tuple[str, ...] = ()
-
-
-class Unreachable(Frozen):
-    """No response was received."""
-
-    url: str
-    reason: str
-
-
-class Foreign(Frozen):
-    """The response did not come from a Headrace API."""
-
-    url: str
-    reason: str
-
-
-Failure = Refusal | Unreachable | Foreign
+__all__ = [
+    "FINAL", "ApiClient", "DocumentRef", "Failure", "Foreign", "Frame", "Job", "JobError", "Json", "Progress",
+    "Refusal", "Unreachable", "job_path", "path_segment",
+]  # fmt: skip
 
 
 class Progress(BaseModel):
@@ -73,6 +54,13 @@ class JobError(BaseModel):
     """The outermost first, the one that raised last."""
 
 
+class DocumentRef(BaseModel):
+    """Where a payload or result is that the response does not include."""
+
+    size: int
+    href: str
+
+
 class Job(BaseModel):
     """The members of a job that the command line uses; the response has more."""
 
@@ -85,6 +73,8 @@ class Job(BaseModel):
     progress: Progress | None = None
     error: JobError | None = None
     result: JsonValue = None
+    payload_ref: DocumentRef | None = None
+    result_ref: DocumentRef | None = None
 
 
 class ApiClient:
@@ -118,6 +108,31 @@ class ApiClient:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             # The resolver raises UnicodeError for an impossible host name.
             return Unreachable(url=self._url, reason=str(error) or type(error).__name__)
+
+    def link(self, path: str) -> str | Json | Failure:
+        """Where the API redirects a GET to: a link to a file or a document; a small document is the response itself."""
+        try:
+            response = self._http.get(f"{self._url}{path}", headers=self._headers)
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            return Unreachable(url=self._url, reason=str(error) or type(error).__name__)
+        if response.status_code == httpx.codes.TEMPORARY_REDIRECT:
+            return str(response.headers.get("location", ""))
+        return _parsed(self._url, response)
+
+    def document(self, href: str) -> JsonValue | Failure:
+        """A payload or result of any size."""
+        link = self.link(href)
+        if not isinstance(link, str):
+            return link
+        content = io.BytesIO()
+        received = receive(link, content)
+        if not isinstance(received, Received):
+            return received
+        try:
+            document: JsonValue = from_json(content.getvalue())
+        except ValueError:
+            return Foreign(url=self._url, reason="a document that is not JSON")
+        return document
 
     def job(
         self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None

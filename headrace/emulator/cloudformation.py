@@ -197,6 +197,8 @@ def _own_name(name: str, spec: Mapping[str, JsonValue], polled: frozenset[str]) 
             return str(mapping(mapping(spec["Properties"])["FunctionName"])["Ref"])
         case "AWS::SQS::Queue":  # Its URL. Locally only those exist that a mapping reads; the others are files.
             return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}" if name in polled else ""
+        case "AWS::S3::Bucket":  # The name of a bucket has no capitals.
+            return name.lower()
         case _:
             return name
 

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,11 +18,13 @@ CHILD = Path(__file__).with_name("ministack_child.py")
 START_SECONDS = 30
 STOP_SECONDS = 15
 WATCH_SECONDS = 0.5
+LEAST_FREE = 100 * 1000**2
+"""Bytes on the disk below which a person is warned."""
 Address = tuple[str, int]
 """Host and port."""
-DATABASE_ONLY: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams"}
-QUEUES_ONLY: Mapping[str, str] = {"SERVICES": "sqs"}
-DATABASE_AND_QUEUES: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams,sqs"}
+DATABASE_AND_S3: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams,s3"}
+QUEUES_AND_S3: Mapping[str, str] = {"SERVICES": "sqs,s3"}
+ALL_SERVICES: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams,sqs,s3"}
 
 
 class StackError(Exception):
@@ -53,21 +55,31 @@ def local_credentials() -> dict[str, str]:
 class EmbeddedDatabase:
     """A running MiniStack."""
 
-    def __init__(self, url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(
+        self, url: str, process: subprocess.Popen[bytes], log: Path, free: Callable[[], int] = lambda: LEAST_FREE
+    ) -> None:
         self.url = url
         self._process = process
         self._log = log
+        self._free = free
 
     async def watch(self) -> None:
-        """Wait, and raise `StackError` when the process ends by itself."""
-        while self._process.poll() is None:  # noqa: ASYNC110 - a child process sets no event
+        """Wait, and raise `StackError` when the process ends by itself; say it once when its disk is nearly full.
+
+        MiniStack answers as if it had stored what it could not write (1.5.33): the loss shows after the next start.
+        """
+        told = False
+        while self._process.poll() is None:
+            if not told and (left := self._free()) < LEAST_FREE:
+                told = True
+                print(_full(left), file=sys.stderr, flush=True)
             await asyncio.sleep(WATCH_SECONDS)
         raise StackError(f"The embedded database ended with code {self._process.returncode}; see {self._log}.")
 
 
 @asynccontextmanager
 async def embedded_database(
-    state: Path | None, log: Path, settings: Mapping[str, str] = DATABASE_AND_QUEUES, at: Address | None = None
+    state: Path | None, log: Path, settings: Mapping[str, str] = ALL_SERVICES, at: Address | None = None
 ) -> AsyncIterator[EmbeddedDatabase]:
     """Start MiniStack on a free port of 127.0.0.1, or `at` an address, and stop it afterwards.
 
@@ -88,7 +100,7 @@ async def embedded_database(
         **settings,
     }
     if state is not None:
-        environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(state)}
+        environment |= {"PERSIST_STATE": "1", "STATE_DIR": str(state), "S3_PERSIST": "1", "S3_DATA_DIR": f"{state}/s3"}
     if state is not None:
         _check_state(state)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -103,9 +115,23 @@ async def embedded_database(
         )
     try:
         await _await_listening(process, host, port, log)
-        yield EmbeddedDatabase(f"http://{host}:{port}", process, log)
+        yield EmbeddedDatabase(f"http://{host}:{port}", process, log, _free_of(state))
     finally:
         await _stop(process)
+
+
+def _free_of(state: Path | None) -> Callable[[], int]:
+    """Tells how many bytes the disk of the state has left; without state nothing is written."""
+    if state is None:
+        return lambda: LEAST_FREE
+    return lambda: shutil.disk_usage(next(path for path in (state, *state.parents) if path.exists())).free
+
+
+def _full(left: int) -> str:
+    return (
+        f"headrace: the disk of the local database has {left // 1000**2} MB left: jobs and files may be lost when the"
+        " stack stops; make room now, before you stop it"
+    )
 
 
 async def _ensure_installed() -> None:

@@ -10,10 +10,11 @@ import aioboto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.compose import job_repository
-from functions.runtime import LazyClient, now
+from functions.runtime import LazyClient, LazyS3, now
 from functions.settings import (
     ENDPOINT_VARIABLE,
     LOCAL_VARIABLES,
+    S3_ENDPOINT_VARIABLE,
     ApiSettings,
     Settings,
     read_api_settings,
@@ -30,7 +31,7 @@ from headrace.emulator.background import (
 from headrace.emulator.cloudformation import InvalidParameter
 from headrace.emulator.code_folders import code_folders, search_path
 from headrace.emulator.credentials import use_credentials, with_profile
-from headrace.emulator.database import QUEUES_ONLY, StackError, embedded_database, remove_state
+from headrace.emulator.database import ALL_SERVICES, QUEUES_AND_S3, StackError, embedded_database, remove_state
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.gateway import Gateway
 from headrace.emulator.handler_variables import HandlerVariables, Sources, profile_variables
@@ -40,7 +41,7 @@ from headrace.emulator.observer import Observer, OnStderr
 from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
 from headrace.emulator.reloading import Reloaded, reload_on_change, report_broken
 from headrace.emulator.state import Folder, Running
-from headrace.emulator.tables import ensure_tables
+from headrace.emulator.tables import ensure_buckets, ensure_tables
 from headrace.emulator.template import Stack, declared_job_types, load_stack
 from headrace.emulator.tokens import AUDIENCE, ISSUER, local_authority
 from headrace.emulator.unfinished import report_unfinished
@@ -115,23 +116,25 @@ async def running_stack(
     profile, variables = profile_variables(options.variables), _variables(stack, options, observer)
     async with AsyncExitStack() as running:
         check_port(options.host, options.port)
-        endpoint_url, watches = await running.enter_async_context(_database(folder, options))
+        endpoint_url, beside_url, watch = await running.enter_async_context(_services(folder, options))
         credentials = use_credentials(endpoint_url)
         await _prepare_tables(stack, endpoint_url)
-        queues_url, more = await running.enter_async_context(_queues(stack, folder, options, endpoint_url))
-        urls = {ENDPOINT_VARIABLE: endpoint_url, QUEUES_VARIABLE: queues_url}
-        extra = {**credentials, **urls, "PYTHONPATH": os.pathsep.join(map(str, search_path()))}
+        await _prepare_queues(stack, beside_url)
+        await _prepare_buckets(stack, beside_url)
+        path, s3 = os.pathsep.join(map(str, search_path())), {S3_ENDPOINT_VARIABLE: beside_url}
+        urls = {ENDPOINT_VARIABLE: endpoint_url, QUEUES_VARIABLE: beside_url, **s3}
+        extra = {**credentials, **urls, "PYTHONPATH": path}
         by_function = dict.fromkeys(stack.functions, extra)
         if profile is not None:
-            with_own = with_profile(profile, endpoint_url, queues_url, extra["PYTHONPATH"])
+            with_own = with_profile(profile, endpoint_url, beside_url, path) | s3
             by_function |= dict.fromkeys(stack.running_jobs, with_own)
         pools = await running.enter_async_context(_functions(stack, folder, by_function, variables, observer, options))
-        watches = (*watches, *more)
+        watches: tuple[Watch, ...] = (watch,)
         if options.reload:
             watches = (*watches, partial(_reloading, stack, pools, variables, observer))
         services = Services(
             database_url=endpoint_url,
-            queues_url=queues_url,
+            queues_url=beside_url,
             poll_seconds=EMBEDDED_POLL_SECONDS if options.endpoint_url is None else REMOTE_POLL_SECONDS,
             sweep_seconds=options.sweep_seconds,
         )
@@ -139,7 +142,7 @@ async def running_stack(
         await running.enter_async_context(background(stack, folder, pools, services, watches, unfinished))
         gateway = Gateway(stack.routes, pools, local_authority(folder), report=observer.report)
         url = await serve(running, gateway.runner(), options.host, options.port)
-        started = Running(url=url, endpoint_url=endpoint_url, queues_url=queues_url, pid=os.getpid())
+        started = Running(url=url, endpoint_url=endpoint_url, queues_url=beside_url, s3_url=beside_url, pid=os.getpid())
         folder.note(started)
         running.callback(folder.forget)
         yield started
@@ -162,34 +165,20 @@ def _declared(folder: Folder, options: Options) -> Stack:
 
 
 @asynccontextmanager
-async def _database(folder: Folder, options: Options) -> AsyncIterator[tuple[str, tuple[Watch, ...]]]:
-    """Yield the database's URL and its watches: the given database, or the embedded one, started for this run."""
-    if options.endpoint_url is not None:
-        yield options.endpoint_url, ()
-        return
+async def _services(folder: Folder, options: Options) -> AsyncIterator[tuple[str, str, Watch]]:
+    """Yield the URL of the database, that of queues and S3, and a watch; what is embedded is started for this run.
+
+    One MiniStack serves all. Beside a given database it serves queues and S3 alone: DynamoDB Local has neither.
+    """
+    state = folder.blobs if options.endpoint_url else folder.database
     if options.fresh:
-        remove_state(folder.database)
+        remove_state(state)
     log = folder.logs / "database.log"
     rotate(log)
-    async with embedded_database(folder.database, log, at=options.database) as database:
-        yield database.url, (database.watch,)
-
-
-@asynccontextmanager
-async def _queues(
-    stack: Stack, folder: Folder, options: Options, endpoint_url: str
-) -> AsyncIterator[tuple[str, tuple[Watch, ...]]]:
-    """Yield the queues' URL and its watches: the embedded database serves them too; beside another, a MiniStack."""
-    async with AsyncExitStack() as running:
-        url, watches = endpoint_url, tuple[Watch, ...]()
-        if options.endpoint_url is not None:
-            log = folder.logs / "queues.log"
-            rotate(log)
-            service = await running.enter_async_context(embedded_database(None, log, QUEUES_ONLY))
-            url, watches = service.url, (service.watch,)
-        client = await running.enter_async_context(aioboto3.Session().client("sqs", endpoint_url=url))
-        await ensure_queues(client, stack.queues.values())
-        yield url, watches
+    settings = QUEUES_AND_S3 if options.endpoint_url else ALL_SERVICES
+    at = None if options.endpoint_url else options.database
+    async with embedded_database(state, log, settings, at) as embedded:
+        yield options.endpoint_url or embedded.url, embedded.url, embedded.watch
 
 
 async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
@@ -199,6 +188,19 @@ async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
     except (ClientError, BotoCoreError) as error:
         problem = f"The database at {endpoint_url} does not respond like DynamoDB ({type(error).__name__})"
         raise StackError(f"{problem}; check --endpoint-url, or omit it to use the embedded database.") from error
+    finally:
+        await client.close()
+
+
+async def _prepare_queues(stack: Stack, queues_url: str) -> None:
+    async with aioboto3.Session().client("sqs", endpoint_url=queues_url) as client:
+        await ensure_queues(client, stack.queues.values())
+
+
+async def _prepare_buckets(stack: Stack, s3_url: str) -> None:
+    client = LazyS3(s3_url)
+    try:
+        await ensure_buckets(await client(), stack.buckets)
     finally:
         await client.close()
 

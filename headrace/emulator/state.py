@@ -24,6 +24,7 @@ class Running(Frozen):
     endpoint_url: str
     queues_url: str | None = None
     """Where its queues are; None in what an earlier version noted."""
+    s3_url: str = ""
     pid: Annotated[int, Field(gt=0, lt=2**31)]
 
 
@@ -37,6 +38,11 @@ class Folder:
     def database(self) -> Path:
         """Where the embedded database keeps its tables between runs."""
         return self.path / "database"
+
+    @property
+    def blobs(self) -> Path:
+        """Where S3 keeps its objects when the database is not the embedded one."""
+        return self.path / "blobs"
 
     @property
     def logs(self) -> Path:

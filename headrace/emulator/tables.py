@@ -1,4 +1,4 @@
-"""Creates the template's tables in a database."""
+"""Creates the template's tables and buckets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient
+    from types_aiobotocore_s3.client import S3Client
 
     from headrace.emulator.template import Table
 
@@ -27,3 +28,13 @@ async def ensure_tables(client: DynamoDBClient, tables: tuple[Table, ...]) -> No
                 TableName=table.name,
                 TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl_attribute},
             )
+
+
+async def ensure_buckets(client: S3Client, buckets: tuple[str, ...]) -> None:
+    """Create the buckets that are missing."""
+    for bucket in buckets:
+        try:
+            await client.create_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                raise

@@ -1,4 +1,4 @@
-"""Reads the functions, tables, streams, queues, schedules and routes that template.yaml declares.
+"""Reads the functions, tables, buckets, streams, queues, schedules and routes that template.yaml declares.
 
 The input is the output of AWS's own translator (`aws-sam-translator`); see `cloudformation.py`. Where
 CloudFormation would generate a physical name, the logical id is used.
@@ -87,6 +87,8 @@ class Stack(_Declared):
     functions: dict[str, LambdaFunction]
     tables: dict[str, Table]
     queues: dict[str, Queue]
+    buckets: tuple[str, ...] = ()
+    """Names of S3 buckets; locally none of their properties apply."""
     mappings: tuple[EventSourceMapping, ...]
     queue_mappings: tuple[QueueMapping, ...]
     schedules: tuple[Schedule, ...]
@@ -123,6 +125,7 @@ def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:
         functions=functions,
         tables={name: _table(name, spec) for name, spec in by_type["AWS::DynamoDB::Table"].items()},
         queues=queues,
+        buckets=tuple(name.lower() for name in by_type.get("AWS::S3::Bucket", {})),
         mappings=tuple(_mapping_of(spec) for spec in mappings if spec not in from_queues),
         queue_mappings=tuple(queue_mapping_of(spec, queues, timeouts) for spec in from_queues),
         schedules=tuple(_schedule(spec) for spec in by_type["AWS::Scheduler::Schedule"].values()),

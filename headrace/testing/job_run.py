@@ -1,6 +1,7 @@
 """What a test learns of one attempt."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, Literal, TypeVar
 
@@ -38,6 +39,8 @@ class JobRun(Generic[Result_co]):
     printed: str
     """What was written to stdout and stderr, in this order."""
     returned: Result_co | None
+    saved: Mapping[str, bytes] = field(default_factory=dict)
+    """The content of the files that the handler saved, by name."""
 
     @property
     def succeeded(self) -> bool:

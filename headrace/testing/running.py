@@ -1,24 +1,32 @@
 """`run_job`: one attempt of a job type, as a worker runs it, without a stack."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol, TypeVar, cast
+from uuid import uuid4
 
 from pydantic import BaseModel
 
+from domain.files.attempts import JobFiles
+from domain.files.service import FileService
 from domain.jobs import transitions
-from domain.jobs.attempt import Attempt
+from domain.jobs.attempt import Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.documents import Documents
 from domain.jobs.guard import outcome_of
-from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded
+from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded, loaded
 from domain.jobs.outcomes import Outcome, Raised
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.transitions import IllegalTransition
 from headrace.authoring.job_type import Handler, JobType, Policy
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.captured import Captured, captured
 from headrace.testing.clock import numbered_ids
+from headrace.testing.file_repository import FakeFileRepository
+from headrace.testing.files import FILE_LIFETIME, given_files, saved_files
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.job_run import JobRun, ProgressReport
 from headrace.testing.observing import declared_settings, noting
@@ -52,6 +60,7 @@ async def run_job_async(
     cancel_after: int | None = None,
     timeout: timedelta | None = None,  # noqa: ASYNC109 - it is that of a policy
     log_level: str = "INFO",
+    files: Mapping[str, bytes] | None = None,
 ) -> JobRun[Result_co]:
     """Run one attempt of a job type to its end, on the running event loop.
 
@@ -71,6 +80,7 @@ async def run_job_async(
         timeout: Stops the attempt after this time, as `Policy(timeout=…)` does. By default nothing stops it, so that a
             debugger may take its time.
         log_level: From which level on log records are noted.
+        files: The content of the owner's files, by the ids that the payload names. What is saved is in `JobRun.saved`.
 
     Raises:
         SubmissionRefused: The API would not accept the payload.
@@ -81,24 +91,41 @@ async def run_job_async(
     submission = Submission(
         type=observed.definition.name, payload=document_of(payload), max_attempts=limit, tags=dict(tags or {})
     )
-    jobs = FakeJobRepository()
-    job = await _claimed(jobs, observed, submission, attempt, owner)
-    context = _NotedAttempt(jobs, job, declared_settings(observed.definition, settings or {}), cancel_after)
+    jobs, blobs, described = FakeJobRepository(), FakeBlobStore(), FakeFileRepository()
+    documents = Documents(blobs)
+    await given_files(files or {}, owner, blobs, described, _now())
+    service = SubmissionService(
+        jobs, Catalogue((observed,)), _now, numbered_ids(), documents,
+        FileService(described, blobs, _now, numbered_ids(), FILE_LIFETIME),
+    )  # fmt: skip
+    job = await _claimed(jobs, service, observed, submission, attempt, owner)
+    whole = await documents.with_payload(job)
+    assert isinstance(whole, Job), whole
+    of_jobs = JobFiles(described, blobs, _now, lambda: str(uuid4()), FILE_LIFETIME)
+    noted = declared_settings(observed.definition, settings or {})
+    context = _NotedAttempt(jobs, job, noted, cancel_after, lambda: of_jobs)
     with captured(log_level) as lines:
-        outcome = await outcome_of(observed, job, context, timeout or _UNLIMITED)
+        outcome = await outcome_of(observed, whole, context, timeout or _UNLIMITED)
     # Read again: progress was written, and perhaps a person's wish to cancel.
     (current,) = jobs.stored
     finished = _legal(transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0))
-    return _run_of(handler.definition.result, finished, outcome, context, lines, errors)
+    run = _run_of(handler.definition.result, finished, outcome, context, lines, errors)
+    return replace(run, saved=saved_files(files or {}, owner, blobs, described))
 
 
 run_job = blocking(run_job_async, "run_job")
 """Runs one attempt of a job type to its end, as `run_job_async` does, which says more."""
 
 
-async def _claimed(jobs: FakeJobRepository, handler: Handler, submission: Submission, attempt: int, owner: str) -> Job:
+async def _claimed(
+    jobs: FakeJobRepository,
+    service: SubmissionService,
+    handler: Handler,
+    submission: Submission,
+    attempt: int,
+    owner: str,
+) -> Job:
     """The submitted job in the given attempt, as its handler gets it."""
-    service = SubmissionService(jobs, Catalogue((handler,)), _now, numbered_ids())
     submitted = accepted(await service.submit(submission, a_user(owner, _now())))
     waiting = submitted.model_copy(update={"attempt": attempt - 1})
     policy = handler.definition.policy
@@ -126,7 +153,7 @@ def _run_of(
         progress=tuple(context.reports),
         logs=tuple(lines.logs),
         printed="".join(lines.printed),
-        returned=result.model_validate_json(state.result) if isinstance(state, Succeeded) else None,
+        returned=result.model_validate_json(loaded(state.result)) if isinstance(state, Succeeded) else None,
     )
 
 
@@ -134,10 +161,15 @@ class _NotedAttempt(Attempt):
     """A context that notes every report, and whose job a person cancels when a test says so."""
 
     def __init__(
-        self, jobs: FakeJobRepository, job: Job, settings: Mapping[str, str], cancel_after: int | None
+        self,
+        jobs: FakeJobRepository,
+        job: Job,
+        settings: Mapping[str, str],
+        cancel_after: int | None,
+        files: FilesSource,
     ) -> None:
         assert isinstance(job.state, Running)
-        super().__init__(jobs, _now, job, transitions.attempt_ends(job.state.lease), settings)
+        super().__init__(jobs, _now, job, transitions.attempt_ends(job.state.lease), settings, files)
         self.reports: list[ProgressReport] = []
         self._cancel_after = cancel_after
         self._asked = 0

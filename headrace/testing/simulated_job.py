@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.documents import Documents
 from domain.jobs.execution import JobExecutor
 from domain.jobs.fitting import refuse_longer_than
 from domain.jobs.guard import is_plain
@@ -21,6 +22,7 @@ from domain.jobs.submitting import SubmissionService
 from domain.jobs.sweeping import Sweeper
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.job_type import Handler
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.faults import Course, Fault, Point
 from headrace.testing.job_repository import FakeJobRepository
@@ -77,6 +79,7 @@ class _World:
         self._clock = FakeClock(datetime.now(UTC))
         self._new_id = numbered_ids()
         self._jobs = _Jobs()
+        self._documents = Documents(FakeBlobStore())
         self._calls: list[Call] = []
         self._processes: list[Process] = []
         self._over = threading.Event()
@@ -98,7 +101,7 @@ class _World:
 
     async def _submit(self) -> Job:
         ids = iter((self._job_id,))
-        service = SubmissionService(self._jobs, self._catalogue, self._clock, lambda: next(ids))
+        service = SubmissionService(self._jobs, self._catalogue, self._clock, lambda: next(ids), self._documents)
         submission = Submission(type=self._subject.handler.definition.name, payload=document_of(self._subject.payload))
         return accepted(await service.submit(submission, a_user("somebody", self._clock())))
 
@@ -106,7 +109,10 @@ class _World:
         """A new process gets a record of the stream."""
         process = Process(self._subject.effects, self._calls, self._course, lambda: self._overtake(record), self._over)
         self._processes.append(process)
-        executor = JobExecutor(self._jobs, self._catalogue, self._clock, self._new_id, half, self._subject.settings)
+        executor = JobExecutor(
+            self._jobs, self._catalogue, self._clock, self._new_id, half, self._subject.settings,
+            documents=self._documents,
+        )  # fmt: skip
         process.run(executor.execute(record, self._clock() + FUNCTION))
 
     def _overtake(self, record: Job) -> None:

@@ -4,21 +4,43 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from pydantic import BaseModel, JsonValue
 
+from domain.files.attempts import JobFiles
+from domain.files.file import blob_key
+from domain.files.service import FileService
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.documents import Documents
 from domain.jobs.execution import Execution, JobExecutor
 from domain.jobs.fitting import refuse_longer_than
-from domain.jobs.job import Failed, Job, JobError, Progress, Queued, Retrying, Running, Status, Succeeded, is_expired
+from domain.jobs.job import (
+    BlobRef,
+    Failed,
+    Job,
+    JobDocument,
+    JobError,
+    Progress,
+    Queued,
+    Retrying,
+    Running,
+    Status,
+    Succeeded,
+    is_expired,
+)
 from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.sweeping import Sweeper
+from headrace.authoring.files import File
 from headrace.authoring.job_type import Handler
-from headrace.authoring.json_text import from_json_text
+from headrace.authoring.json_text import JsonText, from_json_text
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.clock import FakeClock, half, numbered_ids
+from headrace.testing.file_repository import FakeFileRepository
+from headrace.testing.files import FILE_LIFETIME, given_files
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.job_run import failure_text
 from headrace.testing.loop_time import LoopTime
@@ -73,11 +95,18 @@ class JobStack:
         """The environment of the worker, of which a job type gets the settings that it declares."""
         self._clock = FakeClock(now)
         self._jobs = _Stream(self._trigger)
-        self._submissions = SubmissionService(self._jobs, self._catalogue, self._clock, numbered_ids())
+        self._blobs = FakeBlobStore()
+        documents, self._files = Documents(self._blobs), FakeFileRepository()
+        files = FileService(self._files, self._blobs, self._clock, numbered_ids(), FILE_LIFETIME)
+        of_jobs = JobFiles(self._files, self._blobs, self._clock, lambda: str(uuid4()), FILE_LIFETIME)
+        self._submissions = SubmissionService(
+            self._jobs, self._catalogue, self._clock, numbered_ids(), documents, files
+        )
         self._service = JobService(self._jobs, self._catalogue, self._clock)
         self._executor = JobExecutor(
-            self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4
-        )
+            self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4, documents=documents,
+            files=lambda: of_jobs,
+        )  # fmt: skip
         self._wakes = FakeWakeQueue()
         self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._wakes, self._catalogue, self._clock, half)
         self._triggered: list[Job] = []
@@ -111,6 +140,16 @@ class JobStack:
             tags=dict(tags or {}),
         )
         return self._view(accepted(await self._submissions.submit(submission, a_user(owner, self.now), key)))
+
+    async def upload(self, content: bytes, owner: str = "somebody") -> File:
+        """Upload a file, for a payload to name."""
+        file = File(id=str(uuid4()))
+        await given_files({file.id: content}, owner, self._blobs, self._files, self.now)
+        return file
+
+    def content(self, file: File, owner: str = "somebody") -> bytes:
+        """What a file holds, such as one that a handler saved; raises `KeyError` if the owner has no such file."""
+        return self._blobs.stored[blob_key(owner, file.id)].content
 
     async def cancel(self, job_id: str) -> StackJob:
         """Cancel a waiting job, or ask a running one to stop, as its owner."""
@@ -203,12 +242,12 @@ class JobStack:
 
     def _view(self, job: Job) -> StackJob:
         state, definition = job.state, self._catalogue.definition(job.type)
-        result = state.result if isinstance(state, Succeeded) else None
+        result = self._text(state.result) if isinstance(state, Succeeded) else None
         return StackJob(
             id=job.id,
             type=job.type,
             status=job.status,
-            payload=from_json_text(job.payload),
+            payload=from_json_text(self._text(job.payload)),
             attempt=job.attempt,
             max_attempts=job.max_attempts,
             tags=job.tags,
@@ -218,6 +257,11 @@ class JobStack:
             history=tuple(entry.status for entry in job.history),
             returned=definition.result.model_validate_json(result) if result and definition else None,
         )
+
+    def _text(self, document: JobDocument) -> JsonText:
+        if isinstance(document, BlobRef):
+            return JsonText(self._blobs.stored[document.key].content.decode())
+        return document
 
 
 class _Stream(FakeJobRepository):

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from domain.jobs.job import (
+    FIRST_SCHEMA,
     SCHEMA,
+    BlobRef,
     Cancelled,
     Failed,
     HistoryEntry,
@@ -54,9 +56,12 @@ _PARTS = {
     "progress": frozenset(Progress.model_fields),
     "error": frozenset(JobError.model_fields),
 }
+_REF = frozenset(BlobRef.model_fields)
+REFS = {"payload": "payload_ref", "result": "result_ref"}
+"""The attribute that a document has when it lies among the blobs, by the one that it has otherwise."""
 _ENTRY = frozenset(HistoryEntry.model_fields)
 _USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
-_STORAGE_ONLY = frozenset({"schema", "write_id", "wake_shard", "failed_type"})
+_STORAGE_ONLY = frozenset({"schema", "write_id", "wake_shard", "failed_type", *REFS.values()})
 
 
 _NOT_AS_IT_IS = {"state", "expires_at", "stored_schema", "unknown", "payload_version"}
@@ -108,8 +113,13 @@ def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
     item = {name: _restored(text) for name, text in job.unknown.items() if name not in ours}
     item |= {name: to_attribute(value) for name, value in (fields | state).items()}
     item["expires_at"] = _ttl(job.expires_at)
+    schema = job.stored_schema
     item["write_id"] = {"S": write_id}
-    if (schema := max(job.stored_schema, SCHEMA)) > 1:
+    for name, ref in REFS.items():
+        if isinstance(fields.get(name, state.get(name)), dict):
+            item[ref] = item.pop(name)
+            schema = max(schema, SCHEMA)  # Older versions look for the document in the item.
+    if schema > FIRST_SCHEMA:
         item["schema"] = {"N": str(schema)}
     if job.payload_version > 1:
         item["payload_version"] = {"N": str(job.payload_version)}
@@ -152,6 +162,10 @@ def item_to_job(item: Item) -> Job | Unreadable:
             for name in item
             if name not in _JOB_FIELDS and name not in state_fields and name not in _STORAGE_ONLY
         }
+        if "payload_ref" in item:
+            fields["payload"] = _part(item["payload_ref"], _REF)
+        if "result_ref" in item and "result" in state_fields:
+            state["result"] = _part(item["result_ref"], _REF)
         known = {"started_at": None, "wake_at": None, **fields, "state": state}
         return Job.model_validate({**known, "stored_schema": schema, "unknown": unknown})
     except ValidationError as error:

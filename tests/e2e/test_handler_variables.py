@@ -78,8 +78,8 @@ def test_a_handler_has_its_variables_and_the_profile_and_its_job_ends_in_the_emb
     assert ".env:3: JOBS_TABLE has no effect: Headrace sets it itself" in (shop.folder / "stderr").read_text()
 
 
-def test_only_the_worker_has_them(shop: Stack) -> None:
-    names = {"ApiFunction": False, "SweeperFunction": False, "WorkerFunction": True}
+def test_only_what_runs_jobs_has_them(shop: Stack) -> None:
+    names = {"ApiFunction": False, "SweeperFunction": False, "WorkerFunction": True, "StandardRunnerFunction": True}
     for name, expected in names.items():
         for pid in shop.environments(name):
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")

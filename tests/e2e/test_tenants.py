@@ -31,6 +31,7 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/jobs"): CSV,
     ("POST", "/v1/jobs/batch"): {"jobs": [CSV]},
     ("POST", "/v1/failed-jobs/retry"): {"type": "csv.profile", "dry_run": True},
+    ("POST", "/v1/files"): {"name": "a.csv", "content_type": "text/csv", "size": 3},
     ("POST", "/v1/users"): {"email": "tenants-new@example.com", "name": "New"},
     ("PATCH", "/v1/users/{user_id}"): {"name": "Renamed"},
 }
@@ -44,6 +45,10 @@ ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
     ("GET", "/v1/jobs"): (200, 200),
     ("POST", "/v1/jobs/batch"): (207, 207),
     ("GET", "/v1/jobs/{job_id}"): (200, 200),
+    ("GET", "/v1/jobs/{job_id}/payload"): (200, 200),
+    ("GET", "/v1/jobs/{job_id}/result"): (404, 404),
+    ("POST", "/v1/files"): (201, 201),
+    ("GET", "/v1/files/{file_id}"): (409, 409),
     ("POST", "/v1/jobs/{job_id}/cancel"): (200, 200),
     ("POST", "/v1/jobs/{job_id}/retry"): (409, 409),
     ("GET", "/v1/failed-jobs"): (403, 200),
@@ -56,7 +61,7 @@ ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
     ("GET", "/v1/users/{user_id}"): (200, 200),
     ("PATCH", "/v1/users/{user_id}"): (200, 200),
 }
-FOREIGN = [operation for operation in OPERATIONS if "{job_id}" in operation[1] or "{user_id}" in operation[1]]
+FOREIGN = [operation for operation in OPERATIONS if any(id in operation[1] for id in ("job_id", "user_id", "file_id"))]
 
 
 class Tenants:
@@ -70,6 +75,7 @@ class Tenants:
         stack.cli.run("users", "create", "tenant-admin@example.com", "--admin")
         with self.client("tenant-a") as owner:
             self.owner_id = owner.get("/v1/users/me").json()["id"]
+            self.file_id = owner.post("/v1/files", json=BODIES["POST", "/v1/files"]).json()["id"]
 
     def client(self, name: str) -> httpx.Client:
         return self.with_token(self.token(f"{name}@example.com"))
@@ -96,7 +102,8 @@ class Tenants:
     def call(self, client: httpx.Client, operation: tuple[str, str], job_id: str, user_id: str) -> httpx.Response:
         method, path = operation
         headers = {"if-match": '"1"'} if method == "PATCH" else {}
-        filled = path.format(job_id=job_id, user_id=user_id, name="csv.profile")
+        file_id = NOBODY if job_id == NOBODY else self.file_id
+        filled = path.format(job_id=job_id, user_id=user_id, file_id=file_id, name="csv.profile")
         body = BODIES.get(operation)
         return client.request(method, filled, json=body, params=QUERIES.get(operation), headers=headers)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from headrace.authoring.files import Chunks, File, FileMissing, FileStream, FileUnavailable
 from tests.factories import NOW
 
 
@@ -21,3 +22,9 @@ class FakeContext:
 
     async def cancel_requested(self) -> bool:
         return False
+
+    async def open(self, file: File) -> FileStream:
+        raise FileMissing(file.id)
+
+    async def save(self, name: str, content: Chunks, content_type: str = "") -> File:
+        raise FileUnavailable(name)

@@ -327,6 +327,54 @@ def test_a_payload_is_sent_as_it_was_written(folder: Path) -> None:
     assert seen == [b'{"type": "t", "delay_seconds": 1.5, "payload": ' + written.encode() + b"}"] * 2
 
 
+@pytest.mark.parametrize(
+    "sources", [("source=big.csv",), ("big.csv",), ("payload", "source=big.csv")], ids=["member", "alone", "both"]
+)
+def test_a_file_is_uploaded_and_named_in_the_payload(folder: Path, sources: tuple[str, ...]) -> None:
+    calls: list[tuple[str, str, bytes]] = []
+    file_id = "0b9f5f6e-4c1d-4e54-9b57-6d2f6f0c7a11"
+    schema = {
+        "properties": {"source": {"anyOf": [{"$ref": "#/$defs/File"}, {"type": "null"}]}, "n": {"type": "integer"}}
+    }
+
+    async def answer(request: web.Request) -> web.Response:
+        calls.append((request.method, request.path, await request.read()))
+        if request.path == "/v1/files":
+            link = {
+                "method": "PUT",
+                "url": f"{url}/bucket",
+                "headers": {"content-length": "8", "content-type": "text/csv"},
+            }
+            return web.json_response({"id": file_id, "upload": link}, status=201)
+        return web.json_response({"payload_schema": schema} if "job-types" in request.path else JOB)
+
+    Path("big.csv").write_bytes(b"a,b\n1,2\n")
+    Path("payload").write_text('{"n": 1}')
+    with serving(answer) as url:
+        options = [part for source in sources for part in ("--file", source)]
+        assert run("submit", "t", *options, "--url", url, "--token", "x")[0] == 0
+    made = {path: (method, body) for method, path, body in calls}
+    assert json.loads(made["/v1/files"][1]) == {"name": "big.csv", "content_type": "text/csv", "size": 8}
+    assert made["/bucket"] == ("PUT", b"a,b\n1,2\n")
+    submitted = json.loads(made["/v1/jobs"][1])["payload"]
+    assert submitted == {"source": {"id": file_id}, **({"n": 1} if "payload" in sources else {})}
+
+
+def test_an_upload_that_is_refused_ends_the_command_with_the_stores_own_words(folder: Path) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/v1/files":
+            link = {"method": "PUT", "url": f"{url}/bucket?signature=secret", "headers": {}}
+            return web.json_response({"id": "x", "upload": link}, status=201)
+        return web.Response(
+            status=403, text="<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+        )
+
+    Path("big.csv").write_bytes(b"a,b\n")
+    with serving(answer) as url:
+        code, _, stderr = run("files", "put", "big.csv", "--url", url, "--token", "x")
+    assert (code, stderr) == (6, "headrace: AccessDenied: Request has expired\n")
+
+
 def test_any_text_of_a_job_can_be_shown(folder: Path) -> None:
     result = {"text": "é\u2028\x1b[31m\U0001f600", "number": 10**4000}
 

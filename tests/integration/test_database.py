@@ -12,12 +12,13 @@ import pytest
 
 from domain.jobs.change import Change
 from domain.jobs.job import Job
-from functions.runtime import LazyClient
+from functions.runtime import LazyClient, LazyS3
 from headrace.emulator.cloudformation import ROOT
-from headrace.emulator.database import embedded_database, remove_state
-from headrace.emulator.tables import ensure_tables
+from headrace.emulator.database import EmbeddedDatabase, StackError, embedded_database, remove_state
+from headrace.emulator.tables import ensure_buckets, ensure_tables
 from headrace.emulator.template import Stack
-from tests.conftest import job_repository_on, new_id
+from persistence.s3.blob_store import S3BlobStore
+from tests.conftest import BUCKET, job_repository_on, new_id
 from tests.factories import NOW, queued
 
 PARENT = """
@@ -34,7 +35,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_clean_stop_keeps_the_jobs_and_a_fresh_start_deletes_them(tmp_path: Path, stack: Stack) -> None:
+async def test_a_clean_stop_keeps_jobs_and_blobs_and_a_fresh_start_deletes_them(tmp_path: Path, stack: Stack) -> None:
     state, job = tmp_path / "state", queued(id=new_id())
     for expected in ("nothing", "the job", "nothing"):
         async with embedded_database(state, tmp_path / "log") as database:
@@ -45,6 +46,12 @@ async def test_a_clean_stop_keeps_the_jobs_and_a_fresh_start_deletes_them(tmp_pa
             assert isinstance(found, Job) is (expected == "the job")
             await jobs.add(Change(job), NOW)
             await client.close()
+            s3 = LazyS3(database.url)
+            await ensure_buckets(await s3(), stack.buckets)
+            blobs = S3BlobStore(s3, BUCKET)
+            assert isinstance(await blobs.get("jobs/one", 10), bytes) is (expected == "the job")
+            await blobs.put("jobs/one", b"a document", "text/plain")
+            await s3.close()
         if expected == "the job":
             remove_state(state)
 
@@ -76,3 +83,13 @@ def test_it_ends_with_its_parent_process(tmp_path: Path, number: signal.Signals)
                 return
         time.sleep(0.1)
     pytest.fail("the database is still there")
+
+
+async def test_a_disk_that_is_nearly_full_is_told_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1.2)"])  # noqa: ASYNC220 - it only forks
+    database = EmbeddedDatabase("http://127.0.0.1:1", process, tmp_path / "log", lambda: 7_000_000)
+    with pytest.raises(StackError, match="ended with code 0"):
+        await database.watch()
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "has 7 MB left: jobs and files may be lost" in told

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Running
+from domain.jobs.job import Job, Running, loaded
 from domain.jobs.repository import ReplaceResult
 from functions.compose import Parts, compose
 from functions.runtime import new_id
@@ -84,7 +84,7 @@ class FaultyJobs(DynamoJobRepository):
 
 def _plan(job: Job) -> Plan:
     try:
-        return Plan.model_validate_json(job.payload) if job.type == Note.definition.name else Plan()
+        return Plan.model_validate_json(loaded(job.payload)) if job.type == Note.definition.name else Plan()
     except ValidationError:
         return Plan()
 

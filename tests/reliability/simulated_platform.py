@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.dispatch import Dispatcher
+from domain.jobs.documents import Documents
 from domain.jobs.execution import JobExecutor
 from domain.jobs.job import Job
 from domain.jobs.run_due import DueJobRunner
@@ -23,6 +24,7 @@ from headrace.authoring.job_type import STANDARD, WORKER
 from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.sqs.wake_messages import body_of
 from scripts.generate import stream_record
+from tests.reliability.simulated_blobs import SimulatedBlobs
 from tests.reliability.simulated_world import PROCESS, Killed, Process, SimulatedRepository, SimulatedWakeQueue, World
 
 FUNCTION = timedelta(seconds=90)
@@ -51,9 +53,7 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
         process = world.process("worker")
         PROCESS.set(process)
         known = OLDER if world.strikes("older worker", 0.1) else catalogue
-        executor = JobExecutor(
-            SimulatedRepository(world, process), known, process.clock, process.new_id, world.random.random, {}
-        )
+        executor = _executor(world, process, known, SimulatedRepository(world, process))
         records = [_stream_record(number, job) for number, job in left]
         try:
             position = PositionKeeper(world.positions, partial(str, process.name), process.clock)
@@ -68,6 +68,11 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
             if not left:
                 return
         await asyncio.sleep(world.random.uniform(0.5, 5))
+
+
+def _executor(world: World, process: Process, known: Catalogue, jobs: SimulatedRepository) -> JobExecutor:
+    documents = Documents(SimulatedBlobs(world.blobs, jobs))
+    return JobExecutor(jobs, known, process.clock, process.new_id, world.random.random, {}, documents=documents)
 
 
 def _dispatcher(world: World, process: Process, known: Catalogue) -> Dispatcher:
@@ -100,7 +105,7 @@ async def _run_due(world: World, catalogue: Catalogue, here: str, wake: Wake) ->
     PROCESS.set(process)
     known = OLDER if world.strikes("older worker", 0.1) else catalogue
     repository = SimulatedRepository(world, process)
-    executor = JobExecutor(repository, known, process.clock, process.new_id, world.random.random, {})
+    executor = _executor(world, process, known, repository)
     runner = DueJobRunner(repository, executor, _dispatcher(world, process, known), here, process.clock)
     record: dict[str, JsonValue] = {"messageId": "1", "body": body_of(wake)}
     try:

@@ -17,6 +17,7 @@ from domain.jobs.repository import AddResult, DuePage, DueState, JobNotFound, Re
 from domain.jobs.wake_queue import Unsent, Wake, wake_of
 from domain.results import StorageUnavailable
 from headrace.authoring.job_type import WORKER
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.stream_positions import FakeStreamPositions
 from persistence.sqs.wake_queue import delay_seconds
@@ -70,6 +71,7 @@ class World:
     def __init__(self, seed: int, store: FakeJobRepository) -> None:
         self.random = random.Random(seed)
         self.store = store
+        self.blobs = FakeBlobStore()
         self.positions = FakeStreamPositions()
         self.newer: dict[str, dict[str, str]] = {}
         """By job: attributes that a newer version wrote, and that every writer must keep."""

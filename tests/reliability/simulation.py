@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.documents import Documents
 from domain.jobs.job import Cancelled, Failed, Job, is_final
 from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
@@ -28,14 +29,9 @@ from headrace.testing.virtual_loop import run_in_virtual_time
 from tests.factories import NOW, UserFactory
 from tests.fakes.handlers import Count, Run, Text, a_handler
 from tests.reliability.history import Violation
+from tests.reliability.simulated_blobs import SimulatedBlobs, check_blobs
 from tests.reliability.simulated_platform import pump, record, schedule, wake
-from tests.reliability.simulated_world import (
-    PROCESS,
-    STORM_SECONDS,
-    Killed,
-    SimulatedRepository,
-    World,
-)
+from tests.reliability.simulated_world import PROCESS, STORM_SECONDS, Killed, SimulatedRepository, World
 
 T = TypeVar("T")
 
@@ -44,6 +40,14 @@ TYPE = "sim.work"
 POLICY = Policy(max_attempts=4, timeout=timedelta(seconds=30), backoff=Backoff(cap=timedelta(minutes=2)))
 HEALED_SECONDS = 6 * 3600
 JOBS = 6
+LARGE = "x" * 9000
+"""Of a payload that becomes a blob."""
+
+
+class Echo(Count):
+    """A result that becomes a blob."""
+
+    text: str
 
 
 class Report(Frozen):
@@ -87,6 +91,7 @@ async def _simulate(seed: int, store: FakeJobRepository) -> Report:
     jobs = await _all_jobs(world)
     world.history.settled(jobs)
     for job in jobs.values():
+        await check_blobs(world.blobs, job)
         if job.unknown != world.newer.get(job.id, {}):
             raise Violation(f"{job.id} lost what a newer version had written")
     if world.bugs:
@@ -108,7 +113,7 @@ async def _all_jobs(world: World) -> dict[str, Job]:
 
 
 def _handler(world: World) -> Run:
-    async def run(_document: Text, context: JobContext) -> Count | Retry | Fail | Stopped:
+    async def run(document: Text, context: JobContext) -> Count | Retry | Fail | Stopped:
         choice = world.random.random()
         await asyncio.sleep(world.random.uniform(0, 40) if choice < 0.2 else world.random.uniform(0, 3))
         PROCESS.get().check()
@@ -127,7 +132,7 @@ def _handler(world: World) -> Run:
             return Retry(reason="later")
         if outcome < 0.25:
             return Fail(reason="never")
-        return Count(words=1)
+        return Count(words=1) if document.text == "x" else Echo(words=1, text=document.text)
 
     return run
 
@@ -136,7 +141,9 @@ async def _client(world: World, catalogue: Catalogue, number: int) -> None:
     """Submit one job, repeat the request until there is a response, and sometimes cancel or retry the job."""
     await asyncio.sleep(world.random.uniform(0, STORM_SECONDS / 2))
     submission = Submission(
-        type=TYPE, payload={"text": "x"}, delay_seconds=world.random.uniform(1, 120) if number % 3 == 0 else None
+        type=TYPE,
+        payload={"text": "x" if number % 2 else LARGE},
+        delay_seconds=world.random.uniform(1, 120) if number % 3 == 0 else None,
     )
     submitted = None
     for _ in range(8):
@@ -171,8 +178,10 @@ async def _call(world: World, call: Callable[[Api], Awaitable[T]], catalogue: Ca
     """Make one call through a new API process; None if that process died during the call."""
     process = world.process("client")
     jobs = SimulatedRepository(world, process)
+    documents = Documents(SimulatedBlobs(world.blobs, jobs))
     service = Api(
-        SubmissionService(jobs, catalogue, process.clock, process.new_id), JobService(jobs, catalogue, process.clock)
+        SubmissionService(jobs, catalogue, process.clock, process.new_id, documents),
+        JobService(jobs, catalogue, process.clock),
     )
     try:
         return await call(service)

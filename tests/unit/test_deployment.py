@@ -10,18 +10,26 @@ import pytest
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from domain.jobs.due_steps import INTERVAL, WAKE_PATIENCE
+from domain.jobs.job import BlobRef, Job, Succeeded
+from domain.jobs.submitting import MAX_DELAY
 from domain.jobs.transitions import LEASE_GRACE, MAX_REDRIVE_DOUBLINGS, TRIGGER_PATIENCE
 from domain.jobs.wake_queue import LONGEST_DELAY
 from functions.job_types import load_job_types
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
+from headrace.emulator.filtering import passes
 from headrace.emulator.schedule import interval_seconds
 from headrace.emulator.template import Stack
+from persistence.converters.dynamo_to_domain import job_to_item
 from tests.conftest import FUNCTIONS, PARAMETERS
+from tests.factories import queued, succeeded
 
 Resources = Mapping[str, JsonValue]
 Properties = dict[str, JsonValue]
 JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
+BLOBS, FILES = "BlobBucket.Arn", "FilesTable.Arn"
 POSITIONS = "StreamPositionsTable.Arn"
+LONGEST_RETRIES = timedelta(days=100)
+"""A hundred attempts, each a day after the last (`MAX_RETRY_AFTER`)."""
 VPC = {"WorkerSubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d", "WorkerSecurityGroupIds": "sg-0a1b2c3d"}
 
 
@@ -97,6 +105,14 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         ("dynamodb:Query", f"{USERS}/index/email-index"),
         ("dynamodb:PutItem", EMAILS),
         ("dynamodb:DeleteItem", EMAILS),
+        ("s3:GetObject", f"{BLOBS}/jobs/*"),
+        ("s3:PutObject", f"{BLOBS}/jobs/*"),
+        ("s3:DeleteObject", f"{BLOBS}/jobs/*"),
+        ("s3:GetObject", f"{BLOBS}/files/*"),
+        ("s3:PutObject", f"{BLOBS}/files/*"),
+        ("s3:ListBucket", BLOBS),
+        ("dynamodb:GetItem", FILES),
+        ("dynamodb:PutItem", FILES),
         ("logs:CreateLogStream", "ApiLogGroup.Arn"),
         ("logs:PutLogEvents", "ApiLogGroup.Arn"),
     }
@@ -116,6 +132,14 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
         ("sqs:ReceiveMessage", "WakeQueue.Arn"),
         ("sqs:DeleteMessage", "WakeQueue.Arn"),
         ("sqs:GetQueueAttributes", "WakeQueue.Arn"),
+        ("s3:GetObject", f"{BLOBS}/jobs/*"),
+        ("s3:PutObject", f"{BLOBS}/jobs/*"),
+        ("s3:DeleteObject", f"{BLOBS}/jobs/*"),
+        ("s3:GetObject", f"{BLOBS}/files/*"),
+        ("s3:PutObject", f"{BLOBS}/files/*"),
+        ("s3:AbortMultipartUpload", f"{BLOBS}/files/*"),
+        ("s3:ListBucket", BLOBS),
+        ("dynamodb:PutItem", FILES),
         ("logs:CreateLogStream", "WorkerLogGroup.Arn"),
         ("logs:PutLogEvents", "WorkerLogGroup.Arn"),
     }
@@ -128,6 +152,13 @@ def test_a_runner_may_read_and_write_jobs_and_take_messages_from_its_queue(resou
         ("sqs:ReceiveMessage", "StandardRunnerQueue.Arn"),
         ("sqs:DeleteMessage", "StandardRunnerQueue.Arn"),
         ("sqs:GetQueueAttributes", "StandardRunnerQueue.Arn"),
+        ("s3:GetObject", f"{BLOBS}/jobs/*"),
+        ("s3:PutObject", f"{BLOBS}/jobs/*"),
+        ("s3:GetObject", f"{BLOBS}/files/*"),
+        ("s3:PutObject", f"{BLOBS}/files/*"),
+        ("s3:AbortMultipartUpload", f"{BLOBS}/files/*"),
+        ("s3:ListBucket", BLOBS),
+        ("dynamodb:PutItem", FILES),
         ("logs:CreateLogStream", "StandardRunnerLogGroup.Arn"),
         ("logs:PutLogEvents", "StandardRunnerLogGroup.Arn"),
     }
@@ -228,9 +259,32 @@ def test_the_alarm_on_due_jobs_starts_before_the_sweeper_stops_relying_on_the_wa
     assert timedelta(seconds=int(str(at(alarm, "Threshold")))) < WAKE_PATIENCE
 
 
+def test_the_worker_gets_deleted_jobs_if_they_have_blobs_and_no_others(stack: Stack) -> None:
+    (mapping,) = (each for each in stack.mappings if each.function == "WorkerFunction")
+    ref = BlobRef(key="jobs/1/x", size=9000, sha256="0" * 64)
+    small, done = queued(), succeeded()
+    assert isinstance(done.state, Succeeded)
+    large = small.model_copy(update={"payload": ref})
+    answered = done.model_copy(update={"state": done.state.model_copy(update={"result": ref})})
+
+    def brought(name: str, images: Mapping[str, Job]) -> bool:
+        shown = {kind: json.loads(json.dumps(job_to_item(job, "w"))) for kind, job in images.items()}
+        return passes(mapping.patterns, {"eventName": name, "dynamodb": shown})
+
+    assert brought("INSERT", {"NewImage": large})
+    assert [brought("REMOVE", {"OldImage": job}) for job in (large, answered, small, done)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    finished = large.model_copy(update={"state": done.state})
+    assert not brought("MODIFY", {"OldImage": large, "NewImage": finished})
+
+
 def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
-    assert len(tables) == 4
+    assert len(tables) == 5
     for name, table in tables.items():
         assert at(table, "SSESpecification", "SSEEnabled") is True
         assert at(table, "BillingMode") == "PAY_PER_REQUEST"
@@ -247,6 +301,31 @@ def test_every_table_is_kept_protected_and_recoverable_or_has_a_reason(resources
         assert at(resources[name], "UpdateReplacePolicy") == "Retain"
         assert at(tables[name], "DeletionProtectionEnabled") is True
         assert at(tables[name], "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") is True
+
+
+def test_blobs_are_encrypted_private_reached_by_tls_alone_and_kept_with_the_tables(resources: Resources) -> None:
+    bucket, policy = resources["BlobBucket"], the_only(resources, "AWS::S3::BucketPolicy")
+    encryption = at(bucket, "Properties", "BucketEncryption", "ServerSideEncryptionConfiguration", 0)
+    assert at(encryption, "ServerSideEncryptionByDefault", "SSEAlgorithm") == "AES256"
+    blocked = at(bucket, "Properties", "PublicAccessBlockConfiguration")
+    assert isinstance(blocked, dict)
+    assert (len(blocked), set(blocked.values())) == (4, {True})
+    ownership = at(bucket, "Properties", "OwnershipControls", "Rules")
+    assert ownership == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    statement = at(policy, "PolicyDocument", "Statement", 0)
+    assert (at(statement, "Effect"), at(statement, "Action")) == ("Deny", "s3:*")
+    assert at(statement, "Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+    assert (at(bucket, "DeletionPolicy"), at(bucket, "UpdateReplacePolicy")) == ("RetainExceptOnCreate", "Retain")
+
+
+def test_what_no_job_refers_to_ends_by_the_buckets_lifecycle(resources: Resources) -> None:
+    rules = at(resources["BlobBucket"], "Properties", "LifecycleConfiguration", "Rules")
+    assert isinstance(rules, list)
+    days = {at(rule, "Prefix"): at(rule, "ExpirationInDays") for rule in rules if at(rule, "ExpirationInDays")}
+    assert days == {"jobs/": "730", "files/": "30"}
+    assert {at(rule, "AbortIncompleteMultipartUpload", "DaysAfterInitiation") for rule in rules} == {None, 1}
+    # A job may start in a year, and is then kept for its retention.
+    assert int(str(days["jobs/"])) > MAX_DELAY.days + LONGEST_RETRIES.days + 30
 
 
 def test_the_positions_of_the_stream_are_found_by_stream_and_environment(resources: Resources) -> None:
@@ -456,11 +535,11 @@ def test_an_issuer_without_https_is_refused(issuer: str) -> None:
 
 
 def test_only_versions_are_retained_when_a_resource_is_replaced(resources: Resources) -> None:
-    """A mapping or a schedule that was retained after its replacement would keep running beside it."""
+    """Beside what holds data: a mapping or a schedule that was retained after its replacement would keep running."""
     kept = {at(spec, "Type") for spec in resources.values() if at(spec, "UpdateReplacePolicy") == "Retain"}
     assert kept == {
-        "AWS::DynamoDB::Table", "AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Lambda::Alias",
-        "AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig",
+        "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Lambda::Function", "AWS::Lambda::Version",
+        "AWS::Lambda::Alias", "AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig",
     }  # fmt: skip
 
 

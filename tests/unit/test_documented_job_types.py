@@ -1,5 +1,6 @@
 """The job types that README and docs show are complete, checked by our own tools, and run."""
 
+import gzip
 import re
 import subprocess
 import sys
@@ -17,13 +18,16 @@ from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.job import Failed, Job, Succeeded
 from headrace import Handler
 from headrace.authoring.json_text import JsonText
+from headrace.testing import run_job_async
 from headrace.testing.clock import FakeClock
 from headrace.testing.job_repository import FakeJobRepository
 from tests.documented.charge import charge
+from tests.documented.compress import compress
 from tests.documented.mail import SendMail, Server
 from tests.documented.word_count import count_words
 from tests.factories import queued
 
+FILE_ID = "0b9f5f6e-4c1d-4e54-9b57-6d2f6f0c7a11"
 ROOT = Path(__file__).parents[2]
 SHOWN = re.findall(
     r"<!-- test: (tests/documented/\w+\.py) -->\n```python\n(.*?)```",
@@ -65,6 +69,7 @@ def test_each_document_shows_its_job_types_as_they_are_tested() -> None:
     assert [path for path, _ in SHOWN] == [
         "tests/documented/word_count.py",
         "tests/documented/word_count.py",
+        "tests/documented/compress.py",
         "tests/documented/mail.py",
         "tests/documented/pay.py",
         "tests/documented/test_pay.py",
@@ -117,3 +122,9 @@ async def test_the_documented_job_type_with_two_versions_runs_jobs_of_both_and_o
     newer = await run(charge, '{"amount": 700}', name="shop.charge", payload_version=2)
     assert isinstance(newer.state, Succeeded)
     assert newer.state.result == '{"amount":700}'
+
+
+async def test_the_job_type_on_files_runs() -> None:
+    run = await run_job_async(compress, {"file": {"id": FILE_ID}}, files={FILE_ID: b"a" * 3_000_000})
+    assert run.succeeded
+    assert gzip.decompress(run.saved["compressed.gz"]) == b"a" * 3_000_000

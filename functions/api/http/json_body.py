@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from functions.api.http.problems import Refused, problem
 
-MAX_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 5 * 1024 * 1024 + 64 * 1024
+"""A payload of the largest size, and what stands around it."""
 _JSON = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json")
 
 

@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.files.repository import FileNotFound
+from domain.files.service import FileNotUploaded, FileTooLarge
 from domain.flaws import MAX_FLAWS, Flaw
+from domain.jobs.documents import DocumentLost, NoSuchDocument
 from domain.jobs.repository import JobNotFound, JobUnreadable
 from domain.jobs.service import Contended
 from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
@@ -70,6 +73,11 @@ Failure = (
     | InvalidPayload
     | PayloadTooLarge
     | IdempotencyMismatch
+    | DocumentLost
+    | NoSuchDocument
+    | FileNotFound
+    | FileNotUploaded
+    | FileTooLarge
     | Contended
     | IllegalTransition
     | BadCursor
@@ -132,6 +140,17 @@ def problem_of(failure: Failure) -> Problem:
         case IdempotencyMismatch():
             detail = "This Idempotency-Key was used for another submission."
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_mismatch", detail)
+        case NoSuchDocument():
+            return problem(HTTPStatus.NOT_FOUND, "result_not_found", "The job has no result.")
+        case DocumentLost(code=code, message=message):
+            return problem(HTTPStatus.GONE, code, f"{message[0].upper()}{message[1:]}.")
+        case FileNotFound():
+            return problem(HTTPStatus.NOT_FOUND, "file_not_found", "There is no such file.")
+        case FileNotUploaded(why=why):
+            return problem(HTTPStatus.CONFLICT, "file_not_uploaded", f"The file {why}.")
+        case FileTooLarge(size=size, limit=limit):
+            detail = f"The file would have {size} bytes; the limit is {limit}."
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "file_too_large", detail)
         case Contended():
             detail = "Other requests are changing the job; try again."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "contended", detail)

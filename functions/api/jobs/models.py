@@ -1,11 +1,12 @@
 """Request and response models of the job routes, separate from the domain's models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, get_args
 
 from pydantic import BaseModel, Field, JsonValue
 
-from domain.jobs.job import FailureReason, Job, Status
+from domain.jobs.job import BlobRef, FailureReason, Job, Status
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
 from functions.api.http.forms import Form
 from functions.api.http.times import Moment, MomentIn
@@ -51,6 +52,13 @@ class ErrorView(BaseModel):
     )
 
 
+class DocumentRef(BaseModel):
+    """A payload or result that is not part of this response."""
+
+    size: int = Field(description="Bytes of JSON")
+    href: str = Field(description="GET it for the document, which may be a redirect to a link that expires")
+
+
 class ProgressView(BaseModel):
     """The progress that a running job reported last."""
 
@@ -94,10 +102,12 @@ class JobSummaryView(BaseModel):
 
 
 class ListedJobView(JobSummaryView):
-    """A job in a list."""
+    """A job in a list. It has `payload_ref` or `result_ref` for a document too large to be listed."""
 
     payload: JsonValue = Field(default=None, description="Present only with include=payload")
     result: JsonValue = Field(default=None, description="Present only with include=result")
+    payload_ref: DocumentRef | None = None
+    result_ref: DocumentRef | None = None
 
 
 class JobView(JobSummaryView):
@@ -105,6 +115,8 @@ class JobView(JobSummaryView):
 
     payload: JsonValue
     result: JsonValue
+    payload_ref: DocumentRef | None = Field(default=None, description="Where the payload is, if it is not included")
+    result_ref: DocumentRef | None = Field(default=None, description="Where the result is, if it is not included")
 
 
 class JobPage(BaseModel):
@@ -118,9 +130,11 @@ Shown = Callable[[JobSummary], JobSummary]
 """What the caller may see of a job (`domain/jobs/disclosure.py`)."""
 
 
-def job_view(job: Job, shown: Shown) -> JobView:
-    """Convert a job to its response model."""
-    whole = shown(summary_of(job, DOCUMENTS))
+def job_view(job: Job, shown: Shown, loaded: Mapping[Document, JsonText] = MappingProxyType({})) -> JobView:
+    """Convert a job to its response model, with those large documents that were `loaded`."""
+    summary = shown(summary_of(job, DOCUMENTS))
+    brought = {f"{name}_ref": None for name in loaded} | dict(loaded)
+    whole = summary.model_copy(update=brought)
     return JobView.model_validate(_shared(whole) | _documents(whole, DOCUMENTS))
 
 
@@ -136,7 +150,9 @@ def listed_job_view(summary: JobSummary, include: Include) -> ListedJobView:
 
 def _shared(summary: JobSummary) -> dict[str, object]:
     self_link = f"/v1/jobs/{summary.id}"
-    own = {name: value for name, value in summary if name not in DOCUMENTS}
+    own = {name: value for name, value in summary if name not in DOCUMENTS and not name.endswith("_ref")}
+    refs: dict[Document, BlobRef | None] = {"payload": summary.payload_ref, "result": summary.result_ref}
+    own |= {f"{name}_ref": DocumentRef(size=ref.size, href=f"{self_link}/{name}") for name, ref in refs.items() if ref}
     return own | {
         "error": _error_view(summary),
         "progress": ProgressView(**dict(summary.progress)) if summary.progress else None,

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Query
 from starlette.responses import Response
 
+from domain.jobs.documents import DocumentLink
 from domain.jobs.job import Job
-from domain.jobs.listing import DOCUMENTS, Include, JobSummary
+from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary
 from domain.paging import Page
 from functions.api.http.conditional import versioned
 from functions.api.jobs.models import JobPage, Shown, job_view, listed_job_view
+from headrace.authoring.json_text import JsonText
 
 IncludeParameter = Annotated[
     str | None,
@@ -23,14 +26,23 @@ IncludeParameter = Annotated[
 ]
 
 
+_UNCACHED = {"cache-control": "no-store"}
+
+
 def documents_of(include: str | None) -> Include:
     """The documents named by an `include` parameter that has passed validation."""
     return frozenset(name for name in DOCUMENTS if name in (include or "").split(","))
 
 
-def job_response(job: Job, shown: Shown, status: HTTPStatus, headers: Mapping[str, str]) -> Response:
-    """A job with its ETag; with status 202, also its `Location`."""
-    view = job_view(job, shown)
+def job_response(
+    job: Job,
+    shown: Shown,
+    status: HTTPStatus,
+    headers: Mapping[str, str],
+    loaded: Mapping[Document, JsonText] = MappingProxyType({}),
+) -> Response:
+    """A job with its ETag, and with those large documents that were `loaded`; with status 202, also its `Location`."""
+    view = job_view(job, shown, loaded)
     location = {"location": view.links["self"]} if status == HTTPStatus.ACCEPTED else {}
     return Response(
         view.model_dump_json(),
@@ -38,6 +50,13 @@ def job_response(job: Job, shown: Shown, status: HTTPStatus, headers: Mapping[st
         versioned(job.version, {**location, **headers}),
         "application/json",
     )
+
+
+def document_response(document: DocumentLink | JsonText) -> Response:
+    """A document, or a redirect to it. The link is for whoever has it, so that nobody may keep the response."""
+    if isinstance(document, DocumentLink):
+        return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers={"location": document.url, **_UNCACHED})
+    return Response(document, HTTPStatus.OK, _UNCACHED, "application/json")
 
 
 def page_response(

@@ -4,17 +4,20 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import JsonValue
 
 from domain.jobs.disclosure import Disclosure
+from domain.jobs.documents import DocumentLost, Documents, NoSuchDocument
 from domain.jobs.job import Job, Status, is_final
-from domain.jobs.listing import JobFilter, JobListService
+from domain.jobs.listing import Document, JobFilter, JobListService
 from domain.jobs.repository import JobNotFound
 from domain.jobs.service import JobService
 from domain.jobs.submitting import InvalidPayload, SubmissionService, Submitted
 from domain.paging import MAX_PAGE, Page, PageRequest
+from domain.results import StorageUnavailable
 from domain.users.service import NotAllowed
 from domain.users.user import User
 from functions.api.http.conditional import expected_versions, is_unchanged, not_modified
@@ -24,15 +27,23 @@ from functions.api.http.json_body import StrictJsonRoute
 from functions.api.http.openapi import JOB_LINKS, problems
 from functions.api.http.problems import refuse
 from functions.api.jobs.models import JobPage, JobView, SubmitJob
-from functions.api.jobs.responses import IncludeParameter, documents_of, job_response, page_response
+from functions.api.jobs.responses import IncludeParameter, document_response, documents_of, job_response, page_response
 from functions.api.jobs.submission import BatchResponse, SubmitBatch, check_key, submission_of, submit_entries
 from functions.api.jobs.waiting import LONGEST_WAIT, next_pause, wait_seconds
+
+DOCUMENT: Final[dict[int | str, dict[str, JsonValue]]] = {
+    200: {"description": "The document", "content": {"application/json": {"schema": {}}}},
+    307: {"description": "A link to the document", "headers": {"location": {"schema": {"type": "string"}}}},
+    **problems(401, 403, 404, 410, 503),
+}
+"""The responses of the routes that give one document."""
 
 
 def job_routes(
     submissions: SubmissionService,
     jobs: JobService,
     lists: JobListService,
+    documents: Documents,
     disclosure: Disclosure,
     identify: Identify,
     longest_wait: timedelta = LONGEST_WAIT,
@@ -90,12 +101,12 @@ def job_routes(
         if owner is not None and owner != caller.id and caller.role != "admin":
             raise refuse(NotAllowed(reason="only an admin may list another owner's jobs"))
         criteria = JobFilter(status=status, type=type)
-        documents = documents_of(include)
-        page = await lists.list(owner or caller.id, criteria, PageRequest(limit=limit, cursor=cursor), documents)
+        included = documents_of(include)
+        page = await lists.list(owner or caller.id, criteria, PageRequest(limit=limit, cursor=cursor), included)
         if not isinstance(page, Page):
             raise refuse(page)
         query = {"status": status, "type": type, "owner": owner, "limit": limit, "include": include}
-        return page_response(page, partial(disclosure.to, caller), documents, "/v1/jobs", query)
+        return page_response(page, partial(disclosure.to, caller), included, "/v1/jobs", query)
 
     @router.get(
         "/v1/jobs/{job_id}",
@@ -116,7 +127,18 @@ def job_routes(
         headers = {"preference-applied": f"wait={wait}"} if wait else {}
         if is_unchanged(if_none_match, job.version):
             return not_modified(job.version, headers)
-        return job_response(job, partial(disclosure.to, caller), HTTPStatus.OK, headers)
+        loaded = await documents.for_answer(job)
+        return job_response(job, partial(disclosure.to, caller), HTTPStatus.OK, headers, loaded)
+
+    @router.get("/v1/jobs/{job_id}/payload", status_code=307, responses=DOCUMENT)
+    async def get_payload(job_id: str, caller: Caller) -> Response:
+        """Get a payload, however large: a redirect to a link that expires, or the payload itself if it is small."""
+        return await _document(jobs, documents, job_id, caller, "payload")
+
+    @router.get("/v1/jobs/{job_id}/result", status_code=307, responses=DOCUMENT)
+    async def get_result(job_id: str, caller: Caller) -> Response:
+        """Get a result, however large: a redirect to a link that expires, or the result itself if it is small."""
+        return await _document(jobs, documents, job_id, caller, "result")
 
     @router.post(
         "/v1/jobs/{job_id}/cancel",
@@ -156,6 +178,13 @@ async def _read_until_final(jobs: JobService, job_id: str, caller: User, wait: i
         if pause is None or is_final(found):
             return found
         await asyncio.sleep(pause)
+
+
+async def _document(jobs: JobService, documents: Documents, job_id: str, caller: User, name: Document) -> Response:
+    found = await documents.link(await _read(jobs, job_id, caller), name)
+    if isinstance(found, DocumentLost | NoSuchDocument | StorageUnavailable):
+        raise refuse(found)
+    return document_response(found)
 
 
 async def _read(jobs: JobService, job_id: str, caller: User) -> Job:

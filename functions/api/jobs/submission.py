@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from domain.flaws import Flaw
 from domain.jobs.disclosure import Disclosure
-from domain.jobs.job import Job, Succeeded
+from domain.jobs.job import BlobRef, Job, documents_of
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import InvalidPayload, SubmissionService, Submitted
 from domain.users.user import User
@@ -98,11 +98,10 @@ async def submit_entries(
 
 
 def _document_bytes(outcome: Job | Problem) -> int:
-    """The bytes of an accepted job's payload and result (a replayed job may have a result)."""
+    """The bytes of an accepted job's payload and result (a replayed job may have one) that the answer brings along."""
     if isinstance(outcome, Problem):
         return 0
-    result = outcome.state.result if isinstance(outcome.state, Succeeded) else ""
-    return byte_length(outcome.payload) + byte_length(result)
+    return sum(byte_length(each) for each in documents_of(outcome).values() if not isinstance(each, BlobRef))
 
 
 def _result(outcome: Job | Problem, shown: Shown, *, whole: bool) -> BatchResult:

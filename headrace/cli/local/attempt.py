@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from domain.jobs import transitions
+from domain.jobs.attempt import FilesSource
 from domain.jobs.change import Change
 from domain.jobs.frames import frames_of
 from domain.jobs.guard import outcome_from, payload_of
@@ -50,10 +51,11 @@ def run_attempt(
     limit: timedelta | None,
     clock: Clock,
     show: ShowProgress,
+    files: FilesSource | None = None,
 ) -> Ended | Interrupted:
     """Run the attempt that `job` is in; it is stopped after `limit`, if there is one. Raises nothing."""
     begun = clock()
-    context = LocalAttempt(job, clock, _ends(job), settings, show)
+    context = LocalAttempt(job, clock, _ends(job), settings, show, files)
     found = _outcome(handler, job, context, limit)
     ended_at = clock()
     if isinstance(found, Thrown) and isinstance(found.error, Left):

@@ -1,15 +1,16 @@
 """What a handler sees of an attempt that runs in this process."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
-from domain.jobs.attempt import Attempt, ThreadedAttempt
+from domain.jobs.attempt import Attempt, FilesSource, ThreadedAttempt
 from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound, VersionConflict
 from domain.ports import Clock
+from headrace.authoring.files import File, FileUnavailable
 
 T = TypeVar("T")
 ShowProgress = Callable[[float, str], None]
@@ -37,9 +38,15 @@ class LocalAttempt(Attempt):
     """The `JobContext` of the attempt. Each report is shown; nothing leaves the process."""
 
     def __init__(
-        self, job: Job, clock: Clock, deadline: datetime, settings: Mapping[str, str], show: ShowProgress
+        self,
+        job: Job,
+        clock: Clock,
+        deadline: datetime,
+        settings: Mapping[str, str],
+        show: ShowProgress,
+        files: FilesSource | None = None,
     ) -> None:
-        super().__init__(OneJob(job), clock, job, deadline, settings)
+        super().__init__(OneJob(job), clock, job, deadline, settings, files)
         self._show = show
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
@@ -52,6 +59,24 @@ class LocalPlainAttempt(ThreadedAttempt):
 
     As in a worker, what a plain function returns to be awaited gets something to await.
     """
+
+    def save(
+        self, name: str, content: bytes | Iterable[bytes], content_type: str = "application/octet-stream"
+    ) -> Coroutine[None, None, File] | File:
+        work = self._attempt.save(name, content, content_type)
+        return work if self._on_loop() else self._wait_for(work)
+
+    def _on_loop(self) -> bool:
+        return _running_loop() is self._loop
+
+    def _wait_for(self, work: Coroutine[None, None, T]) -> T:
+        try:
+            work.send(None)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        work.close()
+        raise FileUnavailable("files cannot be waited for here")
 
     def _call(self, work: Coroutine[None, None, T], after_the_end: T) -> Coroutine[None, None, T] | T:
         return work if _running_loop() is self._loop else _result_of(work, after_the_end)

@@ -8,28 +8,37 @@ from datetime import UTC, datetime, timedelta
 import click
 from pydantic import JsonValue
 
-from domain.jobs.job import Failed, Job, JobError, Retrying, Succeeded
+from domain.jobs.job import Failed, Job, JobError, Retrying, Succeeded, loaded
 from domain.jobs.transitions import NewJob
 from headrace.authoring.job_type import AnyJobType, Handler, Policy
 from headrace.authoring.json_text import from_json_text
 from headrace.authoring.outcomes import Retry
 from headrace.cli.frame_text import traceback_text
 from headrace.cli.local.attempt import Ended, Interrupted, claimed_job, run_attempt
+from headrace.cli.local.files import LocalFiles
 from headrace.cli.local.output import handler_output
 from headrace.cli.target import ExitCode, json_text
 
 _COLOURS = {"succeeded": "green", "retrying": "yellow", "failed": "red"}
 
 
-def run_shown(handler: Handler, new: NewJob, attempt: int, seconds: float | None, log_level: str) -> Ended:
+def run_shown(
+    handler: Handler,
+    new: NewJob,
+    attempt: int,
+    seconds: float | None,
+    log_level: str,
+    files: LocalFiles | None = None,
+) -> Ended:
     """Run attempt number `attempt` of a job, and show it on stderr; a person who interrupts it ends the command."""
     policy, limit = handler.definition.policy, None if seconds is None else timedelta(seconds=seconds)
     settings = _settings(handler.definition)
     allowed = policy if limit is None else Policy.model_validate(dict(policy) | {"timeout": limit})
     job = claimed_job(new, allowed, attempt, _now)
     click.echo(f"{job.type}  attempt {job.attempt} of {job.max_attempts}", err=True)
+    of_job = (files or LocalFiles()).job_files(_now)
     with handler_output(log_level):
-        ended = run_attempt(handler, job, settings, limit, _now, _show_progress)
+        ended = run_attempt(handler, job, settings, limit, _now, _show_progress, lambda: of_job)
     if isinstance(ended, Interrupted):
         click.echo("interrupted", err=True)
         raise KeyboardInterrupt
@@ -42,7 +51,7 @@ def run_shown(handler: Handler, new: NewJob, attempt: int, seconds: float | None
 def print_result(ended: Ended) -> None:
     """Print the result on stdout; an attempt without one prints nothing there."""
     if isinstance(ended.job.state, Succeeded):
-        click.echo(json_text(from_json_text(ended.job.state.result), indent=2))
+        click.echo(json_text(from_json_text(loaded(ended.job.state.result)), indent=2))
 
 
 def document_of(ended: Ended) -> dict[str, JsonValue]:
@@ -60,7 +69,7 @@ def document_of(ended: Ended) -> dict[str, JsonValue]:
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
         "status": job.status,
-        "result": from_json_text(job.state.result) if isinstance(job.state, Succeeded) else None,
+        "result": from_json_text(loaded(job.state.result)) if isinstance(job.state, Succeeded) else None,
         "error": failure,
         "reason": job.state.reason if isinstance(job.state, Failed) else None,
         "retry_within_seconds": _delay(job.state, job).total_seconds() if isinstance(job.state, Retrying) else None,

@@ -15,17 +15,20 @@ from aws_lambda_powertools import Logger
 from mangum import Mangum
 from pydantic import JsonValue
 
+from domain.blobs.store import BlobStore
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
 from domain.users.repository import UserRepository
 from domain.users.user import User
-from functions.api.app import create_app
+from functions.api.app import Large, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.job_types import load_job_types
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.clock import FakeClock, numbered_ids
+from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import UserFactory
 from tests.fakes.job_listing import FakeJobListing
@@ -77,6 +80,7 @@ class Api:
         trust_unverified_email: bool = False,
         longest_wait: timedelta = LONGEST_WAIT,
         listing: JobListing | None = None,
+        blobs: BlobStore | None = None,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
         self.listing = listing or FakeJobListing(
@@ -87,9 +91,11 @@ class Api:
         self.log = io.StringIO()
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
         catalogue = types or load_job_types("job_types")
+        self.files = FakeFileRepository()
+        large = Large(blobs or FakeBlobStore(), self.files, timedelta(days=30))
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
-            trust_unverified_email, longest_wait,
+            trust_unverified_email, longest_wait, large,
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

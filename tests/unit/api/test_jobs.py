@@ -44,7 +44,8 @@ def test_a_submission_is_accepted_with_location_and_etag(api: Api) -> None:
     assert answer.headers["x-request-id"] == "request-1"
     assert job == {
         "id": job["id"], "type": "csv.profile", "status": "queued", "version": 1, "payload": {"csv": "a\n1\n"},
-        "result": None, "error": None, "attempt": 0, "max_attempts": 3, "progress": None, "cancel_requested": False,
+        "result": None, "payload_ref": None, "result_ref": None, "error": None, "attempt": 0, "max_attempts": 3,
+        "progress": None, "cancel_requested": False,
         "run_at": None, "created_at": "2026-11-23T03:00:00.123456Z", "updated_at": "2026-11-23T03:00:00.123456Z",
         "started_at": None, "finished_at": None, "expires_at": job["expires_at"], "tags": {"k": "v"},
         "payload_version": 1,
@@ -164,8 +165,8 @@ def test_a_problem_never_repeats_what_was_sent(api: Api) -> None:
 
 
 def test_bodies_and_payloads_have_a_limit(api: Api) -> None:
-    api.call("POST", "/v1/jobs", CSV | {"payload": {"csv": "x" * 5_000_000}}).refused(413, "payload_too_large")
-    api.call("POST", "/v1/jobs", CSV | {"payload": {"csv": "x" * 300_000}}).refused(413, "payload_too_large")
+    api.call("POST", "/v1/jobs", CSV | {"payload": {"csv": "x" * 6_000_000}}).refused(413, "payload_too_large")
+    api.call("POST", "/v1/jobs", CSV | {"payload": {"csv": "x" * 5_242_880}}).refused(413, "payload_too_large")
     assert api.call("GET", "/v1/jobs").json["items"] == []
 
 
@@ -239,7 +240,7 @@ def test_a_listing_with_wrong_parameters_is_refused(api: Api, query: dict[str, s
 
 def test_a_list_has_no_documents_unless_they_are_included(api: Api) -> None:
     job = submit(api).json
-    bare = {name: value for name, value in job.items() if name not in {"payload", "result"}}
+    bare = {name: value for name, value in job.items() if name.removesuffix("_ref") not in {"payload", "result"}}
 
     def listed(**query: str) -> JsonValue:
         return api.call("GET", "/v1/jobs", query=query).json["items"]

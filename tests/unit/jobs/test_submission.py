@@ -7,7 +7,8 @@ import pytest
 from pydantic import JsonValue
 
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.job import Queued, Scheduled
+from domain.jobs.documents import Documents
+from domain.jobs.job import BlobRef, Queued, Scheduled
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import (
@@ -22,6 +23,7 @@ from domain.jobs.submitting import (
 )
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.job_type import Policy
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.clock import FakeClock, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import NOW, UserFactory
@@ -36,7 +38,9 @@ POLICIES = Policy(max_attempts=4)
 
 
 def a_service(jobs: JobRepository, clock: FakeClock | None = None) -> SubmissionService:
-    return SubmissionService(jobs, Catalogue([a_handler(policy=POLICIES)]), clock or FakeClock(), numbered_ids())
+    return SubmissionService(
+        jobs, Catalogue([a_handler(policy=POLICIES)]), clock or FakeClock(), numbered_ids(), Documents(FakeBlobStore())
+    )
 
 
 def a_submission(text: str = "one", /, **fields: object) -> Submission:
@@ -111,7 +115,8 @@ async def test_a_payload_beyond_the_limit_is_refused() -> None:
 async def test_the_largest_job_that_is_accepted_can_be_claimed_and_finished() -> None:
     text = "x" * (MAX_PAYLOAD_BYTES - 11)
     job = (await accepted(a_service(FakeJobRepository()), a_submission(text))).job
-    assert len(job.payload) == MAX_PAYLOAD_BYTES
+    assert isinstance(job.payload, BlobRef)
+    assert job.payload.size == MAX_PAYLOAD_BYTES
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from domain.jobs import transitions
-from domain.jobs.job import Frame, Job
+from domain.jobs.job import SCHEMA, BlobRef, Frame, Job, Succeeded
 from domain.jobs.outcomes import Raised
 from domain.users.user import User, changed_user
 from persistence.converters.dynamo_to_domain import (
@@ -17,7 +17,19 @@ from persistence.converters.dynamo_to_domain import (
     job_to_item,
     user_to_item,
 )
-from tests.factories import NOW, POLICY, TOKEN, UserFactory, finished, in_every_state, legal, queued, retrying, running
+from tests.factories import (
+    NOW,
+    POLICY,
+    TOKEN,
+    UserFactory,
+    finished,
+    in_every_state,
+    legal,
+    queued,
+    retrying,
+    running,
+    succeeded,
+)
 
 Item = dict[str, object]
 
@@ -106,12 +118,42 @@ def test_an_attribute_that_belongs_to_other_states_here_is_kept_too() -> None:
 
 
 def test_a_form_that_only_a_newer_version_reads_is_distinguished_from_an_invalid_one() -> None:
-    newer = item_of(queued()) | {"schema": {"N": "2"}, "status": {"S": "blocked"}}
+    newer = item_of(queued()) | {"schema": {"N": str(SCHEMA + 1)}, "status": {"S": "blocked"}}
     rubbish = item_of(queued()) | {"status": {"S": "blocked"}}
     read_newer, read_rubbish = item_to_job(newer), item_to_job(rubbish)
     assert isinstance(read_newer, Unreadable)
     assert isinstance(read_rubbish, Unreadable)
     assert (read_newer.newer, read_rubbish.newer) == (True, False)
+
+
+def test_a_job_whose_payload_is_a_blob_is_no_job_to_versions_that_look_for_it_in_the_item() -> None:
+    ref = BlobRef(key="jobs/1/payload-2", size=9000, sha256="0" * 64)
+    job = queued().model_copy(update={"payload": ref})
+    item = item_of(job)
+    assert "payload" not in item
+    assert item["schema"] == {"N": "2"}, "so they leave it to newer ones, and call it no rubbish"
+    assert item["payload_ref"] == {"M": {"key": {"S": ref.key}, "size": {"N": "9000"}, "sha256": {"S": ref.sha256}}}
+    assert read(item).payload == ref
+    assert item_of(read(item)) == item
+
+
+def test_a_result_that_is_a_blob_comes_back_as_its_reference() -> None:
+    ref = BlobRef(key="jobs/1/result-2", size=9000, sha256="0" * 64)
+    done = succeeded()
+    assert isinstance(done.state, Succeeded)
+    spilled = done.model_copy(update={"state": done.state.model_copy(update={"result": ref})})
+    item = item_of(spilled)
+    assert ("result" in item, item["schema"]) == (False, {"N": "2"})
+    assert read(item) == spilled.model_copy(update={"stored_schema": 2})
+
+
+def test_what_a_newer_version_adds_to_a_reference_stays() -> None:
+    ref = BlobRef(key="jobs/1/payload-2", size=9000, sha256="0" * 64)
+    item = item_of(queued().model_copy(update={"payload": ref}))
+    known = item["payload_ref"]
+    assert isinstance(known, dict)
+    item["payload_ref"] = {"M": {**known["M"], "codec": {"S": "zstd"}}}
+    assert item_of(read(item)) == item
 
 
 def test_a_newer_schemas_number_stays_and_the_first_has_none() -> None:

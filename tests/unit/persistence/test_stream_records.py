@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from pydantic import JsonValue
 
-from domain.jobs.job import Job
+from domain.jobs.job import SCHEMA, Job
 from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.dynamodb.stream_records import (
     JobChanged,
@@ -137,7 +137,7 @@ def test_an_attribute_of_a_newer_version_does_not_make_an_item_undecodable() -> 
 
 
 def test_a_job_in_a_form_of_a_newer_version_is_left_to_its_workers() -> None:
-    newer: dict[str, JsonValue] = {"schema": {"N": "2"}, "queued_at": {"M": {}}}
+    newer: dict[str, JsonValue] = {"schema": {"N": str(SCHEMA + 1)}, "queued_at": {"M": {}}}
     image = cast("dict[str, JsonValue]", job_to_item(queued(type="new.type"), "w")) | newer
     event = decode(a_record(NewImage=image))
     assert isinstance(event, JobOfNewerVersion)

@@ -123,8 +123,8 @@ def test_a_person_may_ask_to_cancel_during_the_attempt() -> None:
 def test_a_payload_that_the_api_would_refuse_is_refused() -> None:
     with pytest.raises(SubmissionRefused, match="payload/text: Input should be a valid string"):
         run_job(count_words, {"text": 7})
-    with pytest.raises(SubmissionRefused, match="the limit is 262144"):
-        run_job(count_words, {"text": "x" * 300_000})
+    with pytest.raises(SubmissionRefused, match="the limit is 5242880"):
+        run_job(count_words, {"text": "x" * 5_300_000})
     with pytest.raises(SubmissionRefused, match="not JSON"):
         run_job(count_words, {"text": object()})
 

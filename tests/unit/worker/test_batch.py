@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 from pydantic import JsonValue
 
+from domain.blobs.store import BlobStore
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.dispatch import Dispatcher
+from domain.jobs.documents import Documents
 from domain.jobs.execution import Executed, JobExecutor, NotStarted, UnknownJobType
 from domain.jobs.job import Job
 from domain.jobs.stream_position import BETWEEN_BATCHES, LAG, StreamPosition
@@ -21,12 +23,14 @@ from headrace.authoring.context import JobContext
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry
+from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.stream_positions import FakeStreamPositions
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.generate import stream_record
 from tests.factories import NOW, queued
+from tests.fakes.faulty_blob_store import OUTAGE, FaultyBlobStore
 from tests.fakes.faulty_job_repository import FaultyJobRepository
 from tests.fakes.handlers import Count, Text, a_handler
 
@@ -237,3 +241,39 @@ async def test_a_bug_is_logged_with_its_frames_and_without_its_message() -> None
     assert crashed.error == "ValueError"
     assert crashed.frames[-1].endswith(" bug")
     assert "secret" not in crashed.model_dump_json()
+
+
+def removed(job: Job, number: int) -> dict[str, JsonValue]:
+    image: dict[str, JsonValue] = json.loads(json.dumps(job_to_item(job, "w")))
+    made = stream_record("1", "REMOVE", job.id, old=image)
+    change = made["dynamodb"]
+    assert isinstance(change, dict)
+    change["SequenceNumber"] = str(number)
+    return made
+
+
+async def deleted(blobs: BlobStore, jobs: list[Job]) -> BatchReport:
+    """Run a batch of records of deleted jobs."""
+    executor = JobExecutor(FakeJobRepository(), Catalogue([a_handler()]), real_now, numbered_ids(), half, {})
+    records = [removed(job, number) for number, job in enumerate(jobs, 1)]
+    deadline = real_now() + timedelta(seconds=60)
+    return await run_batch(executor, NOWHERE_ELSE, records, deadline, a_keeper(), remove=Documents(blobs).remove)
+
+
+async def test_the_blobs_of_deleted_jobs_are_deleted_and_those_of_others_stay() -> None:
+    blobs = FakeBlobStore()
+    documents = Documents(blobs)
+    text = JsonText(f'"{"x" * 9000}"')
+    kept = [await documents.keep(name, "payload", lambda: "1", text) for name in ("job-1", "job-2", "job-3")]
+    jobs = [queued(id=f"job-{n}").model_copy(update={"payload": ref}) for n, ref in enumerate(kept, 1)]
+    report = await deleted(blobs, [jobs[0], queued(id="small"), jobs[1]])
+    assert report.failures == ()
+    assert set(blobs.stored) == {"jobs/job-3/payload-1"}
+
+
+async def test_a_record_whose_blobs_could_not_be_deleted_is_handed_back() -> None:
+    blobs = FakeBlobStore()
+    ref = await Documents(blobs).keep("job-1", "payload", lambda: "1", JsonText(f'"{"x" * 9000}"'))
+    job = queued(id="job-1").model_copy(update={"payload": ref})
+    report = await deleted(FaultyBlobStore(blobs, lambda _: OUTAGE), [queued(id="small"), job])
+    assert report.failures == ("2",)

@@ -1,0 +1,1 @@
+"""Blobs: bytes that are too large for an item."""

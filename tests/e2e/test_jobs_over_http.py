@@ -84,7 +84,8 @@ def test_a_job_whose_worker_is_killed_still_ends_with_the_attempt_counted(
     for pid in stack_running.environments("WorkerFunction"):
         os.kill(pid, signal.SIGKILL)
     server.delay = 0
-    final = wait(api, job["id"], seconds=60)
+    # The lease (30 s), what the index allows for the trigger (15 s), a sweep (15 s), the backoff.
+    final = wait(api, job["id"], seconds=90)
     assert (final["status"], final["attempt"]) == ("succeeded", 2)
     history = final["history"]
     assert isinstance(history, list)

@@ -158,6 +158,7 @@ def _samples() -> dict[str, JsonValue]:
         "worker_poison_record": {"Records": [poisoned]},
         "worker_mixed_batch": {"Records": [insert, modify, change, removal, poisoned]},
         "worker_due_job_message": {"Records": [queue_message(body_of(Wake(job_id=SAMPLE_JOB_ID, due=SAMPLE_TIME)))]},
+        "runner_job_message": {"Records": [queue_message(body_of(Wake(job_id=SAMPLE_JOB_ID, due=SAMPLE_TIME)))]},
         "recorder_retrying_modify": {"Records": [retrying]},
         "sweeper_schedule_tick": {"source": "headrace.schedule", "time": "2026-11-23T03:00:00Z"},
     }

@@ -69,19 +69,22 @@ def save_from_thread(
             yield chunk
 
     saving = asyncio.run_coroutine_threadsafe(save(chunks()), loop)
+
+    def hand(chunk: bytes | None) -> bool:
+        """Whether there is somebody to take more."""
+        handing = asyncio.run_coroutine_threadsafe(handed.put(chunk), loop)
+        wait(cast("tuple[Future[object], ...]", (handing, saving)), return_when=FIRST_COMPLETED)
+        if saving.done():
+            handing.cancel()
+        return not saving.done()
+
     try:
-        for chunk in _with_end(content):
-            handing = asyncio.run_coroutine_threadsafe(handed.put(chunk), loop)
-            wait(cast("tuple[Future[object], ...]", (handing, saving)), return_when=FIRST_COMPLETED)
-            if saving.done():
-                handing.cancel()
+        for chunk in plain_chunks_of(content):
+            if not hand(chunk):
                 break
+        else:
+            hand(None)
     except BaseException:
         saving.cancel()
         raise
     return saving.result()
-
-
-def _with_end(content: bytes | Iterable[bytes]) -> Iterable[bytes | None]:
-    yield from plain_chunks_of(content)
-    yield None

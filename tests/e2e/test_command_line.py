@@ -190,7 +190,10 @@ def test_every_function_is_invoked_with_its_samples(cli: Cli, function: str) -> 
 def test_an_unknown_function_or_a_broken_event_is_reported(cli: Cli, tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_text("{}")
-    assert "the functions are api, recorder, sweeper, worker" in cli.run("invoke", "nope", "--event", str(event)).stderr
+    assert (
+        "the functions are api, recorder, runner, sweeper, worker"
+        in cli.run("invoke", "nope", "--event", str(event)).stderr
+    )
     event.write_text("{")
     assert cli.run("invoke", "api", "--event", str(event)).returncode == 5
 

@@ -79,7 +79,7 @@ def test_an_unknown_function_is_not_found(folder: Path) -> None:
     Path("event").write_text("{}")
     code, _, stderr = run("invoke", "nope", "--event", "event", "--endpoint-url", "http://127.0.0.1:1")
     assert code == 3
-    assert "api, recorder, sweeper, worker" in stderr
+    assert "api, recorder, runner, sweeper, worker" in stderr
 
 
 @pytest.mark.parametrize("key", ["", " ", "é", "a\nb", "\x7f", "k" * 256, " a", "a "])

@@ -85,8 +85,8 @@ async def found(client: LazyClient) -> Job:
 
 def test_every_sample_is_tested_here() -> None:
     tried = {"api_submit", "api_read", "worker_queued_insert", "worker_redriven_modify", "worker_ttl_removal",
-             "worker_poison_record", "worker_mixed_batch", "worker_due_job_message", "recorder_retrying_modify",
-             "sweeper_schedule_tick"}  # fmt: skip
+             "worker_poison_record", "worker_mixed_batch", "worker_due_job_message", "runner_job_message",
+             "recorder_retrying_modify", "sweeper_schedule_tick"}  # fmt: skip
     assert set(SAMPLES) == tried
 
 
@@ -106,6 +106,7 @@ async def test_the_api_submits_and_reads_a_job(functions_on_ministack: Lambda, s
         ("worker_queued_insert", []),
         ("worker_redriven_modify", []),
         ("worker_due_job_message", []),
+        ("runner_job_message", []),
         ("worker_mixed_batch", [{"itemIdentifier": "100000000000000000005"}]),
     ],
 )

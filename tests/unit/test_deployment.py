@@ -154,6 +154,7 @@ def test_a_runner_may_read_and_write_jobs_and_take_messages_from_its_queue(resou
         ("sqs:GetQueueAttributes", "StandardRunnerQueue.Arn"),
         ("s3:GetObject", f"{BLOBS}/jobs/*"),
         ("s3:PutObject", f"{BLOBS}/jobs/*"),
+        ("s3:DeleteObject", f"{BLOBS}/jobs/*"),
         ("s3:GetObject", f"{BLOBS}/files/*"),
         ("s3:PutObject", f"{BLOBS}/files/*"),
         ("s3:AbortMultipartUpload", f"{BLOBS}/files/*"),

@@ -10,7 +10,7 @@ from headrace.project.code import code_beside, python_files
 from headrace.project.requirements import LOCK, LOCK_OF_API, sources
 
 SHARED = ("domain", "persistence", "headrace/__init__.py", "headrace/authoring")
-"""Of every artifact, beside the modules of `functions/`, the function's own folder there, and the job types."""
+"""Of every artifact, beside the modules of `functions/`, the folders there that it needs, and the job types."""
 OWN_NAMES = frozenset({"domain", "functions", "headrace", "headrace_pytest", "persistence"})
 """The top-level names of Headrace's own code; the built-in job types (`job_types`) are shipped only when imported."""
 BUILT_IN = "job_types"
@@ -43,7 +43,8 @@ def contents_of(function: str, job_types: str, folder: Path) -> Contents:
     """
     own_folder, runs = function_folders()[function], runs_jobs(function)
     shared = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "functions").glob("*.py"))
-    code = {source: ROOT / source for source in (*SHARED, *shared, f"functions/{own_folder}")}
+    folders = sorted(f"functions/{name}" for name in {own_folder, *_shared_folders(own_folder)})
+    code = {source: ROOT / source for source in (*SHARED, *shared, *folders)}
     types = imported_code(job_types, shippable(folder))
     return Contents(
         code={**code, **{path.name: path for path in types.values()}},
@@ -53,6 +54,14 @@ def contents_of(function: str, job_types: str, folder: Path) -> Contents:
         runs_jobs=runs,
         locks=(_lock_of(own_folder), *_project_locks(folder, LOCK if runs else LOCK_OF_API)),
     )
+
+
+def _shared_folders(function_folder: str) -> set[str]:
+    """The folders of `functions/` that a function's own imports: what several functions share, without a handler."""
+    files = python_files(ROOT / "functions" / function_folder)
+    modules = [each.module.split(".") for file in files for each in _reading(file, ROOT).imports]
+    named = {module[1] for module in modules if module[0] == "functions" and len(module) > 1}
+    return {name for name in named if (ROOT / "functions" / name).is_dir()}
 
 
 def shippable(folder: Path) -> Mapping[str, Path]:

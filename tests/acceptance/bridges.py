@@ -109,6 +109,11 @@ def batch_sends_by_their_own_name(resources: Resources) -> Resources:
     return {name: bridged(spec) for name, spec in resources.items()}
 
 
+def without_bucket_policies(resources: Resources) -> Resources:
+    """Remove the policy that denies access without TLS: MiniStack does not know the condition, and denies it all."""
+    return {name: spec for name, spec in resources.items() if mapping(spec)["Type"] != "AWS::S3::BucketPolicy"}
+
+
 def concurrency_as_a_number(resources: Resources) -> Resources:
     """Give a queue's mapping its maximum concurrency as a number: MiniStack compares it as text."""
 
@@ -135,4 +140,5 @@ BRIDGES: tuple[Callable[[Resources], Resources], ...] = (
     alarms_on_one_metric,
     batch_sends_by_their_own_name,
     concurrency_as_a_number,
+    without_bucket_policies,
 )

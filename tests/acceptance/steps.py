@@ -68,13 +68,14 @@ class Steps:
 
     async def stack(self) -> str:
         types = Counter(self.deployed.types)
-        functions = len(load_stack(PARAMETERS).functions)
+        declared = load_stack(PARAMETERS)
+        functions = len(declared.functions)
         assert types["AWS::Lambda::Function"] == functions, types
         assert types["AWS::Lambda::Alias"] == functions, types
         async with aioboto3.Session().client("lambda") as client:
             mappings = (await client.list_event_source_mappings())["EventSourceMappings"]
         started = [mapping["FunctionArn"] for mapping in mappings]
-        assert len(started) == 3, mappings
+        assert len(started) == len((*declared.mappings, *declared.queue_mappings)), mappings
         assert all(arn.endswith(":live") for arn in started), started
         health = await self.api.call("GET", "/healthz")
         assert health.status == 200, health

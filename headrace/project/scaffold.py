@@ -47,6 +47,8 @@ def _flaw(package: str) -> str | None:
         return "its package would be called so, and a package's name has letters, digits and underscores only"
     if len(package) > MAX_NAME:
         return f"it may have {MAX_NAME} characters"
+    if package == "tests":
+        return "a folder of this name holds tests, which are not deployed"
     if importlib.util.find_spec(package) is not None:
         return f"there is a module {package} already, which its package would hide"
     return None

@@ -13,9 +13,7 @@ T = TypeVar("T")
 
 def beside_the_loop(work: Callable[[], T]) -> T:
     """What `work` returns or raises: in a thread, which the caller waits for, if an event loop runs in this one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_a_loop():  # Not within the `except`: what `work` raises would be told as a second error.
         return work()
     returned: list[T] = []
     raised: list[BaseException] = []
@@ -32,6 +30,14 @@ def beside_the_loop(work: Callable[[], T]) -> T:
     if raised:
         raise raised[0]
     return returned[0]
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def blocking(function: Callable[P, Coroutine[object, object, T]], name: str) -> Callable[P, T]:

@@ -28,6 +28,7 @@ def test_a_project_has_its_own_names_everywhere(tmp_path: Path) -> None:
         ("class", "letters, digits and underscores only"),
         ("größe", "letters, digits and underscores only"),
         ("x" * 29, "it may have 28 characters"),
+        ("tests", "holds tests, which are not deployed"),
         ("json", "there is a module json already"),
         ("job-types", "there is a module job_types already"),
         ("domain", "there is a module domain already"),

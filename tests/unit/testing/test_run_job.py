@@ -170,3 +170,9 @@ class Ship:
 def test_the_result_of_a_class_has_its_type() -> None:
     shipped: Shipped = run_job(Ship(), Order(number=4)).result
     assert shipped.parcels == 4
+
+
+def test_what_it_raises_is_told_as_one_error() -> None:
+    with pytest.raises(SubmissionRefused) as raised:
+        run_job(count_words, {"no such member": 1})
+    assert raised.value.__context__ is None

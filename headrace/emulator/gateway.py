@@ -47,6 +47,11 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Function(Protocol):
     """The function that a route invokes."""
 
+    @property
+    def is_held(self) -> bool:
+        """Whether invocations wait, because the function is being reloaded or cannot start."""
+        ...
+
     def invoke(self, event: JsonValue) -> Coroutine[None, None, Result]:
         """Run one event."""
         ...
@@ -122,6 +127,11 @@ class Gateway:
         self._overdue.add(invocation)
         invocation.add_done_callback(self._overdue.discard)
         done, _ = await asyncio.wait({invocation}, timeout=self._integration_seconds)
+        if not done and self._functions[route.function].is_held:
+            # It has not begun. Run later, it would be done for a caller who was told 503, and has called again.
+            invocation.cancel()
+            why = f"it cannot start, and the request waited {self._integration_seconds:g} s in vain"
+            self._report(f"503 from {route.function}: {why}", "problem")
         return invocation.result() if done else None
 
     def _response(self, route: Route, result: Result | None) -> web.Response:

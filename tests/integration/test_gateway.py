@@ -33,9 +33,16 @@ class Function:
         self.events: list[dict[str, JsonValue]] = []
         self.result: Result = Returned(payload={"statusCode": 200, "body": "done"})
         self.seconds = 0.0
+        self.is_held = False
+        self.cancelled = 0
 
     async def invoke(self, event: JsonValue) -> Result:
         assert isinstance(event, dict)
+        if self.is_held:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.cancelled += 1
         json.dumps(event, ensure_ascii=False).encode()
         self.events.append(event)
         await asyncio.sleep(self.seconds)
@@ -333,6 +340,16 @@ async def test_a_late_response_is_503_and_the_function_continues(served: Served)
     assert (reply.status, json.loads(reply.body)) == (503, {"message": "Service Unavailable"})
     served.function.seconds = 0
     assert (await served.call(b"/open/x")).status == 200
+
+
+async def test_a_request_that_was_told_503_while_the_function_cannot_start_is_never_run(
+    served: Served, capfd: pytest.CaptureFixture[str]
+) -> None:
+    served.function.is_held = True
+    reply = await served.call(b"/open/x")
+    assert reply.status == 503
+    assert (served.function.cancelled, served.function.events) == (1, [])
+    assert "503 from F: it cannot start, and the request waited 0.5 s in vain" in capfd.readouterr().err
 
 
 async def test_a_bug_of_the_gateway_is_one_line_on_the_terminal(

@@ -10,8 +10,8 @@ from datetime import datetime
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.execution import Dispatched, Interrupted
-from domain.jobs.job import Job, Queued
-from domain.jobs.wake_queue import Unsent, Wake, WakeQueue, wake_of
+from domain.jobs.job import Job
+from domain.jobs.wake_queue import Unsent, Wake, WakeQueue
 from domain.ports import Clock
 from domain.results import StorageUnavailable
 from headrace.authoring.job_type import Policy
@@ -36,7 +36,9 @@ class Dispatcher:
     async def dispatch(self, jobs: Sequence[Job]) -> tuple[Dispatched | Interrupted, ...]:
         """Send each job to its runner, and say what became of each, in order."""
         now = self._clock()
-        unsent = await self.send([(self.runner_of(job), _message(job, now)) for job in jobs], now)
+        # Due at once, and not in the future for a clock that is behind this one.
+        wakes = [Wake(job_id=job.id, due=min(job.updated_at, now), owner_id=job.owner_id) for job in jobs]
+        unsent = await self.send([(self.runner_of(job), wake) for job, wake in zip(jobs, wakes, strict=True)], now)
         problems = {each.wake.job_id: each.problem for each in unsent}
         return tuple(
             Interrupted(job_id=job.id, stage="dispatch", problem=problems[job.id])
@@ -59,10 +61,3 @@ class Dispatcher:
             missing = StorageUnavailable(reason="rejected", detail=f"the runner {runner} has no queue")
             return tuple(Unsent(wake=wake, problem=missing) for wake in wakes)
         return await queue.send(wakes, now)
-
-
-def _message(job: Job, now: datetime) -> Wake:
-    """A message that is due at once, and says so by the clock of the one who sends it."""
-    waiting = wake_of(job)
-    since = job.state.queued_at if isinstance(job.state, Queued) else (waiting.due if waiting else now)
-    return Wake(job_id=job.id, due=min(since, now), owner_id=job.owner_id)

@@ -24,4 +24,4 @@ async def ensure_queues(client: SQSClient, queues: Iterable[Queue]) -> None:
             await client.create_queue(QueueName=queue.name, Attributes=queue.attributes)  # type: ignore[arg-type]  # CloudFormation's names are the API's
         except ClientError:
             found = await client.get_queue_url(QueueName=queue.name)
-            await client.set_queue_attributes(QueueUrl=found["QueueUrl"], Attributes=queue.attributes)  # type: ignore[arg-type]
+            await client.set_queue_attributes(QueueUrl=found["QueueUrl"], Attributes=queue.attributes)  # type: ignore[arg-type]  # as above

@@ -66,7 +66,7 @@ class FakeBlobStore:
         headers = {"content-length": str(size), "content-type": content_type}
         return UploadLink(method="PUT", url=_link(key, lifetime), headers=headers)
 
-    async def download_link(self, key: str, name: str | None, content_type: str, lifetime: timedelta) -> str:  # noqa: ARG002
+    async def download_link(self, key: str, name: str | None, content_type: str, lifetime: timedelta) -> str:  # noqa: ARG002 - of the port
         return _link(key, lifetime)
 
 

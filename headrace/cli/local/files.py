@@ -61,7 +61,7 @@ class _Blobs:
             case Unreachable():
                 return StorageUnavailable(reason="connection", detail=size.reason)
 
-    async def read(self, key: str, start: int, length: int, revision: str) -> bytes | BlobMissing | StorageUnavailable:  # noqa: ARG002
+    async def read(self, key: str, start: int, length: int, revision: str) -> bytes | BlobMissing | StorageUnavailable:  # noqa: ARG002 - of the port
         file_id = _id_of(key)
         path = self._files.paths.get(file_id)
         if path is not None:
@@ -77,7 +77,7 @@ class _Blobs:
             case Unreachable():
                 return StorageUnavailable(reason="connection", detail=part.reason)
 
-    async def save(self, key: str, chunks: AsyncIterable[bytes], content_type: str, limit: int) -> int | BlobTooLarge:  # noqa: ARG002
+    async def save(self, key: str, chunks: AsyncIterable[bytes], content_type: str, limit: int) -> int | BlobTooLarge:  # noqa: ARG002 - of the port
         path, size = _saved(_id_of(key)), 0
         with path.open("wb") as file:
             async for chunk in chunks:
@@ -97,7 +97,7 @@ class _Told:
         click.echo(f"saved {file.name}: {_saved(file.id)}", err=True)
         return file
 
-    async def get(self, file_id: str, now: object) -> FileNotFound:  # noqa: ARG002
+    async def get(self, file_id: str, now: object) -> FileNotFound:  # noqa: ARG002 - of the port
         return FileNotFound(file_id=file_id)
 
 

@@ -1,4 +1,4 @@
-"""Job types on files: `JOB_TYPES=csv_files headrace dev`."""
+"""Job types on files."""
 
 from csv_files.profile import profile_file
 from headrace import Handler

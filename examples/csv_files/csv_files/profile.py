@@ -83,7 +83,7 @@ class _Tally:
         )
 
 
-@job_type("csv.profile_file", timeout=timedelta(seconds=75), max_attempts=3)
+@job_type("csv.profile_file", timeout=timedelta(minutes=14), max_attempts=3)
 def profile_file(document: CsvFile, context: SyncJobContext) -> CsvFileProfile | Fail | Stopped:
     """Summarise every column of a CSV file."""
     with context.open(document.file) as content, io.TextIOWrapper(content, "utf-8-sig", newline="") as text:

@@ -43,7 +43,8 @@ SAMPLES = ROOT / "events" / "samples"
 INVOCATIONS = 100
 WARM_UP = 20
 TIMEOUT = 12
-"""Seconds that a function gets, since the run waits for each timeout."""
+"""Seconds that a function gets, since the run waits for each timeout. The emulator counts a cold start too, and all
+functions start at once here, beside what else the CI does."""
 GROWTH_LIMIT = 1.02
 """Allowed growth of resident memory over the hundred invocations."""
 
@@ -213,7 +214,7 @@ def _trials(client: LazyClient) -> dict[str, Trial]:
         return _sample("sweeper_schedule_tick")
 
     return {
-        "api": Trial(submit, '"statusCode": 202', seconds=5),
+        "api": Trial(submit, '"statusCode": 202'),
         "worker": Trial(trigger, '{"batchItemFailures": []}', seconds=40),
         "sweeper": Trial(tick, '"complete": true'),
     }

@@ -401,8 +401,16 @@ def test_the_same_result_is_the_same_whatever_the_order_of_its_members() -> None
 
 
 def test_which_attempt_is_replayed_can_be_said_and_a_job_without_one_has_its_first() -> None:
-    assert "attempt 5 of 5" in replayed(JOB, "--attempt", "5")[2].splitlines()[2]
+    lines = replayed(JOB, "--attempt", "5")[2].splitlines()
+    assert lines[2:4] == ["it is run here as attempt 5; there it has had 2", "csv.profile  attempt 5 of 5"]
+    assert replayed(JOB, "--attempt", "1")[2].splitlines()[2] == "csv.profile  attempt 1 of 5"
     assert "attempt 1 of 5" in replayed(JOB | {"attempt": 0, "status": "queued", "error": None})[2].splitlines()[1]
+
+
+def test_an_attempt_that_the_job_cannot_have_is_not_replayed() -> None:
+    code, stdout, stderr = replayed(JOB, "--attempt", "7")
+    assert (code, stdout) == (5, "")
+    assert stderr.splitlines()[-1] == "headrace: the job has 5 attempts at most: 7 is none of them"
 
 
 def test_the_deployment_and_the_token_may_come_from_the_environment() -> None:

@@ -22,6 +22,14 @@ class CannotStart(StackError):
         """The file and line of the user's code that failed, `/folder/file.py:7`, where known."""
 
 
+def reason_of(error: StackError) -> str:
+    """Why functions cannot start, as a person reads it: of an exception in their code, without what names no cause."""
+    if not isinstance(error, CannotStart):
+        return str(error)
+    reason = error.reason.removeprefix("InvalidJobTypes: ")
+    return reason if error.place is None else f"{reason} ({error.place})"
+
+
 class Crash(Frozen):
     """An invocation ended without a response: its process ended, ran out of time or memory, or raised."""
 

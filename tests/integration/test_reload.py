@@ -163,6 +163,39 @@ async def test_a_function_that_is_broken_from_the_start_waits_too(tmp_path: Path
     await reloaded.pool.stop()
 
 
+async def test_a_caller_who_does_not_wait_for_the_fix_is_told_why_at_once(tmp_path: Path) -> None:
+    reloaded = Reloaded(tmp_path)
+    reloaded.write("raise KeyError('no setting')\n")
+    watching = await reloaded.start()
+    await asyncio.sleep(0.2)
+    async with asyncio.timeout(0.5):
+        failed = await reloaded.pool.invoke({}, for_mending=False)
+    told = f"KeyError: 'no setting' ({reloaded.file}:1)"
+    assert failed == FunctionFailed(error_type="Runtime.InitError", message=told)
+    reloaded.write(CODE.format(answer="mended"))
+    async with asyncio.timeout(RELOAD_SECONDS):
+        await reloaded.told.lines.get()
+        assert returned(await reloaded.pool.invoke({}, for_mending=False)) == "mended"
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await reloaded.pool.stop()
+
+
+async def test_a_caller_for_whom_a_further_environment_cannot_start_is_told_why(tmp_path: Path) -> None:
+    reloaded = Reloaded(tmp_path)
+    reloaded.write(CODE.format(answer="old"))
+    assert await reloaded.pool.warm_up() is None
+    busy = asyncio.create_task(reloaded.pool.invoke({"sleep": 1}))
+    await asyncio.sleep(0.2)
+    reloaded.write("raise KeyError('no setting')\n")  # Nobody watches.
+    results = await asyncio.gather(*(reloaded.pool.invoke({}, for_mending=False) for _ in range(3)))
+    assert {result.error_type for result in results if isinstance(result, FunctionFailed)} == {"Runtime.InitError"}
+    assert len(results) == 3
+    assert reloaded.told.broken.qsize() == 1
+    assert returned(await busy) == "old"
+    await reloaded.pool.stop()
+
+
 async def test_without_reload_a_broken_function_fails_its_invocations(tmp_path: Path) -> None:
     pool = FunctionPool(a_function(f"no_{sys.platform}.handler"), {}, tmp_path / "log", 1, Told())
     assert isinstance(await pool.invoke({}), FunctionFailed)

@@ -108,7 +108,7 @@ def _number(there: Fetched, given: int | None) -> int:
     """Which attempt is run; one that the job cannot have ends the command."""
     number = given or max(there.attempt, 1)
     if number > max(there.attempt, there.max_attempts):
-        fail(f"the job has {there.max_attempts} attempts at most: {number} is none of them", ExitCode.INVALID)
+        fail(f"{number} is no attempt of this job: it has at most {there.max_attempts}", ExitCode.INVALID)
     if number > max(there.attempt, 1):
         click.echo(f"it is run here as attempt {number}; there it has had {there.attempt}", err=True)
     return number

@@ -43,16 +43,20 @@ def declaration_flaws(template: Mapping[str, JsonValue], project: Project) -> tu
     )
 
 
+def own_variables(template: Mapping[str, JsonValue]) -> frozenset[str]:
+    """The environment variables that Headrace's template gives any function."""
+    functions = (mapping(spec) for spec in mapping(template["Resources"]).values() if mapping(spec)["Type"] == FUNCTION)
+    declared = (mapping(template["Globals"])["Function"], *(function["Properties"] for function in functions))
+    return frozenset(name for spec in declared for name in _variables(mapping(spec)))
+
+
 def _taken_parameters(template: Mapping[str, JsonValue], project: Project) -> Iterable[str]:
     taken = sorted(project.parameters.keys() & {*mapping(template["Parameters"]), *mapping(template["Resources"])})
     return (f"{FILE}: the parameter {name} has the name of one of Headrace's own; give it another" for name in taken)
 
 
 def _taken_variables(template: Mapping[str, JsonValue], project: Project) -> Iterable[str]:
-    functions = (mapping(spec) for spec in mapping(template["Resources"]).values() if mapping(spec)["Type"] == FUNCTION)
-    declared = (mapping(template["Globals"])["Function"], *(function["Properties"] for function in functions))
-    own = {name for spec in declared for name in _variables(mapping(spec))}
-    taken = sorted(own & project.environment.keys())
+    taken = sorted(own_variables(template) & project.environment.keys())
     return (f"{FILE}: `environment.{name}` is a setting of Headrace itself; give it another name" for name in taken)
 
 

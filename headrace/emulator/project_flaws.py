@@ -4,6 +4,7 @@ All that reads `headrace.toml` says the same sentences: the commands, pytest and
 """
 
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -20,9 +21,13 @@ BUILT_IN = "job_types"
 
 
 def project_flaws(project: Project) -> tuple[str, ...]:
-    """A sentence for everything that a build of the project would refuse before it begins; none if nothing."""
+    """A sentence for everything that a build of the project would refuse before it begins; none if nothing.
+
+    Where Headrace is installed without the extra `local`, as for tests alone, no template can be read to compare with.
+    """
     declares = project.environment or project.parameters or project.rights
-    return (*names_taken(project.root), *(declaration_flaws(written(), project) if declares else ()))
+    compared = declares and find_spec("samtranslator") is not None
+    return (*names_taken(project.root), *(declaration_flaws(written(), project) if compared else ()))
 
 
 def names_taken(folder: Path) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What a build would refuse in a project is refused by all that reads the project, in the same sentence."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from click.testing import CliRunner
 from headrace.cli.main import main
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import StackError
-from headrace.emulator.project_flaws import names_taken
+from headrace.emulator.project_flaws import names_taken, project_flaws
 from headrace.emulator.template import declared_job_types
+from headrace.project.settings import Project
 
 pytest_plugins = ["pytester"]
 
@@ -88,6 +90,15 @@ def test_all_say_the_same_of_what_does_not_fit_the_template(
 def test_all_say_the_same_of_a_file_that_is_broken(told: Callable[[], str]) -> None:
     Path("headrace.toml").write_text("job_types = ")
     assert told().startswith(f"{Path.cwd() / 'headrace.toml'} is not TOML: ")
+
+
+def test_tests_run_where_headrace_is_installed_without_what_reads_templates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declares = Project(root=tmp_path, job_types="my_jobs", environment={"JOBS_TABLE": "x"})
+    assert len(project_flaws(declares)) == 1
+    monkeypatch.setitem(sys.modules, "samtranslator", None)
+    assert project_flaws(declares) == ()
 
 
 def test_a_project_without_a_file_is_checked_when_the_shell_names_its_package(

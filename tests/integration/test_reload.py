@@ -146,6 +146,17 @@ async def test_a_change_of_the_projects_settings_asks_for_a_restart(reloaded: Re
     assert line.endswith("headrace.toml changed: restart `headrace dev` to use it")
 
 
+async def test_a_module_called_like_one_of_headraces_is_told_when_it_appears(
+    reloaded: Reloaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(reloaded.file.parent)
+    monkeypatch.setenv("JOB_TYPES", "shop")
+    (reloaded.file.parent / "domain.py").touch()
+    async with asyncio.timeout(RELOAD_SECONDS):
+        told = await reloaded.told.problems.get()
+    assert told == f"{reloaded.file.parent / 'domain'} has the name of a package of Headrace; give it another"
+
+
 async def test_a_function_that_is_broken_from_the_start_waits_too(tmp_path: Path) -> None:
     reloaded = Reloaded(tmp_path)
     reloaded.write("raise KeyError('no setting')\n")

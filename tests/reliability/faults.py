@@ -163,6 +163,7 @@ def _plans(size: Size, chance: random.Random) -> tuple[Planned, ...]:
         Planned(
             type=("test.note", "test.long")[number % 2],
             payload=payload if number % ONE_IN else {**payload, "text": LONG_TEXT},
+            tags=payload,
         )
         for number, payload in enumerate(payloads)
     ]

@@ -14,11 +14,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Running, loaded
+from domain.jobs.job import Job, Running
 from domain.jobs.repository import ReplaceResult
 from functions.compose import Parts, compose
 from functions.runtime import new_id
@@ -96,15 +96,12 @@ class FaultyJobs(DynamoJobRepository):
         return written
 
 
-FAULTY = frozenset({Note.definition.name, NoteInRunner.definition.name})
 RUNNING_JOBS = frozenset({"WorkerFunction", "StandardRunnerFunction"})
 
 
 def _plan(job: Job) -> Plan:
-    try:
-        return Plan.model_validate_json(loaded(job.payload)) if job.type in FAULTY else Plan()
-    except ValidationError:
-        return Plan()
+    """By the job's tags: its payload may be a blob."""
+    return Plan.model_validate(job.tags)
 
 
 def _strike(job_id: str, plan: Plan, point: Point) -> None:

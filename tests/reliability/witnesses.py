@@ -31,6 +31,7 @@ class Planned(Frozen):
 
     type: str
     payload: dict[str, str]
+    tags: dict[str, str]
 
 
 class Clients:
@@ -57,7 +58,7 @@ class Clients:
             await asyncio.gather(*(one_client() for _ in range(CLIENTS)))
 
     async def _submit(self, client: httpx.AsyncClient, key: str, plan: Planned) -> None:
-        body = {"type": plan.type, "payload": plan.payload}
+        body = {"type": plan.type, "payload": plan.payload, "tags": plan.tags}
         while key not in self.accepted:
             response = await self._request(client, "POST", "/v1/jobs", {"idempotency-key": key}, body)
             if response is not None:

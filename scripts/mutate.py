@@ -37,7 +37,7 @@ GUARDED = (TRANSITIONS, DUE_STEPS, RUN_DUE, DISPATCH, DOCUMENTS, COMPANIONS, TRA
 CLAIMS = {
     TRANSITIONS: ("tests/unit/jobs/test_transitions.py", "tests/unit/jobs", "tests/reliability/test_model.py"),
     DUE_STEPS: ("tests/unit/jobs/test_sweeping_and_the_wake_queue.py", "tests/unit/jobs/test_sweeping.py"),
-    RUN_DUE: ("tests/unit/jobs/test_run_due.py",),
+    RUN_DUE: ("tests/unit/jobs/test_run_due.py", "tests/unit/jobs/test_dispatch.py"),
     DISPATCH: ("tests/unit/jobs/test_dispatch.py",),
     DOCUMENTS: ("tests/unit/jobs/test_spilling.py", "tests/unit/jobs/test_execution.py"),
     UPCASTING: ("tests/unit/jobs/test_upcasting.py",),

@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local examples bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local clients examples bench reliability docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ check: test ## all that CI runs: the tests, then everything else, three at a tim
 	$(MAKE) --jobs=3 --output-sync=target checks
 
 # The longest first; they wait as much as they compute.
-checks: sam-local acceptance fuzz examples runtime-interface template types audit lint format contracts
+checks: sam-local acceptance fuzz examples clients runtime-interface template types audit lint format contracts
 
 format: setup ## check the formatting
 	$(BIN)/ruff format --check .
@@ -86,6 +86,9 @@ runtime-interface: build-here ## run the artifacts under AWS's own Lambda runtim
 sam-local: build-here ## run every function by the SAM CLI, in Docker (or in a stand-in for it)
 	$(BIN)/python -m scripts.sam_local
 
+clients: setup ## test the clients, and the applications that use them, as a user would: installed, against the local stack
+	$(BIN)/python -m scripts.clients
+
 examples: setup ## test the projects in examples/ as a user would, against an installed Headrace
 	$(BIN)/python -m scripts.examples
 
@@ -110,9 +113,9 @@ $(VENV)/bin/uv: requirements/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
-$(VENV)/.done: $(VENV)/bin/uv requirements/dev.txt pyproject.toml
+$(VENV)/.done: $(VENV)/bin/uv requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable clients/python --editable .
 	@touch $@
 
 $(TOOLS)/%/.done: requirements/%.txt $(VENV)/bin/uv

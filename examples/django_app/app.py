@@ -10,6 +10,7 @@ from django.core.management import execute_from_command_line
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import path
 from django.views import View
+
 from headrace_client import Client, InvalidRequest, Job, NotFound
 
 settings.configure(

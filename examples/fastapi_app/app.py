@@ -5,14 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException, Request
-from headrace_client import AsyncClient, InvalidRequest, Job, JsonValue, NotFound
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, JsonValue
+
+from headrace_client import AsyncClient, InvalidRequest, Job, NotFound
 
 
 class Table(BaseModel):
     """What is to be profiled."""
 
-    name: str
+    name: str = Field(pattern="^[a-z0-9-]{1,64}$")
     csv: str
 
 

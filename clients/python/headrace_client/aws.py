@@ -3,6 +3,7 @@
 Needs the extra `headrace-client[aws]`.
 """
 
+import os
 from collections.abc import Generator
 
 import httpx
@@ -27,7 +28,8 @@ class SigV4(httpx.Auth):
         self, region: str | None = None, credentials: Credentials | None = None, service: str = SERVICE
     ) -> None:
         session = Session()
-        found, place = credentials or session.get_credentials(), region or session.get_config_variable("region")
+        found = credentials or session.get_credentials()
+        place = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
         if found is None:
             raise ValueError("there are no AWS credentials; set AWS_PROFILE or AWS_ACCESS_KEY_ID")
         if not isinstance(place, str):

@@ -23,6 +23,8 @@ def test_a_report_is_ordered_once_and_read_when_it_is_done() -> None:
 
 def test_what_headrace_refuses_is_said() -> None:
     with TestClient(app) as browser:
-        refused = browser.post("/reports", json={"name": f"{uuid.uuid4()}é", "csv": "a\n"})
-        assert refused.status_code == 422
+        name = uuid.uuid4().hex
+        assert browser.post("/reports", json={"name": name, "csv": "a\n1\n"}).status_code == 202
+        refused = browser.post("/reports", json={"name": name, "csv": "b\n2\n"})
+        assert (refused.status_code, "Idempotency-Key" in refused.text) == (422, True)
         assert browser.get("/reports/unheard-of").status_code == 404

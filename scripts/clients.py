@@ -43,7 +43,7 @@ def test(installed: Path, folder: Path, stack: Mapping[str, str], project: Path)
     """Install what a project has locked, and the wheel; check its types and run its tests. Returns a line about it."""
     copy = copied(folder, project)
     if project == CLIENT:
-        shutil.rmtree(copy / "headrace_client")  # The installed one is tested.
+        shutil.rmtree(copy / "src")  # The installed one is tested.
     python = str(copy / ".venv" / "bin" / "python")
     run(copy, uv(), "venv", "--quiet", "--python", sys.executable, ".venv")
     install = (uv(), "pip", "install", "--quiet", "--python", python, "--no-deps")

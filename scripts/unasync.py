@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 CLIENT: Final = Path("clients/python")
-SOURCES: Final = (CLIENT / "headrace_client" / "_async", CLIENT / "tests" / "_async")
+SOURCES: Final = (CLIENT / "src" / "headrace_client" / "_async", CLIENT / "tests" / "_async")
 NOTE = "# Generated from _async by scripts/unasync.py: change that, and run `make docs`.\n"
 _RULES: Final = tuple(
     (re.compile(found), put)

@@ -15,9 +15,9 @@ from aiohttp import web
 from click.testing import CliRunner
 
 from headrace.cli.main import main
-from headrace.client.api_client import MAX_RESPONSE_BYTES
 from headrace.emulator.state import Folder
 from headrace.emulator.tokens import local_authority
+from headrace_client.messages import MAX_RESPONSE_BYTES
 from tests.serving import serving
 
 GOOD = '{"csv": "a\\n1\\n"}'

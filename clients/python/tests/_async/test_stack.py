@@ -82,6 +82,7 @@ async def test_files_and_large_documents_go_past_the_api(client: AsyncClient, tm
     done = await client.download(file, tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_text() == content
     assert (done.size, done.name) == (len(content), "numbers.csv")
+    assert (await client.link(file)).startswith("http://127.0.0.1")
     sink = io.BytesIO()
     await client.download(file.id, sink)
     assert sink.getvalue() == content.encode()

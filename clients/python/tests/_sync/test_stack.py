@@ -83,6 +83,7 @@ def test_files_and_large_documents_go_past_the_api(client: Client, tmp_path: Pat
     done = client.download(file, tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_text() == content
     assert (done.size, done.name) == (len(content), "numbers.csv")
+    assert (client.link(file)).startswith("http://127.0.0.1")
     sink = io.BytesIO()
     client.download(file.id, sink)
     assert sink.getvalue() == content.encode()

@@ -13,7 +13,7 @@ from headrace_client._async.sending import AsyncSender
 from headrace_client.auth import AsyncBearer, AsyncToken
 from headrace_client.errors import HeadraceError, InvalidRequest, JobFailed, WaitTimeout
 from headrace_client.json_values import JsonInput, JsonObject, JsonValue, RawJson, written
-from headrace_client.messages import Request, object_of, read_as, segment
+from headrace_client.messages import Request, object_of, path_segment, read_as
 from headrace_client.models import Document, Downloaded, File, Job, Page
 from headrace_client.retry import Retry
 from headrace_client.seams import AsyncSeams
@@ -218,6 +218,10 @@ class AsyncClient:
         """Download a file, streamed into an open one, or to a path, where it appears when it is complete."""
         return await self._documents.download(file.id if isinstance(file, File) else file, into)
 
+    async def link(self, file: File | str) -> str:
+        """An address that a file is downloaded from, without a token, until it expires."""
+        return await self._documents.link(file.id if isinstance(file, File) else file)
+
     async def call(
         self,
         method: str,
@@ -240,4 +244,4 @@ class AsyncClient:
 
 
 def _path(job: Job | str) -> str:
-    return f"/jobs/{segment(job.id if isinstance(job, Job) else job)}"
+    return f"/jobs/{path_segment(job.id if isinstance(job, Job) else job)}"

@@ -18,14 +18,26 @@ from headrace_client.errors import (
     WaitTimeout,
 )
 from headrace_client.json_values import JsonInput, JsonObject, JsonValue, RawJson
-from headrace_client.models import FINAL, Change, DocumentRef, Downloaded, File, Frame, Job, JobError, Progress
+from headrace_client.messages import path_segment
+from headrace_client.models import (
+    FINAL,
+    Change,
+    Document,
+    DocumentRef,
+    Downloaded,
+    File,
+    Frame,
+    Job,
+    JobError,
+    Progress,
+)
 from headrace_client.retry import NO_RETRY, Retry
 from headrace_client.seams import AsyncSeams, Seams
 from headrace_client.submissions import Outcome, Submission
 
 __all__ = [
-    "FINAL", "NO_RETRY", "AsyncClient", "AsyncSeams", "Change", "Client", "Conflict", "DocumentRef", "Downloaded",
-    "File", "Flaw", "Frame", "HeadraceError", "InvalidRequest", "Job", "JobError", "JobFailed", "JsonInput",
-    "JsonObject", "JsonValue", "NotAllowed", "NotFound", "NotHeadrace", "Outcome", "Problem", "Progress", "RawJson",
-    "Refused", "Retry", "Seams", "Submission", "Unavailable", "Unreachable", "WaitTimeout",
+    "FINAL", "NO_RETRY", "AsyncClient", "AsyncSeams", "Change", "Client", "Conflict", "Document", "DocumentRef",
+    "Downloaded", "File", "Flaw", "Frame", "HeadraceError", "InvalidRequest", "Job", "JobError", "JobFailed",
+    "JsonInput", "JsonObject", "JsonValue", "NotAllowed", "NotFound", "NotHeadrace", "Outcome", "Problem", "Progress",
+    "RawJson", "Refused", "Retry", "Seams", "Submission", "Unavailable", "Unreachable", "WaitTimeout", "path_segment",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from headrace_client._sync.sending import Sender
 from headrace_client.errors import NotHeadrace, refusal
 from headrace_client.json_values import JsonObject, JsonValue, parsed, take, written
-from headrace_client.messages import Reply, Request, link_of, read_as, segment, store_problem, value_of
+from headrace_client.messages import Reply, Request, link_of, path_segment, read_as, store_problem, value_of
 from headrace_client.models import Downloaded, File, UploadLink
 
 UNKNOWN_TYPE = "application/octet-stream"
@@ -68,13 +68,17 @@ class Documents:
             Path(temporary).unlink(missing_ok=True)
         return Downloaded(done.size, done.name, into)
 
-    def _fetched(self, file_id: str, sink: BinaryIO) -> Downloaded:
-        reply = self._sender.send(Request("GET", f"/files/{segment(file_id)}"))
+    def link(self, file_id: str) -> str:
+        """The address of a file."""
+        reply = self._sender.send(Request("GET", f"/files/{path_segment(file_id)}"))
         link = link_of(reply)
         if link is None:
             value_of(reply)
             raise NotHeadrace(reply.url, "the answer is not a link to a file")
-        stored = _stored(self._sender.fetch(link, sink))
+        return link
+
+    def _fetched(self, file_id: str, sink: BinaryIO) -> Downloaded:
+        stored = _stored(self._sender.fetch(self.link(file_id), sink))
         named = _NAME.search(stored.headers.get("content-disposition", ""))
         return Downloaded(stored.streamed, unquote(named[1]) if named else None)
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from headrace_client._async.sending import AsyncSender
 from headrace_client.errors import NotHeadrace, refusal
 from headrace_client.json_values import JsonObject, JsonValue, parsed, take, written
-from headrace_client.messages import Reply, Request, link_of, read_as, segment, store_problem, value_of
+from headrace_client.messages import Reply, Request, link_of, path_segment, read_as, store_problem, value_of
 from headrace_client.models import Downloaded, File, UploadLink
 
 UNKNOWN_TYPE = "application/octet-stream"
@@ -67,13 +67,17 @@ class AsyncDocuments:
             Path(temporary).unlink(missing_ok=True)
         return Downloaded(done.size, done.name, into)
 
-    async def _fetched(self, file_id: str, sink: BinaryIO) -> Downloaded:
-        reply = await self._sender.send(Request("GET", f"/files/{segment(file_id)}"))
+    async def link(self, file_id: str) -> str:
+        """The address of a file."""
+        reply = await self._sender.send(Request("GET", f"/files/{path_segment(file_id)}"))
         link = link_of(reply)
         if link is None:
             value_of(reply)
             raise NotHeadrace(reply.url, "the answer is not a link to a file")
-        stored = _stored(await self._sender.fetch(link, sink))
+        return link
+
+    async def _fetched(self, file_id: str, sink: BinaryIO) -> Downloaded:
+        stored = _stored(await self._sender.fetch(await self.link(file_id), sink))
         named = _NAME.search(stored.headers.get("content-disposition", ""))
         return Downloaded(stored.streamed, unquote(named[1]) if named else None)
 

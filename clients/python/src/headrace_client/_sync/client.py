@@ -14,7 +14,7 @@ from headrace_client._sync.sending import Sender
 from headrace_client.auth import Bearer, Token
 from headrace_client.errors import HeadraceError, InvalidRequest, JobFailed, WaitTimeout
 from headrace_client.json_values import JsonInput, JsonObject, JsonValue, RawJson, written
-from headrace_client.messages import Request, object_of, read_as, segment
+from headrace_client.messages import Request, object_of, path_segment, read_as
 from headrace_client.models import Document, Downloaded, File, Job, Page
 from headrace_client.retry import Retry
 from headrace_client.seams import Seams
@@ -215,6 +215,10 @@ class Client:
         """Download a file, streamed into an open one, or to a path, where it appears when it is complete."""
         return self._documents.download(file.id if isinstance(file, File) else file, into)
 
+    def link(self, file: File | str) -> str:
+        """An address that a file is downloaded from, without a token, until it expires."""
+        return self._documents.link(file.id if isinstance(file, File) else file)
+
     def call(
         self,
         method: str,
@@ -237,4 +241,4 @@ class Client:
 
 
 def _path(job: Job | str) -> str:
-    return f"/jobs/{segment(job.id if isinstance(job, Job) else job)}"
+    return f"/jobs/{path_segment(job.id if isinstance(job, Job) else job)}"

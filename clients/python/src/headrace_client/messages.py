@@ -73,7 +73,7 @@ class Reply:
         return self.status in _SUCCESS
 
 
-def segment(text: str) -> str:
+def path_segment(text: str) -> str:
     """Escape any text as one segment of a path; dots too, because `.` and `..` would name another path."""
     return quote(text, safe="").replace(".", "%2E")
 

@@ -59,7 +59,7 @@ template: $(TOOLS)/cfn-lint/.done $(TOOLS)/sam/.done $(TOOLS)/checkov/.done ## c
 	$(TOOLS)/checkov/bin/checkov --config-file .checkov.yaml
 
 audit: setup $(TOOLS)/audit/.done ## look for known vulnerabilities (pip-audit) and for insecure code (bandit)
-	$(TOOLS)/audit/bin/bandit --quiet --severity-level medium --recursive domain functions headrace job_types persistence
+	$(TOOLS)/audit/bin/bandit --quiet --severity-level medium --recursive domain functions headrace job_types persistence clients/python/src
 	$(BIN)/python -m scripts.audit
 
 fuzz: setup $(TOOLS)/schemathesis/.done ## two thousand calls made from the OpenAPI document, as a member and as an admin
@@ -98,7 +98,7 @@ bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RE
 reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, mutants (20 minutes); writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
 
-docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
+docs: setup ## write what is generated anew (docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
 	$(BIN)/python -m scripts.generate
 
 lock: setup ## lock the requirements; what is locked stays (UPGRADE=1 takes the newest of everything)

@@ -18,30 +18,16 @@ from pathlib import Path
 
 from headrace.emulator.cloudformation import ROOT
 from headrace.project.uv import uv
-from scripts.examples import NOT_COPIED, PATIENCE_SECONDS, FailedError, clean_environment, run
+from scripts.examples import CLIENT, NOT_COPIED, PATIENCE_SECONDS, FailedError, clean_environment, client_wheel, run
 
-CLIENT = Path("clients") / "python"
 APPLICATIONS = (Path("examples") / "django_app", Path("examples") / "fastapi_app")
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 EMAIL = "dev@example.com"
 
 
-def copied(folder: Path, project: Path) -> Path:
-    """A copy of a project, outside this tree."""
-    return Path(shutil.copytree(ROOT / project, folder / project.name, ignore=NOT_COPIED))
-
-
-def wheel(folder: Path) -> Path:
-    """The client's wheel."""
-    source = copied(folder / "source", CLIENT)
-    run(source, uv(), "build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable,
-        "--out-dir", str(folder))  # fmt: skip
-    return next(folder.glob("*.whl"))
-
-
 def test(installed: Path, folder: Path, stack: Mapping[str, str], project: Path) -> str:
     """Install what a project has locked, and the wheel; check its types and run its tests. Returns a line about it."""
-    copy = copied(folder, project)
+    copy = Path(shutil.copytree(ROOT / project, folder / project.name, ignore=NOT_COPIED))
     if project == CLIENT:
         shutil.rmtree(copy / "src")  # The installed one is tested.
     python = str(copy / ".venv" / "bin" / "python")
@@ -85,7 +71,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(len(projects)) as side_by_side:
         folder = Path(temporary)
         try:
-            built = wheel(folder)
+            built = client_wheel(folder)
             with running_stack(folder) as stack:
                 for line in side_by_side.map(partial(test, built, folder, stack), projects):
                     print(line)

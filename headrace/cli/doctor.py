@@ -38,7 +38,7 @@ def _python() -> Finding:
 
 def _packages() -> Finding:
     needed = (
-        "aioboto3", "aiohttp", "click", "dotenv", "fastapi", "httpx", "jwt", "mangum", "pydantic", "rich",
+        "aioboto3", "aiohttp", "click", "dotenv", "fastapi", "headrace_client", "httpx", "jwt", "mangum", "pydantic", "rich",
         "samtranslator", "watchfiles",
     )  # fmt: skip
     missing = [name for name in needed if importlib.util.find_spec(name) is None]

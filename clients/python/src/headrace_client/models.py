@@ -102,7 +102,7 @@ class Job:
     version: int = 0
     """One higher after each change."""
     owner_id: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict, hash=False)
     cancel_requested: bool = False
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -113,9 +113,9 @@ class Job:
     """When the finished job is deleted."""
     progress: Progress | None = None
     error: JobError | None = None
-    payload: JsonValue = None
+    payload: JsonValue = field(default=None, hash=False)
     """None also where it was not asked for (a list), and where `payload_ref` stands for it."""
-    result: JsonValue = None
+    result: JsonValue = field(default=None, hash=False)
     payload_ref: DocumentRef | None = None
     result_ref: DocumentRef | None = None
     history: tuple[Change, ...] = ()

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -151,6 +152,27 @@ async def test_a_server_that_is_not_headrace_is_told_from_one_that_is(reply: htt
     async with client_of(World([reply])) as client:
         with pytest.raises(NotHeadrace):
             await client.get("7")
+
+
+async def test_a_response_that_trickles_is_broken_off_and_asked_for_again() -> None:
+    world = World([])
+
+    async def slow() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            world.sleep(5)
+            yield b" "
+
+    world.steps[:] = [lambda _request: httpx.Response(200, content=slow()), job()]
+    async with client_of(world, Retry(seconds=60)) as client:
+        assert (await client.get("7")).id == "7"
+        world.steps[:] = [lambda _request: httpx.Response(200, content=slow())]
+        with pytest.raises(Unreachable, match="longer than 30 s"):
+            await client.get("7")
+
+
+async def test_a_job_can_be_a_member_of_a_set() -> None:
+    async with client_of(World([job(payload={"a": []}, tags={"a": "b"}, history=[])])) as client:
+        assert len({await client.get("7"), await client.get("7")}) == 1
 
 
 async def test_any_id_is_one_segment_of_a_path() -> None:

@@ -3,6 +3,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -152,6 +153,27 @@ def test_a_server_that_is_not_headrace_is_told_from_one_that_is(reply: httpx.Res
     with client_of(World([reply])) as client:
         with pytest.raises(NotHeadrace):
             client.get("7")
+
+
+def test_a_response_that_trickles_is_broken_off_and_asked_for_again() -> None:
+    world = World([])
+
+    def slow() -> Iterator[bytes]:
+        for _ in range(10):
+            world.sleep(5)
+            yield b" "
+
+    world.steps[:] = [lambda _request: httpx.Response(200, content=slow()), job()]
+    with client_of(world, Retry(seconds=60)) as client:
+        assert (client.get("7")).id == "7"
+        world.steps[:] = [lambda _request: httpx.Response(200, content=slow())]
+        with pytest.raises(Unreachable, match="longer than 30 s"):
+            client.get("7")
+
+
+def test_a_job_can_be_a_member_of_a_set() -> None:
+    with client_of(World([job(payload={"a": []}, tags={"a": "b"}, history=[])])) as client:
+        assert len({client.get("7"), client.get("7")}) == 1
 
 
 def test_any_id_is_one_segment_of_a_path() -> None:

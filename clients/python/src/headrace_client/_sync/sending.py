@@ -59,12 +59,10 @@ class Sender:
 
     def put(self, link: UploadLink, content: BinaryIO) -> Reply:
         """The store's response to an upload, which is read a chunk at a time; raises `Unreachable`."""
-        seekable = content.seekable()
-        start = content.tell() if seekable else 0
+        start = content.tell()
 
         def once() -> Reply | Broken:
-            if seekable:
-                content.seek(start)
+            content.seek(start)
 
             def chunks() -> Iterator[bytes]:
                 while chunk := call(content.read, CHUNK_BYTES):
@@ -77,7 +75,7 @@ class Sender:
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 return _broken(link.url, error)
 
-        return self._repeated(once, is_unsettled, may_repeat=seekable)
+        return self._repeated(once, is_unsettled, may_repeat=True)
 
     def fetch(self, url: str, sink: BinaryIO) -> Reply:
         """Download into `sink`, a chunk at a time; raises `Unreachable`. The reply has no body if it is a success."""
@@ -122,17 +120,18 @@ class Sender:
             tries += 1
 
     def _received(self, response: httpx.Response, seconds: float) -> Reply | Broken:
-        """Read a response to its end; one that is too large or too slow is broken."""
-        ends, body = self._seams.clock() + seconds, bytearray()
+        """Read a response to its end, unless it is too large or too slow."""
+        place, ends, body = _place(str(response.url)), self._seams.clock() + seconds, bytearray()
         try:
             for chunk in response.iter_bytes():
                 body += chunk
-                if len(body) > MAX_RESPONSE_BYTES or self._seams.clock() > ends:
-                    reason = f"more than {MAX_RESPONSE_BYTES} bytes, or too slow"
-                    return Broken(NotHeadrace(_place(str(response.url)), reason), passing=False)
+                if len(body) > MAX_RESPONSE_BYTES:
+                    return Broken(NotHeadrace(place, f"more than {MAX_RESPONSE_BYTES} bytes"), passing=False)
+                if self._seams.clock() > ends:
+                    return Broken(Unreachable(place, f"the response took longer than {seconds:g} s"), passing=True)
         finally:
             response.close()
-        return Reply(_place(str(response.url)), response.status_code, _fields(response), bytes(body))
+        return Reply(place, response.status_code, _fields(response), bytes(body))
 
 
 def _whole(found: Reply | Broken) -> Reply:

@@ -13,6 +13,7 @@ MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 """Above Lambda's own limit of 6 MB for a response."""
 _REDIRECTS = range(300, 400)
 _SUCCESS = range(200, 300)
+_NO_CONTENT, _TEMPORARY_REDIRECT = 204, 307
 _KEY = re.compile(r"(?! )[\x20-\x7e]{1,255}(?<! )")
 """The API's rule for Idempotency-Key, without the spaces at both ends, which HTTP strips."""
 _DESCRIPTION = re.compile(r'error_description="([^"]*)"')
@@ -94,7 +95,9 @@ def value_of(reply: Reply) -> JsonValue:
 
 
 def object_of(reply: Reply) -> JsonObject:
-    """The JSON object of a successful reply; raises `Refused` or `NotHeadrace`."""
+    """The JSON object of a successful reply, empty for 204; raises `Refused` or `NotHeadrace`."""
+    if reply.status == _NO_CONTENT:
+        return {}
     value = value_of(reply)
     if not isinstance(value, dict):
         raise NotHeadrace(reply.url, f"status {reply.status} without a JSON object")
@@ -111,7 +114,7 @@ def read_as(what: str, read: Callable[[JsonObject], T], reply: Reply) -> T:
 
 def link_of(reply: Reply) -> str | None:
     """Where a reply leads to: a link to a file or a document; None for one that is the document itself."""
-    is_link = reply.status == 307 and "location" in reply.headers  # noqa: PLR2004 - Temporary Redirect
+    is_link = reply.status == _TEMPORARY_REDIRECT and "location" in reply.headers
     return reply.headers["location"] if is_link else None
 
 

@@ -49,11 +49,13 @@ async def test_a_wait_ends_in_time_with_what_was_seen_last() -> None:
 async def test_a_result_is_that_of_a_job_that_succeeded() -> None:
     async with client_of(World([DONE])) as client:
         assert await client.result("7") == {"rows": 1}
-    failed = job(status="failed", error={"code": "handler_error", "message": "KeyError: 1"})
+    frames = [{"file": "a.py", "line": 7, "function": "run"}]
+    failed = job(status="failed", error={"code": "handler_error", "message": "KeyError: 1", "frames": frames})
     async with client_of(World([failed])) as client:
         with pytest.raises(JobFailed, match="has failed: handler_error: KeyError: 1") as raised:
             await client.result("7")
         assert raised.value.job.error is not None
+        assert raised.value.job.error.frames[0].line == 7
     async with client_of(World([job(status="cancelled")])) as client:
         with pytest.raises(JobFailed, match="has been cancelled"):
             await client.result("7")
@@ -67,6 +69,13 @@ async def test_a_large_result_is_fetched_without_the_token() -> None:
         assert await client.result("7") == [1, 2]
     assert [request.url.host for request in world.seen] == ["api.test", "api.test", "store.test"]
     assert world.sent("authorization") == ["Bearer secret", "Bearer secret", None]
+
+
+async def test_a_document_that_is_not_json_is_not_headrace() -> None:
+    link = httpx.Response(307, headers={"location": "https://store.test/r?signature=s"})
+    async with client_of(World([link, httpx.Response(200, text="<html>")])) as client:
+        with pytest.raises(NotHeadrace, match="a document that is not JSON"):
+            await client.document("7", "result")
 
 
 async def test_a_small_document_is_the_response_itself() -> None:

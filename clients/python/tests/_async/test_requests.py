@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import pytest
@@ -103,6 +104,48 @@ async def _post(client: AsyncClient, name: str) -> object:
     if name == "upload":
         return await client.upload(io.BytesIO(b"a"), name="a")
     return await client.cancel("7") if name == "cancel" else await client.retry("7")
+
+
+async def test_times_need_a_zone_and_are_sent_with_it() -> None:
+    world = World([job()])
+    zone = timezone(timedelta(hours=1))
+    async with client_of(world) as client:
+        with pytest.raises(ValueError, match="no time zone"):
+            await client.submit("t", {}, run_at=datetime(2026, 12, 1))  # noqa: DTZ001 - what is refused
+        assert not world.seen
+        await client.submit("t", {}, run_at=datetime(2026, 12, 1, 9, 30, tzinfo=zone))
+        await client.submit("t", {}, delay=timedelta(minutes=2))
+    assert world.body(0)["run_at"] == "2026-12-01T09:30:00+01:00"
+    assert world.body(1)["delay_seconds"] == 120
+
+
+async def test_a_batch_has_a_key_of_bounded_length() -> None:
+    world = World([job()])
+    async with client_of(world) as client:
+        with pytest.raises(ValueError, match="at most 240"):
+            await client.submit_many([Submission("t", {})], key="k" * 241)
+    assert not world.seen
+
+
+async def test_a_link_by_https_is_followed_with_certificates_checked_though_the_api_has_none() -> None:
+    async with AsyncClient(URL, retry=NO_RETRY) as client:
+        sender = client._sender
+        assert sender._for_link("http://store.test") is sender._http
+        assert sender._for_link("https://store.test") is not sender._http
+        assert sender._for_link("https://store.test") is sender._for_link("https://other.test")
+    async with AsyncClient(URL.replace("http:", "https:"), retry=NO_RETRY) as client:
+        assert client._sender._for_link("https://store.test") is client._sender._http
+
+
+async def test_any_route_can_be_called_and_one_without_content_answers_nothing() -> None:
+    world = World([httpx.Response(200, json={"version": 2}), httpx.Response(204)])
+    async with client_of(world) as client:
+        changed = await client.call("PATCH", "/users/7", body={"name": "é"}, headers={"if-match": '"1"'})
+        assert changed == {"version": 2}
+        assert await client.call("DELETE", "/schedules/7", params={"a": "b c"}) == {}
+    assert world.body() == {"name": "é"}
+    assert world.sent("if-match") == ['"1"', None]
+    assert world.seen[1].url.raw_path == b"/v1/schedules/7?a=b%20c"
 
 
 async def test_nothing_is_repeated_where_that_is_switched_off() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace_client import AsyncClient, Conflict, InvalidRequest, Job, NotAllowed, NotFound, Submission
+from headrace_client import AsyncClient, Conflict, InvalidRequest, Job, NotAllowed, NotFound, Retry, Submission
+from tests.lossy import losing_every_other_answer
 
 TABLE = {"csv": "city,people\nBergen,291940\nBodo,53712\n"}
 
@@ -49,6 +50,20 @@ async def test_many_are_accepted_in_their_order_once(client: AsyncClient) -> Non
     assert [place for place, outcome in enumerate(first) if outcome.job is None] == [7]
     assert isinstance(first[7].error, InvalidRequest)
     assert first[29].accepted().payload == {"csv": "n\n29\n"}
+
+
+async def test_lost_answers_make_no_job_twice(client: AsyncClient, stack: tuple[str, str]) -> None:
+    url, token = stack
+    run = uuid.uuid4().hex
+    with losing_every_other_answer(url) as lossy:
+        for _ in range(6):
+            async with AsyncClient(lossy, token=token, retry=Retry(first=0.01)) as unlucky:
+                await unlucky.submit("csv.profile", TABLE, delay=600, tags={"run": run})
+        async with AsyncClient(lossy, token=token, retry=Retry(first=0.01)) as unlucky:
+            many = [Submission("csv.profile", TABLE, delay=600, tags={"run": run})] * 30
+            assert all(outcome.job is not None for outcome in await unlucky.submit_many(many))
+    found = [job async for job in client.jobs(status="scheduled") if job.tags.get("run") == run]
+    assert len(found) == 36
 
 
 async def test_a_job_is_cancelled_and_retried(client: AsyncClient) -> None:

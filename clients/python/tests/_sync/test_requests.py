@@ -4,6 +4,7 @@
 import io
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import pytest
@@ -104,6 +105,48 @@ def _post(client: Client, name: str) -> object:
     if name == "upload":
         return client.upload(io.BytesIO(b"a"), name="a")
     return client.cancel("7") if name == "cancel" else client.retry("7")
+
+
+def test_times_need_a_zone_and_are_sent_with_it() -> None:
+    world = World([job()])
+    zone = timezone(timedelta(hours=1))
+    with client_of(world) as client:
+        with pytest.raises(ValueError, match="no time zone"):
+            client.submit("t", {}, run_at=datetime(2026, 12, 1))  # noqa: DTZ001 - what is refused
+        assert not world.seen
+        client.submit("t", {}, run_at=datetime(2026, 12, 1, 9, 30, tzinfo=zone))
+        client.submit("t", {}, delay=timedelta(minutes=2))
+    assert world.body(0)["run_at"] == "2026-12-01T09:30:00+01:00"
+    assert world.body(1)["delay_seconds"] == 120
+
+
+def test_a_batch_has_a_key_of_bounded_length() -> None:
+    world = World([job()])
+    with client_of(world) as client:
+        with pytest.raises(ValueError, match="at most 240"):
+            client.submit_many([Submission("t", {})], key="k" * 241)
+    assert not world.seen
+
+
+def test_a_link_by_https_is_followed_with_certificates_checked_though_the_api_has_none() -> None:
+    with Client(URL, retry=NO_RETRY) as client:
+        sender = client._sender
+        assert sender._for_link("http://store.test") is sender._http
+        assert sender._for_link("https://store.test") is not sender._http
+        assert sender._for_link("https://store.test") is sender._for_link("https://other.test")
+    with Client(URL.replace("http:", "https:"), retry=NO_RETRY) as client:
+        assert client._sender._for_link("https://store.test") is client._sender._http
+
+
+def test_any_route_can_be_called_and_one_without_content_answers_nothing() -> None:
+    world = World([httpx.Response(200, json={"version": 2}), httpx.Response(204)])
+    with client_of(world) as client:
+        changed = client.call("PATCH", "/users/7", body={"name": "é"}, headers={"if-match": '"1"'})
+        assert changed == {"version": 2}
+        assert client.call("DELETE", "/schedules/7", params={"a": "b c"}) == {}
+    assert world.body() == {"name": "é"}
+    assert world.sent("if-match") == ['"1"', None]
+    assert world.seen[1].url.raw_path == b"/v1/schedules/7?a=b%20c"
 
 
 def test_nothing_is_repeated_where_that_is_switched_off() -> None:

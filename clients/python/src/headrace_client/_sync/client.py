@@ -226,14 +226,15 @@ class Client:
         *,
         body: JsonInput | RawJson = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         key: str | None = None,
     ) -> JsonObject:
-        """Send a request for which there is no method here, and return the response's JSON object.
+        """Send a request for which there is no method here, and return the response's JSON object; empty for 204.
 
-        `path` is below the prefix, such as `/job-types`. A POST is repeated only with an idempotency `key`.
+        `path` is below the prefix, such as `/job-types`. What is not a read is repeated only with an idempotency `key`.
         """
         text = None if body is None else written(body)
-        return object_of(self._sender.send(Request(method, path, params or {}, text, key=key)))
+        return object_of(self._sender.send(Request(method, path, params or {}, text, headers or {}, key)))
 
     def _read(self, job: Job | str, hold: int = 0) -> Job:
         headers = {"prefer": f"wait={hold}"} if hold else {}

@@ -4,6 +4,7 @@
 and a wheel of the client. There its types are checked and its tests run, against one local stack.
 """
 
+import re
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,8 @@ def test(installed: Path, folder: Path, stack: Mapping[str, str], project: Path)
     copy = Path(shutil.copytree(ROOT / project, folder / project.name, ignore=NOT_COPIED))
     if project == CLIENT:
         shutil.rmtree(copy / "src")  # The installed one is tested.
+        blocks = re.findall(r"```python\n(.*?)```", (copy / "README.md").read_text(), re.DOTALL)
+        (copy / "tests" / "program.py").write_text("".join(blocks))  # Its types are checked with the others.
     python = str(copy / ".venv" / "bin" / "python")
     run(copy, uv(), "venv", "--quiet", "--python", sys.executable, ".venv")
     install = (uv(), "pip", "install", "--quiet", "--python", python, "--no-deps")

@@ -16,7 +16,7 @@ def test_the_blocks_print_what_they_should(stack: tuple[str, str]) -> None:
     done = subprocess.run([sys.executable, "-c", "".join(blocks)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "2"
+    assert lines[0].startswith("{'rows': 2, ")
     assert any(line.startswith("succeeded") for line in lines)
     assert "30" in lines
     assert lines[-1] == "invalid_payload ['/payload/csv']"

@@ -1,7 +1,6 @@
 """What is sent, what is repeated, and what is raised."""
 
 import io
-import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
 
@@ -25,7 +24,7 @@ from headrace_client import (
     Unreachable,
 )
 from headrace_client.auth import AsyncToken
-from tests.world import JOB, URL, World, job, problem
+from tests.world import URL, World, job, problem
 
 BROKEN = httpx.RemoteProtocolError("gone away")
 
@@ -117,14 +116,6 @@ async def test_times_need_a_zone_and_are_sent_with_it() -> None:
         await client.submit("t", {}, delay=timedelta(minutes=2))
     assert world.body(0)["run_at"] == "2026-12-01T09:30:00+01:00"
     assert world.body(1)["delay_seconds"] == 120
-
-
-async def test_a_batch_has_a_key_of_bounded_length() -> None:
-    world = World([job()])
-    async with client_of(world) as client:
-        with pytest.raises(ValueError, match="at most 240"):
-            await client.submit_many([Submission("t", {})], key="k" * 241)
-    assert not world.seen
 
 
 async def test_a_link_by_https_is_followed_with_certificates_checked_though_the_api_has_none() -> None:
@@ -278,74 +269,3 @@ async def test_an_address_that_is_none_is_unreachable_at_once() -> None:
         async with AsyncClient(url, seams=world.async_seams(), retry=NO_RETRY) as client:
             with pytest.raises(HeadraceError):
                 await client.get("7")
-
-
-def results(*entries: object) -> httpx.Response:
-    return httpx.Response(207, json={"results": entries})
-
-
-def accepted(request: httpx.Request) -> httpx.Response:
-    jobs = json.loads(request.content)["jobs"]
-    return results(*({"status": 202, "job": JOB | {"id": str(each["payload"])}} for each in jobs))
-
-
-async def test_many_are_submitted_in_batches_and_come_back_in_their_order() -> None:
-    world = World([accepted])
-    async with client_of(world) as client:
-        outcomes = await client.submit_many(Submission("t", n) for n in range(60))
-    assert [outcome.accepted().id for outcome in outcomes] == [str(n) for n in range(60)]
-    assert [len(json.loads(request.content)["jobs"]) for request in world.seen] == [25, 25, 10]
-    assert world.sent("idempotency-key") == ["key-1/0", "key-1/1", "key-1/2"]
-
-
-async def test_batches_stay_below_the_limit_of_a_request() -> None:
-    world = World([accepted])
-    async with client_of(world) as client:
-        outcomes = await client.submit_many([Submission("t", "x" * 3_000_000)] * 3)
-    assert len(world.seen) == 3
-    assert len(outcomes) == 3
-
-
-async def test_an_entry_that_is_refused_has_its_error() -> None:
-    refused = {"status": 422, "job": None, "problem": {"code": "unknown_job_type", "detail": "No."}}
-    world = World([results({"status": 202, "job": JOB}, refused)])
-    async with client_of(world) as client:
-        first, second = await client.submit_many([Submission("t", {}), Submission("u", {})])
-    assert first.accepted().id == "7"
-    assert isinstance(second.error, InvalidRequest)
-    assert second.submission.type == "u"
-    with pytest.raises(InvalidRequest, match="unknown_job_type"):
-        second.accepted()
-
-
-async def test_a_batch_with_an_entry_that_may_pass_is_repeated_with_its_key() -> None:
-    busy = {"status": 503, "problem": {"code": "storage_unavailable", "detail": "Busy."}}
-    world = World([results({"status": 202, "job": JOB}, busy), accepted])
-    async with client_of(world) as client:
-        outcomes = await client.submit_many([Submission("t", 1), Submission("t", 2)])
-    assert [outcome.accepted().id for outcome in outcomes] == ["1", "2"]
-    assert world.sent("idempotency-key") == ["key-1/0"] * 2
-
-
-async def test_what_stops_one_batch_stops_the_next_ones_and_loses_none_before() -> None:
-    world = World([accepted, problem(403, "unknown_user")])
-    async with client_of(world) as client:
-        outcomes = await client.submit_many(Submission("t", n) for n in range(80))
-    assert len(world.seen) == 2
-    assert [outcome.job is not None for outcome in outcomes] == [True] * 25 + [False] * 55
-    assert all(isinstance(outcome.error, NotAllowed) for outcome in outcomes[25:])
-
-
-async def test_a_batch_that_is_refused_as_a_whole_stops_no_other() -> None:
-    world = World([problem(413, "payload_too_large"), accepted])
-    async with client_of(world) as client:
-        outcomes = await client.submit_many(Submission("t", n) for n in range(30))
-    assert [outcome.job is not None for outcome in outcomes] == [False] * 25 + [True] * 5
-
-
-@pytest.mark.parametrize("entries", [(), ({"status": 202},), ({"status": 202, "job": {}},), (7,), ({"job": JOB},)])
-async def test_a_batch_of_another_form_is_not_headrace(entries: tuple[object, ...]) -> None:
-    world = World([results(*entries)])
-    async with client_of(world) as client:
-        (outcome,) = await client.submit_many([Submission("t", 1)])
-    assert isinstance(outcome.error, NotHeadrace)

@@ -9,22 +9,21 @@ from typing import BinaryIO, Self
 
 import httpx
 
+from headrace_client._sync.batches import submit_batches
 from headrace_client._sync.documents import Documents
 from headrace_client._sync.sending import Sender
 from headrace_client.auth import Bearer, Token
-from headrace_client.errors import HeadraceError, InvalidRequest, JobFailed, WaitTimeout
+from headrace_client.errors import JobFailed, WaitTimeout
 from headrace_client.json_values import JsonInput, JsonObject, JsonValue, RawJson, written
 from headrace_client.messages import Request, object_of, path_segment, read_as
 from headrace_client.models import Document, Downloaded, File, Job, Page
 from headrace_client.retry import Retry
 from headrace_client.seams import Seams
-from headrace_client.submissions import Outcome, Submission, batches, is_batch_unsettled, outcomes_of
+from headrace_client.submissions import Outcome, Submission
 
 LONGEST_HOLD = 20
 """Seconds for which the API holds a response back at most."""
 LONGEST_POLL = 2.0
-MAX_BATCH_KEY = 240
-"""Characters: less than the API's 255, because each batch adds its number."""
 _NOT_MODIFIED = 304
 
 
@@ -103,23 +102,7 @@ class Client:
         the rest have that error as their outcome. With a `key`, the same submissions are the same jobs.
         """
         base = self._seams.new_key() if key is None else key
-        if len(base) > MAX_BATCH_KEY:
-            raise ValueError(f"a key of a batch has at most {MAX_BATCH_KEY} characters")
-        outcomes: list[Outcome] = []
-        stopped: HeadraceError | None = None
-        for number, (group, body) in enumerate(list(batches(submissions))):
-            error = stopped
-            if error is None:
-                request = Request("POST", "/jobs/batch", body=body, key=f"{base}/{number}")
-                try:
-                    outcomes.extend(outcomes_of(group, self._sender.send(request, is_batch_unsettled)))
-                    continue
-                except InvalidRequest as refused:
-                    error = refused
-                except HeadraceError as failed:
-                    error = stopped = failed
-            outcomes.extend(Outcome(submission, error=error) for submission in group)
-        return outcomes
+        return submit_batches(self._sender, submissions, base)
 
     def get(self, job: Job | str) -> Job:
         """Read a job."""

@@ -105,7 +105,7 @@ lock: setup ## lock the requirements; what is locked stays (UPGRADE=1 takes the 
 	scripts/lock.sh
 
 clean: ## remove everything that was installed or generated
-	rm -rf $(VENV) $(TOOLS) .headrace .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(TOOLS) clients/python/build .headrace .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage
 
 $(VENV)/bin/uv: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Headrace needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

@@ -36,7 +36,9 @@ Image.new("RGB", (64, 32)).save(written, "PNG")
 print(json.dumps({"image": base64.b64encode(written.getvalue()).decode()}))
 """
 PATIENCE_SECONDS = 60.0
-NOT_COPIED = shutil.ignore_patterns("__pycache__", ".*_cache", ".aws-sam", ".headrace", ".venv", "*.egg-info")
+LEFT = ("__pycache__", ".*_cache", ".aws-sam", ".headrace", ".venv", "*.egg-info")
+"""What work leaves in a folder."""
+NOT_COPIED = shutil.ignore_patterns(*LEFT)
 
 
 class FailedError(Exception):
@@ -72,7 +74,8 @@ def wheel(folder: Path) -> Path:
 
 def client_wheel(folder: Path) -> Path:
     """The client's wheel, built from a copy."""
-    source = shutil.copytree(ROOT / CLIENT, folder / "client-source", ignore=NOT_COPIED)
+    ignored = shutil.ignore_patterns(*LEFT, "build")
+    source = shutil.copytree(ROOT / CLIENT, folder / "client-source", ignore=ignored)
     return _built(Path(source), folder, "headrace_client-*.whl")
 
 

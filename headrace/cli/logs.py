@@ -78,7 +78,7 @@ class Tail:
 @click.command()
 @click.argument("job", required=False)
 @click.option("--follow", "-f", is_flag=True, help="Show new lines too; those of a job until it has ended.")
-@click.option("--function", help="Only of one function: api, worker, recorder or sweeper.")
+@click.option("--function", help="Only of one function: api, worker, standardrunner, recorder or sweeper.")
 @click.option(
     "--lines", "-n", default=LAST_LINES, show_default=True, type=click.IntRange(0), help="Without JOB, the last."
 )

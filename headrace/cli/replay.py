@@ -61,7 +61,11 @@ class Fetched(BaseModel):
 
 @click.command()
 @click.argument("id", metavar="JOB")
-@click.option("--attempt", type=click.IntRange(1, 100), help="Which attempt it is; by default the job's last.")
+@click.option(
+    "--attempt",
+    type=click.IntRange(1, 100),
+    help="Run it as this attempt, one that the job may have; by default its last.",
+)
 @with_attempt
 @with_target
 def replay(
@@ -86,8 +90,8 @@ def replay(
     use_variables_here(env_files, aws_profile)
     there = _fetch(target, id)
     click.echo(_fetched_text(there), err=True)
+    number = _number(there, attempt)
     handler = handler_of(there.type)
-    number = attempt or max(there.attempt, 1)
     client = target.client()
 
     def link_of(file_id: str) -> str | None:
@@ -124,6 +128,16 @@ def compare(there: Fetched, here: "domain_job.Job") -> tuple[bool | None, str]:
             return False, f"{_verdict(same=False)}: {_ending(there)}"
         case _:
             return None, f"nothing to compare: there the job is {there.status}"
+
+
+def _number(there: Fetched, given: int | None) -> int:
+    """Which attempt is run; one that the job cannot have ends the command."""
+    number = given or max(there.attempt, 1)
+    if number > max(there.attempt, there.max_attempts):
+        fail(f"{number} is no attempt of this job: it has at most {there.max_attempts}", ExitCode.INVALID)
+    if number > max(there.attempt, 1):
+        click.echo(f"it is run here as attempt {number}; there it has had {there.attempt}", err=True)
+    return number
 
 
 def _same_documents(one: JsonValue, other: JsonValue) -> bool:

@@ -138,6 +138,14 @@ def test_a_file_is_uploaded_past_the_api_and_again_if_the_connection_breaks(tmp_
     assert world.sent("authorization") == ["Bearer secret", None, None]
 
 
+def test_a_file_has_the_media_type_of_its_path_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a\n1\n")
+    world = World([httpx.Response(201, json={"id": "f", "upload": UPLOAD}), httpx.Response(200)])
+    with client_of(world) as client:
+        client.upload(tmp_path / "a.csv", name="other.txt")
+    assert world.body() == {"name": "other.txt", "content_type": "text/csv", "size": 4}
+
+
 def test_an_open_file_is_uploaded_from_where_it_stands() -> None:
     world = World([httpx.Response(201, json={"id": "f", "upload": UPLOAD}), httpx.Response(200)])
     content = io.BytesIO(b"skipped,rest")

@@ -42,7 +42,8 @@ class AsyncDocuments:
         """Upload from a path, or from where an open file stands to its end."""
         if isinstance(source, Path):
             with source.open("rb") as content:
-                return await self.upload(content, name or source.name, content_type)
+                kind = content_type or mimetypes.guess_type(source.name)[0]
+                return await self.upload(content, name or source.name, kind)
         start = source.tell()
         size = source.seek(0, os.SEEK_END) - start
         source.seek(start)

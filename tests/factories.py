@@ -8,7 +8,7 @@ from typing_extensions import Unpack
 
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.job import Job
+from domain.jobs.job import InLane, Job
 from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.users.user import User
@@ -35,6 +35,8 @@ class NewJobFactory(ModelFactory[NewJob]):
     run_at = None
     lane = None
     fingerprint = None
+    unique = None
+    unique_before = None
 
 
 class UserFactory(ModelFactory[User]):
@@ -67,7 +69,7 @@ class Fields(TypedDict, total=False):
     payload_version: int
     tags: dict[str, str]
     max_attempts: int
-    lane: str
+    lane: InLane
 
 
 def new_job(run_at: datetime | None = None, **fields: Unpack[Fields]) -> NewJob:

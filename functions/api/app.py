@@ -17,6 +17,7 @@ from domain.jobs.listing import JobListing, JobListService
 from domain.jobs.repository import JobRepository
 from domain.jobs.service import JobService
 from domain.jobs.submitting import SubmissionService
+from domain.lanes.lanes import Lanes
 from domain.ports import Clock, NewId
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
@@ -56,6 +57,7 @@ def create_app(
     trust_unverified_email: bool = False,
     longest_wait: timedelta = LONGEST_WAIT,
     large: Large | None = None,
+    lanes: Lanes | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
@@ -78,15 +80,15 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(jobs, catalogue, clock, new_id, documents, files),
-            JobService(jobs, catalogue, clock),
+            SubmissionService(jobs, catalogue, clock, new_id, documents, files, lanes),
+            JobService(jobs, catalogue, clock, lanes),
             JobListService(listing, clock),
             documents,
             disclosure,
             identify,
             longest_wait,
         ),
-        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock), disclosure, identify),
+        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock, lanes), disclosure, identify),
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         *((file_routes(files, identify),) if files else ()),

@@ -38,6 +38,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         sam_local_email(parts.environment),
         trust_unverified_email=settings.trust_unverified_email,
         longest_wait=min(settings.longest_wait, LONGEST_WAIT),
+        lanes=parts.lanes,
         large=Large(blobs, file_repository(blob_settings, client), blob_settings.file_lifetime),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)

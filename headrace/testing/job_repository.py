@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from domain.jobs.change import Change, Check, Companion, Condition, Delete, IfAbsent, IfEqual, Put
 from domain.jobs.job import (
+    Blocked,
     Cancelled,
     Failed,
     Job,
@@ -31,6 +32,7 @@ from domain.jobs.repository import (
     ReplaceResult,
     VersionConflict,
 )
+from domain.lanes.lane import TABLE as LANES
 from domain.results import ItemTooLarge, StorageUnavailable
 from persistence.converters.companions import companion_writes
 from persistence.converters.dynamo_to_domain import (
@@ -44,11 +46,14 @@ from persistence.converters.dynamo_to_domain import (
 
 Item = dict[str, JsonValue]
 
+TABLES: Mapping[str, str] = MappingProxyType({LANES: "LanesTable"})
+"""The tables of companions, with their names."""
+
 
 class FakeJobRepository:
     """Dictionaries with the tables' conditions."""
 
-    def __init__(self, companions: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, companions: Mapping[str, str] = TABLES) -> None:
         self._jobs: dict[str, Job] = {}
         self._companions = companions
         self._items: dict[tuple[str, str], Item] = {}
@@ -61,6 +66,10 @@ class FakeJobRepository:
     def item(self, table: str, key: Mapping[str, str | int]) -> Item | None:
         """What companions left under a key."""
         return self._items.get(_place(table, key))
+
+    def items_of(self, table: str) -> tuple[Item, ...]:
+        """All that companions left in a table."""
+        return tuple(item for (name, _), item in self._items.items() if name == table)
 
     @property
     def wake_shards(self) -> tuple[str, ...]:
@@ -139,6 +148,8 @@ class FakeJobRepository:
 def _due_state(job: Job) -> DueState | None:
     match job.state:
         case Scheduled(status=status, run_at=since) | Queued(status=status, queued_at=since):
+            pass
+        case Blocked(status=status, since=since):
             pass
         case Retrying(status=status, retry_at=since) | Running(status=status, lease=Lease(until=since)):
             pass

@@ -10,6 +10,7 @@ from domain.jobs.change import Change
 from domain.jobs.job import (
     Cancelled,
     Failed,
+    InLane,
     Job,
     Queued,
     Retrying,
@@ -80,7 +81,7 @@ EVERY_MOVE: dict[str, Move] = {
     "rescue": lambda job: transitions.rescue(job, POLICY, LATER, 0.5),
 }
 
-STARTS = (*in_every_state(max_attempts=3, lane="stripe:7"), *in_every_state(max_attempts=1))
+STARTS = (*in_every_state(max_attempts=3, lane=InLane(name="stripe:7")), *in_every_state(max_attempts=1))
 
 
 def test_the_transitions_that_the_functions_make_are_those_that_the_diagram_shows() -> None:

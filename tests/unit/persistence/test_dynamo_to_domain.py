@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from domain.jobs import transitions
-from domain.jobs.job import SCHEMA, BlobRef, Frame, Job, Succeeded
+from domain.jobs.job import SCHEMA, BlobRef, Frame, InLane, Job, Succeeded
 from domain.jobs.outcomes import Raised
 from domain.users.user import User, changed_user
 from persistence.converters.dynamo_to_domain import (
@@ -168,9 +168,9 @@ def test_only_a_later_payload_version_is_written() -> None:
 
 def test_only_a_job_in_a_lane_has_an_attribute_for_it() -> None:
     assert "lane" not in item_of(queued())
-    item = item_of(queued(lane="stripe:7"))
-    assert item["lane"] == {"S": "stripe:7"}
-    assert read(item).lane == "stripe:7"
+    item = item_of(queued(lane=InLane(name="stripe:7")))
+    assert item["lane"] == {"M": {"name": {"S": "stripe:7"}, "priority": {"N": "5"}}}
+    assert read(item).lane == InLane(name="stripe:7")
 
 
 def test_unknown_attributes_count_for_the_items_size() -> None:

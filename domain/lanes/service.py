@@ -1,0 +1,125 @@
+"""What an admin does with lanes, and what the owner of a waiting job may ask of one. The caller decides who may."""
+
+import asyncio
+from typing import Final
+
+from domain.jobs.job import Job
+from domain.lanes.lane import Lane, LaneSettings, Mode
+from domain.lanes.lanes import MAX_RELEASED, Lanes
+from domain.lanes.repository import LaneRepository
+from domain.results import StaleVersion, StorageUnavailable
+from headrace.authoring.frozen import Frozen
+from headrace.authoring.rate import Rate
+
+MAX_COUNTED: Final = 1000
+"""Jobs in line that are counted."""
+MAX_LISTED: Final = 100
+MAX_TRIES: Final = 5
+
+
+class LaneStatus(Frozen):
+    """A lane, and how many wait in its line: at most `MAX_COUNTED`, which then means as many or more."""
+
+    lane: Lane
+    waiting: int
+
+
+class PlaceInLine(Frozen):
+    """Why a blocked job waits."""
+
+    lane: Lane
+    """With the places taken, by whom and since when."""
+    ahead: int
+    """Jobs before it: at most `MAX_COUNTED`, which then means as many or more."""
+
+
+class LaneService:
+    """Lists, reads and changes lanes. After a change, those go that have room now: up to 100, the rest by the sweeps."""
+
+    def __init__(self, lanes: LaneRepository, releases: Lanes) -> None:
+        self._lanes = lanes
+        self._releases = releases
+
+    async def list(self, limit: int, after: str | None = None) -> tuple[str, ...] | StorageUnavailable:
+        """The next names of lanes that an admin has changed or in which somebody waits, in order; at most 100."""
+        wanted = min(limit, MAX_LISTED)
+        changed, *lines = await asyncio.gather(
+            self._lanes.changed(wanted, after),
+            *(self._lines(shard, after, wanted) for shard in self._lanes.line_shards),
+        )
+        names = set[str]()
+        for found in (changed, *lines):
+            if isinstance(found, StorageUnavailable):
+                return found
+            names |= {*found}
+        return tuple(sorted(names)[:wanted])
+
+    async def read(self, name: str) -> LaneStatus | StorageUnavailable:
+        """The lane now. Every name is a lane: one that nobody uses is empty."""
+        lane, line = await asyncio.gather(self._lanes.read(name), self._lanes.line(name, MAX_COUNTED))
+        if isinstance(lane, StorageUnavailable):
+            return lane
+        return line if isinstance(line, StorageUnavailable) else LaneStatus(lane=lane, waiting=len(line))
+
+    async def place_in_line(self, job: Job) -> PlaceInLine | StorageUnavailable | None:
+        """Where a job stands in the line of its lane; None for one in no lane."""
+        if job.lane is None:
+            return None
+        lane, ahead = await asyncio.gather(self._lanes.read(job.lane.name), self._lanes.ahead(job, MAX_COUNTED))
+        if isinstance(lane, StorageUnavailable):
+            return lane
+        return ahead if isinstance(ahead, StorageUnavailable) else PlaceInLine(lane=lane, ahead=ahead)
+
+    async def limit(
+        self, name: str, limit: int | None, rate: Rate | None, expected: int | None = None
+    ) -> LaneStatus | StaleVersion | StorageUnavailable:
+        """Set limit and rate; None leaves it to the job types. A lowered limit lets what runs finish.
+
+        With `expected` only if that is the version of the settings.
+        """
+        return await self._change(name, {"limit": limit, "rate": rate}, expected)
+
+    async def pause(self, name: str) -> LaneStatus | StaleVersion | StorageUnavailable:
+        """Start nothing more; what runs finishes, and new jobs stand in line."""
+        return await self._set(name, "paused")
+
+    async def resume(self, name: str) -> LaneStatus | StaleVersion | StorageUnavailable:
+        """End a pause, or a draining."""
+        return await self._set(name, "open")
+
+    async def drain(self, name: str) -> LaneStatus | StaleVersion | StorageUnavailable:
+        """Run what the lane has, and take no new jobs."""
+        return await self._set(name, "draining")
+
+    async def _set(self, name: str, mode: Mode) -> LaneStatus | StaleVersion | StorageUnavailable:
+        return await self._change(name, {"mode": mode}, None)
+
+    async def _change(
+        self, name: str, update: dict[str, int | Rate | Mode | None], expected: int | None
+    ) -> LaneStatus | StaleVersion | StorageUnavailable:
+        for _ in range(MAX_TRIES):
+            lane = await self._lanes.read(name)
+            if isinstance(lane, StorageUnavailable):
+                return lane
+            version = lane.settings.version
+            if expected is not None and expected != version:
+                return StaleVersion(current_version=version)
+            settings = LaneSettings.model_validate({**dict(lane.settings), **update, "version": version + 1})
+            saved = await self._lanes.save(name, settings, version)
+            if saved is None:
+                await self._releases.release(name, MAX_RELEASED)
+                return await self.read(name)
+            if isinstance(saved, StorageUnavailable):
+                return saved
+        return StaleVersion(current_version=None)
+
+    async def _lines(self, shard: str, after: str | None, limit: int) -> tuple[str, ...] | StorageUnavailable:
+        names: tuple[str, ...] = ()
+        while len(names) < limit:
+            following = await self._lanes.next_line(shard, names[-1] if names else after)
+            if isinstance(following, StorageUnavailable):
+                return following
+            if following is None:
+                return names
+            names = (*names, following)
+        return names

@@ -10,7 +10,9 @@ async def commit(jobs: JobRepository, change: Change, expected_version: int) -> 
     That happens only when somebody has deleted the place by hand: it was written in the same transaction as the lease.
     """
     written = await jobs.replace(change, expected_version)
-    if isinstance(written, CompanionRefused) and isinstance(change.companions[written.index], Delete):
+    if isinstance(written, CompanionRefused) and any(
+        isinstance(refused, Delete) for refused in change.companions[written.index : written.index + 1]
+    ):
         rest = (*change.companions[: written.index], *change.companions[written.index + 1 :])
         return await jobs.replace(Change(change.job, rest), expected_version)
     return written

@@ -11,6 +11,8 @@ from pydantic import Field
 
 from domain.jobs.change import Change, Companion
 from domain.jobs.job import (
+    FIRST_SCHEMA,
+    LANE_SCHEMA,
     Blocked,
     Cancelled,
     Failed,
@@ -133,6 +135,7 @@ def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _F
         unique=new.unique,
         history=(HistoryEntry(status=state.status, at=now, attempt=0),),
         state=state,
+        stored_schema=FIRST_SCHEMA if new.lane is None else LANE_SCHEMA,
     )
     return Change(job, (*entry.companions, *unique))
 

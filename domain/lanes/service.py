@@ -34,7 +34,7 @@ class PlaceInLine(Frozen):
 
 
 class LaneService:
-    """Lists, reads and changes lanes. After a change, those go that have room now: up to 100, the rest by the sweeps."""
+    """Lists, reads and changes lanes. After a change, those go that have room: up to 100, the rest by the sweeps."""
 
     def __init__(self, lanes: LaneRepository, releases: Lanes) -> None:
         self._lanes = lanes

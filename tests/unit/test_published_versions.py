@@ -80,7 +80,7 @@ BASE = {**PARAMETERS, "WorkerSubnetIds": "subnet-0a1b2c3d", "WorkerSecurityGroup
 LONGEST = {
     "ConfigRevision": "r" * 12,
     "TrustUnverifiedEmail": "off",
-    "HttpRequestAllowedHosts": "h" * 100,
+    "HttpRequestAllowedHosts": "h" * 96,
     "LongestWaitSeconds": "20",
     "FileDays": "3650",
     "OwnerConcurrency": "1000",

@@ -404,7 +404,7 @@ async def test_a_job_whose_claim_lacks_a_companion_stays_queued() -> None:
     inner = FakeJobRepository()
     jobs = FaultyJobRepository(inner, on_replace=lambda job: CompanionRefused(job_id=job.id, index=0))
     job = await stored(inner)
-    assert await an_executor(jobs).execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="companion refused")
+    assert await an_executor(jobs).execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="contended")
     assert await inner.get(job.id, NOW) == job
 
 

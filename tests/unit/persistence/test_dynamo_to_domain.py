@@ -82,7 +82,7 @@ def test_members_of_a_newer_version_are_kept_in_the_parts_that_stay() -> None:
     lease = cast("Item", cast("Item", item["lease"])["M"])
     lease["region"] = {"S": "eu-north-1"}
     lease["hosts"] = {"SS": ["a"]}
-    lease["place"] = {"NULL": True}
+    lease["rack"] = {"NULL": True}
     lease["weight"] = {"N": "0.12345678901234567890123456789012345678"}
     asked = legal(transitions.cancel(read(item), POLICY, NOW))
     written = item_of(asked)
@@ -92,9 +92,9 @@ def test_members_of_a_newer_version_are_kept_in_the_parts_that_stay() -> None:
 
 def test_a_history_of_statuses_that_this_version_does_not_know_is_read() -> None:
     item = item_of(queued())
-    entry = {"status": {"S": "blocked"}, "at": {"S": "2026-11-23T03:00:00.000000Z"}, "attempt": {"N": "0"}}
+    entry = {"status": {"S": "waiting"}, "at": {"S": "2026-11-23T03:00:00.000000Z"}, "attempt": {"N": "0"}}
     item["history"] = {"L": [{"M": entry}]}
-    assert [each.status for each in read(item).history] == ["blocked"]
+    assert [each.status for each in read(item).history] == ["waiting"]
 
 
 def test_a_reason_of_a_newer_version_is_read() -> None:

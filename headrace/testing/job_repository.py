@@ -40,6 +40,7 @@ from persistence.converters.dynamo_to_domain import (
     WAKE_SHARDS,
     item_size,
     job_to_item,
+    line_rank,
     timestamp,
     wake_shard,
 )
@@ -57,11 +58,17 @@ class FakeJobRepository:
         self._jobs: dict[str, Job] = {}
         self._companions = companions
         self._items: dict[tuple[str, str], Item] = {}
+        self._lines: dict[str, dict[str, str]] = {}
 
     @property
     def stored(self) -> tuple[Job, ...]:
         """Every stored job, for the fake of the listing."""
         return tuple(self._jobs.values())
+
+    @property
+    def lines(self) -> Mapping[str, Mapping[str, str]]:
+        """The blocked jobs of each lane, by id, with their ranks; for the fake of the lanes."""
+        return self._lines
 
     def item(self, table: str, key: Mapping[str, str | int]) -> Item | None:
         """What companions left under a key."""
@@ -113,7 +120,15 @@ class FakeJobRepository:
         for companion in change.companions:
             self._apply(companion)
         self._jobs[change.job.id] = change.job
+        self._stand_in_line(change.job)
         return change.job
+
+    def _stand_in_line(self, job: Job) -> None:
+        rank = line_rank(job)
+        if job.lane is not None and rank is not None:
+            line = self._lines.setdefault(job.lane.name, {})
+            line.pop(job.id, None)
+            line |= {job.id: rank} if isinstance(job.state, Blocked) else {}
 
     def _apply(self, companion: Companion) -> None:
         match companion:

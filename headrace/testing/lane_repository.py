@@ -1,8 +1,9 @@
 """Lanes in memory, beside the jobs in memory; held to the same conformance suite as the real repository."""
 
+import heapq
 from datetime import datetime
 
-from domain.jobs.job import Blocked, Job
+from domain.jobs.job import Job
 from domain.jobs.uniqueness import key_item
 from domain.lanes.lane import PLACE, RATE, TABLE, Lane, LaneSettings, Place
 from domain.results import StaleVersion
@@ -48,16 +49,16 @@ class FakeLaneRepository:
         return tuple(names[:limit])
 
     async def line(self, name: str, limit: int) -> tuple[str, ...]:
-        ranked = sorted((rank, job.id) for job in self._blocked(name) if (rank := line_rank(job)))
-        return tuple(id for _, id in ranked[:limit])
+        ranks = self._jobs.lines.get(name, {})
+        return tuple(heapq.nsmallest(limit, ranks, key=ranks.__getitem__))
 
     async def ahead(self, job: Job, limit: int) -> int:
         name, own = job.lane.name if job.lane else "", line_rank(job) or ""
-        return min(limit, sum((line_rank(each) or "") < own for each in self._blocked(name)))
+        return min(limit, sum(rank < own for rank in self._jobs.lines.get(name, {}).values()))
 
     async def next_line(self, shard: str, after: str | None) -> str | None:
         past = "" if after is None else f"{after}{chr(ord(LINE_SEPARATOR) + 1)}"
-        names = {job.lane.name for job in self._blocked(None) if job.lane and line_shard(job.lane.name) == shard}
+        names = {name for name, line in self._jobs.lines.items() if line and line_shard(name) == shard}
         keys = sorted(f"{name}{LINE_SEPARATOR}".encode() for name in names)
         later = [key for key in keys if key > past.encode()]
         return later[0].decode().removesuffix(LINE_SEPARATOR) if later else None
@@ -65,7 +66,3 @@ class FakeLaneRepository:
     async def holder(self, unique: str) -> str | None:
         item = self._jobs.item(TABLE, key_item(unique))
         return None if item is None else str(item["holder"])
-
-    def _blocked(self, name: str | None) -> list[Job]:
-        waiting = [job for job in self._jobs.stored if isinstance(job.state, Blocked) and job.lane]
-        return [job for job in waiting if job.lane and name in {None, job.lane.name}]

@@ -50,5 +50,5 @@ class Careless(FakeJobRepository):
 
 
 def test_the_checker_detects_writes_without_a_condition() -> None:
-    with pytest.raises(Violation, match="I3|L1"):
+    with pytest.raises(Violation, match=r"I3|L1"):
         _ = [simulate(seed, Careless()) for seed in range(50)]

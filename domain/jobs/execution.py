@@ -184,8 +184,8 @@ class JobExecutor:
                 return Interrupted(job_id=job.id, stage="claim", problem=claimed)
             written = await self._jobs.replace(claimed, current.version)
             match written:
-                case Job(state=Blocked()):
-                    return await self._blocked(written)
+                case Job(state=Blocked()) if self._lanes is not None:
+                    return await self._blocked(written, self._lanes)
                 case Job():
                     return _Claimed(written, transitions.startable_since(current))
                 case VersionConflict(current=other):
@@ -217,13 +217,15 @@ class JobExecutor:
 
     async def _give_way(self, job: Job) -> NothingToDo:
         """After too many tries: one in a lane stands in line, to be let go when the others are past."""
+        contended = NothingToDo(job_id=job.id, why="contended")
+        if self._lanes is None:
+            return contended
         blocked = transitions.block(job, self._catalogue.policy(job.type), self._clock())
         written = None if isinstance(blocked, IllegalTransition) else await self._jobs.replace(blocked, job.version)
-        return await self._blocked(written) if isinstance(written, Job) else NothingToDo(job_id=job.id, why="contended")
+        return await self._blocked(written, self._lanes) if isinstance(written, Job) else contended
 
-    async def _blocked(self, job: Job) -> NothingToDo:
-        if self._lanes is not None:
-            await self._lanes.look_again(job)
+    async def _blocked(self, job: Job, lanes: Lanes) -> NothingToDo:
+        await lanes.look_again(job)
         return NothingToDo(job_id=job.id, why="blocked")
 
     async def _whole(

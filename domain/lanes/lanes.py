@@ -108,7 +108,13 @@ class Lanes:
         if job.lane is None or not isinstance(job.state, Blocked):
             return
         line = await self._lanes.line(job.lane.name, 1)
-        if line in {(), (job.id,)}:
+        if line not in {(), (job.id,)}:
+            return
+        lane = await self._lanes.read(job.lane.name)
+        if isinstance(lane, StorageUnavailable):
+            return
+        terms = self._terms(lane, self._catalogue.policy(job.type))
+        if not isinstance(on_release(lane, terms, self._clock()), InLine):
             await self.release(job.lane.name, own=job.id)
 
     async def release(self, name: str, count: int = 1, own: str | None = None) -> Released:
@@ -157,7 +163,7 @@ class Lanes:
         job = await self._jobs.get(id, now)
         if isinstance(job, StorageUnavailable):
             return job
-        if not isinstance(job, Job) or not isinstance(job.state, Blocked) or _name(job) != lane.name:
+        if not isinstance(job, Job) or job.lane is None or job.lane.name != lane.name:
             return "gone"
         policy = self._catalogue.policy(job.type)
         terms = self._terms(lane, policy)
@@ -189,10 +195,6 @@ class Lanes:
 
     def _terms(self, lane: Lane, policy: Policy) -> Terms:
         return terms_of(lane, policy, self.owner_limit)
-
-
-def _name(job: Job) -> str | None:
-    return job.lane.name if job.lane else None
 
 
 _Went = Lane | Literal["gone", "stays", "contended"]

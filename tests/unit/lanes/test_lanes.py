@@ -222,6 +222,10 @@ async def test_a_claim_that_is_refused_every_place_stands_in_line() -> None:
 async def test_a_job_that_was_blocked_when_its_place_became_free_goes_at_once_even_if_the_index_lags() -> None:
     world = World(POLICY, "lags")
     await world.stored(job := waiting())
+    world.faulty.failing |= {"read"}
+    await world.lanes.look_again(job)
+    assert await world.status(job) == "blocked"
+    world.faulty.failing -= {"read"}
     await world.lanes.look_again(job)
     assert await world.status(job) == "queued"
 
@@ -287,6 +291,28 @@ async def test_a_release_whose_slot_another_took_looks_again() -> None:
     lanes = Lanes(jobs, FakeLaneRepository(inner), Catalogue([a_handler(policy=RATED)]), FakeClock(), half)
     await inner.add(Change(waiting()), NOW)
     assert await lanes.release(LANE.name) == Released(count=1)
+
+
+async def test_a_release_that_is_always_too_late_for_the_slot_ends() -> None:
+    inner = FakeJobRepository()
+    jobs = FaultyJobRepository(inner, on_replace=lambda job: CompanionRefused(job_id=job.id, index=0))
+    lanes = Lanes(jobs, FakeLaneRepository(inner), Catalogue([a_handler(policy=RATED)]), FakeClock(), half)
+    await inner.add(Change(waiting()), NOW)
+    assert await lanes.release(LANE.name) == Released()
+
+
+async def test_the_lines_of_more_lanes_than_are_asked_for_are_not_all_read() -> None:
+    world = World()
+    await world.stored(*(blocked(lane=InLane(name=f"lane {number}")) for number in range(40)))
+    names = sorted(f"lane {number}" for number in range(40))
+    assert await world.admin.list(2) == tuple(names[:2])
+
+
+async def test_a_job_in_a_lane_that_changes_at_each_try_is_left_to_others() -> None:
+    job = queued(type=KIND, lane=LANE)
+    conflict = VersionConflict(job_id=job.id, current=job)
+    world = World(jobs=FaultyJobRepository(FakeJobRepository(), on_replace=lambda _: conflict))
+    assert await world.executor.execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="contended")
 
 
 async def test_many_are_let_go_at_a_rate_each_in_a_slot_of_its_own() -> None:

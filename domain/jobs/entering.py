@@ -40,7 +40,7 @@ class Entrance:
                 return admission
             change = transitions.submit(new, policy, now, admission)
             added = await self._jobs.add(change, now)
-            if isinstance(added, Job) and self._lanes is not None:
+            if isinstance(added, Job) and self._lanes is not None and admission != InLine(behind=True):
                 await self._lanes.look_again(added)
             if not isinstance(added, CompanionRefused):
                 return added

@@ -25,6 +25,9 @@ class Free(Frozen):
 class InLine(Frozen):
     """The job stands in line."""
 
+    behind: bool = False
+    """Whether others stand there, whom the next freed place serves: so nobody need look for one at once."""
+
 
 class Start(Frozen):
     """The job may run, in this place; in a slot of the lane's rate, unless it has one already or needs none."""
@@ -38,7 +41,7 @@ Admission = Free | Slot | InLine
 
 def on_entry(lane: Lane, terms: Terms, now: datetime, *, others_wait: bool) -> Admission:
     """What becomes of a job that could start now. None goes before one that waits already."""
-    return InLine() if others_wait else on_release(lane, terms, now)
+    return InLine(behind=True) if others_wait else on_release(lane, terms, now)
 
 
 def on_release(lane: Lane, terms: Terms, now: datetime) -> Admission:

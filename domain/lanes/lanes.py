@@ -94,7 +94,7 @@ class Lanes:
         if not in_slot and not isinstance(job.state, Queued):
             line = await self._lanes.line(lane.name, 1)
             if line:
-                return line if isinstance(line, StorageUnavailable) else InLine()
+                return line if isinstance(line, StorageUnavailable) else InLine(behind=True)
         read = await self._lanes.read(lane.name)
         if isinstance(read, StorageUnavailable):
             return read

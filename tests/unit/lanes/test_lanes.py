@@ -110,7 +110,7 @@ def test_a_slot_far_ahead_is_not_given_away() -> None:
     far = Lane(name="x", next_start=NOW + HORIZON + SECOND)
     assert isinstance(on_entry(near, terms, NOW, others_wait=False), Slot)
     assert on_entry(far, terms, NOW, others_wait=False) == InLine()
-    assert on_entry(near, terms, NOW, others_wait=True) == InLine()
+    assert on_entry(near, terms, NOW, others_wait=True) == InLine(behind=True)
 
 
 def test_a_claim_without_a_slot_of_its_own_takes_one_that_is_now() -> None:

@@ -5,12 +5,12 @@ or because the index of the line lags, `repair` finds, which each sweep calls.
 """
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.job import Blocked, InLane, Job, Queued
+from domain.jobs.job import Blocked, InLane, Job, Queued, Running
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
 from domain.lanes.admission import Admission, Free, InLine, Start, on_claim, on_entry, on_release
@@ -25,6 +25,8 @@ MAX_RELEASED: Final = 100
 """Jobs that one repair or one change of a lane lets go; the next sweep goes on."""
 SPARE: Final = 4
 """Entries of the index that are read beyond those needed: it lags, and others let go too."""
+ORPHANED: Final = timedelta(minutes=20)
+"""Older than any lease: a place that was taken so long ago is looked at, when somebody waits for one."""
 ROUNDS: Final = 5
 """Looks at a line for one release, when others were faster each time."""
 
@@ -153,9 +155,27 @@ class Lanes:
             found = await self._lanes.next_line(shard, name)
             if found is None or isinstance(found, StorageUnavailable):
                 return Released(count=done, problem=found or problem)
-            name, released = found, await self.release(found, MAX_RELEASED)
-            done, problem = done + released.count, problem or released.problem
+            name, orphan = found, await self._free_orphans(found)
+            released = await self.release(found, MAX_RELEASED)
+            done, problem = done + released.count, problem or orphan or released.problem
         return Released(count=done, problem=problem)
+
+    async def _free_orphans(self, name: str) -> StorageUnavailable | None:
+        """Free the places whose jobs do not run. Headrace leaves none; a person who restores one table may."""
+        lane = await self._lanes.read(name)
+        if isinstance(lane, StorageUnavailable):
+            return lane
+        now = self._clock()
+        for place in lane.places:
+            if now - place.since < ORPHANED:
+                continue
+            job = await self._jobs.get(place.holder, now)
+            if isinstance(job, StorageUnavailable):
+                return job
+            runs = isinstance(job, Job) and isinstance(job.state, Running) and job.state.lease.token == place.token
+            if not runs and not isinstance(job, JobUnreadable):
+                await self._lanes.free(name, place)
+        return None
 
     async def _let_go(self, id: str, lane: Lane, before: int) -> "_Went | StorageUnavailable":
         """Let a job go, if it waits and there is room for it beside the `before` that were let go with it."""

@@ -7,7 +7,7 @@ Places and slots are written as companions of jobs, by `JobRepository`.
 from typing import Protocol
 
 from domain.jobs.job import Job
-from domain.lanes.lane import Lane, LaneSettings
+from domain.lanes.lane import Lane, LaneSettings, Place
 from domain.results import StaleVersion, StorageUnavailable
 
 
@@ -25,6 +25,9 @@ class LaneRepository(Protocol):
         self, name: str, settings: LaneSettings, expected_version: int
     ) -> StaleVersion | StorageUnavailable | None:
         """Replace the settings of a lane, if their version in the store is `expected_version`."""
+
+    async def free(self, name: str, place: Place) -> StorageUnavailable | None:
+        """Delete a place, if it is still of the same lease."""
 
     async def changed(self, limit: int, after: str | None) -> tuple[str, ...] | StorageUnavailable:
         """The names of lanes with settings, in order, those after `after` (eventually consistent)."""

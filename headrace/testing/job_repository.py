@@ -78,6 +78,11 @@ class FakeJobRepository:
         """All that companions left in a table."""
         return tuple(item for (name, _), item in self._items.items() if name == table)
 
+    def remove_item(self, companion: Delete) -> None:
+        """Delete what a companion left, if the condition holds."""
+        if _holds(companion.condition, self.item(companion.table, companion.key)):
+            self._apply(companion)
+
     @property
     def wake_shards(self) -> tuple[str, ...]:
         return WAKE_SHARDS

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from domain.jobs.job import Job
 from domain.jobs.uniqueness import key_item
-from domain.lanes.lane import PLACE, RATE, TABLE, Lane, LaneSettings, Place
+from domain.lanes.lane import PLACE, RATE, TABLE, Lane, LaneSettings, Place, place_given_back
 from domain.results import StaleVersion
 from headrace.testing.job_repository import FakeJobRepository
 from persistence.converters.dynamo_to_domain import LINE_SEPARATOR, LINE_SHARDS, line_rank, line_shard
@@ -43,6 +43,9 @@ class FakeLaneRepository:
             return StaleVersion(current_version=None)
         self._settings[name] = settings
         return None
+
+    async def free(self, name: str, place: Place) -> None:
+        self._jobs.remove_item(place_given_back(name, place.number, place.token))
 
     async def changed(self, limit: int, after: str | None) -> tuple[str, ...]:
         names = sorted(name for name in self._settings if after is None or name > after)

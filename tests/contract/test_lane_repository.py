@@ -108,6 +108,17 @@ async def test_a_slot_is_taken_by_one_job(store: Store, lane: InLane) -> None:
     assert (await read(store, lane.name)).next_start == second.then
 
 
+async def test_a_place_is_freed_by_hand_only_while_it_is_of_that_lease(store: Store, lane: InLane) -> None:
+    job = await run(store, lane, 3)
+    (held,) = (await read(store, lane.name)).places
+    assert await store.lanes.free(lane.name, held.model_copy(update={"token": "another"})) is None
+    assert (await read(store, lane.name)).places == (held,)
+    assert await store.lanes.free(lane.name, held) is None
+    assert (await read(store, lane.name)).places == ()
+    assert await store.lanes.free(lane.name, held) is None
+    assert await store.jobs.get(job.id, NOW) == job
+
+
 async def test_settings_are_changed_by_version(store: Store, lane: InLane) -> None:
     settings = LaneSettings(limit=3, rate=Rate(10, per=timedelta(minutes=1.5)), mode="paused", version=1)
     assert await store.lanes.save(lane.name, settings, 0) is None

@@ -1,7 +1,7 @@
 """A store of lanes that fails in the calls that a test names."""
 
 from domain.jobs.job import Job
-from domain.lanes.lane import Lane, LaneSettings
+from domain.lanes.lane import Lane, LaneSettings, Place
 from domain.lanes.repository import LaneRepository
 from domain.results import StaleVersion, StorageUnavailable
 from tests.fakes.faulty_job_repository import OUTAGE
@@ -27,6 +27,9 @@ class FaultyLaneRepository:
         if "stale" in self.failing:
             return StaleVersion(current_version=None)
         return self._fault("save") or await self._inner.save(name, settings, expected_version)
+
+    async def free(self, name: str, place: Place) -> StorageUnavailable | None:
+        return self._fault("free") or await self._inner.free(name, place)
 
     async def changed(self, limit: int, after: str | None) -> tuple[str, ...] | StorageUnavailable:
         return self._fault("changed") or await self._inner.changed(limit, after)

@@ -15,7 +15,7 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.repository import AddResult, DuePage, DueState, JobNotFound, ReplaceResult
 from domain.jobs.wake_queue import Unsent, Wake, wake_of
-from domain.lanes.lane import Lane, LaneSettings
+from domain.lanes.lane import Lane, LaneSettings, Place
 from domain.results import StaleVersion, StorageUnavailable
 from headrace.authoring.job_type import WORKER
 from headrace.testing.blob_store import FakeBlobStore
@@ -253,6 +253,12 @@ class SimulatedLanes:
         self, name: str, settings: LaneSettings, expected_version: int
     ) -> StaleVersion | StorageUnavailable | None:
         return await self._jobs._before() or await self._world.lanes.save(name, settings, expected_version)
+
+    async def free(self, name: str, place: Place) -> StorageUnavailable | None:
+        if (fault := await self._jobs._before()) is not None:
+            return fault
+        await self._world.lanes.free(name, place)
+        return None
 
     async def changed(self, limit: int, after: str | None) -> tuple[str, ...] | StorageUnavailable:
         return await self._jobs._before() or await self._world.lanes.changed(limit, after)

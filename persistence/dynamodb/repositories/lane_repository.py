@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from domain.jobs.uniqueness import key_item
-from domain.lanes.lane import LaneSettings
+from domain.lanes.lane import LaneSettings, place_key
 from domain.results import StaleVersion, StorageUnavailable
 from headrace.authoring.job_type import MAX_LIMIT
 from persistence.converters.dynamo_to_domain import (
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import PutItemInputTypeDef, QueryInputTypeDef, QueryOutputTypeDef
 
     from domain.jobs.job import Job
-    from domain.lanes.lane import Lane
+    from domain.lanes.lane import Lane, Place
     from persistence.dynamodb.client import ClientSource
 
 _INDEX = "lane-index"
+_CONDITION_FAILED = "ConditionalCheckFailedException"
 _OTHER_ITEMS = 20
 """What a lane has besides places, at most."""
 
@@ -71,9 +72,25 @@ class DynamoLaneRepository:
         try:
             await (await self._client()).put_item(**put)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            if error.response["Error"]["Code"] != _CONDITION_FAILED:
                 return as_result(error)
             return StaleVersion(current_version=None)
+        except STORAGE_ERRORS as error:
+            return as_result(error)
+        return None
+
+    async def free(self, name: str, place: Place) -> StorageUnavailable | None:
+        key = {attribute: to_attribute(value) for attribute, value in place_key(name, place.number).items()}
+        try:
+            await (await self._client()).delete_item(
+                TableName=self._table,
+                Key=key,
+                ConditionExpression="#token = :token",
+                ExpressionAttributeNames={"#token": "token"},
+                ExpressionAttributeValues={":token": {"S": place.token}},
+            )
+        except ClientError as error:
+            return None if error.response["Error"]["Code"] == _CONDITION_FAILED else as_result(error)
         except STORAGE_ERRORS as error:
             return as_result(error)
         return None

@@ -440,6 +440,36 @@ async def test_a_sweep_lets_go_whom_nobody_did_and_reports_it() -> None:
     assert first.status == "blocked"
 
 
+async def test_a_place_that_no_job_has_is_freed_by_the_sweep_when_it_is_old_and_somebody_waits() -> None:
+    world = World()
+    running = await world.run()
+    await world.stored(waiter := waiting())
+    world.clock.now = NOW + timedelta(minutes=21)
+    assert await world.lanes.repair(world.clock.now + SECOND) == Released(), "its job still runs, as far as is stored"
+    del world.jobs._jobs[running.id]
+    world.clock.now = NOW + timedelta(minutes=19)
+    assert await world.lanes.repair(world.clock.now + SECOND) == Released(), "not old enough"
+    world.clock.now = NOW + timedelta(minutes=21)
+    assert await world.lanes.repair(world.clock.now + SECOND) == Released(count=1)
+    assert await world.status(waiter) == "queued"
+
+
+async def test_a_place_whose_job_cannot_be_read_is_left() -> None:
+    inner = FakeJobRepository()
+    jobs = FaultyJobRepository(inner, on_read=lambda: OUTAGE)
+    store = FakeLaneRepository(inner)
+    held = queued(lane=LANE)
+    claim = transitions.claim(held, POLICY, TOKEN, DEADLINE, NOW, Start(place=0))
+    assert isinstance(claim, Change)
+    await inner.add(Change(held), NOW)
+    await inner.replace(claim, 1)
+    await inner.add(Change(waiting()), NOW)
+    clock = FakeClock(NOW + timedelta(hours=1))
+    lanes = Lanes(jobs, store, Catalogue([a_handler(policy=POLICY)]), clock, half)
+    assert (await lanes.repair(clock.now + SECOND)).problem == OUTAGE
+    assert len((await store.read(LANE.name)).places) == 1
+
+
 def test_a_place_is_given_back_by_every_way_out_of_running() -> None:
     job = queued(lane=LANE)
     claim = transitions.claim(job, POLICY, TOKEN, DEADLINE, NOW, Start(place=4))

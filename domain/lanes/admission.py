@@ -4,10 +4,10 @@ A job comes to it when it is submitted or retried by hand (`on_entry`), when it 
 let go from the line (`on_release`).
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.lanes.lane import Lane, Slot, Terms, free_numbers, next_slot
-from headrace.authoring.frozen import Frozen
 
 HORIZON = timedelta(seconds=90)
 """How far ahead a lane's rate is given away. Longer than from one sweep to the next, so that the sweeps alone keep a
@@ -18,18 +18,21 @@ TOLERANCE = timedelta(seconds=2)
 whose slots are now."""
 
 
-class Free(Frozen):
+@dataclass(frozen=True)
+class Free:
     """Nothing is in the way: the job is queued."""
 
 
-class InLine(Frozen):
+@dataclass(frozen=True)
+class InLine:
     """The job stands in line."""
 
     behind: bool = False
     """Whether others stand there, whom the next freed place serves: so nobody need look for one at once."""
 
 
-class Start(Frozen):
+@dataclass(frozen=True)
+class Start:
     """The job may run, in this place; in a slot of the lane's rate, unless it has one already or needs none."""
 
     place: int

@@ -4,6 +4,7 @@ A place is an item of its own. The claim takes it and the end of the attempt giv
 transaction, so that the places taken are the running jobs, always, and nothing counts.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -66,18 +67,20 @@ class Lane(Frozen):
     """Before this its rate allows no start; None where it was not used lately."""
 
 
-class Terms(Frozen):
+@dataclass(frozen=True)
+class Terms:
     """What holds for a lane: the settings, or else the job type's policy."""
 
     limit: int
     rate: Rate | None = None
 
 
-class Slot(Frozen):
+@dataclass(frozen=True)
+class Slot:
     """One start that the lane's rate allows, and the write that makes it this job's alone."""
 
-    at: AwareDatetime
-    then: AwareDatetime
+    at: datetime
+    then: datetime
     """The earliest start after it."""
     claim: Put
 

@@ -5,6 +5,7 @@ or because the index of the line lags, `repair` finds, which each sweep calls.
 """
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -18,7 +19,6 @@ from domain.lanes.lane import Lane, Slot, Terms, free_numbers, terms_of
 from domain.lanes.repository import LaneRepository
 from domain.ports import Clock, Random
 from domain.results import ItemTooLarge, StorageUnavailable
-from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 
 MAX_RELEASED: Final = 100
@@ -31,13 +31,15 @@ ROUNDS: Final = 5
 """Looks at a line for one release, when others were faster each time."""
 
 
-class LaneClosed(Frozen):
+@dataclass(frozen=True)
+class LaneClosed:
     """The lane takes no new jobs: an admin lets it drain."""
 
     lane: str
 
 
-class Released(Frozen):
+@dataclass(frozen=True)
+class Released:
     """What a release came to."""
 
     count: int = 0

@@ -50,12 +50,12 @@ class LaneChecks:
 
     def settled(self) -> None:
         """Check the end: when all jobs have ended, no place is taken."""
-        if self.violation is not None:
-            raise self.violation
         left = [item for item in self._jobs.items_of(TABLE) if str(item["item"]).startswith(PLACE)]
         if left:
             self._fail(f"L3: places are taken for ever: {left}")
+        if self.violation is not None:
+            raise self.violation
 
     def _fail(self, problem: str) -> None:
+        """Note the first; it is raised at the end, so that no process dies of it in the middle."""
         self.violation = self.violation or Violation(problem)
-        raise self.violation

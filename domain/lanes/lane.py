@@ -6,12 +6,9 @@ transaction, so that the places taken are the running jobs, always, and nothing 
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
-
-from pydantic import AwareDatetime, Field
+from typing import Final, Literal, get_args
 
 from domain.jobs.change import Delete, IfAbsent, IfEqual, Key, Put
-from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import MAX_LIMIT, Policy
 from headrace.authoring.rate import Rate
 
@@ -35,17 +32,25 @@ Mode = Literal["open", "paused", "draining"]
 """`paused`: starts nothing. `draining`: runs what it has, and takes no new jobs."""
 
 
-class LaneSettings(Frozen):
+@dataclass(frozen=True)
+class LaneSettings:
     """What an admin has decided at run time; None leaves it to the job types."""
 
-    limit: int | None = Field(default=None, ge=0, le=MAX_LIMIT)
+    limit: int | None = None
     rate: Rate | None = None
     mode: Mode = "open"
     version: int = 0
     """0 for a lane that nobody has changed yet."""
 
+    def __post_init__(self) -> None:
+        if self.limit is not None and not 0 <= self.limit <= MAX_LIMIT:
+            raise ValueError(f"a lane's limit is a number from 0 to {MAX_LIMIT}")
+        if self.mode not in get_args(Mode):
+            raise ValueError("a lane is open, paused or draining")
 
-class Place(Frozen):
+
+@dataclass(frozen=True)
+class Place:
     """A place that a running job has taken."""
 
     number: int
@@ -53,17 +58,18 @@ class Place(Frozen):
     """The job's id."""
     token: str
     """Of its lease."""
-    since: AwareDatetime
+    since: datetime
 
 
-class Lane(Frozen):
+@dataclass(frozen=True)
+class Lane:
     """A lane at one moment."""
 
     name: str
     settings: LaneSettings = LaneSettings()
     places: tuple[Place, ...] = ()
     """By number."""
-    next_start: AwareDatetime | None = None
+    next_start: datetime | None = None
     """Before this its rate allows no start; None where it was not used lately."""
 
 

@@ -5,7 +5,7 @@ or because the index of the line lags, `repair` finds, which each sweep calls.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -198,7 +198,7 @@ class Lanes:
         written = await self._jobs.replace(moved, job.version)
         match written:
             case Job():
-                return lane.model_copy(update={"next_start": admitted.then}) if isinstance(admitted, Slot) else lane
+                return replace(lane, next_start=admitted.then) if isinstance(admitted, Slot) else lane
             case VersionConflict():
                 return "gone"
             case CompanionRefused():

@@ -1,6 +1,8 @@
 """What an admin does with lanes, and what the owner of a waiting job may ask of one. The caller decides who may."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from domain.jobs.job import Job
@@ -8,7 +10,6 @@ from domain.lanes.lane import Lane, LaneSettings, Mode
 from domain.lanes.lanes import MAX_RELEASED, Lanes
 from domain.lanes.repository import LaneRepository
 from domain.results import StaleVersion, StorageUnavailable
-from headrace.authoring.frozen import Frozen
 from headrace.authoring.rate import Rate
 
 MAX_COUNTED: Final = 1000
@@ -17,14 +18,16 @@ MAX_LISTED: Final = 100
 MAX_TRIES: Final = 5
 
 
-class LaneStatus(Frozen):
+@dataclass(frozen=True)
+class LaneStatus:
     """A lane, and how many wait in its line: at most `MAX_COUNTED`, which then means as many or more."""
 
     lane: Lane
     waiting: int
 
 
-class PlaceInLine(Frozen):
+@dataclass(frozen=True)
+class PlaceInLine:
     """Why a blocked job waits."""
 
     lane: Lane
@@ -77,7 +80,7 @@ class LaneService:
 
         With `expected` only if that is the version of the settings.
         """
-        return await self._change(name, {"limit": limit, "rate": rate}, expected)
+        return await self._change(name, lambda settings: replace(settings, limit=limit, rate=rate), expected)
 
     async def pause(self, name: str) -> LaneStatus | StaleVersion | StorageUnavailable:
         """Start nothing more; what runs finishes, and new jobs stand in line."""
@@ -92,10 +95,10 @@ class LaneService:
         return await self._set(name, "draining")
 
     async def _set(self, name: str, mode: Mode) -> LaneStatus | StaleVersion | StorageUnavailable:
-        return await self._change(name, {"mode": mode}, None)
+        return await self._change(name, lambda settings: replace(settings, mode=mode), None)
 
     async def _change(
-        self, name: str, update: dict[str, int | Rate | Mode | None], expected: int | None
+        self, name: str, update: Callable[[LaneSettings], LaneSettings], expected: int | None
     ) -> LaneStatus | StaleVersion | StorageUnavailable:
         for _ in range(MAX_TRIES):
             lane = await self._lanes.read(name)
@@ -104,7 +107,7 @@ class LaneService:
             version = lane.settings.version
             if expected is not None and expected != version:
                 return StaleVersion(current_version=version)
-            settings = LaneSettings.model_validate({**dict(lane.settings), **update, "version": version + 1})
+            settings = replace(update(lane.settings), version=version + 1)
             saved = await self._lanes.save(name, settings, version)
             if saved is None:
                 await self._releases.release(name, MAX_RELEASED)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Generic, Never, Protocol, TypeVar
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, InstanceOf, model_validator
 
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.frozen import Frozen
@@ -59,7 +59,7 @@ class Policy(Frozen):
     give the same name share the lane. None: the type's own name, where it has a limit or a rate."""
     limit: int | None = Field(default=None, ge=1, le=MAX_LIMIT)
     """How many jobs of the lane run at once, in all functions."""
-    rate: Rate | None = None
+    rate: InstanceOf[Rate] | None = None
     """How many jobs of the lane start in a time."""
     priority: int = Field(default=5, ge=0, le=9)
     """Which jobs of a lane go first: those of the highest."""

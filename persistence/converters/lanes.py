@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, cast
 
 from domain.lanes.lane import PLACE, RATE, SETTINGS, Lane, LaneSettings, Place
 from domain.results import StorageUnavailable
@@ -13,10 +11,11 @@ from headrace.authoring.rate import Rate
 from persistence.converters.dynamo_to_domain import string_of, to_attribute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute
 
+    from domain.lanes.lane import Mode
     from persistence.converters.dynamo_to_domain import Item
 
 CHANGED = "changed"
@@ -46,23 +45,25 @@ def items_to_lane(name: str, items: Iterable[Item]) -> Lane | StorageUnavailable
                 case _:
                     pass  # Of a newer version.
         return Lane(name=name, settings=settings, places=tuple(places), next_start=next_start)
-    except (ValidationError, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         return StorageUnavailable(reason="rejected", detail=f"the lane cannot be read: {type(error).__name__}")
 
 
 def _settings(item: Item) -> LaneSettings:
     rate = item.get("rate")
     members = rate["M"] if isinstance(rate, dict) else None
-    return LaneSettings.model_validate(
-        {
-            "limit": _number(item["limit"]) if "limit" in item else None,
-            "rate": Rate(int(members["count"]["N"]), per=timedelta(seconds=float(members["seconds"]["N"])))
-            if members
-            else None,
-            "mode": string_of(item, "mode"),
-            "version": _number(item["version"]),
-        }
+    return LaneSettings(
+        limit=_number(item["limit"]) if "limit" in item else None,
+        rate=Rate(int(members["count"]["N"]), per=timedelta(seconds=float(members["seconds"]["N"])))
+        if members
+        else None,
+        mode=cast("Mode", string_of(item, "mode")),  # checked where it is built
+        version=_number(item["version"]),
     )
+
+
+def _rate(members: Mapping[str, Mapping[str, str]]) -> Rate:
+    return Rate(int(members["count"]["N"]), per=timedelta(seconds=float(members["seconds"]["N"])))
 
 
 def _place(item: Item, text: str) -> Place:

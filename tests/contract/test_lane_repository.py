@@ -1,5 +1,6 @@
 """What the domain may expect of a store of lanes: on the fake, on moto's server and on MiniStack."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -111,7 +112,7 @@ async def test_a_slot_is_taken_by_one_job(store: Store, lane: InLane) -> None:
 async def test_a_place_is_freed_by_hand_only_while_it_is_of_that_lease(store: Store, lane: InLane) -> None:
     job = await run(store, lane, 3)
     (held,) = (await read(store, lane.name)).places
-    assert await store.lanes.free(lane.name, held.model_copy(update={"token": "another"})) is None
+    assert await store.lanes.free(lane.name, replace(held, token="another")) is None
     assert (await read(store, lane.name)).places == (held,)
     assert await store.lanes.free(lane.name, held) is None
     assert (await read(store, lane.name)).places == ()

@@ -199,7 +199,7 @@ def _other_steps(world: World) -> Iterator[World]:
     for limit in world.left.limits[:1]:
         settings = LaneSettings(limit=limit, version=world.lane.settings.version + 1)
         spent = replace(world.left, limits=world.left.limits[1:])
-        lane = world.lane.model_copy(update={"settings": settings})
+        lane = replace(world.lane, settings=settings)
         yield replace(world, lane=lane, left=spent, way=(*world.way, f"admin sets the limit to {limit}"))
     if world.left.cancels:
         spent = replace(world.left, cancels=world.left.cancels - 1)
@@ -245,7 +245,7 @@ def _write(world: World, change: Change, expected: int, action: str, limit: int 
             case _:
                 raise Violation(f"a companion that the model does not know: {companion}")
     jobs = (*world.jobs[:number], change.job, *world.jobs[number + 1 :])
-    lane = world.lane.model_copy(update={"places": tuple(places[each] for each in sorted(places))})
+    lane = replace(world.lane, places=tuple(places[each] for each in sorted(places)))
     queued = isinstance(change.job.state, Queued)
     triggers = (*world.triggers, number) if queued and number not in world.triggers else world.triggers
     return _checked(replace(world, jobs=jobs, lane=lane, triggers=triggers), max(len(world.lane.places), limit), action)
@@ -281,7 +281,7 @@ def explore(bounds: Bounds) -> int:
 
 def ends_without_faults(world: World) -> bool:
     """Whether sweeps and healthy workers end all jobs, with a limit of one, and what was let go is claimed."""
-    lane = world.lane.model_copy(update={"settings": LaneSettings(limit=1)})
+    lane = replace(world.lane, settings=LaneSettings(limit=1))
     healed = replace(world, lane=lane, left=Bounds(limits=(9,)), workers=(Worker(),))
     for _ in range(40):
         if all(is_final(job) for job in healed.jobs):

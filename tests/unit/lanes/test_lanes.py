@@ -1,5 +1,6 @@
 """What each call does with lanes, and what it answers when the store of lanes fails."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -94,7 +95,7 @@ def test_the_settings_of_a_lane_win_over_the_policy_and_a_lane_of_a_submission_i
     assert terms_of(lane, Policy(rate=rate), 7) == Terms(limit=1000, rate=rate)
     assert terms_of(Lane(name="owner:me"), Policy(limit=3), 7) == Terms(limit=7)
     assert terms_of(Lane(name="owner:me"), Policy(), 0) == Terms(limit=1000), "the limit was switched off since"
-    changed = lane.model_copy(update={"settings": LaneSettings(limit=0, rate=rate)})
+    changed = replace(lane, settings=LaneSettings(limit=0, rate=rate))
     assert terms_of(changed, Policy(limit=3), 7) == Terms(limit=0, rate=rate)
 
 
@@ -119,10 +120,10 @@ def test_a_claim_without_a_slot_of_its_own_takes_one_that_is_now() -> None:
     start = on_claim(free, terms, NOW, 0.5, in_slot=False)
     assert start == Start(place=2, slot=next_slot(free, rate, NOW))
     assert on_claim(free, terms, NOW, 0.5, in_slot=True) == Start(place=2)
-    used_up = free.model_copy(update={"next_start": NOW + SECOND})
+    used_up = replace(free, next_start=NOW + SECOND)
     assert on_claim(used_up, terms, NOW, 0.5, in_slot=False) == InLine()
     assert on_claim(used_up, terms, NOW, 0.99, in_slot=True) == Start(place=3)
-    paused = free.model_copy(update={"settings": LaneSettings(mode="paused")})
+    paused = replace(free, settings=LaneSettings(mode="paused"))
     assert on_claim(paused, terms, NOW, 0.5, in_slot=True) == InLine()
 
 

@@ -144,7 +144,7 @@ def test_a_rate_that_cannot_be_kept_is_refused(rate: tuple[int, timedelta]) -> N
 def test_settings_that_cannot_be_are_refused() -> None:
     for wrong in ({"limit": -1}, {"limit": 1001}, {"mode": "closed"}):
         with pytest.raises(ValueError, match="a lane"):
-            LaneSettings(**wrong)  # type: ignore[arg-type]
+            LaneSettings(**wrong)
 
 
 def test_a_lane_without_limit_and_rate_is_refused() -> None:

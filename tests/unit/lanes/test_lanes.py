@@ -141,6 +141,12 @@ def test_a_rate_that_cannot_be_kept_is_refused(rate: tuple[int, timedelta]) -> N
         Rate(rate[0], per=rate[1])
 
 
+def test_settings_that_cannot_be_are_refused() -> None:
+    for wrong in ({"limit": -1}, {"limit": 1001}, {"mode": "closed"}):
+        with pytest.raises(ValueError, match="a lane"):
+            LaneSettings(**wrong)
+
+
 def test_a_lane_without_limit_and_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="a lane needs a limit or a rate"):
         Policy(lane="x")
@@ -243,6 +249,14 @@ async def test_an_entry_of_the_index_whose_job_has_gone_is_passed_over() -> None
     world = World()
     await world.stored(first := blocked(NOW, type=KIND, lane=LANE), job := blocked(NOW + SECOND, type=KIND, lane=LANE))
     world.jobs._jobs[first.id] = legal(transitions.cancel(first, POLICY, NOW))
+    assert await world.lanes.release(LANE.name) == Released(count=1)
+    assert await world.status(job) == "queued"
+
+
+async def test_an_entry_of_the_index_whose_job_was_deleted_is_passed_over() -> None:
+    world = World()
+    await world.stored(first := blocked(NOW, type=KIND, lane=LANE), job := blocked(NOW + SECOND, type=KIND, lane=LANE))
+    del world.jobs._jobs[first.id]
     assert await world.lanes.release(LANE.name) == Released(count=1)
     assert await world.status(job) == "queued"
 

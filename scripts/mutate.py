@@ -38,7 +38,8 @@ COMMITTING = "domain/jobs/committing.py"
 LANE_REPOSITORY = "persistence/dynamodb/repositories/lane_repository.py"
 LANE_TESTS = ("tests/unit/lanes/test_lanes.py", "tests/unit/lanes/test_submission_in_lanes.py", "tests/unit/lanes")
 GUARDED = (
-    TRANSITIONS, DUE_STEPS, RUN_DUE, DISPATCH, DOCUMENTS, COMPANIONS, TRANSACTIONS, UPCASTING, UPCASTS, *LANES, ENTERING, COMMITTING,
+    TRANSITIONS, DUE_STEPS, RUN_DUE, DISPATCH, DOCUMENTS, COMPANIONS, TRANSACTIONS, UPCASTING, UPCASTS, *LANES,
+    ENTERING, COMMITTING,
 )  # fmt: skip
 # The tests responsible for each file, those most likely to fail first; the rest run only if they pass.
 CLAIMS = {

@@ -10,7 +10,6 @@ from domain.lanes.lane import Lane, LaneSettings, Mode
 from domain.lanes.lanes import MAX_RELEASED, Lanes
 from domain.lanes.repository import LaneRepository
 from domain.results import StaleVersion, StorageUnavailable
-from headrace.authoring.rate import Rate
 
 MAX_COUNTED: Final = 1000
 """Jobs in line that are counted."""
@@ -73,14 +72,28 @@ class LaneService:
             return lane
         return ahead if isinstance(ahead, StorageUnavailable) else PlaceInLine(lane=lane, ahead=ahead)
 
-    async def limit(
-        self, name: str, limit: int | None, rate: Rate | None, expected: int | None = None
+    async def change(
+        self, name: str, update: Callable[[LaneSettings], LaneSettings], expected: frozenset[int] | None = None
     ) -> LaneStatus | StaleVersion | StorageUnavailable:
-        """Set limit and rate; None leaves it to the job types. A lowered limit lets what runs finish.
+        """Change the settings, only at a version of theirs in `expected`, unless it is None.
 
-        With `expected` only if that is the version of the settings.
+        A lowered limit lets what runs finish.
         """
-        return await self._change(name, lambda settings: replace(settings, limit=limit, rate=rate), expected)
+        for _ in range(MAX_TRIES):
+            lane = await self._lanes.read(name)
+            if isinstance(lane, StorageUnavailable):
+                return lane
+            version = lane.settings.version
+            if expected is not None and version not in expected:
+                return StaleVersion(current_version=version)
+            settings = replace(update(lane.settings), version=version + 1)
+            saved = await self._lanes.save(name, settings, version)
+            if saved is None:
+                await self._releases.release(name, MAX_RELEASED)
+                return await self.read(name)
+            if isinstance(saved, StorageUnavailable):
+                return saved
+        return StaleVersion(current_version=None)
 
     async def pause(self, name: str) -> LaneStatus | StaleVersion | StorageUnavailable:
         """Start nothing more; what runs finishes, and new jobs stand in line."""
@@ -95,26 +108,7 @@ class LaneService:
         return await self._set(name, "draining")
 
     async def _set(self, name: str, mode: Mode) -> LaneStatus | StaleVersion | StorageUnavailable:
-        return await self._change(name, lambda settings: replace(settings, mode=mode), None)
-
-    async def _change(
-        self, name: str, update: Callable[[LaneSettings], LaneSettings], expected: int | None
-    ) -> LaneStatus | StaleVersion | StorageUnavailable:
-        for _ in range(MAX_TRIES):
-            lane = await self._lanes.read(name)
-            if isinstance(lane, StorageUnavailable):
-                return lane
-            version = lane.settings.version
-            if expected is not None and expected != version:
-                return StaleVersion(current_version=version)
-            settings = replace(update(lane.settings), version=version + 1)
-            saved = await self._lanes.save(name, settings, version)
-            if saved is None:
-                await self._releases.release(name, MAX_RELEASED)
-                return await self.read(name)
-            if isinstance(saved, StorageUnavailable):
-                return saved
-        return StaleVersion(current_version=None)
+        return await self.change(name, lambda settings: replace(settings, mode=mode))
 
     async def _lines(self, shard: str, after: str | None, limit: int) -> tuple[str, ...] | StorageUnavailable:
         names: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -14,11 +15,12 @@ from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
-from domain.lanes.lane import PLACE, TABLE
+from domain.lanes.lane import PLACE, TABLE, LaneSettings
 from domain.lanes.lanes import Lanes
 from domain.lanes.service import LaneService
 from domain.users.user import User
 from headrace.authoring.job_type import Handler
+from headrace.authoring.rate import Rate
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.lane_repository import FakeLaneRepository
 from headrace.testing.stream_positions import FakeStreamPositions
@@ -30,6 +32,11 @@ T = TypeVar("T")
 
 OWNER = UserFactory.build(id="owner-1")
 FUNCTION = timedelta(seconds=90)
+
+
+def to(limit: int | None, rate: Rate | None = None) -> Callable[[LaneSettings], LaneSettings]:
+    """Changes a lane's limit and rate."""
+    return lambda settings: replace(settings, limit=limit, rate=rate)
 
 
 class LaneWorld:

@@ -36,6 +36,7 @@ from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.faulty_lane_repository import FaultyLaneRepository
 from tests.fakes.handlers import a_handler
 from tests.fakes.job_listing import FakeJobListing
+from tests.fakes.lane_world import to
 
 KIND: Final = "text.word_count"
 SECOND: Final = timedelta(seconds=1)
@@ -392,11 +393,11 @@ async def test_a_waiting_job_has_a_place_in_line_and_knows_who_is_before_it() ->
 
 async def test_a_lane_is_changed_at_the_version_that_was_read() -> None:
     world = World()
-    changed = await world.admin.limit(LANE.name, 5, Rate(1, per=SECOND))
+    changed = await world.admin.change(LANE.name, to(5, Rate(1, per=SECOND)))
     assert isinstance(changed, LaneStatus)
     assert changed.lane.settings == LaneSettings(limit=5, rate=Rate(1, per=SECOND), version=1)
-    assert await world.admin.limit(LANE.name, 6, None, expected=0) == StaleVersion(current_version=1)
-    assert isinstance(await world.admin.limit(LANE.name, 6, None, expected=1), LaneStatus)
+    assert await world.admin.change(LANE.name, to(6), frozenset({0})) == StaleVersion(current_version=1)
+    assert isinstance(await world.admin.change(LANE.name, to(6), frozenset({1})), LaneStatus)
     for call, answer in (
         ("read", OUTAGE), ("save", OUTAGE), ("line", OUTAGE), ("stale", StaleVersion(current_version=None))
     ):  # fmt: skip

@@ -16,7 +16,7 @@ from headrace.authoring.rate import Rate
 from headrace.authoring.retry import Backoff
 from tests.factories import UserFactory
 from tests.fakes.handlers import Count, Text, a_handler
-from tests.fakes.lane_world import OWNER, LaneWorld
+from tests.fakes.lane_world import OWNER, LaneWorld, to
 
 KIND = "text.word_count"
 MINUTE = timedelta(minutes=1)
@@ -180,15 +180,15 @@ def test_a_lowered_limit_lets_what_runs_finish_and_zero_stops_all_until_it_is_ra
         await submitted(world, 40)
         await asyncio.sleep(2)
         assert ledger.active == 4
-        await world.admin.limit(KIND, 2, None)
+        await world.admin.change(KIND, to(2))
         await asyncio.sleep(20)
         assert ledger.active == 2
-        await world.admin.limit(KIND, 0, None)
+        await world.admin.change(KIND, to(0))
         await asyncio.sleep(10)
         begun = len(ledger.starts)
         await asyncio.sleep(600)
         assert (ledger.active, len(ledger.starts)) == (0, begun)
-        status = await world.admin.limit(KIND, 6, None)
+        status = await world.admin.change(KIND, to(6))
         assert isinstance(status, LaneStatus)
         await asyncio.sleep(2)
         assert ledger.active == 6

@@ -9,6 +9,7 @@ TABLES = {
     "UsersTable": "old-users",
     "UserEmailsTable": "old-emails",
     "FilesTable": "old-files",
+    "LanesTable": "old-lanes",
 }
 NAMES = {**TABLES, "BlobBucket": "old-blobs"}
 

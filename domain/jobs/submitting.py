@@ -10,6 +10,7 @@ from pydantic import BaseModel, JsonValue
 from domain.flaws import MAX_FLAWS, Flaw, Flaws, read_document
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change, Companion
 from domain.jobs.documents import Documents
 from domain.jobs.fingerprint import fingerprint, is_recognised, is_replay
 from domain.jobs.job import Job
@@ -99,6 +100,32 @@ class SubmissionService:
 
     async def submit(self, submission: Submission, owner: User, idempotency_key: str | None = None) -> SubmitResult:
         """Accept a job with one conditional write; nothing is written for a flawed submission."""
+        submitted = await self.submit_with(submission, owner, idempotency_key)
+        if isinstance(submitted, CompanionRefused):
+            return StorageUnavailable(reason="throttled", detail="contended")
+        return submitted
+
+    async def refusal(
+        self, submission: Submission, owner: User, starts: datetime
+    ) -> UnknownJobType | InvalidPayload | PayloadTooLarge | StorageUnavailable | None:
+        """Why a job like this that starts then would not be accepted; None if it would be. Nothing is written."""
+        definition = self._catalogue.definition(submission.type)
+        if definition is None:
+            return UnknownJobType(type=submission.type, known=self._catalogue.names())
+        files: list[File] = []
+        payload = _payload_text(submission.payload, definition.payload, files)
+        if not isinstance(payload, str):
+            return payload
+        return await self._refused_files(files, owner, starts) if files else None
+
+    async def submit_with(
+        self,
+        submission: Submission,
+        owner: User,
+        idempotency_key: str | None = None,
+        companions: tuple[Companion, ...] = (),
+    ) -> SubmitResult | CompanionRefused:
+        """As `submit`; the job is committed with `companions`, or `CompanionRefused` and not at all."""
         now = self._clock()
         definition = self._catalogue.definition(submission.type)
         if definition is None:
@@ -113,7 +140,7 @@ class SubmissionService:
         if files and (refused := await self._refused_files(files, owner, run_at or now)) is not None:
             replayed = await self._earlier(submission, payload, definition, owner, idempotency_key)
             return replayed or refused
-        job_id = _keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id()
+        job_id = keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id()
         # Before the item, under a key of this submission's own: a job never refers to what is not there.
         kept = await self._documents.keep(job_id, "payload", self._new_id, payload)
         if isinstance(kept, StorageUnavailable):
@@ -129,7 +156,8 @@ class SubmissionService:
             run_at=run_at,
             fingerprint=fingerprint(submission, payload) if idempotency_key else None,
         )
-        stored = await self._jobs.add(transitions.submit(new, definition.policy, now), now)
+        change = transitions.submit(new, definition.policy, now)
+        stored = await self._jobs.add(Change(change.job, (*change.companions, *companions)), now)
         if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | JobUnreadable):
             await self._documents.discard(kept)
         match stored:
@@ -141,9 +169,7 @@ class SubmissionService:
                 return await self._replayed(current, submission, payload, definition, idempotency_key or "")
             case ItemTooLarge(size=size, limit=limit):
                 return PayloadTooLarge(size=size, limit=limit)
-            case CompanionRefused():
-                return StorageUnavailable(reason="throttled", detail="contended")
-            case JobUnreadable() | StorageUnavailable():
+            case CompanionRefused() | JobUnreadable() | StorageUnavailable():
                 return stored
 
     async def _refused_files(
@@ -164,7 +190,7 @@ class SubmissionService:
         self, submission: Submission, payload: JsonText, definition: AnyJobType, owner: User, key: str | None
     ) -> Submitted | None:
         """The job that this very submission has made before, when its files were still there."""
-        found = await self._jobs.get(_keyed_id(owner.id, key), self._clock()) if key else None
+        found = await self._jobs.get(keyed_id(owner.id, key), self._clock()) if key else None
         if not isinstance(found, Job) or found.owner_id != owner.id:
             return None
         replayed = await self._replayed(found, submission, payload, definition, key or "")
@@ -214,8 +240,8 @@ def _payload_text(
     return text
 
 
-def _keyed_id(owner_id: str, key: str) -> str:
-    """Derive the job id from an owner's idempotency key, so that the table decides races."""
+def keyed_id(owner_id: str, key: str) -> str:
+    """The job id of an owner's idempotency key, so that the table decides races."""
     digest = hashlib.sha256(f"{owner_id}\n{key}".encode()).digest()
     # By form a name-based UUID; Python 3.11's uuid does not write version 8, which RFC 9562 has for this.
     return str(UUID(bytes=digest[:16], version=5))

@@ -70,6 +70,16 @@ class ApiSettings(Frozen):
     """Whether a token without the claim `email_verified` counts as verified."""
 
 
+class ScheduleSettings(Frozen):
+    """What the API reads of schedules."""
+
+    table: str
+    per_owner: int
+    """How many one user may have."""
+    wake_queue_url: str
+    """Where the next tick is sent; empty in `sam local`, where there is no such queue."""
+
+
 class RunnerSettings(Frozen):
     """What a runner reads besides; its job types read variables of their own."""
 
@@ -87,12 +97,18 @@ class WorkerSettings(Frozen):
     """Where undecodable records go; empty locally, where there is no such queue."""
     function_timeout: timedelta
     """The time limit of one invocation, by which a job type's timeout is judged."""
+    schedules_table: str
+    users_table: str
+    """Where the owners of schedules are."""
+    wake_queue_url: str
+    """Where the next tick of a schedule is sent; empty in `sam local`."""
 
 
 class SweeperSettings(Frozen):
     """What the sweeper reads besides."""
 
     stream_positions_table: str
+    schedules_table: str
     wake_queue_url: str
     """Where due jobs are sent; empty in `sam local`, where there is no such queue: due jobs are queued instead."""
 
@@ -136,12 +152,24 @@ def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:
     )
 
 
+def read_schedule_settings(environment: Mapping[str, str]) -> ScheduleSettings:
+    """Of the API."""
+    return ScheduleSettings(
+        table=_text(environment, "SCHEDULES_TABLE"),
+        per_owner=_number(environment, "SCHEDULES_PER_OWNER"),
+        wake_queue_url=_text(environment, "WAKE_QUEUE_URL"),
+    )
+
+
 def read_worker_settings(environment: Mapping[str, str]) -> WorkerSettings:
     """Of `WorkerFunction`."""
     return WorkerSettings(
         stream_positions_table=_text(environment, "STREAM_POSITIONS_TABLE"),
         on_failure_queue_url=_text(environment, "ON_FAILURE_QUEUE_URL"),
         function_timeout=_seconds(environment, "FUNCTION_TIMEOUT_SECONDS"),
+        schedules_table=_text(environment, "SCHEDULES_TABLE"),
+        users_table=_text(environment, "USERS_TABLE"),
+        wake_queue_url=_text(environment, "WAKE_QUEUE_URL"),
     )
 
 
@@ -149,6 +177,7 @@ def read_sweeper_settings(environment: Mapping[str, str]) -> SweeperSettings:
     """Of `SweeperFunction`."""
     return SweeperSettings(
         stream_positions_table=_text(environment, "STREAM_POSITIONS_TABLE"),
+        schedules_table=_text(environment, "SCHEDULES_TABLE"),
         wake_queue_url=_text(environment, "WAKE_QUEUE_URL"),
     )
 
@@ -178,6 +207,13 @@ def _text(environment: Mapping[str, str], name: str) -> str:
         return environment[name]
     except KeyError:
         raise MissingSetting(f"The environment variable {name} is missing; template.yaml says what it holds.") from None
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    text = _text(environment, name)
+    if not text.isdecimal():
+        raise MissingSetting(f"The environment variable {name} must be a whole number, not {text!r}.")
+    return int(text)
 
 
 def _days(environment: Mapping[str, str], name: str) -> timedelta:

@@ -27,6 +27,8 @@ from domain.schedules.repository import (
 )
 from domain.schedules.schedule import (
     MAX_PAYLOAD_BYTES,
+    SCHEDULE_TAG,
+    TICK_TAG,
     Schedule,
     ScheduleSpec,
     changed,
@@ -260,7 +262,9 @@ class ScheduleService:
                 return found
 
     async def _refusal(self, spec: ScheduleSpec, owner: User, now: datetime) -> Flawed | None:
-        flaws = flaws_of_timing(spec.timing, now)
+        reserved = [name for name in (SCHEDULE_TAG, TICK_TAG) if name in spec.tags]
+        flaws = tuple(Flaw(path=("tags", name), message="is given by Headrace") for name in reserved)
+        flaws = (*flaws, *flaws_of_timing(spec.timing, now))
         if flaws:
             return InvalidSchedule(flaws=flaws)
         size = byte_length(spec.payload)

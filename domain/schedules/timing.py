@@ -14,14 +14,16 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, takewhile
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
 from pydantic import Field
 
 from domain.flaws import Flaw
 from headrace.authoring.frozen import Frozen
+
+if TYPE_CHECKING:
+    from cronsim import CronSim
 
 MIN_EVERY: Final = 5
 MAX_EVERY: Final = 366 * 86_400
@@ -109,7 +111,7 @@ def _intervals(period: timedelta, anchor: datetime, after: datetime) -> Iterator
 def _once_a_date(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     last = after
     # cronsim moves what the clocks skip; after a repeat it begins with what has been already.
-    for local in CronSim(cron, after.astimezone(zone)):
+    for local in _read(cron, after.astimezone(zone)):
         tick = local.astimezone(UTC)
         if tick > last:
             last = tick
@@ -118,7 +120,7 @@ def _once_a_date(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetim
 
 def _by_the_clock(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """Walks in UTC: cronsim's own steps of an hour pass over ticks where the clocks change by half of one."""
-    fields = CronSim(cron, after.astimezone(UTC))
+    fields = _read(cron, after.astimezone(UTC))
     at = after.astimezone(UTC).replace(second=0, microsecond=0) + _MINUTE
     end = after + _HORIZON
     while at < end:
@@ -134,7 +136,7 @@ def _by_the_clock(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[dateti
             at += _MINUTE
 
 
-def _fits(fields: CronSim, day: date) -> bool:
+def _fits(fields: "CronSim", day: date) -> bool:
     return day.month in fields.months and fields.match_day(day)
 
 
@@ -142,7 +144,7 @@ def _next_quarter(at: datetime) -> datetime:
     return at.replace(minute=at.minute - at.minute % 15) + _QUARTER
 
 
-def _before_next_date(fields: CronSim, day: date, zone: ZoneInfo, end: datetime) -> datetime:
+def _before_next_date(fields: "CronSim", day: date, zone: ZoneInfo, end: datetime) -> datetime:
     """Shortly before the next date that fits begins, whatever its clocks do at midnight."""
     day += timedelta(days=1)
     while not _fits(fields, day) and day <= end.date():
@@ -175,8 +177,16 @@ def _wrong_field(cron: str) -> str | None:
 
 
 def _readable(cron: str, now: datetime) -> bool:
+    from cronsim import CronSimError  # noqa: PLC0415 - as in `_read`
+
     try:
-        CronSim(cron, now)
+        _read(cron, now)
     except (CronSimError, AssertionError):
         return False
     return True
+
+
+def _read(cron: str, at: datetime) -> "CronSim":
+    from cronsim import CronSim  # noqa: PLC0415 - the API's cold start does not pay for it
+
+    return CronSim(cron, at)

@@ -18,6 +18,9 @@ from domain.jobs.repository import JobRepository
 from domain.jobs.service import JobService
 from domain.jobs.submitting import SubmissionService
 from domain.ports import Clock, NewId
+from domain.schedules.repository import ScheduleListing, ScheduleRepository
+from domain.schedules.service import ScheduleService
+from domain.schedules.tick_queue import TickQueue
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
 from functions.api.documentation.routes import documentation_routes
@@ -32,6 +35,7 @@ from functions.api.http.request_context import RequestContext
 from functions.api.job_types.routes import job_type_routes
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
+from functions.api.schedules.routes import schedule_routes
 from functions.api.users.routes import user_routes
 
 
@@ -42,6 +46,17 @@ class Large:
     blobs: BlobStore
     files: FileRepository
     file_lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """What schedules need."""
+
+    schedules: ScheduleRepository
+    listing: ScheduleListing
+    queue: TickQueue
+    per_owner: int
+    """How many one user may have."""
 
 
 def create_app(
@@ -56,18 +71,21 @@ def create_app(
     trust_unverified_email: bool = False,
     longest_wait: timedelta = LONGEST_WAIT,
     large: Large | None = None,
+    scheduling: Scheduling | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without
-    `large` the documents of jobs stay in their items, and there are no files.
+    `large` the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service, local_email, trust_unverified_email)
     disclosure = Disclosure(catalogue)
     documents = Documents(large.blobs if large else None)
     files = FileService(large.files, large.blobs, clock, new_id, large.file_lifetime) if large else None
+    submissions = SubmissionService(jobs, catalogue, clock, new_id, documents, files)
+    schedules = _schedules(scheduling, submissions, users, clock, new_id) if scheduling else None
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -78,7 +96,7 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(jobs, catalogue, clock, new_id, documents, files),
+            submissions,
             JobService(jobs, catalogue, clock),
             JobListService(listing, clock),
             documents,
@@ -90,6 +108,7 @@ def create_app(
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         *((file_routes(files, identify),) if files else ()),
+        *((schedule_routes(schedules, catalogue, disclosure, identify),) if schedules else ()),
         health_routes(jobs, clock),
         documentation_routes(lambda: openapi_document(app)),
     )
@@ -100,3 +119,11 @@ def create_app(
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def _schedules(
+    parts: Scheduling, submissions: SubmissionService, users: UserRepository, clock: Clock, new_id: NewId
+) -> ScheduleService:
+    return ScheduleService(
+        parts.schedules, parts.listing, submissions, users, parts.queue, clock, new_id, parts.per_owner
+    )

@@ -21,7 +21,7 @@ from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
 from domain.users.repository import UserRepository
 from domain.users.user import User
-from functions.api.app import Large, create_app
+from functions.api.app import Large, Scheduling, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.jobs.waiting import LONGEST_WAIT
@@ -33,6 +33,7 @@ from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import UserFactory
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
+from tests.fakes.schedule_repository import FakeScheduleRepository, FakeTickQueue
 from tests.fakes.user_repository import FakeUserRepository
 
 MEMBER = UserFactory.build(id="00000000-0000-4000-9000-000000000001", email="member@example.com")
@@ -83,6 +84,8 @@ class Api:
         blobs: BlobStore | None = None,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
+        self.schedules = FakeScheduleRepository(FakeJobRepository())
+        self.ticks = FakeTickQueue()
         self.listing = listing or FakeJobListing(
             self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
         )
@@ -96,6 +99,7 @@ class Api:
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
             trust_unverified_email, longest_wait, large,
+            Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

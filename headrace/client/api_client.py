@@ -172,6 +172,8 @@ def path_segment(text: str) -> str:
 def _parsed(url: str, response: httpx.Response) -> Json | Failure:
     if response.is_redirect:
         return Foreign(url=url, reason=f"it redirects to {response.headers.get('location', 'another place')}")
+    if response.status_code == httpx.codes.NO_CONTENT:
+        return {}
     body = _read(response)
     if body is None:
         return Foreign(url=url, reason=f"more than {MAX_RESPONSE_BYTES} bytes, or too slow")

@@ -36,7 +36,7 @@ class ScheduleSpec(Frozen):
     max_attempts: int | None = None
     """Of each job; None is the job type's own number."""
     overlap: Overlap = "allow"
-    """What a tick does whose predecessor's job had not ended by the tick's time."""
+    """What a tick does while the job of the one before it still runs."""
     missed: Missed = "latest"
     """What becomes of ticks that could not be made in time."""
     pause_after_failures: int | None = None

@@ -132,7 +132,7 @@ class ScheduleService:
         refused = await self._refusal(spec, owner, now)
         if refused is not None:
             return refused
-        number = await self._schedules.count(owner.id, self._limit)
+        number = await self._schedules.count(owner.id, max(self._limit, 1)) if self._limit else 0
         if isinstance(number, StorageUnavailable):
             return number
         if number >= self._limit:

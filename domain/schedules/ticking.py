@@ -186,11 +186,12 @@ class Ticker:
         """One tick, after which those up to `after` are done too."""
         if isinstance(owner, UserNotFound):
             return await self._refuse(schedule, at, after, "owner_gone", "its owner is no longer a user", now)
-        clear = await self._clear(schedule, at, owner)
-        if isinstance(clear, StorageUnavailable):
-            return NotTicked(problem=clear)
-        if not clear:
+        # What is open after a look is what still runs.
+        if schedule.spec.overlap == "skip" and schedule.open:
             return await self._done(schedule, ticked(schedule, after, now), Skipped(at=at))
+        failed = await self._cancel_older(schedule, owner) if schedule.spec.overlap == "cancel" else None
+        if failed is not None:
+            return NotTicked(problem=failed)
         key = tick_key(schedule.id, at)
         job_id = keyed_id(schedule.owner_id, key)
         made = Tick(at=at, job_id=job_id)
@@ -221,22 +222,12 @@ class Ticker:
                 said = f"the payload has {size} bytes, the limit is {most}"
                 return await self._refuse(schedule, at, after, "payload_too_large", said, now)
 
-    async def _clear(self, schedule: Schedule, at: datetime, owner: User) -> bool | StorageUnavailable:
-        """Whether the jobs before it are out of the way of the tick, as the schedule wants it."""
-        if schedule.spec.overlap == "allow":
-            return True
+    async def _cancel_older(self, schedule: Schedule, owner: User) -> StorageUnavailable | None:
         for tick in schedule.open:
-            job = await self._jobs.get(tick.job_id, self._clock())
-            if isinstance(job, StorageUnavailable):
-                return job
-            if isinstance(job, JobNotFound) or (isinstance(job, Job) and _ended_by(job, at)):
-                continue
-            if schedule.spec.overlap == "skip":
-                return False
             cancelled = await self._job_service.cancel(tick.job_id, owner)
             if isinstance(cancelled, StorageUnavailable):
                 return cancelled
-        return True
+        return None
 
     async def _look_after(self, schedule: Schedule) -> Schedule | StorageUnavailable:
         """The schedule with the ends of its jobs counted, in the order of their ticks, up to the first unfinished."""
@@ -323,12 +314,3 @@ def submission_of(schedule: Schedule, at: datetime | None) -> Submission:
         max_attempts=spec.max_attempts,
         tags={**spec.tags, SCHEDULE_TAG: schedule.id, **tick},
     )
-
-
-def _ended_by(job: Job, at: datetime) -> bool:
-    """Judged by the tick's time, not by when it is looked at: whoever looks, comes to the same."""
-    match job.state:
-        case Succeeded(finished_at=end) | Failed(finished_at=end) | Cancelled(finished_at=end):
-            return end <= at
-        case _:
-            return False

@@ -43,7 +43,9 @@ class FakeScheduleRepository:
 
     async def add(self, schedule: Schedule) -> Schedule | ScheduleExists | ItemTooLarge:
         current = await self.get(schedule.id)
-        return ScheduleExists(current=current) if isinstance(current, Schedule) else self._put(schedule)
+        if isinstance(current, Schedule):
+            return ScheduleExists(current=current)
+        return self._put(schedule)
 
     async def get(self, schedule_id: str) -> Schedule | ScheduleNotFound:
         item = self._jobs.item(COMPANION_TABLE, {"id": schedule_id})
@@ -52,6 +54,8 @@ class FakeScheduleRepository:
 
     async def replace(self, schedule: Schedule, expected_version: int) -> Schedule | ScheduleConflict | ItemTooLarge:
         current = await self.get(schedule.id)
+        if isinstance(too_large := _too_large(schedule), ItemTooLarge):
+            return too_large
         if not isinstance(current, Schedule) or current.version != expected_version:
             return ScheduleConflict(schedule_id=schedule.id)
         return self._put(schedule)
@@ -98,10 +102,9 @@ class FakeScheduleRepository:
         return Page(items=tuple(_listed(each) for *_, each in chosen), next=following)
 
     def _put(self, schedule: Schedule) -> Schedule | ItemTooLarge:
+        if isinstance(too_large := _too_large(schedule), ItemTooLarge):
+            return too_large
         values = schedule_to_values(schedule, str(next(self._numbers)))
-        size = item_size(values_to_item(values))
-        if size > MAX_ITEM_BYTES:
-            return ItemTooLarge(size=size, limit=MAX_ITEM_BYTES)
         self._jobs.put_item(COMPANION_TABLE, {"id": schedule.id}, values)
         return schedule
 
@@ -129,6 +132,11 @@ class FakeTickQueue:
         taken = tuple(tick for at, tick in self._messages if at <= now)
         self._messages = [(at, tick) for at, tick in self._messages if at > now]
         return taken
+
+
+def _too_large(schedule: Schedule) -> ItemTooLarge | None:
+    size = item_size(values_to_item(schedule_to_values(schedule, "w" * 36)))
+    return ItemTooLarge(size=size, limit=MAX_ITEM_BYTES) if size > MAX_ITEM_BYTES else None
 
 
 def _listed(schedule: Schedule) -> Schedule:

@@ -9,6 +9,7 @@ TABLES = {
     "UsersTable": "old-users",
     "UserEmailsTable": "old-emails",
     "FilesTable": "old-files",
+    "SchedulesTable": "old-schedules",
 }
 NAMES = {**TABLES, "BlobBucket": "old-blobs"}
 

@@ -90,15 +90,19 @@ def last_ticks(timing: Timing, anchor: datetime, first: datetime, until: datetim
 
     Looks back no further than it must, so that a month of minutes costs no more than an hour of them.
     """
-    found: tuple[datetime, ...] = ()
-    for window in (*_WINDOWS, until - first):
+    for window in _WINDOWS:
         start = until - window
-        whole = start <= first
-        later = takewhile(lambda tick: tick <= until, ticks_after(timing, anchor, first if whole else start))
-        found = tuple(deque((first, *later) if whole and first <= until else later, maxlen=limit))
-        if whole or len(found) == limit:
+        if start <= first:
             break
-    return found
+        found = deque(_until(until, ticks_after(timing, anchor, start)), maxlen=limit)
+        if len(found) == limit:
+            return tuple(found)
+    whole = (first, *_until(until, ticks_after(timing, anchor, first))) if first <= until else ()
+    return whole[-limit:]
+
+
+def _until(end: datetime, ticks: Iterator[datetime]) -> Iterator[datetime]:
+    return takewhile(lambda tick: tick <= end, ticks)
 
 
 def _intervals(period: timedelta, anchor: datetime, after: datetime) -> Iterator[datetime]:

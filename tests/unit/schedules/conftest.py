@@ -46,6 +46,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.schedules = FakeScheduleRepository(self.jobs)
+        self.new_id = numbered_ids()
 
     def ticker(
         self,
@@ -60,12 +61,12 @@ class World:
         )  # fmt: skip
 
     def submissions(self, jobs: JobRepository | None = None) -> SubmissionService:
-        return SubmissionService(jobs or self.jobs, self.catalogue, self.clock, numbered_ids())
+        return SubmissionService(jobs or self.jobs, self.catalogue, self.clock, self.new_id)
 
     def service(self, schedules: ScheduleRepository | None = None, limit: int = 3) -> ScheduleService:
         return ScheduleService(
             schedules or self.schedules, self.schedules, self.submissions(), self.users, self.queue, self.clock,
-            numbered_ids(), limit,
+            self.new_id, limit,
         )  # fmt: skip
 
     async def add(self, schedule: Schedule) -> Schedule:

@@ -326,7 +326,8 @@ async def test_when_the_store_fails_the_tick_is_left_to_the_next_message(world: 
     overlap: Overlap = "cancel" if fault == "cancel" else "skip" if fault in {"replace", "large"} else "allow"
     schedule = await world.add(a_schedule(overlap=overlap, pause_after_failures=3))
     await world.tick_next(schedule)
-    reads: list[StorageUnavailable | None] = {"jobs": [OUTAGE], "cancel": [None, OUTAGE]}.get(fault, [])
+    failing: dict[str, list[StorageUnavailable | None]] = {"jobs": [OUTAGE], "cancel": [None, OUTAGE]}
+    reads = failing.get(fault, [])
     jobs = FaultyJobRepository(
         world.jobs,
         on_read=lambda: reads.pop(0) if reads else None,

@@ -120,6 +120,7 @@ def test_an_interval_is_counted_from_its_anchor_whatever_the_clocks_do() -> None
         (Timing(cron="0 0 L/2 * 5#9"), "cron", "the day-of-week '5#9'"),
         (Timing(cron="0 0 31 2 *"), "cron", "no month"),
         (Timing(cron="0 0 */31 2 1#2"), "cron", "would never tick"),
+        (Timing(cron="* * */31 2 1#2"), "cron", "would never tick"),
     ],
 )
 def test_what_cannot_be_planned_is_named_with_its_place(timing: Timing, place: str, said: str) -> None:

@@ -16,11 +16,11 @@ from domain.schedules.repository import (
     ScheduleExists,
     ScheduleNotFound,
 )
-from domain.schedules.schedule import Active, Schedule
+from domain.schedules.schedule import Schedule
 from domain.schedules.tick_queue import TickWake
 from headrace.testing.job_repository import FakeJobRepository
 from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES, item_size, timestamp
-from persistence.converters.schedules import schedule_to_values, values_to_item, values_to_schedule
+from persistence.converters.schedules import WAKE_SHARD, schedule_to_values, values_to_item, values_to_schedule
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.schedule_repository import COMPANION_TABLE, schedule_companion
 from tests.fakes.job_listing import CURSOR_KEY
@@ -71,15 +71,15 @@ class FakeScheduleRepository:
         return schedule_companion(schedule, expected_version, str(next(self._numbers)))
 
     async def due(self, until: datetime, limit: int, after: str | None) -> DueSchedules:
+        in_index = (item for item in self._jobs.items(COMPANION_TABLE) if item.get("wake_shard") == WAKE_SHARD)
         entries = sorted(
-            (timestamp(each.state.next_at), each.id, each.state.next_at)
-            for each in self.stored
-            if isinstance(each.state, Active) and each.state.next_at <= until
+            (str(item["wake_at"]), str(item["id"])) for item in in_index if str(item["wake_at"]) <= timestamp(until)
         )
         rest = [entry for entry in entries if after is None or f"{entry[0]} {entry[1]}" > after]
         page = rest[:limit]
         following = f"{page[-1][0]} {page[-1][1]}" if len(rest) > limit else None
-        return DueSchedules(entries=tuple(DueSchedule(id=id, wake_at=at) for _, id, at in page), next=following)
+        found = tuple(DueSchedule(id=id, wake_at=datetime.fromisoformat(at)) for at, id in page)
+        return DueSchedules(entries=found, next=following)
 
     async def count(self, owner_id: str, limit: int) -> int:
         return min(limit, sum(each.owner_id == owner_id for each in self.stored))

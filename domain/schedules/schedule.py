@@ -119,10 +119,10 @@ def new_schedule(
 
 def changed(schedule: Schedule, spec: ScheduleSpec, now: datetime) -> Schedule:
     """The next version with another spec; another timing begins now, and its past ticks are none of its own."""
-    anchor = schedule.anchor if spec.timing == schedule.spec.timing else now.replace(microsecond=0)
-    state = schedule.state
-    if anchor != schedule.anchor and isinstance(state, Active):
-        state = _planned(spec.timing, anchor, now)
+    anchor, state = schedule.anchor, schedule.state
+    if spec.timing != schedule.spec.timing:
+        anchor = now.replace(microsecond=0)
+        state = _planned(spec.timing, anchor, now) if isinstance(state, Active) else state
     return _next(schedule, now, spec=spec, anchor=anchor, state=state, problem=None)
 
 

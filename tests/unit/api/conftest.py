@@ -82,9 +82,10 @@ class Api:
         longest_wait: timedelta = LONGEST_WAIT,
         listing: JobListing | None = None,
         blobs: BlobStore | None = None,
+        schedules: FakeScheduleRepository | None = None,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
-        self.schedules = FakeScheduleRepository(FakeJobRepository())
+        self.schedules = schedules or FakeScheduleRepository(FakeJobRepository())
         self.ticks = FakeTickQueue()
         self.listing = listing or FakeJobListing(
             self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()

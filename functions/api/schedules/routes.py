@@ -23,7 +23,7 @@ from functions.api.http.conditional import (
 )
 from functions.api.http.identity import Identify
 from functions.api.http.json_body import StrictJsonRoute
-from functions.api.http.openapi import problems
+from functions.api.http.openapi import SCHEDULE_LINKS, problems
 from functions.api.http.problems import refuse
 from functions.api.jobs.responses import linked_page
 from functions.api.jobs.submission import check_key
@@ -54,7 +54,10 @@ def schedule_routes(
     @router.post(
         "/v1/schedules",
         status_code=201,
-        responses={201: {"model": ScheduleView}, **problems(400, 401, 403, 409, 413, 415, 422, 503)},
+        responses={
+            201: {"model": ScheduleView, "links": SCHEDULE_LINKS},
+            **problems(400, 401, 403, 409, 413, 415, 422, 503),
+        },
     )
     async def create_schedule(
         body: CreateSchedule, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None

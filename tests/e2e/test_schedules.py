@@ -46,9 +46,8 @@ def test_a_schedule_is_created_shown_changed_run_and_deleted(cli: Cli) -> None:
     again = cli.ok(*create, "--timezone", "Europe/Oslo", "--overlap", "skip", "--tag", "a=b")
     assert again.split()[0] == schedule_id
     assert cli.run(*create).returncode == 5, "the key is another schedule's"
-    changed = cli.ok(
-        "schedules", "change", schedule_id, "--every", "3600", "--missed", "all", "--payload", '{"csv": "b\\n"}'
-    )
+    other = '{"csv": "b\\n"}'
+    changed = cli.ok("schedules", "change", schedule_id, "--every", "3600", "--missed", "all", "--payload", other)
     assert "[every 3600 s]" in changed
     assert "missed all" in changed
     assert f"payload  {other}" in changed

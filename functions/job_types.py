@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from pydantic import ValidationError
 
 from domain.jobs.catalogue import Catalogue, DuplicateJobType
-from headrace.authoring.job_type import JobType
+from headrace.authoring.job_type import why_no_job_type
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -37,8 +37,8 @@ def load_job_types(package: str) -> Catalogue:
         told = "has no tuple" if listed is None else f"has a {type(listed).__name__}, where a tuple is needed, named"
         raise InvalidJobTypes(f"{_setting(package)}: {_file(module)} {told} {TUPLE}; it lists the job types")
     for number, member in enumerate(listed, 1):
-        if not _is_job_type(member):
-            raise InvalidJobTypes(f"{_setting(package)}: member {number} of {TUPLE} in {_file(module)} {_why(member)}")
+        if why := why_no_job_type(member):
+            raise InvalidJobTypes(f"{_setting(package)}: member {number} of {TUPLE} in {_file(module)} {why}")
     try:
         return Catalogue(member for member in listed if _is_job_type(member))
     except DuplicateJobType as error:
@@ -76,18 +76,7 @@ def _line(error: Exception, package: str) -> str:
 
 
 def _is_job_type(member: object) -> TypeGuard[Handler]:
-    """Whether it has a definition and a method; a class has none yet."""
-    return (
-        not isinstance(member, type)
-        and isinstance(getattr(member, "definition", None), JobType)
-        and callable(getattr(member, "run", None))
-    )
-
-
-def _why(member: object) -> str:
-    if isinstance(member, type):
-        return f"is the class {member.__name__}; write {member.__name__}() to list a job type"
-    return f"is no job type, but of type {type(member).__name__}: it needs a `definition` and a method `run`"
+    return why_no_job_type(member) is None
 
 
 def _setting(package: str) -> str:

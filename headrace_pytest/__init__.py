@@ -1,4 +1,4 @@
-"""The pytest plugin. It imports Headrace only in its fixtures, so that it costs other projects nothing."""
+"""The pytest plugin. It imports Headrace only in projects with a `headrace.toml`, so that it costs others nothing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,23 @@ if TYPE_CHECKING:
     from domain.jobs.catalogue import Catalogue
     from headrace import Handler
     from headrace.testing import JobStack
+
+PROJECT_FILE = "headrace.toml"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to begin in a project that no command would run, with the sentence that they all say."""
+    for start in dict.fromkeys((config.invocation_params.dir, config.rootpath)):
+        root = next((folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None)
+        if root is None:
+            continue
+        from headrace.emulator.current_project import checked_project  # noqa: PLC0415 - see above
+        from headrace.emulator.database import StackError  # noqa: PLC0415 - see above
+
+        try:
+            checked_project(root)
+        except StackError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 @pytest.fixture
@@ -41,12 +58,12 @@ def job_stack(job_types: Iterable[Handler] | Catalogue) -> Iterator[JobStack]:
 
 def _of_the_project(folder: Path) -> str:
     """The package that the `headrace.toml` of a folder, or of one above, names; without one, Headrace's own."""
-    from headrace.project.settings import InvalidProject, project_root, read_project  # noqa: PLC0415 - see above
+    from headrace.emulator.current_project import checked_project  # noqa: PLC0415 - see above
+    from headrace.emulator.database import StackError  # noqa: PLC0415 - see above
+    from headrace.project.settings import project_root  # noqa: PLC0415 - see above
 
     root = project_root(folder)
-    if root is None:
-        return "job_types"
-    project = read_project(root)
-    if isinstance(project, InvalidProject):
-        pytest.fail(project.reason, pytrace=False)
-    return project.job_types
+    try:
+        return "job_types" if root is None else checked_project(root).job_types
+    except StackError as error:
+        pytest.fail(str(error), pytrace=False)

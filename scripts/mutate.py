@@ -28,14 +28,18 @@ COMPANIONS = "persistence/converters/companions.py"
 TRANSACTIONS = "persistence/dynamodb/transactions.py"
 DUE_STEPS = "domain/jobs/due_steps.py"
 RUN_DUE = "domain/jobs/run_due.py"
+DISPATCH = "domain/jobs/dispatch.py"
+DOCUMENTS = "domain/jobs/documents.py"
 UPCASTING = "domain/jobs/upcasting.py"
 UPCASTS = "headrace/authoring/upcasts.py"
-GUARDED = (TRANSITIONS, DUE_STEPS, RUN_DUE, COMPANIONS, TRANSACTIONS, UPCASTING, UPCASTS)
+GUARDED = (TRANSITIONS, DUE_STEPS, RUN_DUE, DISPATCH, DOCUMENTS, COMPANIONS, TRANSACTIONS, UPCASTING, UPCASTS)
 # The tests responsible for each file, those most likely to fail first; the rest run only if they pass.
 CLAIMS = {
     TRANSITIONS: ("tests/unit/jobs/test_transitions.py", "tests/unit/jobs", "tests/reliability/test_model.py"),
     DUE_STEPS: ("tests/unit/jobs/test_sweeping_and_the_wake_queue.py", "tests/unit/jobs/test_sweeping.py"),
-    RUN_DUE: ("tests/unit/jobs/test_run_due.py",),
+    RUN_DUE: ("tests/unit/jobs/test_run_due.py", "tests/unit/jobs/test_dispatch.py"),
+    DISPATCH: ("tests/unit/jobs/test_dispatch.py",),
+    DOCUMENTS: ("tests/unit/jobs/test_spilling.py", "tests/unit/jobs/test_execution.py"),
     UPCASTING: ("tests/unit/jobs/test_upcasting.py",),
     UPCASTS: ("tests/unit/authoring/test_upcasts.py",),
     COMPANIONS: ("tests/unit/persistence/test_companions.py", "tests/contract/test_companions.py"),

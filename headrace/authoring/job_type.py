@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from types import FunctionType
 from typing import TYPE_CHECKING, Annotated, Generic, Never, Protocol, TypeVar
 
 from pydantic import BaseModel, Field, model_validator
@@ -122,6 +123,17 @@ class SyncJobHandler(Protocol[Payload_contra]):
 
     def run(self, payload: Payload_contra, context: SyncJobContext, /) -> BaseModel:
         """Do the work of one attempt; likewise. Something awaitable, as a wrapper may return it, is awaited too."""
+
+
+def why_no_job_type(member: object) -> str | None:
+    """What is wrong with a member of `JOB_TYPES`, or with what a test runs: the end of a sentence; None if nothing."""
+    if isinstance(member, type):
+        return f"is the class {member.__name__}, where an instance is needed: {member.__name__}()"
+    if isinstance(getattr(member, "definition", None), JobType) and callable(getattr(member, "run", None)):
+        return None
+    if isinstance(member, FunctionType):
+        return f"is the function {member.__name__}, which is no job type without @job_type(…)"
+    return f"is no job type, but of type {type(member).__name__}: it needs a `definition` and a method `run`"
 
 
 Handler = JobHandler[Never] | SyncJobHandler[Never]

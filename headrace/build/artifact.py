@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from headrace.authoring.frozen import Frozen
 from headrace.build.collisions import collisions
-from headrace.build.contents import Contents, contents_of, names_taken
+from headrace.build.contents import Contents, contents_of
 from headrace.build.needs import Definitions, Needs, find_needs
 from headrace.build.proof import Machine, declared_function, prove, unlike_here
 from headrace.build.sizes import too_large
@@ -46,7 +46,7 @@ def build(function: str, artifact: Path, target: Target, job_types: JobTypes) ->
 
     Returns sentences that say why it cannot be deployed; none when it can.
     """
-    obstacles = (*names_taken(job_types.folder), *outdated(job_types.folder))
+    obstacles = tuple(outdated(job_types.folder))
     if obstacles:
         return obstacles
     contents = contents_of(function, job_types.package, job_types.folder)

@@ -6,14 +6,12 @@ from pathlib import Path
 
 from headrace.build.reading import Reading, module_of, read
 from headrace.emulator.cloudformation import FILES, ROOT, function_folders, runs_jobs
+from headrace.emulator.project_flaws import BUILT_IN, OWN_NAMES
 from headrace.project.code import code_beside, python_files
 from headrace.project.requirements import LOCK, LOCK_OF_API, sources
 
 SHARED = ("domain", "persistence", "headrace/__init__.py", "headrace/authoring")
 """Of every artifact, beside the modules of `functions/`, the folders there that it needs, and the job types."""
-OWN_NAMES = frozenset({"domain", "functions", "headrace", "headrace_pytest", "persistence"})
-"""The top-level names of Headrace's own code; the built-in job types (`job_types`) are shipped only when imported."""
-BUILT_IN = "job_types"
 EVERY_FUNCTIONS_LOCK = "function.txt"
 
 
@@ -83,14 +81,6 @@ def imported_code(package: str, beside: Mapping[str, Path]) -> Mapping[str, Path
             found[name] = beside[name]
             waiting.extend(_imported_names(beside[name]))
     return dict(sorted(found.items()))
-
-
-def names_taken(folder: Path) -> tuple[str, ...]:
-    """A sentence for each package or module beside the job types that has the name of one of Headrace's own."""
-    if folder == ROOT:
-        return ()
-    taken = sorted(OWN_NAMES & code_beside(folder).keys())
-    return tuple(f"{folder / name} has the name of a package of Headrace; give it another" for name in taken)
 
 
 def _imported_names(path: Path) -> set[str]:

@@ -1,14 +1,14 @@
 """Makes the template of a project: Headrace's own, with what `headrace.toml` declares, over built artifacts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from pydantic import JsonValue
 
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import mapping
-from headrace.project.settings import FILE, Parameter, Project, Right, referred
+from headrace.emulator.project_flaws import FUNCTION, declaration_flaws
+from headrace.project.settings import Parameter, Project, Right, referred, values_of
 
-FUNCTION = "AWS::Serverless::Function"
 POLICY = "job-types"
 _REVISION = "raise ConfigRevision with it"
 """SAM publishes no version of a function because a parameter changed its value (docs/deploy.md, "Change a setting")."""
@@ -26,12 +26,7 @@ def merged(template: Mapping[str, JsonValue], project: Project) -> dict[str, Jso
     Rights and environment variables go to the functions whose metadata say `RunsJobs`. Each function's code is the
     folder with its name beside the template.
     """
-    problems = (
-        *_taken_parameters(template, project),
-        *_taken_variables(template, project),
-        *_unknown_references(template, project),
-        *_unused_parameters(project),
-    )
+    problems = declaration_flaws(template, project)
     if problems:
         return Unmergeable(problems=problems)
     resources = mapping(template["Resources"])
@@ -105,7 +100,7 @@ def _role(spec: Mapping[str, JsonValue], rights: tuple[Right, ...]) -> JsonValue
 
 def _statement(right: Right) -> JsonValue:
     conditions: dict[str, JsonValue] = {
-        operator: {key: [_text(value) for value in _values(given)] for key, given in keys.items()}
+        operator: {key: [_text(value) for value in values_of(given)] for key, given in keys.items()}
         for operator, keys in right.conditions.items()
     }
     statement: dict[str, JsonValue] = {
@@ -131,55 +126,3 @@ def _role_of(function: Mapping[str, JsonValue]) -> str:
             return role
         case other:
             raise TypeError(f"a function's role is not one of the template: {other}")
-
-
-def _taken_parameters(template: Mapping[str, JsonValue], project: Project) -> Iterable[str]:
-    taken = sorted(project.parameters.keys() & {*mapping(template["Parameters"]), *mapping(template["Resources"])})
-    return (f"{FILE}: the parameter {name} has the name of one of Headrace's own; give it another" for name in taken)
-
-
-def _taken_variables(template: Mapping[str, JsonValue], project: Project) -> Iterable[str]:
-    functions = (mapping(spec) for spec in mapping(template["Resources"]).values() if mapping(spec)["Type"] == FUNCTION)
-    declared = (mapping(template["Globals"])["Function"], *(function["Properties"] for function in functions))
-    own = {name for spec in declared for name in _variables(mapping(spec))}
-    taken = sorted(own & project.environment.keys())
-    return (f"{FILE}: `environment.{name}` is a setting of Headrace itself; give it another name" for name in taken)
-
-
-def _variables(properties: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    return mapping(mapping(properties.get("Environment", {})).get("Variables", {}))
-
-
-def _texts(project: Project) -> dict[str, str]:
-    """Every text in which the project may refer to something, by its key."""
-    rights = {f"rights.{n}": right for n, right in enumerate(project.rights)}
-    return {
-        **{f"environment.{name}": text for name, text in project.environment.items()},
-        **{f"{key}.resources.{n}": text for key, right in rights.items() for n, text in enumerate(right.resources)},
-        **{f"{key}.conditions.{n}": text for key, right in rights.items() for n, text in enumerate(_conditions(right))},
-    }
-
-
-def _conditions(right: Right) -> tuple[str, ...]:
-    keys = (key for operator in right.conditions.values() for key in operator.values())
-    return tuple(value for given in keys for value in _values(given))
-
-
-def _values(given: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else given
-
-
-def _unknown_references(template: Mapping[str, JsonValue], project: Project) -> Iterable[str]:
-    known = {*mapping(template["Parameters"]), *mapping(template["Resources"]), *project.parameters}
-    return (
-        f"{FILE}: `{key}` refers to {name}, which is no parameter; declare it as [parameters.{name}]"
-        for key, text in _texts(project).items()
-        for name in referred(text)
-        if name.partition(".")[0] not in known and not name.startswith("AWS::")
-    )
-
-
-def _unused_parameters(project: Project) -> Iterable[str]:
-    used = {name for text in _texts(project).values() for name in referred(text)}
-    unused = sorted(project.parameters.keys() - used)
-    return (f"{FILE}: nothing refers to the parameter {name}; write ${{{name}}} where it is used" for name in unused)

@@ -12,7 +12,7 @@ import click
 
 from headrace.cli.log_line import ENDS, LogLine, parsed, weight_of
 from headrace.cli.log_text import View, attempt, indented, place_lines, sentence, text_of
-from headrace.cli.source_lines import place_in, reader, shortened
+from headrace.cli.source_lines import modifications, place_in, reader, shortened
 from headrace.emulator.code_folders import search_path
 from headrace.emulator.database import StackError
 from headrace.emulator.observer import CannotStart, Crash, Weight
@@ -105,7 +105,11 @@ def view_of(stream: TextIO, max_lines: int = 30) -> View:
     terminal = stream.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return View(width=width, colour=colour, zone=None, source_line=reader(_folders()), max_lines=max_lines)
+    folders = _folders()
+    return View(
+        width=width, colour=colour, zone=None, source_line=reader(folders), max_lines=max_lines,
+        modified=modifications(folders),
+    )  # fmt: skip
 
 
 def _folders() -> tuple[Path, ...]:

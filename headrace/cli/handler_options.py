@@ -44,12 +44,16 @@ def use_variables(sources: "Sources", database: str | None) -> None:
 
     Without a profile its AWS clients have dummy credentials, and those of DynamoDB call `database`, if there is one.
     """
-    from functions.settings import ENDPOINT_VARIABLE, JOB_TYPES_VARIABLE
+    from functions.settings import ENDPOINT_VARIABLE, JOB_TYPES_VARIABLE, LOCAL_VARIABLES
+    from headrace.emulator.cloudformation import written
     from headrace.emulator.database import local_credentials
     from headrace.emulator.handler_variables import is_of_credentials, profile_variables, read_variables
+    from headrace.emulator.project_flaws import own_variables
 
     profile = profile_variables(sources)
-    found = read_variables(sources, {JOB_TYPES_VARIABLE, ENDPOINT_VARIABLE})
+    # Reading the template takes a moment, which a command without a file should not pay.
+    of_template = own_variables(written()) if any(file.exists() for file in sources.files) else ()
+    found = read_variables(sources, {JOB_TYPES_VARIABLE, ENDPOINT_VARIABLE, *LOCAL_VARIABLES, *of_template})
     for note in found.notes:
         click.echo(note, err=True)
     for name in (*filter(is_of_credentials, sources.shell), ENDPOINT_VARIABLE):

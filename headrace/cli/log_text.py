@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 import click
 
 from headrace.cli.log_line import LogLine
-from headrace.cli.source_lines import SourceLine, frame_of
+from headrace.cli.source_lines import Modified, SourceLine, frame_of
 
 SHORT_ID = 8
 _TYPE_MIN, _TYPE_MAX = 8, 24
@@ -63,6 +63,8 @@ class View:
     source_line: SourceLine
     max_lines: int = 30
     """Of one record or print."""
+    modified: Modified = lambda _file: None
+    """By which a source line is told that may not be the one that ran."""
 
 
 def text_of(line: LogLine, view: View) -> list[str]:
@@ -117,10 +119,12 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def place_lines(file: str, line: int, function: str, view: View) -> Iterator[str]:
-    """A frame: its place, and below it the source line."""
+def place_lines(file: str, line: int, function: str, view: View, at: datetime | None = None) -> Iterator[str]:
+    """A frame: its place, and below it the source line; of a file that was written after `at`, that it was."""
     where = f" in {function}" if function else ""
-    yield from indented(f"{file}:{line}{where}", view)
+    modified = None if at is None else view.modified(file)
+    since = " (changed since)" if at is not None and modified is not None and modified > at else ""
+    yield from indented(f"{file}:{line}{where}{since}", view)
     source = view.source_line(file, line)
     if source:
         yield f"        {plain(source)}" if view.width is None else cut(f"        {plain(source)}", view.width)
@@ -147,7 +151,7 @@ def _aftermath(line: LogLine, view: View) -> list[str]:
     if outcome not in {"retrying", "failed"}:
         return []
     frames = [found for text in line.texts("error_frames") if (found := frame_of(text))]
-    shown = [each for file, number, function in frames for each in place_lines(file, number, function, view)]
+    shown = [each for file, number, function in frames for each in place_lines(file, number, function, view, line.at)]
     message = ": ".join(part for part in (line.field("error_code"), line.field("error_message")) if part)
     return [*shown, *(indented(message, view, "failed") if message else ()), *indented(_next(line), view)]
 

@@ -115,10 +115,13 @@ async def _dev(options: "Options", level: "Level") -> None:
         sys.stdout.flush()
         await stop.wait()
         _stop_at_once_next_time()
-        click.echo(
-            f"stopping: jobs under way are finished first, for up to {DRAIN_SECONDS:.0f} s; Ctrl-C again stops at once",
-            err=True,
-        )
+        click.echo(stopping_text(DRAIN_SECONDS, terminal=sys.stderr.isatty()), err=True)
+
+
+def stopping_text(seconds: float, *, terminal: bool) -> str:
+    """What the first Ctrl-C says, in 80 columns; a terminal shows `^C` before it."""
+    text = f"stopping: jobs under way end first, for up to {seconds:.0f} s; Ctrl-C again stops at once"
+    return f"\n{text}" if terminal else text
 
 
 def _stop_at_once_next_time() -> None:

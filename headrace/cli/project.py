@@ -73,8 +73,9 @@ def build(target: str | None, output: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json_text({"template": str(built.template), "bytes": dict(built.sizes)}, indent=2))
         return
+    width = max(map(len, built.sizes))
     for function, size in built.sizes.items():
-        click.echo(f"{function:<16} {size / MEGABYTE:>6.1f} MB unzipped")
+        click.echo(f"{function:<{width}} {size / MEGABYTE:>6.1f} MB unzipped")
     click.echo(str(built.template))
 
 

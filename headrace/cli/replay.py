@@ -6,22 +6,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic import BaseModel, Field, JsonValue, ValidationError, field_validator
 
 from headrace.authoring.json_text import byte_length, from_json_text, to_json_text
 from headrace.cli.run import use_variables_here, version_to_run, with_attempt
 from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
-from headrace.client.api_client import Failure, Job, job_path, path_segment
 
 if TYPE_CHECKING:
     from domain.jobs import job as domain_job
     from domain.jobs.transitions import NewJob
     from headrace.authoring.job_type import Handler
+    from headrace_client import Document, DocumentRef
 
 
-class Fetched(Job):
+class FetchedFrame(BaseModel):
+    """A place in the handler's code that an exception passed."""
+
+    file: str
+    line: int
+    function: str
+
+
+class FetchedError(BaseModel):
+    """Why the last attempt failed there."""
+
+    code: str
+    message: str
+    frames: tuple[FetchedFrame, ...] = ()
+
+
+class Fetched(BaseModel):
     """A job as a deployment shows it, with all that its handler may see of it."""
 
+    id: str
+    type: str
+    status: str
+    attempt: int
+    max_attempts: int
+    error: FetchedError | None = None
+    result: JsonValue = None
     owner_id: str
     payload: JsonValue
     payload_version: int | None = None
@@ -38,7 +61,11 @@ class Fetched(Job):
 
 @click.command()
 @click.argument("id", metavar="JOB")
-@click.option("--attempt", type=click.IntRange(1, 100), help="Which attempt it is; by default the job's last.")
+@click.option(
+    "--attempt",
+    type=click.IntRange(1, 100),
+    help="Run it as this attempt, one that the job may have; by default its last.",
+)
 @with_attempt
 @with_target
 def replay(
@@ -58,17 +85,20 @@ def replay(
     from headrace.cli.local.files import LocalFiles
     from headrace.cli.local.handlers import handler_of
     from headrace.cli.local.shown_attempt import document_of, exit_code, print_result, run_shown
+    from headrace_client import HeadraceError
 
     use_variables_here(env_files, aws_profile)
     there = _fetch(target, id)
     click.echo(_fetched_text(there), err=True)
+    number = _number(there, attempt)
     handler = handler_of(there.type)
-    number = attempt or max(there.attempt, 1)
     client = target.client()
 
     def link_of(file_id: str) -> str | None:
-        link = client.link(f"/v1/files/{path_segment(file_id)}")
-        return link if isinstance(link, str) else None
+        try:
+            return client.link(file_id)
+        except HeadraceError:
+            return None
 
     ended = run_shown(
         handler, _same_job(there, handler, number), number, timeout, log_level, LocalFiles(link_of=link_of)
@@ -100,6 +130,16 @@ def compare(there: Fetched, here: "domain_job.Job") -> tuple[bool | None, str]:
             return None, f"nothing to compare: there the job is {there.status}"
 
 
+def _number(there: Fetched, given: int | None) -> int:
+    """Which attempt is run; one that the job cannot have ends the command."""
+    number = given or max(there.attempt, 1)
+    if number > max(there.attempt, there.max_attempts):
+        fail(f"{number} is no attempt of this job: it has at most {there.max_attempts}", ExitCode.INVALID)
+    if number > max(there.attempt, 1):
+        click.echo(f"it is run here as attempt {number}; there it has had {there.attempt}", err=True)
+    return number
+
+
 def _same_documents(one: JsonValue, other: JsonValue) -> bool:
     """As texts, for Python holds 1, 1.0 and True to be equal."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
@@ -114,18 +154,11 @@ def _ending(there: Fetched) -> str:
 
 
 def _fetch(target: Target, id: str) -> Fetched:
-    answer = target.client().job("GET", job_path(id))
-    if not isinstance(answer, dict):
-        answer = target.show(answer, json_text)  # Ends the command with the refusal.
-    for name in ("payload", "result"):
-        match answer.get(f"{name}_ref"):
-            case {"href": str(href)}:
-                document = target.client().document(href)
-                if isinstance(document, Failure):
-                    target.refused(document)
-                answer = {**answer, name: document}
-            case _:
-                pass
+    client = target.client()
+    job = client.get(id)
+    large: dict[Document, DocumentRef | None] = {"payload": job.payload_ref, "result": job.result_ref}
+    loaded = {str(name): client.document(job, name) for name, ref in large.items() if ref is not None}
+    answer = job.raw | loaded
     try:
         return Fetched.model_validate(answer)
     except ValidationError as error:

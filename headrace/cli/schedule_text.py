@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel
 
-from headrace.cli.target import json_text
-from headrace.client.api_client import Json
+from headrace.cli.target import Json, json_text
 
 
 class Tick(BaseModel):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import JsonValue
@@ -11,7 +12,9 @@ from headrace.cli.payload import payload_text, sorted_sources
 from headrace.cli.schedule_text import deleted_text, preview_text, schedule_line, schedule_text, schedules_text
 from headrace.cli.target import Target, with_target
 from headrace.cli.types import TAG
-from headrace.client.api_client import path_segment
+
+if TYPE_CHECKING:
+    from headrace_client import RawJson
 
 OVERLAP = click.Choice(["allow", "skip", "cancel"])
 MISSED = click.Choice(["latest", "all", "none"])
@@ -74,8 +77,7 @@ def create(
         raise click.UsageError("give --cron or --every")
     text = payload_text(target, type, sorted_sources(payload, sources)).decode()
     form = _given({**chosen, "name": name, "type": type, "tags": dict(tags) or None, "paused": paused})
-    headers = {} if key is None else {"idempotency-key": key}
-    target.show(target.client().call("POST", "/v1/schedules", _body(form, text), headers), schedule_text)
+    target.show(target.client().call("POST", "/schedules", body=_body(form, text), key=key), schedule_text)
 
 
 @schedules.command("list")
@@ -87,7 +89,7 @@ def list_schedules(target: Target, limit: int, cursor: str | None, owner: str | 
     """List your schedules, newest first."""
     query = {"limit": str(limit), "cursor": cursor, "owner": owner}
     params = {name: value for name, value in query.items() if value is not None}
-    page = target.show(target.client().call("GET", "/v1/schedules", params=params), schedules_text)
+    page = target.show(target.client().call("GET", "/schedules", params=params), schedules_text)
     if page["next"] and not target.as_json:
         click.echo(f"more schedules: add --cursor {page['next']}", err=True)
 
@@ -123,7 +125,7 @@ def change(
     form = _given({**chosen, "type": type, "tags": dict(tags) or None})
     if not form and text is None:
         raise click.UsageError("give what to change")
-    answer = target.client().call("PATCH", _path(id), _body(form, text), {"if-match": "*"})
+    answer = target.client().call("PATCH", _path(id), body=_body(form, text), headers={"if-match": "*"})
     target.show(answer, schedule_text)
 
 
@@ -148,7 +150,7 @@ def resume(target: Target, id: str) -> None:
 @with_target
 def run_now(target: Target, id: str) -> None:
     """Submit a schedule's job now, whatever its times."""
-    target.show(target.client().job("POST", f"{_path(id)}/run"), job_line)
+    target.show(target.client().call("POST", f"{_path(id)}/run"), job_line)
 
 
 @schedules.command()
@@ -165,20 +167,24 @@ def delete(target: Target, id: str) -> None:
 @with_target
 def preview(target: Target, count: int, **chosen: JsonValue) -> None:
     """Show when a schedule would tick, without creating it."""
-    body = json.dumps(_given({**chosen, "count": count}))
-    target.show(target.client().call("POST", "/v1/schedules/preview", body), preview_text)
+    body = _given({**chosen, "count": count})
+    target.show(target.client().call("POST", "/schedules/preview", body=body), preview_text)
 
 
 def _given(options: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _body(form: dict[str, JsonValue], payload: str | None) -> str:
+def _body(form: dict[str, JsonValue], payload: str | None) -> "RawJson":
     """The form as JSON, with the payload as it was written."""
-    if payload is None:
-        return json.dumps(form)
-    return f'{{"payload": {payload}, {json.dumps(form)[1:]}' if form else f'{{"payload": {payload}}}'
+    from headrace_client import RawJson  # Here, because it is slow to import.
+
+    members = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in form.items()]
+    given = [] if payload is None else [f'"payload": {payload}']
+    return RawJson(f"{{{', '.join([*members, *given])}}}")
 
 
 def _path(id: str) -> str:
-    return f"/v1/schedules/{path_segment(id)}"
+    from headrace_client import path_segment  # Here, because it is slow to import.
+
+    return f"/schedules/{path_segment(id)}"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 _PLACE = re.compile(r"(?P<file>[^\s:'\"]+\.py):(?P<line>\d+)")
@@ -10,6 +11,10 @@ _FRAME = re.compile(r"(?P<file>.*):(?P<line>\d+) (?P<function>.*)")
 
 SourceLine = Callable[[str, int], str]
 """The line of a file, without its indentation; empty when it cannot be read."""
+
+
+Modified = Callable[[str], datetime | None]
+"""When a file was last written; None when it is not here."""
 
 
 def reader(folders: Sequence[Path]) -> SourceLine:
@@ -22,6 +27,18 @@ def reader(folders: Sequence[Path]) -> SourceLine:
         return ""
 
     return read
+
+
+def modifications(folders: Sequence[Path]) -> Modified:
+    """Looks at the files below these folders likewise."""
+
+    def look(file: str) -> datetime | None:
+        for folder in folders:
+            with suppress(OSError):
+                return datetime.fromtimestamp((folder / file).stat().st_mtime, UTC)
+        return None
+
+    return look
 
 
 def shortened(file: str, folders: Sequence[Path]) -> str:

@@ -28,6 +28,8 @@ MEMORY_SECONDS = 0.1
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Lambda's limit for a synchronous request or response, in UTF-8."""
 RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
+CANNOT_START = "Runtime.InitError"
+"""The error type of an invocation whose function has no environment because none can start."""
 UNREADABLE = "Runtime.MarshalError"
 """The error type that AWS's runtimes give a response that is not JSON."""
 

@@ -10,16 +10,16 @@ from pydantic import JsonValue
 
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import StackError
-from headrace.emulator.execution_environment import Environment, FunctionFailed, Result
+from headrace.emulator.execution_environment import CANNOT_START, Environment, FunctionFailed, Result
 from headrace.emulator.log_file import LogFile
-from headrace.emulator.observer import Crash, Observer, OnStderr
+from headrace.emulator.observer import Crash, Observer, OnStderr, reason_of
 from headrace.emulator.template import LambdaFunction
 
 
 class FunctionPool:
     """A function's environments: warm ones are reused, and another starts when none is free, up to a limit.
 
-    With `waits`, a function that cannot start holds its invocations back until `reload` finds it mended.
+    With `waits`, a function that cannot start holds invocations back until `reload` finds it mended.
     `variables` are asked for whenever an environment starts; they are the handlers' own, and replace no others.
     """
 
@@ -41,8 +41,11 @@ class FunctionPool:
         self._max = max_concurrency
         self._observer = observer or OnStderr()
         self._waits = waits
+        self._broken: StackError | None = None
         self._open = asyncio.Event()
-        self._open.set()
+        self._settled = asyncio.Event()
+        """Whether it is known if the function can start: it is not being reloaded."""
+        self._settle(None)
         self._free: asyncio.LifoQueue[Environment] = asyncio.LifoQueue()
         self._all: set[Environment] = set()
         self._outdated: set[Environment] = set()
@@ -60,7 +63,7 @@ class FunctionPool:
         except StackError as error:
             if not self._waits:
                 raise
-            self._open.clear()
+            self._settle(error)
             return error
         return None
 
@@ -71,29 +74,35 @@ class FunctionPool:
         wait until the next reload; with `keep_old`, they run the old code.
         """
         self._open.clear()
+        self._settled.clear()
         await self._stop_starting()
         old = set(self._all)
         try:
             new = await self._start()
         except StackError as error:
-            if keep_old and any(environment.alive for environment in old):
-                self._open.set()
+            self._settle(None if keep_old and any(each.alive for each in old) else error)
             return error
         self._outdated |= old & self._all
         self._free.put_nowait(new)
-        self._open.set()
+        self._settle(None)
         await self._discard_free_outdated()
         return None
 
-    async def invoke(self, event: JsonValue) -> Result:
-        """Run `event` in a free environment; when the limit is reached and all are busy, wait for one."""
+    async def invoke(self, event: JsonValue, *, for_mending: bool = True) -> Result:
+        """Run `event` in a free environment; when the limit is reached and all are busy, wait for one.
+
+        Without `for_mending` it does not wait for a function that cannot start to be mended: the result says why.
+        """
         while True:
             try:
-                return await self._run(event)
+                return await self._run(event, for_mending)
             except StackError as error:
+                failure = FunctionFailed(error_type=CANNOT_START, message=reason_of(error))
                 if not self._waits:
-                    return self._failed(FunctionFailed(error_type="Runtime.InitError", message=str(error)), 0)
+                    return self._failed(failure, 0)
                 self._hold(error)
+                if not for_mending:
+                    return failure
 
     async def stop(self) -> None:
         """End every environment."""
@@ -103,8 +112,20 @@ class FunctionPool:
 
     def _hold(self, error: StackError) -> None:
         if self._open.is_set():
-            self._open.clear()
+            self._settle(error)
             self._observer.cannot_start(error)
+
+    def _settle(self, broken: StackError | None) -> None:
+        self._broken = broken
+        self._settled.set()
+        if broken is None:
+            self._open.set()
+        else:
+            self._open.clear()
+
+    def _raise_if_broken(self) -> None:
+        if self._broken is not None:
+            raise self._broken
 
     def _failed(self, failure: FunctionFailed, environment: int) -> FunctionFailed:
         crash = Crash(
@@ -117,8 +138,8 @@ class FunctionPool:
         self._observer.crashed(crash)
         return failure
 
-    async def _run(self, event: JsonValue) -> Result:
-        environment = await self._acquire()
+    async def _run(self, event: JsonValue, for_mending: bool) -> Result:
+        environment = await self._acquire(for_mending)
         try:
             result = await environment.invoke(event)
         except BaseException:
@@ -134,10 +155,10 @@ class FunctionPool:
     def _is_usable(self, environment: Environment) -> bool:
         return environment.alive and environment not in self._outdated
 
-    async def _acquire(self) -> Environment:
+    async def _acquire(self, for_mending: bool) -> Environment:
         while True:
-            await self._open.wait()
-            environment = await self._next_free()
+            await (self._open if for_mending else self._settled).wait()
+            environment = await self._next_free(for_mending)
             if self.is_held:
                 self._free.put_nowait(environment)
             elif self._is_usable(environment):
@@ -145,11 +166,13 @@ class FunctionPool:
             else:
                 await self._discard(environment)
 
-    async def _next_free(self) -> Environment:
+    async def _next_free(self, for_mending: bool) -> Environment:
         """Return a warm environment; while none is free, start more, one at a time, up to the limit."""
         getting = asyncio.ensure_future(self._free.get())
         try:
             while not getting.done():
+                if not for_mending:
+                    self._raise_if_broken()
                 if self._starting is None and self._may_start():
                     self._starting = asyncio.create_task(self._add())
                 starting = self._starting

@@ -17,7 +17,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import JsonValue
 
-from headrace.emulator.execution_environment import MAX_PAYLOAD_BYTES, FunctionFailed, Result, Returned
+from headrace.emulator.execution_environment import CANNOT_START, MAX_PAYLOAD_BYTES, FunctionFailed, Result, Returned
+from headrace.emulator.gateway_responses import cannot_start, challenge, last_message, message
 from headrace.emulator.http_event import GREEDY, RefusedRequest, RequestHead, http_event, request_head
 from headrace.emulator.http_response import MalformedResponse, http_response
 from headrace.emulator.observer import OnStderr, Weight
@@ -52,8 +53,8 @@ class Function(Protocol):
         """Whether invocations wait, because the function is being reloaded or cannot start."""
         ...
 
-    def invoke(self, event: JsonValue) -> Coroutine[None, None, Result]:
-        """Run one event."""
+    def invoke(self, event: JsonValue, *, for_mending: bool = True) -> Coroutine[None, None, Result]:
+        """Run one event; without `for_mending`, fail as `CANNOT_START` rather than wait for the function's mending."""
         ...
 
 
@@ -105,46 +106,48 @@ class Gateway:
     async def _answer(self, request: web.Request) -> web.Response:
         head = request_head(request)
         if isinstance(head, RefusedRequest):
-            return _message(head.status, head.message)
+            return message(head.status, head.message)
         route = next((route for route in self._routes if _fits(route, head.method, head.path)), None)
         if route is None:
-            return _message(HTTPStatus.NOT_FOUND, "Not Found")
+            return message(HTTPStatus.NOT_FOUND, "Not Found")
         claims: Mapping[str, JsonValue] | None = None
         if route.needs_token:
             verified = self._verified(head)
             if isinstance(verified, InvalidToken):
                 self._report(f"401 {head.method} {head.path!a}: {verified.reason or UNAUTHENTICATED}", "problem")
-                return _message(HTTPStatus.UNAUTHORIZED, "Unauthorized", {"www-authenticate": _challenge(verified)})
+                return message(HTTPStatus.UNAUTHORIZED, "Unauthorized", {"www-authenticate": challenge(verified)})
             claims = verified
         event = http_event(request, head, await _body(request), route, claims)
         if len(json.dumps(event, ensure_ascii=False).encode()) > MAX_PAYLOAD_BYTES:
-            return _message(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+            return message(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
         return self._response(route, await self._invoke(route, event))
 
     async def _invoke(self, route: Route, event: JsonValue) -> Result | None:
         """Return the function's result; None when it takes longer than API Gateway waits."""
-        invocation = asyncio.ensure_future(self._functions[route.function].invoke(event))
+        invocation = asyncio.ensure_future(self._functions[route.function].invoke(event, for_mending=False))
         self._overdue.add(invocation)
         invocation.add_done_callback(self._overdue.discard)
         done, _ = await asyncio.wait({invocation}, timeout=self._integration_seconds)
         if not done and self._functions[route.function].is_held:
             # It has not begun. Run later, it would be done for a caller who was told 503, and has called again.
             invocation.cancel()
-            why = f"it cannot start, and the request waited {self._integration_seconds:g} s in vain"
+            why = f"it is being reloaded, and the request waited {self._integration_seconds:g} s in vain"
             self._report(f"503 from {route.function}: {why}", "problem")
         return invocation.result() if done else None
 
     def _response(self, route: Route, result: Result | None) -> web.Response:
         match result:
             case None:
-                return _message(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
+                return message(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
+            case FunctionFailed(error_type=error_type, message=reason) if error_type == CANNOT_START:
+                return cannot_start(route.function, reason)
             case FunctionFailed():
-                return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+                return message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
             case Returned(payload=payload):
                 response = http_response(payload)
         if isinstance(response, MalformedResponse):
             self._report(f"{route.function} did not return an HTTP response: {response.reason}", "problem")
-            return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+            return message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
         return response
 
     def _verified(self, head: RequestHead) -> Mapping[str, JsonValue] | InvalidToken:
@@ -181,16 +184,16 @@ async def _report_as_api_gateway(request: web.Request, handler: _Handler) -> web
     try:
         return await handler(request)
     except web.HTTPRequestEntityTooLarge as refused:
-        return _message(refused.status, TOO_LARGE)
+        return message(refused.status, TOO_LARGE)
     except (web.HTTPBadRequest, web.HTTPRequestTimeout) as broken:
-        return _last_message(broken.status)
+        return last_message(broken.status)
     except web.HTTPException as refused:
-        return _message(refused.status, HTTPStatus(refused.status).phrase)
+        return message(refused.status, HTTPStatus(refused.status).phrase)
     except (HttpProcessingError, web.RequestPayloadError, ConnectionError):
-        return _last_message(HTTPStatus.BAD_REQUEST)
+        return last_message(HTTPStatus.BAD_REQUEST)
     except Exception as bug:  # noqa: BLE001 - the client gets a response, the terminal a line
         print(f"the gateway failed: {type(bug).__name__}: {str(bug)!a}", file=sys.stderr)
-        return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+        return message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
 
 
 class _WithoutClientErrors(logging.Filter):
@@ -212,13 +215,6 @@ def _specificity(route: Route) -> tuple[bool, int, bool]:
     return not route.path.endswith(GREEDY), len(route.path), bool(route.methods)
 
 
-def _challenge(refused: InvalidToken) -> str:
-    """The `WWW-Authenticate` of API Gateway's authorizer; `reason` is empty when there was no token."""
-    if not refused.reason:
-        return "Bearer"
-    return f'Bearer scope="" error="invalid_token" error_description="{refused.reason}"'
-
-
 def _fits(route: Route, method: str, path: str) -> bool:
     if route.methods and method not in route.methods:
         return False
@@ -226,15 +222,3 @@ def _fits(route: Route, method: str, path: str) -> bool:
         prefix = route.path.removesuffix(GREEDY)
         return path.startswith(prefix) and path != prefix
     return path == route.path
-
-
-def _message(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A response of API Gateway itself."""
-    return web.json_response({"message": text}, status=status, headers=headers)
-
-
-def _last_message(status: int) -> web.Response:
-    """A response that closes the connection, because the rest of the request cannot be parsed."""
-    response = _message(status, HTTPStatus(status).phrase)
-    response.force_close()
-    return response

@@ -10,6 +10,8 @@ from headrace.emulator.database import StackError
 Weight = Literal["problem", "news", "detail"]
 """Whether a report is shown always, unless quiet, or only when verbose."""
 
+_NAMES_ITS_PLACE = "InvalidJobTypes: "
+
 
 class CannotStart(StackError):
     """A function's code cannot be imported."""
@@ -20,6 +22,14 @@ class CannotStart(StackError):
         self.reason = reason
         self.place = place
         """The file and line of the user's code that failed, `/folder/file.py:7`, where known."""
+
+
+def reason_of(error: StackError) -> str:
+    """Why functions cannot start, as a person reads it: in words that name the place, or with it behind them."""
+    if not isinstance(error, CannotStart):
+        return str(error)
+    reason = error.reason.removeprefix(_NAMES_ITS_PLACE)
+    return reason if error.place is None or reason != error.reason else f"{reason} ({error.place})"
 
 
 class Crash(Frozen):

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from headrace.emulator.database import StackError
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.handler_variables import HandlerVariables
 from headrace.emulator.observer import CannotStart, Observer
+from headrace.emulator.template import declared_job_types
 from headrace.project.settings import FILE
 
 DEBOUNCE_MS = 300
@@ -79,6 +81,8 @@ async def _reload(files: Files, functions: Reloaded, observer: Observer, variabl
     for file in files:
         if file == TEMPLATE or file.name == FILE:
             observer.report(f"{_short(file)} changed: restart `headrace dev` to use it", "news")
+    if flaw := _flaw_of_project():
+        observer.report(flaw, "problem")
     code = tuple(file for file in files if file.suffix == ".py")
     settings = tuple(file for file in files if file in variables.files)
     used = settings if settings and _read_anew(variables, observer) else ()
@@ -95,6 +99,15 @@ async def _reload(files: Files, functions: Reloaded, observer: Observer, variabl
         observer.report(reloaded_text((*code, *used), time.monotonic() - began), "news")
         later = await asyncio.gather(*(pool.reload(keep_old=True) for pool in by_schedule.values()))
         report_broken(later, observer)
+
+
+def _flaw_of_project() -> str | None:
+    """Why `headrace dev` would not start here now."""
+    try:
+        declared_job_types(os.environ)
+    except StackError as error:
+        return str(error)
+    return None
 
 
 def _read_anew(variables: HandlerVariables, observer: Observer) -> bool:

@@ -13,7 +13,9 @@ from pydantic.alias_generators import to_pascal
 
 from functions.settings import JOB_TYPES_VARIABLE
 from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate, default_of, folder_of, mapping, resolved
-from headrace.emulator.current_project import current_project
+from headrace.emulator.current_project import current_project, project_folder
+from headrace.emulator.database import StackError
+from headrace.emulator.project_flaws import BUILT_IN, names_taken
 from headrace.emulator.queue_template import Queue, QueueMapping, queue_mapping_of, queue_of
 
 
@@ -139,10 +141,13 @@ def declared_job_types(environment: Mapping[str, str]) -> str:
     """The package of job types: that of the variable `JOB_TYPES`, else of `headrace.toml`, else the template's default.
 
     It is a value for the template's parameter `JobTypes`, which a deployment gives by itself. Raises `StackError` for a
-    `headrace.toml` that cannot be used.
+    `headrace.toml` that cannot be used, and when code beside the package has a name of Headrace's own.
     """
     named = environment.get(JOB_TYPES_VARIABLE)
     if named:
+        flaws = names_taken(project_folder()) if named != BUILT_IN else ()
+        if flaws:
+            raise StackError("\n".join(flaws))
         return named
     project = current_project()
     return default_of("JobTypes") if project is None else project.job_types

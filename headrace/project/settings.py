@@ -126,6 +126,11 @@ def referred(text: str) -> Iterator[str]:
     yield from re.findall(_REFERENCE, text)
 
 
+def values_of(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The values of one key of a right's condition: one text, or several."""
+    return (given,) if isinstance(given, str) else given
+
+
 def _sentence(flaw: ErrorDetails) -> str:
     """What is wrong, without the value: it may be a secret."""
     location = [str(part) for part in flaw["loc"] if part != "[key]"]

@@ -9,7 +9,7 @@ from headrace.authoring.job_type import Handler
 from headrace.testing.crash_report import comparison, failures, job_text
 from headrace.testing.effects import Effect
 from headrace.testing.faults import Fault, Point
-from headrace.testing.observing import declared_settings
+from headrace.testing.observing import declared_settings, definition_of
 from headrace.testing.own_thread import beside_the_loop
 from headrace.testing.payloads import Payload
 from headrace.testing.running import HandlerOf
@@ -53,7 +53,7 @@ def survives_crashes(
             though the job succeeded, or a crash or a second worker made the job fail. The message is the report.
         SubmissionRefused: The API would not accept the payload.
     """
-    declared = declared_settings(handler.definition, settings or {})
+    declared = declared_settings(definition_of(handler), settings or {})
     subject = Subject(cast("Handler", handler), payload, tuple(effects), declared)
 
     def played(number: int, fault: Fault | None) -> Run:

@@ -1,19 +1,36 @@
 """Observes handlers: notes what they raise, which production keeps only as type, message and frames."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import cast
 
 from pydantic import BaseModel
 
+from domain.jobs.catalogue import Catalogue
 from domain.jobs.guard import is_plain
 from headrace.authoring.context import JobContext, SyncJobContext
-from headrace.authoring.job_type import AnyJobType, Handler
+from headrace.authoring.job_type import AnyJobType, Handler, why_no_job_type
+
+
+def definition_of(handler: object) -> AnyJobType:
+    """The definition of a job type; raises a `TypeError` with one sentence for anything else."""
+    why = why_no_job_type(handler)
+    if why is not None:
+        raise TypeError(f"the handler {why}")
+    return cast("Handler", handler).definition
+
+
+def catalogue_of(handlers: Iterable[Handler]) -> Catalogue:
+    """The catalogue of a test's job types; raises a `TypeError` likewise."""
+    listed = tuple(handlers)
+    for handler in listed:
+        definition_of(handler)
+    return Catalogue(listed)
 
 
 def noting(handler: Handler, timeout: timedelta | None, errors: list[BaseException]) -> Handler:
     """The same job type, by its own or another timeout, which appends what it raises to `errors`."""
-    definition = handler.definition
+    definition = definition_of(handler)
     if timeout is not None:
         policy = definition.policy.model_copy(update={"timeout": timeout})
         definition = definition.model_copy(update={"policy": policy})

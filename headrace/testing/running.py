@@ -1,4 +1,4 @@
-"""`run_job`: one attempt of a job type, as a worker runs it, without a stack."""
+"""`run_job`: one attempt of a job type, as a worker runs it but for the time limit, without a stack."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -77,13 +77,14 @@ async def run_job_async(
         owner: The id of the user whose job it is.
         tags: The job's tags.
         cancel_after: A person asks to cancel after so many calls of `cancel_requested()`: with 0, the first is true.
-        timeout: Stops the attempt after this time, as `Policy(timeout=…)` does. By default nothing stops it, so that a
-            debugger may take its time.
+        timeout: Stops the attempt after this time, as the job type's own does in a worker. By default nothing stops it,
+            so that a debugger may take its time; `context.deadline` is the job type's.
         log_level: From which level on log records are noted.
         files: The content of the owner's files, by the ids that the payload names. What is saved is in `JobRun.saved`.
 
     Raises:
         SubmissionRefused: The API would not accept the payload.
+        TypeError: The handler is no job type.
     """
     errors: list[BaseException] = []
     observed = noting(cast("Handler", handler), timeout, errors)

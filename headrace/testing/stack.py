@@ -44,6 +44,7 @@ from headrace.testing.files import FILE_LIFETIME, given_files
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.job_run import failure_text
 from headrace.testing.loop_time import LoopTime
+from headrace.testing.observing import catalogue_of
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
 from headrace.testing.stream_positions import FakeStreamPositions
 from headrace.testing.wake_queue import FakeWakeQueue
@@ -89,7 +90,7 @@ class JobStack:
     """API, worker and sweeper in one process. Jobs run on the test's event loop, by production's own code."""
 
     def __init__(self, job_types: Iterable[Handler] | Catalogue, now: datetime) -> None:
-        self._catalogue = job_types if isinstance(job_types, Catalogue) else Catalogue(job_types)
+        self._catalogue = job_types if isinstance(job_types, Catalogue) else catalogue_of(job_types)
         refuse_longer_than(self._catalogue, FUNCTION)
         self.settings: dict[str, str] = {}
         """The environment of the worker, of which a job type gets the settings that it declares."""

@@ -27,7 +27,8 @@ def block(name: str, text: str = README) -> str:
 
 
 def run(script: str, stack: Stack) -> str:
-    """Run the script in the stack's folder, with the stack's port instead of the printed one."""
+    """Run the script in the stack's folder, in which it leaves no file, with the stack's port."""
+    before = set(stack.folder.iterdir())
     bin_folder = str(Path(sys.executable).parent)
     environment = clean_environment() | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
@@ -35,6 +36,7 @@ def run(script: str, stack: Stack) -> str:
         cwd=stack.folder, env=environment, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert set(stack.folder.iterdir()) == before
     return done.stdout
 
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from pydantic import JsonValue
 
-from headrace.emulator.execution_environment import FunctionFailed, Result, Returned
+from headrace.emulator.execution_environment import CANNOT_START, FunctionFailed, Result, Returned
 from headrace.emulator.gateway import Gateway
 from headrace.emulator.state import Folder
 from headrace.emulator.template import Route
@@ -36,8 +36,9 @@ class Function:
         self.is_held = False
         self.cancelled = 0
 
-    async def invoke(self, event: JsonValue) -> Result:
+    async def invoke(self, event: JsonValue, *, for_mending: bool = True) -> Result:
         assert isinstance(event, dict)
+        assert not for_mending, "a caller would wait for a person's mending"
         if self.is_held:
             try:
                 await asyncio.Event().wait()
@@ -334,6 +335,19 @@ async def test_a_function_that_fails_or_returns_a_malformed_response_is_500(
     assert "Traceback" not in capfd.readouterr().err
 
 
+async def test_why_a_function_cannot_start_is_told_at_once(served: Served) -> None:
+    served.function.result = FunctionFailed(error_type=CANNOT_START, message="KeyError: 'x' (/shop/orders.py:7)")
+    reply = await served.call(b"/open/x")
+    assert (reply.status, reply.headers["content-type"]) == (503, "application/problem+json; charset=utf-8")
+    assert json.loads(reply.body) == {
+        "type": "urn:headrace:problem:function_cannot_start",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "F cannot start: KeyError: 'x' (/shop/orders.py:7)",
+        "code": "function_cannot_start",
+    }
+
+
 async def test_a_late_response_is_503_and_the_function_continues(served: Served) -> None:
     served.function.seconds = 0.8
     reply = await served.call(b"/open/x")
@@ -342,14 +356,14 @@ async def test_a_late_response_is_503_and_the_function_continues(served: Served)
     assert (await served.call(b"/open/x")).status == 200
 
 
-async def test_a_request_that_was_told_503_while_the_function_cannot_start_is_never_run(
+async def test_a_request_that_was_told_503_while_the_function_is_reloaded_is_never_run(
     served: Served, capfd: pytest.CaptureFixture[str]
 ) -> None:
     served.function.is_held = True
     reply = await served.call(b"/open/x")
     assert reply.status == 503
     assert (served.function.cancelled, served.function.events) == (1, [])
-    assert "503 from F: it cannot start, and the request waited 0.5 s in vain" in capfd.readouterr().err
+    assert "503 from F: it is being reloaded, and the request waited 0.5 s in vain" in capfd.readouterr().err
 
 
 async def test_a_bug_of_the_gateway_is_one_line_on_the_terminal(
@@ -358,7 +372,7 @@ async def test_a_bug_of_the_gateway_is_one_line_on_the_terminal(
     served.function.seconds = -1
     served.function.result = None  # type: ignore[assignment]
 
-    async def fail(event: JsonValue) -> Result:
+    async def fail(event: JsonValue, *, for_mending: bool = True) -> Result:
         raise ZeroDivisionError
 
     served.function.invoke = fail  # type: ignore[method-assign]

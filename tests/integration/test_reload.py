@@ -146,6 +146,17 @@ async def test_a_change_of_the_projects_settings_asks_for_a_restart(reloaded: Re
     assert line.endswith("headrace.toml changed: restart `headrace dev` to use it")
 
 
+async def test_a_module_called_like_one_of_headraces_is_told_when_it_appears(
+    reloaded: Reloaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(reloaded.file.parent)
+    monkeypatch.setenv("JOB_TYPES", "shop")
+    (reloaded.file.parent / "domain.py").touch()
+    async with asyncio.timeout(RELOAD_SECONDS):
+        told = await reloaded.told.problems.get()
+    assert told == f"{reloaded.file.parent / 'domain'} has the name of a package of Headrace; give it another"
+
+
 async def test_a_function_that_is_broken_from_the_start_waits_too(tmp_path: Path) -> None:
     reloaded = Reloaded(tmp_path)
     reloaded.write("raise KeyError('no setting')\n")
@@ -160,6 +171,39 @@ async def test_a_function_that_is_broken_from_the_start_waits_too(tmp_path: Path
         assert returned(await waiting) == "mended"
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+    await reloaded.pool.stop()
+
+
+async def test_a_caller_who_does_not_wait_for_the_fix_is_told_why_at_once(tmp_path: Path) -> None:
+    reloaded = Reloaded(tmp_path)
+    reloaded.write("raise KeyError('no setting')\n")
+    watching = await reloaded.start()
+    await asyncio.sleep(0.2)
+    async with asyncio.timeout(0.5):
+        failed = await reloaded.pool.invoke({}, for_mending=False)
+    told = f"KeyError: 'no setting' ({reloaded.file}:1)"
+    assert failed == FunctionFailed(error_type="Runtime.InitError", message=told)
+    reloaded.write(CODE.format(answer="mended"))
+    async with asyncio.timeout(RELOAD_SECONDS):
+        await reloaded.told.lines.get()
+        assert returned(await reloaded.pool.invoke({}, for_mending=False)) == "mended"
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await reloaded.pool.stop()
+
+
+async def test_a_caller_for_whom_a_further_environment_cannot_start_is_told_why(tmp_path: Path) -> None:
+    reloaded = Reloaded(tmp_path)
+    reloaded.write(CODE.format(answer="old"))
+    assert await reloaded.pool.warm_up() is None
+    busy = asyncio.create_task(reloaded.pool.invoke({"sleep": 1}))
+    await asyncio.sleep(0.2)
+    reloaded.write("raise KeyError('no setting')\n")  # Nobody watches.
+    results = await asyncio.gather(*(reloaded.pool.invoke({}, for_mending=False) for _ in range(3)))
+    assert {result.error_type for result in results if isinstance(result, FunctionFailed)} == {"Runtime.InitError"}
+    assert len(results) == 3
+    assert reloaded.told.broken.qsize() == 1
+    assert returned(await busy) == "old"
     await reloaded.pool.stop()
 
 

@@ -261,12 +261,13 @@ def test_a_file_of_variables_or_a_profile_that_is_not_there_ends_the_command(tmp
 def test_variables_come_from_the_projects_file_and_real_credentials_only_when_asked_for(
     folder: Path, options: tuple[str, ...], key: str
 ) -> None:
-    (folder / ".env").write_text("SHOP_URL=file\nSHOP_KEY=file\nJOB_TYPES=other\n")
+    (folder / ".env").write_text("SHOP_URL=file\nSHOP_KEY=file\nJOB_TYPES=other\nJOBS_TABLE=mine\n")
     (folder / "config").write_text("[profile shop]\naws_access_key_id = REAL\naws_secret_access_key = x\n")
     shell = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_ACCESS_KEY_ID": "SHELL", "AWS_SECRET_ACCESS_KEY": "x"}
     _, stdout, stderr = ran(folder, "orders.plain", "key", *options, SHOP_URL="shell", **shell)
     assert json.loads(stdout)["text"] == f"{{'SHOP_URL': 'shell', 'SHOP_KEY': 'file'}} {key}"
     assert ".env:3: JOB_TYPES has no effect: Headrace sets it itself" in stderr
+    assert ".env:4: JOBS_TABLE has no effect: Headrace sets it itself" in stderr
 
 
 def test_settings_come_from_the_environment_and_missing_ones_are_said(folder: Path) -> None:
@@ -401,8 +402,16 @@ def test_the_same_result_is_the_same_whatever_the_order_of_its_members() -> None
 
 
 def test_which_attempt_is_replayed_can_be_said_and_a_job_without_one_has_its_first() -> None:
-    assert "attempt 5 of 5" in replayed(JOB, "--attempt", "5")[2].splitlines()[2]
+    lines = replayed(JOB, "--attempt", "5")[2].splitlines()
+    assert lines[2:4] == ["it is run here as attempt 5; there it has had 2", "csv.profile  attempt 5 of 5"]
+    assert replayed(JOB, "--attempt", "1")[2].splitlines()[2] == "csv.profile  attempt 1 of 5"
     assert "attempt 1 of 5" in replayed(JOB | {"attempt": 0, "status": "queued", "error": None})[2].splitlines()[1]
+
+
+def test_an_attempt_that_the_job_cannot_have_is_not_replayed() -> None:
+    code, stdout, stderr = replayed(JOB, "--attempt", "7")
+    assert (code, stdout) == (5, "")
+    assert stderr.splitlines()[-1] == "headrace: 7 is no attempt of this job: it has at most 5"
 
 
 def test_the_deployment_and_the_token_may_come_from_the_environment() -> None:

@@ -70,10 +70,14 @@ def test_a_package_that_is_not_there_is_named(package: str) -> None:
     [
         ("", "shop/__init__.py has no tuple JOB_TYPES"),
         ("JOB_TYPES = []", "shop/__init__.py has a list, where a tuple is needed, named JOB_TYPES"),
+        (
+            "def pack(_: object) -> None: ...\nJOB_TYPES = (pack,)",
+            "member 1 of JOB_TYPES in shop/__init__.py is the function pack, which is no job type without @job_type(…)",
+        ),
         ("JOB_TYPES = (7,)", "member 1 of JOB_TYPES in shop/__init__.py is no job type, but of type int"),
         (
             "from shop.packing import Pack\nJOB_TYPES = (Pack(), Pack)",
-            "member 2 of JOB_TYPES in shop/__init__.py is the class Pack; write Pack() to list a job type",
+            "member 2 of JOB_TYPES in shop/__init__.py is the class Pack, where an instance is needed: Pack()",
         ),
         (
             "from shop.packing import Pack\nJOB_TYPES = (Pack(), Pack())",
@@ -87,7 +91,18 @@ def test_a_package_that_is_not_there_is_named(package: str) -> None:
         ("json.loads('{')", "shop/__init__.py:1 cannot be imported: NameError"),
         ("x = 1\ndef run(:\n", "shop/__init__.py:2 cannot be imported: SyntaxError"),
     ],
-    ids=["no tuple", "a list", "a number", "a class", "twice", "missing module", "error", "name", "syntax"],
+    ids=[
+        "no tuple",
+        "a list",
+        "a function",
+        "a number",
+        "a class",
+        "twice",
+        "missing module",
+        "error",
+        "name",
+        "syntax",
+    ],
 )
 def test_what_is_wrong_with_a_package_is_told_with_its_place(shop: Shop, source: str, told: str) -> None:
     shop(source)

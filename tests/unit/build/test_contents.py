@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.build.contents import contents_of, imported_code, names_taken, shippable
+from headrace.build.contents import contents_of, imported_code, shippable
 from headrace.build.needs import Definitions, Needs, find_needs
 from headrace.build.sizes import too_large
 from headrace.build.targets import Target, UnknownTarget, target_of
@@ -72,13 +72,6 @@ def test_requirements_go_into_the_functions_that_run_the_job_types(project: Path
     for name in ("ApiFunction", "SweeperFunction"):
         assert contents_of(name, "my_jobs", project).locks[1:] == (project / "requirements-api.lock",)
     assert contents_of("WorkerFunction", "my_jobs", project).locks[1:] == (project / "requirements.lock",)
-
-
-def test_a_package_with_a_name_of_headraces_is_refused(project: Path) -> None:
-    assert names_taken(project) == ()
-    written(project, {"domain/__init__.py": ""})
-    (told,) = names_taken(project)
-    assert told == f"{project / 'domain'} has the name of a package of Headrace; give it another"
 
 
 def test_code_beside_is_no_test_no_environment_and_nothing_hidden(project: Path) -> None:

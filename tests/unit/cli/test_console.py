@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from headrace.cli.console import Console, Level
-from headrace.emulator.observer import CannotStart, Crash
+from headrace.cli.main import stopping_text
+from headrace.emulator.observer import CannotStart, Crash, reason_of
 from tests.unit.cli.test_log_text import JOB, finished, logged, view
 
 NOW = datetime(2026, 11, 26, 22, 37, 9, 123000, tzinfo=UTC)
@@ -67,6 +68,21 @@ def test_code_that_cannot_be_imported_is_shown_with_its_line() -> None:
         "        total = totals[order.key]",
         "    waiting for the fix; jobs that are queued wait too, and lose no attempt",
     ]
+
+
+def test_an_http_caller_reads_the_same_reason_with_its_place_said_once() -> None:
+    in_words = CannotStart(
+        "ApiFunction", "InvalidJobTypes: my_jobs/orders.py:7 cannot be imported", "/my_jobs/x.py:7", "a.log"
+    )
+    assert reason_of(in_words) == "my_jobs/orders.py:7 cannot be imported"
+    assert reason_of(CannotStart("ApiFunction", "KeyError: 'x'", "/shop.py:7", "a.log")) == "KeyError: 'x' (/shop.py:7)"
+    assert reason_of(CannotStart("ApiFunction", "KeyError: 'x'", None, "a.log")) == "KeyError: 'x'"
+
+
+def test_what_ctrl_c_says_has_a_line_of_its_own_in_80_columns() -> None:
+    before, line = stopping_text(10, terminal=True).split("\n")
+    assert (before, line) == ("", stopping_text(10, terminal=False))
+    assert len(line) <= 80
 
 
 def test_a_console_does_not_remember_jobs_that_ended() -> None:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from datetime import UTC
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import JsonValue
@@ -63,6 +64,18 @@ def test_a_failure_shows_the_frames_with_their_source_lines_the_message_and_what
 
 
 LONG: dict[str, JsonValue] = {"job_type": "a.very_long_name_of_a_job_type_that_does_not_fit", "attempt": 100}
+
+
+@pytest.mark.parametrize(("second", "mark"), [(6, ""), (8, " (changed since)")])
+def test_a_frame_says_that_its_file_was_changed_after_the_failure(second: int, mark: str) -> None:
+    written = datetime(2026, 11, 26, 22, 37, second, tzinfo=UTC)
+    changed = replace(view(), modified=lambda file: written if file == "my_jobs/orders.py" else None)
+    lines = shown(finished("failed", **ERROR), changed)
+    assert lines[1:4] == [
+        f"    my_jobs/orders.py:27 in import_orders{mark}",
+        "        total = totals[order.key]",
+        "    gone.py:1 in x",
+    ]
 
 
 @pytest.mark.parametrize("width", [NARROW, WIDE])

@@ -25,6 +25,7 @@ from domain.jobs.transitions import (
     LEASE_GRACE,
     LONGEST_UNEXAMINED,
     MAX_HISTORY,
+    RUNNER_PATIENCE,
     TRIGGER_PATIENCE,
     UNFINISHED_HORIZON,
     IllegalTransition,
@@ -351,6 +352,19 @@ def test_a_lost_trigger_is_redriven_with_a_patience_that_doubles_each_time() -> 
     assert patience == [2, 4, 8, 16, 32, longest, longest, longest, longest]
     assert job.state == Queued(queued_at=NOW, redrives=9)
     assert len(job.history) == 1
+
+
+def test_a_runners_job_is_redriven_soon_once_and_then_seldom_for_its_queue_holds_a_backlog() -> None:
+    policy = POLICY.model_copy(update={"runner": "standard"})
+    job, moment = queued(policy=policy), NOW
+    patience = []
+    for _ in range(4):
+        assert job.wake_at is not None
+        patience.append(job.wake_at - moment - policy.timeout - LEASE_GRACE)
+        moment = job.wake_at
+        job = legal(transitions.wake(job, policy, moment, 0.5))
+    assert patience == [TRIGGER_PATIENCE, RUNNER_PATIENCE, 2 * RUNNER_PATIENCE, patience[3]]
+    assert patience[3] == min(4 * RUNNER_PATIENCE, LONGEST_UNEXAMINED - policy.timeout - LEASE_GRACE)
 
 
 @pytest.mark.parametrize("waiting", [queued(), scheduled(run_at=NOW + SECOND), retrying()], ids=lambda job: job.status)

@@ -3,13 +3,17 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from pydantic import BaseModel
 
-from headrace import Fail, JobContext, JobType, Retry, Stopped, SyncJobContext, job_type
-from headrace.testing import ProgressReport, SubmissionRefused, run_job, run_job_async
+from headrace import Fail, Handler, JobContext, JobType, Retry, Stopped, SyncJobContext, job_type
+from headrace.testing import JobStack, ProgressReport, SubmissionRefused, run_job, run_job_async, survives_crashes
+from headrace.testing.clock import START
+from headrace.testing.running import HandlerOf
 from tests.documented.mail import SendMail
 from tests.documented.word_count import Document, WordCount, count_words
 
@@ -52,6 +56,31 @@ async def test_a_handler_can_share_the_loop_of_its_test() -> None:
     await asyncio.sleep(0)
     arrived.set()
     assert (await running).result.parcels == 2
+
+
+async def undecorated(order: Order) -> Shipped:
+    return Shipped(parcels=order.number)
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        (undecorated, "the handler is the function undecorated, which is no job type without @job_type(…)"),
+        (SendMail, "the handler is the class SendMail, where an instance is needed: SendMail()"),
+        (7, "the handler is no job type, but of type int: it needs a `definition` and a method `run`"),
+    ],
+    ids=["function", "class", "number"],
+)
+def test_what_is_no_job_type_is_told_in_a_sentence(handler: HandlerOf[BaseModel], told: str) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: run_job(handler, {}),
+        lambda: survives_crashes(handler, {}, effects=()),
+        lambda: JobStack((cast("Handler", handler),), START),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError) as refused:
+            call()
+        assert str(refused.value) == told
 
 
 @job_type("order.ship", max_attempts=3, settings=("CARRIER",))

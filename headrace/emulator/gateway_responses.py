@@ -1,0 +1,42 @@
+"""The responses that the gateway gives by itself: API Gateway's, and one that says more than AWS would."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+
+from headrace.emulator.tokens import InvalidToken
+
+_MAX_REASON = 2000
+"""Characters of why a function cannot start: an exception's message may have any length."""
+
+
+def message(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A response of API Gateway itself."""
+    return web.json_response({"message": text}, status=status, headers=headers)
+
+
+def last_message(status: int) -> web.Response:
+    """A response that closes the connection, because the rest of the request cannot be parsed."""
+    response = message(status, HTTPStatus(status).phrase)
+    response.force_close()
+    return response
+
+
+def cannot_start(function: str, reason: str) -> web.Response:
+    """What only the local stack says: on AWS this is a 500 without a reason."""
+    problem = {
+        "type": "urn:headrace:problem:function_cannot_start",
+        "title": HTTPStatus.SERVICE_UNAVAILABLE.phrase,
+        "status": HTTPStatus.SERVICE_UNAVAILABLE,
+        "detail": f"{function} cannot start: {reason[:_MAX_REASON]}",
+        "code": "function_cannot_start",
+    }
+    return web.json_response(problem, status=HTTPStatus.SERVICE_UNAVAILABLE, content_type="application/problem+json")
+
+
+def challenge(refused: InvalidToken) -> str:
+    """The `WWW-Authenticate` of API Gateway's authorizer; `reason` is empty when there was no token."""
+    if not refused.reason:
+        return "Bearer"
+    return f'Bearer scope="" error="invalid_token" error_description="{refused.reason}"'

@@ -25,6 +25,12 @@ from domain.schedules.repository import (
     ScheduleNotFound,
     ScheduleRepository,
 )
+from domain.schedules.results import (
+    Created,
+    InvalidSchedule,
+    ScheduleMismatch,
+    TooManySchedules,
+)
 from domain.schedules.schedule import (
     MAX_PAYLOAD_BYTES,
     SCHEDULE_TAG,
@@ -38,38 +44,16 @@ from domain.schedules.schedule import (
     resumed,
 )
 from domain.schedules.tick_queue import NEAR, TickQueue, TickWake
-from domain.schedules.ticking import submission_of
+from domain.schedules.tick_submission import (
+    submission_of,
+)
 from domain.schedules.timing import Timing, flaws_of_timing, next_ticks
 from domain.users.repository import UserNotFound, UserRepository
 from domain.users.user import User
-from headrace.authoring.frozen import Frozen
 from headrace.authoring.json_text import byte_length
 
 MAX_CONFLICTS: Final = 5
 SHOWN_TICKS: Final = 5
-
-
-class InvalidSchedule(Frozen):
-    """Nothing can be planned by what was asked for."""
-
-    flaws: tuple[Flaw, ...]
-
-
-class TooManySchedules(Frozen):
-    """The owner has as many schedules as one may have."""
-
-    limit: int
-
-
-class ScheduleMismatch(Frozen):
-    """The idempotency key was used for another schedule."""
-
-
-class Created(Frozen):
-    """The schedule; `replayed` when an idempotency key brought back an earlier one."""
-
-    schedule: Schedule
-    replayed: bool = False
 
 
 Flawed = InvalidSchedule | UnknownJobType | InvalidPayload | PayloadTooLarge | StorageUnavailable

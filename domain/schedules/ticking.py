@@ -11,7 +11,6 @@ from typing import Final
 from domain.jobs.job import Cancelled, Failed, Job, Succeeded
 from domain.jobs.repository import CompanionRefused, JobNotFound, JobRepository, JobUnreadable
 from domain.jobs.service import JobService
-from domain.jobs.submission import Submission
 from domain.jobs.submitting import (
     IdempotencyMismatch,
     InvalidPayload,
@@ -26,8 +25,6 @@ from domain.results import ItemTooLarge, StorageUnavailable
 from domain.schedules.planning import Due, due_ticks
 from domain.schedules.repository import ScheduleConflict, ScheduleNotFound, ScheduleRepository
 from domain.schedules.schedule import (
-    SCHEDULE_TAG,
-    TICK_TAG,
     Active,
     Problem,
     Schedule,
@@ -38,11 +35,20 @@ from domain.schedules.schedule import (
     ticked,
     troubled,
 )
+from domain.schedules.tick_outcomes import (
+    Dropped,
+    Made,
+    NothingDue,
+    NotTicked,
+    PausedItself,
+    Refused,
+    Skipped,
+    TickOutcome,
+)
 from domain.schedules.tick_queue import NEAR, TickQueue, TickWake
+from domain.schedules.tick_submission import submission_of, tick_key
 from domain.users.repository import UserNotFound, UserRepository
 from domain.users.user import User
-from headrace.authoring.frozen import Frozen
-from headrace.authoring.json_text import from_json_text
 
 MAX_EARLY: Final = timedelta(seconds=2)
 """How much too early a message may come for its worker to wait for the rest; an earlier one is left to the sweep."""
@@ -50,53 +56,6 @@ PATIENCE: Final = timedelta(seconds=150)
 """How long a tick waits for a worker that knows its job type: versions of Headrace run side by side. Less than it takes
 `OldestDueJobAlarm` to start, which is about messages that do not come."""
 MAX_CONFLICTS: Final = 5
-
-
-class Made(Frozen):
-    """A tick's job, which another worker may have made."""
-
-    at: datetime
-    job_id: str
-    late: timedelta
-
-
-class Skipped(Frozen):
-    """A tick without a job, because the one before it still runs."""
-
-    at: datetime
-
-
-class Dropped(Frozen):
-    """Ticks that were missed, and are not made after the event."""
-
-    count: int
-
-
-class Refused(Frozen):
-    """A tick whose job was not accepted."""
-
-    problem: Problem
-
-
-class PausedItself(Frozen):
-    """The schedule paused: too many of its jobs have failed, or no tick is left."""
-
-    failures: int
-
-
-class NothingDue(Frozen):
-    """The message was early, stale or doubled, or the schedule is paused or gone."""
-
-    why: str
-
-
-class NotTicked(Frozen):
-    """The store failed; the next sweep sends another message."""
-
-    problem: StorageUnavailable
-
-
-TickOutcome = Made | Skipped | Dropped | Refused | PausedItself | NothingDue | NotTicked
 
 
 class Ticker:
@@ -297,20 +256,3 @@ class _Done:
     def __init__(self, schedule: Schedule, outcome: TickOutcome) -> None:
         self.schedule = schedule
         self.outcome = outcome
-
-
-def tick_key(schedule_id: str, at: datetime) -> str:
-    """The idempotency key of a tick's job. A client's has no line feed, so that none equals it."""
-    return f"schedule\n{schedule_id}\n{at.isoformat()}"
-
-
-def submission_of(schedule: Schedule, at: datetime | None) -> Submission:
-    """What a tick submits; without `at`, what a run by hand does."""
-    spec = schedule.spec
-    tick = {} if at is None else {TICK_TAG: at.isoformat().replace("+00:00", "Z")}
-    return Submission(
-        type=spec.type,
-        payload=from_json_text(spec.payload),
-        max_attempts=spec.max_attempts,
-        tags={**spec.tags, SCHEDULE_TAG: schedule.id, **tick},
-    )

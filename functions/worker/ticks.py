@@ -10,7 +10,12 @@ from domain.schedules.tick_queue import TickWake
 from persistence.sqs.tick_queue import tick_of
 
 if TYPE_CHECKING:
-    from domain.schedules.ticking import Ticker, TickOutcome
+    from domain.schedules.tick_outcomes import (
+        TickOutcome,
+    )
+    from domain.schedules.ticking import (
+        Ticker,
+    )
 
 
 def split(records: Sequence[object]) -> tuple[tuple[TickWake, ...], list[object]]:
@@ -37,28 +42,28 @@ async def run_ticks(ticker: "Ticker", ticks: Sequence[TickWake], logger: Logger)
 
 def log_outcomes(logger: Logger, schedule_id: str, outcomes: "Sequence[TickOutcome]") -> None:
     """A line for each tick that made a job or should have, and for what stops the schedule."""
-    from domain.schedules import ticking  # noqa: PLC0415 - the worker's cold start does not pay for it
+    from domain.schedules import tick_outcomes  # noqa: PLC0415 - the worker's cold start does not pay for it
 
     for outcome in outcomes:
         match outcome:
-            case ticking.Made(at=at, job_id=job_id, late=late):
+            case tick_outcomes.Made(at=at, job_id=job_id, late=late):
                 late_ms = round(late.total_seconds() * 1000)
                 logger.info(
                     "schedule_ticked", schedule_id=schedule_id, job_id=job_id, tick=at.isoformat(), late_ms=late_ms
                 )
-            case ticking.Skipped(at=at):
+            case tick_outcomes.Skipped(at=at):
                 logger.info("schedule_skipped", schedule_id=schedule_id, tick=at.isoformat())
-            case ticking.Dropped(count=count):
+            case tick_outcomes.Dropped(count=count):
                 logger.warning("schedule_dropped", schedule_id=schedule_id, count=count)
-            case ticking.Refused(problem=problem):
+            case tick_outcomes.Refused(problem=problem):
                 code, said = problem.code, problem.message
                 logger.warning(
                     "schedule_refused", schedule_id=schedule_id, tick=problem.at.isoformat(), code=code, detail=said
                 )
-            case ticking.PausedItself(failures=failures):
+            case tick_outcomes.PausedItself(failures=failures):
                 logger.warning("schedule_paused", schedule_id=schedule_id, failures=failures)
-            case ticking.NotTicked(problem=failed):
+            case tick_outcomes.NotTicked(problem=failed):
                 reason, detail = failed.reason, failed.detail
                 logger.error("schedule_not_ticked", schedule_id=schedule_id, reason=reason, detail=detail)
-            case ticking.NothingDue(why=why):
+            case tick_outcomes.NothingDue(why=why):
                 logger.debug("schedule_not_due", schedule_id=schedule_id, why=why)

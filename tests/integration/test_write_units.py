@@ -19,8 +19,13 @@ from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.wake_queue import Wake
 from domain.schedules.sweeping import TickSweeper
+from domain.schedules.tick_outcomes import (
+    Made,
+)
 from domain.schedules.tick_queue import TickWake
-from domain.schedules.ticking import Made, Ticker
+from domain.schedules.ticking import (
+    Ticker,
+)
 from functions.runtime import LazyClient, new_random, now
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText

@@ -17,7 +17,11 @@ from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadT
 from domain.jobs.transitions import IllegalTransition
 from domain.results import BadCursor, StaleVersion, StorageUnavailable
 from domain.schedules.repository import ScheduleNotFound
-from domain.schedules.service import InvalidSchedule, ScheduleMismatch, TooManySchedules
+from domain.schedules.results import (
+    InvalidSchedule,
+    ScheduleMismatch,
+    TooManySchedules,
+)
 from domain.users.repository import EmailTaken, UserNotFound
 from domain.users.service import NotAllowed
 from domain.users.user import InvalidEmail

@@ -11,8 +11,14 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.disclosure import Disclosure
 from domain.jobs.submitting import InvalidPayload
 from domain.paging import MAX_PAGE, Page, PageRequest
+from domain.schedules.results import (
+    Created,
+    InvalidSchedule,
+)
 from domain.schedules.schedule import Schedule, ScheduleSpec
-from domain.schedules.service import Created, InvalidSchedule, ScheduleService
+from domain.schedules.service import (
+    ScheduleService,
+)
 from domain.users.service import NotAllowed
 from domain.users.user import User
 from functions.api.http.conditional import (

@@ -16,8 +16,13 @@ from domain.jobs.submitting import SubmissionService
 from domain.schedules.repository import ScheduleRepository
 from domain.schedules.schedule import Schedule, due_at
 from domain.schedules.service import ScheduleService
+from domain.schedules.tick_outcomes import (
+    TickOutcome,
+)
 from domain.schedules.tick_queue import TickWake
-from domain.schedules.ticking import Ticker, TickOutcome
+from domain.schedules.ticking import (
+    Ticker,
+)
 from domain.users.repository import UserRepository
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail

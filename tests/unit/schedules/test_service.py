@@ -8,8 +8,13 @@ from domain.jobs.submitting import InvalidPayload, PayloadTooLarge, Submitted, U
 from domain.paging import Page, PageRequest
 from domain.results import ItemTooLarge, StaleVersion
 from domain.schedules.repository import ScheduleConflict, ScheduleExists, ScheduleNotFound
+from domain.schedules.results import (
+    Created,
+    InvalidSchedule,
+    ScheduleMismatch,
+    TooManySchedules,
+)
 from domain.schedules.schedule import MAX_PAYLOAD_BYTES, Active, Paused, Schedule, ScheduleSpec, due_at
-from domain.schedules.service import Created, InvalidSchedule, ScheduleMismatch, TooManySchedules
 from domain.schedules.tick_queue import TickWake
 from domain.schedules.timing import Timing
 from domain.users.user import User

@@ -11,9 +11,7 @@ from domain.jobs.repository import AddResult, JobUnreadable
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.schedules.repository import ScheduleConflict
 from domain.schedules.schedule import MAX_OPEN, Active, Overlap, Paused, Schedule, due_at, paused
-from domain.schedules.tick_queue import NEAR, TickWake
-from domain.schedules.ticking import (
-    PATIENCE,
+from domain.schedules.tick_outcomes import (
     Dropped,
     Made,
     NothingDue,
@@ -22,6 +20,10 @@ from domain.schedules.ticking import (
     Refused,
     Skipped,
     TickOutcome,
+)
+from domain.schedules.tick_queue import NEAR, TickWake
+from domain.schedules.ticking import (
+    PATIENCE,
 )
 from domain.schedules.timing import Timing
 from domain.users.repository import UserNotFound

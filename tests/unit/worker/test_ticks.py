@@ -8,8 +8,7 @@ from aws_lambda_powertools import Logger
 
 from domain.jobs.wake_queue import Wake
 from domain.schedules.schedule import Problem
-from domain.schedules.tick_queue import TickWake
-from domain.schedules.ticking import (
+from domain.schedules.tick_outcomes import (
     Dropped,
     Made,
     NothingDue,
@@ -19,6 +18,7 @@ from domain.schedules.ticking import (
     Skipped,
     TickOutcome,
 )
+from domain.schedules.tick_queue import TickWake
 from functions.worker.ticks import log_outcomes, run_ticks, split
 from persistence.sqs.wake_messages import body_of
 from tests.conftest import new_id

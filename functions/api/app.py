@@ -22,6 +22,9 @@ from domain.lanes.lanes import Lanes
 from domain.lanes.repository import LaneRepository
 from domain.lanes.service import LaneService
 from domain.ports import Clock, NewId
+from domain.schedules.repository import ScheduleListing, ScheduleRepository
+from domain.schedules.service import ScheduleService
+from domain.schedules.tick_queue import TickQueue
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
 from functions.api.documentation.routes import documentation_routes
@@ -37,6 +40,7 @@ from functions.api.job_types.routes import job_type_routes
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.api.lanes.routes import lane_routes, why_routes
+from functions.api.schedules.routes import schedule_routes
 from functions.api.users.routes import user_routes
 
 
@@ -47,6 +51,17 @@ class Large:
     blobs: BlobStore
     files: FileRepository
     file_lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """What schedules need."""
+
+    schedules: ScheduleRepository
+    listing: ScheduleListing
+    queue: TickQueue
+    per_owner: int
+    """How many one user may have."""
 
 
 def create_app(
@@ -63,12 +78,13 @@ def create_app(
     large: Large | None = None,
     lanes: Lanes | None = None,
     lane_store: LaneRepository | None = None,
+    scheduling: Scheduling | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without
-    `large` the documents of jobs stay in their items, and there are no files.
+    `large` the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service, local_email, trust_unverified_email)
@@ -78,6 +94,8 @@ def create_app(
     job_service = JobService(jobs, catalogue, clock, lanes)
     lane_service = LaneService(lane_store, lanes) if lanes and lane_store else None
     why = WhyService(jobs, lane_service, catalogue, clock, lanes.owner_limit if lanes else 0)
+    submissions = SubmissionService(jobs, catalogue, clock, new_id, documents, files, lanes)
+    schedules = _schedules(scheduling, submissions, users, clock, new_id) if scheduling else None
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -88,7 +106,7 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(jobs, catalogue, clock, new_id, documents, files, lanes),
+            submissions,
             job_service,
             JobListService(listing, clock),
             documents,
@@ -102,6 +120,7 @@ def create_app(
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         *((file_routes(files, identify),) if files else ()),
+        *((schedule_routes(schedules, catalogue, disclosure, identify),) if schedules else ()),
         health_routes(jobs, clock),
         documentation_routes(lambda: openapi_document(app)),
     )
@@ -112,3 +131,11 @@ def create_app(
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def _schedules(
+    parts: Scheduling, submissions: SubmissionService, users: UserRepository, clock: Clock, new_id: NewId
+) -> ScheduleService:
+    return ScheduleService(
+        parts.schedules, parts.listing, submissions, users, parts.queue, clock, new_id, parts.per_owner
+    )

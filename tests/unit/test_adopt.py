@@ -10,6 +10,7 @@ TABLES = {
     "UserEmailsTable": "old-emails",
     "FilesTable": "old-files",
     "LanesTable": "old-lanes",
+    "SchedulesTable": "old-schedules",
 }
 NAMES = {**TABLES, "BlobBucket": "old-blobs"}
 

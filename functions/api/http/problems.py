@@ -17,6 +17,12 @@ from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadT
 from domain.jobs.transitions import IllegalTransition
 from domain.lanes.lanes import LaneClosed
 from domain.results import BadCursor, StaleVersion, StorageUnavailable
+from domain.schedules.repository import ScheduleNotFound
+from domain.schedules.results import (
+    InvalidSchedule,
+    ScheduleMismatch,
+    TooManySchedules,
+)
 from domain.users.repository import EmailTaken, UserNotFound
 from domain.users.service import NotAllowed
 from domain.users.user import InvalidEmail
@@ -89,6 +95,10 @@ Failure = (
     | InvalidEmail
     | NotAllowed
     | StaleVersion
+    | ScheduleNotFound
+    | InvalidSchedule
+    | ScheduleMismatch
+    | TooManySchedules
 )
 
 
@@ -139,7 +149,14 @@ def problem_of(failure: Failure) -> Problem:
         case PayloadTooLarge(size=size, limit=limit):
             detail = f"The payload has {size} bytes of JSON; the limit is {limit}."
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail)
-        case IdempotencyMismatch():
+        case ScheduleNotFound():
+            return problem(HTTPStatus.NOT_FOUND, "schedule_not_found", "There is no such schedule.")
+        case InvalidSchedule(flaws=flaws):
+            return invalid("invalid_schedule", "The schedule was not accepted", flaws, len(flaws))
+        case TooManySchedules(limit=limit):
+            detail = f"You have as many schedules as one user may have: {limit}."
+            return problem(HTTPStatus.CONFLICT, "too_many_schedules", detail)
+        case IdempotencyMismatch() | ScheduleMismatch():
             detail = "This Idempotency-Key was used for another submission."
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_mismatch", detail)
         case NoSuchDocument():

@@ -17,6 +17,12 @@ MAX_RETRIED = 500
 @click.option("--status", help="Only jobs of this status.")
 @click.option("--type", "type", help="Only jobs of this type.")
 @click.option("--owner", metavar="EMAIL|ID", help="The jobs of another user; for admins.")
+@click.option(
+    "--all",
+    "everyone",
+    is_flag=True,
+    help="Unfinished jobs of all users, the next due first, with their owners; or failed ones of a type. For admins.",
+)
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, MAX_PAGE))
 @click.option("--cursor", help="Continue where an earlier page ended.")
 @click.option("--include", help="Include payload, result or both, separated by a comma; pages may then be shorter.")
@@ -26,20 +32,23 @@ def list_jobs(
     status: str | None,
     type: str | None,
     owner: str | None,
+    everyone: bool,
     limit: int,
     cursor: str | None,
     include: str | None,
 ) -> None:
     """List your jobs, newest first, without payload and result."""
+    if everyone and owner is not None:
+        raise click.UsageError("give either --owner or --all")
     query = {
         "status": status,
         "type": type,
-        "owner": None if owner is None else _user_id(target, owner),
+        "owner": "*" if everyone else None if owner is None else _user_id(target, owner),
         "limit": str(limit),
         "cursor": cursor,
         "include": include,
     }
-    _show_page(target, "/v1/jobs", query)
+    _show_page(target, "/v1/jobs", query, owners=everyone)
 
 
 @click.command()
@@ -74,10 +83,11 @@ def failed(
     _show_page(target, "/v1/failed-jobs", {"type": type, "limit": str(limit or 20), "cursor": cursor})
 
 
-def _show_page(target: Target, path: str, query: dict[str, str | None]) -> None:
+def _show_page(target: Target, path: str, query: dict[str, str | None], *, owners: bool = False) -> None:
     """Print a page; that there is none or more goes to stderr, so that stdout has nothing but jobs."""
     params = {name: value for name, value in query.items() if value is not None}
-    page = target.show(target.client().call("GET", path, params=params), lambda page: page_text(page, now()))
+    listed = target.client().call("GET", path, params=params)
+    page = target.show(listed, lambda page: page_text(page, now(), owners=owners))
     if target.as_json:
         return
     if page["next"]:

@@ -65,6 +65,7 @@ class Job(BaseModel):
     """The members of a job that the command line uses; the response has more."""
 
     id: str
+    owner_id: str | None = None
     type: str
     status: str
     attempt: int

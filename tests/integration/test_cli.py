@@ -444,6 +444,21 @@ def test_a_list_has_age_attempts_and_error_and_keeps_the_cursor_off_stdout(folde
         assert json.loads(run("list", "--json", "--url", url, "--token", "x")[1])["next"] == "further"
 
 
+def test_a_list_of_all_users_jobs_names_their_owners(folder: Path) -> None:
+    queries: list[dict[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        queries.append(dict(request.query))
+        return web.json_response({"items": [JOB | {"owner_id": "u1"}], "next": None})
+
+    with serving(answer) as url:
+        code, stdout, _ = run("list", "--all", "--status", "queued", "--url", url, "--token", "x")
+    assert code == 0
+    assert queries == [{"status": "queued", "owner": "*", "limit": "20"}]
+    assert stdout.splitlines()[1] == "    owner  u1"
+    assert run("list", "--all", "--owner", "u1")[0] == 2
+
+
 def test_a_job_is_shown_with_the_places_where_it_failed(folder: Path) -> None:
     frames = [{"file": "my_jobs/a.py", "line": 7, "function": "run"}]
     failed = JOB | {"status": "failed", "error": {"code": "c", "message": "m", "frames": frames}}

@@ -38,8 +38,8 @@ def list_jobs(
     include: str | None,
 ) -> None:
     """List your jobs, newest first, without payload and result."""
-    if everyone and owner is not None:
-        raise click.UsageError("give either --owner or --all")
+    if everyone:
+        _check_all(status, type, owner)
     query = {
         "status": status,
         "type": type,
@@ -49,6 +49,16 @@ def list_jobs(
         "include": include,
     }
     _show_page(target, "/v1/jobs", query, owners=everyone)
+
+
+def _check_all(status: str | None, type: str | None, owner: str | None) -> None:
+    """Refuse what the API does not list of all users, in terms of the command's options."""
+    if owner is not None:
+        raise click.UsageError("give either --owner or --all")
+    if status == "failed" and type is None:
+        raise click.UsageError("failed jobs of all users are listed by --type; `headrace types` names the types")
+    if status in {"succeeded", "cancelled"}:
+        raise click.UsageError(f"{status} jobs are listed of one user only: give --owner instead of --all")
 
 
 @click.command()

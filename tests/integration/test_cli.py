@@ -456,7 +456,21 @@ def test_a_list_of_all_users_jobs_names_their_owners(folder: Path) -> None:
     assert code == 0
     assert queries == [{"status": "queued", "owner": "*", "limit": "20"}]
     assert stdout.splitlines()[1] == "    owner  u1"
-    assert run("list", "--all", "--owner", "u1")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        (("--owner", "u1"), "give either --owner or --all"),
+        (("--status", "failed"), "listed by --type"),
+        (("--status", "succeeded"), "give --owner instead"),
+        (("--status", "cancelled", "--type", "t"), "give --owner instead"),
+    ],
+)
+def test_a_list_of_all_users_says_what_it_cannot_have(folder: Path, options: tuple[str, ...], advice: str) -> None:
+    code, _, stderr = run("list", "--all", *options, *NOBODY)
+    assert code == 2
+    assert advice in stderr
 
 
 def test_a_job_is_shown_with_the_places_where_it_failed(folder: Path) -> None:

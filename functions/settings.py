@@ -18,7 +18,10 @@ LOCAL_DATABASE_VARIABLE = "HEADRACE_DATABASE_URL"
 LOCAL_QUEUES_VARIABLE = "HEADRACE_QUEUES_URL"
 """The local stack's queues, likewise."""
 
-LOCAL_VARIABLES = (LOCAL_DATABASE_VARIABLE, LOCAL_QUEUES_VARIABLE)
+LOCAL_BLOBS_VARIABLE = "HEADRACE_BLOBS_URL"
+"""The local stack's S3, likewise."""
+
+LOCAL_VARIABLES = (LOCAL_DATABASE_VARIABLE, LOCAL_QUEUES_VARIABLE, LOCAL_BLOBS_VARIABLE)
 
 JOB_TYPES_VARIABLE = "JOB_TYPES"
 
@@ -142,7 +145,7 @@ def read_blob_settings(environment: Mapping[str, str]) -> BlobSettings:
     """Of the API and the worker; the sweeper touches no blob."""
     return BlobSettings(
         bucket=_text(environment, "BLOB_BUCKET"),
-        endpoint_url=_text(environment, S3_ENDPOINT_VARIABLE) or None,
+        endpoint_url=environment.get(LOCAL_BLOBS_VARIABLE, _text(environment, S3_ENDPOINT_VARIABLE)) or None,
         files_table=_text(environment, "FILES_TABLE"),
         file_lifetime=_days(environment, "FILE_DAYS"),
     )

@@ -135,11 +135,12 @@ def _stop_at_once_next_time() -> None:
 
 @main.command()
 @click.option("--keep", is_flag=True, help="Leave the stack running afterwards, until Ctrl-C.")
-def demo(keep: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the jobs and how they ended as JSON.")
+def demo(keep: bool, as_json: bool) -> None:
     """Run several hundred real jobs on a temporary stack, and show how they ended."""
     from headrace.cli.demo import run_demo
 
-    sys.exit(asyncio.run(run_demo(keep=keep)))
+    sys.exit(asyncio.run(run_demo(keep=keep, as_json=as_json)))
 
 
 @main.command()

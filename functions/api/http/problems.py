@@ -11,6 +11,7 @@ from domain.files.repository import FileNotFound
 from domain.files.service import FileNotUploaded, FileTooLarge
 from domain.flaws import MAX_FLAWS, Flaw
 from domain.jobs.documents import DocumentLost, NoSuchDocument
+from domain.jobs.listing import NotListed
 from domain.jobs.repository import JobNotFound, JobUnreadable
 from domain.jobs.service import Contended
 from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
@@ -89,6 +90,7 @@ Failure = (
     | IllegalTransition
     | LaneClosed
     | BadCursor
+    | NotListed
     | StorageUnavailable
     | UserNotFound
     | EmailTaken
@@ -180,6 +182,12 @@ def problem_of(failure: Failure) -> Problem:
             return problem(HTTPStatus.CONFLICT, "lane_draining", detail)
         case BadCursor():
             return problem(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not valid for this query.")
+        case NotListed(status="failed"):
+            detail = "Failed jobs of all owners are listed by type: add type=, with a name from GET /v1/job-types."
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not_listed", detail)
+        case NotListed(status=status):
+            detail = f"Jobs that are {status} are listed by owner: name one instead of owner=*."
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not_listed", detail)
         case StorageUnavailable():
             detail = "The store did not respond; try again."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", detail)

@@ -9,7 +9,7 @@ from domain.results import BadCursor, StorageUnavailable
 from domain.schedules.schedule import Schedule
 from persistence.converters.schedules import LISTED, item_to_schedule
 from persistence.dynamodb.batch_reading import BatchReader
-from persistence.dynamodb.index_keys import Index, Key, Span, newest_keys
+from persistence.dynamodb.index_keys import Index, Key, Span, next_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class DynamoScheduleListing:
         if isinstance(position, BadCursor):
             return position
         span = Span(index=_OWNER, prefix=owner_id)
-        read = await newest_keys(self._client, self._table, span, _places(position), page.limit)
+        read = await next_keys(self._client, self._table, span, _places(position), page.limit)
         if isinstance(read, StorageUnavailable):
             return read
         ids = tuple(key.id for key in read.keys)

@@ -19,6 +19,7 @@ from domain.jobs.job import Job
 from domain.jobs.lifecycle import MOVES
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.jobs.wake_queue import Wake
+from domain.lanes.lanes import Lanes
 from domain.schedules.tick_queue import TickWake
 from domain.users.user import Role, User
 from functions.api.app import Large, Scheduling, create_app
@@ -27,13 +28,14 @@ from functions.compose import (
     file_repository,
     job_listing,
     job_repository,
+    lane_repository,
     schedule_listing,
     schedule_repository,
     tick_queue,
     user_repository,
 )
 from functions.job_types import load_job_types
-from functions.runtime import LazyClient, Runtime, new_id, now
+from functions.runtime import LazyClient, Runtime, new_id, new_random, now
 from functions.settings import ApiSettings, BlobSettings, Settings
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import WORKER, Policy
@@ -75,14 +77,18 @@ def openapi() -> dict[str, JsonValue]:
     blobs = BlobSettings(bucket="blobs", endpoint_url=None, files_table="files", file_lifetime=timedelta(days=30))
     client = LazyClient(None)  # Never opened: the document needs no table.
     settings = Settings(jobs_table="jobs", endpoint_url=None)
+    jobs, lanes = job_repository(settings, client), lane_repository(settings, client)
+    catalogue = load_job_types(declared_job_types(os.environ))
     app = create_app(
-        job_repository(settings, client),
+        jobs,
         job_listing(settings, ours.cursor_key, client),
         user_repository(ours, client),
-        load_job_types(declared_job_types(os.environ)),
+        catalogue,
         now,
         new_id,
         Logger("docs"),
+        lanes=Lanes(jobs, lanes, catalogue, now, new_random),
+        lane_store=lanes,
         large=Large(blob_store(blobs, Runtime(None)), file_repository(blobs, client), blobs.file_lifetime),
         scheduling=Scheduling(
             schedule_repository("schedules", client),

@@ -160,7 +160,7 @@ class Steps:
         sent: dict[str, Json] = {
             "unknown type": {"type": "no.such", "payload": {}},
             "wrong payload": {"type": "csv.profile", "payload": {"csv": 7}},
-            "unknown member": {"type": "csv.profile", "payload": {"csv": "a\n"}, "priority": 1},
+            "unknown member": {"type": "csv.profile", "payload": {"csv": "a\n"}, "urgency": 1},
             "private address": {"type": "http.request", "payload": {"url": "file:///etc/passwd"}},
         }
         before = await self._count()

@@ -256,7 +256,13 @@ class Steps:
                     KeyConditionExpression="owner_id = :owner",
                     ExpressionAttributeValues={":owner": {"S": "x"}},
                 ),
-                "GetItem of users": client.get_item(TableName=self.deployed.outputs["UsersTableName"], Key=key),
+                # It reads the owners of schedules by their id, and finds nobody by an address.
+                "Query of users": client.query(
+                    TableName=self.deployed.outputs["UsersTableName"],
+                    IndexName="email-index",
+                    KeyConditionExpression="email = :email",
+                    ExpressionAttributeValues={":email": {"S": "x"}},
+                ),
             }
             for name, call in calls.items():
                 try:

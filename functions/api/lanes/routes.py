@@ -109,7 +109,7 @@ def lane_routes(lanes: LaneService, identify: Identify) -> APIRouter:
 
     @router.get(
         "/v1/lanes/{lane:path}",
-        responses={200: {"model": LaneView}, **problems(401, 403, 422, 503)},
+        responses={200: {"model": LaneView}, **problems(401, 403, 404, 422, 503)},
     )
     async def get_lane(lane: str, caller: Caller) -> Response:
         """Get a lane. Every name is one: a lane that nobody uses is empty."""
@@ -118,7 +118,7 @@ def lane_routes(lanes: LaneService, identify: Identify) -> APIRouter:
 
     @router.patch(
         "/v1/lanes/{lane:path}",
-        responses={200: {"model": LaneView}, **problems(400, 401, 403, 412, 413, 415, 422, 503)},
+        responses={200: {"model": LaneView}, **problems(400, 401, 403, 404, 412, 413, 415, 422, 503)},
     )
     async def change_lane(
         lane: str, body: ChangeLane, caller: Caller, if_match: Annotated[str | None, Header()] = None
@@ -131,7 +131,7 @@ def lane_routes(lanes: LaneService, identify: Identify) -> APIRouter:
         @router.post(
             f"/v1/lanes/{{lane:path}}/{name}",
             name=f"{name}_lane",
-            responses={200: {"model": LaneView}, **problems(401, 403, 412, 422, 503)},
+            responses={200: {"model": LaneView}, **problems(401, 403, 404, 412, 422, 503)},
             description=act.__doc__,
         )
         async def act_on_lane(lane: str, caller: Caller) -> Response:

@@ -1,4 +1,7 @@
-"""What our own calls cost: units, from tests/integration/test_write_units.py; times, from RESULTS.md and docs/cost.md."""
+"""What our own calls cost.
+
+Units are from tests/integration/test_write_units.py, times from RESULTS.md and docs/cost.md.
+"""
 
 from typing import Final
 

@@ -99,7 +99,7 @@ def _run(load: Load, deployment: Deployment, step: float, number: int) -> Sequen
         else:
             flow.queue_since = flow.queue_since if flow.queue_since is not None else (now if flow.queue else None)
             invocations = min(rules.environments(now, left - min(left, lanes * 0.1)), _pollers(flow, now, deployment))
-            slots, waiting = min(invocations * batch, rules.IN_FLIGHT), flow.queue
+            slots, waiting = min(invocations * batch, rules.IN_FLIGHT * deployment.queues), flow.queue
         free = max(0.0, slots - flow.running - flow.ending)
         may_start = min(waiting, free if ends else free * step / took)
         ended = ends.popleft() if ends else 0.0
@@ -130,7 +130,8 @@ def _run(load: Load, deployment: Deployment, step: float, number: int) -> Sequen
 
 def _pollers(flow: _Flow, now: float, deployment: Deployment) -> float:
     since = 0.0 if flow.queue_since is None else now - flow.queue_since
-    return min(deployment.runner_concurrency, rules.QUEUE_FIRST + deployment.pollers * since)
+    of_each = min(deployment.runner_concurrency, rules.QUEUE_FIRST + deployment.pollers * since)
+    return deployment.queues * of_each
 
 
 class _Peak:

@@ -1,4 +1,4 @@
-"""The simulator against the local stack, where both can run: jobs that wait, in worker and runner, beyond what they take.
+"""The simulator against the local stack, where both can run: jobs that wait, in worker and runner.
 
 `python -m benchmarks.scaling.local_check` runs it (a minute) and writes `local_check.json`, which docs/scale.md shows.
 The local stack's own rules and times stand in for AWS's; they are measured on single jobs first.

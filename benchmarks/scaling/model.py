@@ -1,4 +1,4 @@
-"""What is simulated: a load, and a deployment with its settings and quotas; and the limits that follow at once. Pure."""
+"""What is simulated: a load, and a deployment with its settings and quotas; and the limits that follow. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,6 +7,7 @@ from benchmarks.scaling import costs, rules
 from benchmarks.scaling.rules import Throughput
 
 WORKER: Final = "worker"
+NO_LIMIT: Final = "none"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Deployment:
     """Write units that the table takes from the start."""
     wake_warm: float = rules.NEW_TABLE_WRITES
     wake_shards: int = 8
+    queues: int = 1
+    """Runners that share the jobs evenly."""
     pollers: float = rules.QUEUE_GROWTH
     """Invocations of a queue that are added each second."""
 
@@ -75,7 +78,6 @@ def ceilings(load: Load, deployment: Deployment) -> dict[str, float]:
     each = deployment.jobs_a_request
     took = service_seconds(load, deployment)
     wake = deployment.wake_index
-    warm = {"young table (4,000 units)": deployment.table.at(0) / costs.TABLE_UNITS} if deployment.warm < deployment.table_quota else {}
     lanes = deployment.lanes(deployment.warm)
     found = {
         "`ApiRateLimit`": deployment.api_rate * each,
@@ -87,8 +89,9 @@ def ceilings(load: Load, deployment: Deployment) -> dict[str, float]:
         "wake-index, young": wake.warm / costs.WAKE_UNITS,
         f"wake-index, {deployment.wake_shards} keys": wake.quota / costs.WAKE_UNITS,
         "owner-index, 1,000 an owner": load.owners * rules.PARTITION_WRITES / costs.OWNER_UNITS,
-        **warm,
     }
+    if deployment.warm < deployment.table_quota:
+        found["young table"] = deployment.table.at(0) / costs.TABLE_UNITS
     # Invocations left to jobs, when the API has what the load needs.
     requests = min(load.rate / each, deployment.requests())
     left = max(0.0, deployment.account - requests * costs.request_seconds(each))
@@ -97,13 +100,14 @@ def ceilings(load: Load, deployment: Deployment) -> dict[str, float]:
         found["account's concurrency"] = left * deployment.batch / took
     else:
         found["stream's lanes"] = lanes * deployment.batch / costs.dispatch_seconds(deployment.batch)
-        found["`StandardRunnerConcurrency`"] = deployment.runner_concurrency * deployment.runner_batch / took
-        found["messages in flight"] = rules.IN_FLIGHT / took
+        invocations = deployment.queues * deployment.runner_concurrency
+        found["`StandardRunnerConcurrency`"] = invocations * deployment.runner_batch / took
+        found["messages in flight"] = deployment.queues * rules.IN_FLIGHT / took
         found["account's concurrency"] = left * deployment.runner_batch / took
     return dict(sorted(found.items(), key=lambda limit: limit[1]))
 
 
 def first_limit(load: Load, deployment: Deployment) -> str:
-    """The limit that binds first, with what it allows; a dash where none does."""
+    """The limit that binds first, with what it allows."""
     name, allowed = next(iter(ceilings(load, deployment).items()))
-    return f"{name}: {allowed:,.3g}" if allowed < load.rate else "–"
+    return f"{name}: {float(f'{allowed:.3g}'):,.10g}" if allowed < load.rate else NO_LIMIT

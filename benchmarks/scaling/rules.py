@@ -24,7 +24,11 @@ _LAMBDA = "Lambda Developer Guide"
 _BLOG = "AWS Database Blog, Scaling DynamoDB"
 
 RULES: Final = (
-    ("partition of a table or index", "1,000 write, 3,000 read units a second", f"{_DYNAMODB}: bp-partition-key-design"),
+    (
+        "partition of a table or index",
+        "1,000 write, 3,000 read units a second",
+        f"{_DYNAMODB}: bp-partition-key-design",
+    ),
     ("one partition key with entries in order of time", "stays in one partition's limit", f"{_BLOG}, parts 1 to 3"),
     ("new on-demand table, and each of its indexes", "4,000 write units a second", f"{_DYNAMODB}: warm-throughput"),
     ("growth of a table or index", "twice the peak so far within 30 minutes", f"{_DYNAMODB}: warm-throughput"),

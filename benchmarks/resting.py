@@ -1,5 +1,4 @@
-"""The functions with job types that only wait, in the standard runner and in the worker: an entry point for
-`runners.py` and `scaling/local_check.py`."""
+"""The functions with job types that only wait, in runner and worker: for `runners.py` and `scaling/local_check.py`."""
 
 import asyncio
 import dataclasses

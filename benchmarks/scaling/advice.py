@@ -20,8 +20,7 @@ SPARE: Final = 50
 """Invocations for recorder, sweeper and dispatching."""
 PROPOSED_CONCURRENCY: Final = 20_000
 PROPOSED_POLLERS: Final = 1_000 / 60
-"""Invocations that provisioned pollers add each second: AWS says up to three times the usual pace, which is 300 a minute
-and more; up to 1,000 a minute."""
+"""Invocations that provisioned pollers add each second: AWS says up to three times the usual pace of 300 a minute."""
 
 
 @dataclass(frozen=True)

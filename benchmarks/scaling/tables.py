@@ -168,5 +168,5 @@ def duration(seconds: float) -> str:
     """A time in the largest unit that leaves a digit before the point."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0)):
         if seconds >= size:
-            return f"{seconds / size:.2g} {unit}"
+            return f"{float(f'{seconds / size:.2g}'):g} {unit}"
     return f"{round(seconds * 1000, -1 if seconds >= 0.1 else 0):.0f} ms"  # noqa: PLR2004

@@ -85,7 +85,8 @@ $2,200 an hour, and as many of 5 minutes, at a hundred an invocation of 1 GB, $1
 
 ## A batch is as slow as its slowest job
 
-{singular.RATE:.0f} jobs a second of 10 ms in the worker, some of which take {singular.LONG:.0f} s instead. Waits of the short ones, p50 and p99:
+{singular.RATE:.0f} jobs a second of 10 ms in the worker, some of which take {singular.LONG:.0f} s instead.
+Waits of the short ones, p50 and p99:
 
 {tables.mixed_table()}
 

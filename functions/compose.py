@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
 
+from domain.lanes.lane import TABLE as LANES
+from domain.lanes.lanes import Lanes
 from functions.job_types import load_job_types
 from functions.runtime import Lazy, LazyClient, Runtime, new_id, new_random, now
 from functions.settings import read_settings
 from headrace.authoring.job_type import WORKER
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
+from persistence.dynamodb.repositories.lane_repository import DynamoLaneRepository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,12 +32,16 @@ if TYPE_CHECKING:
     from domain.files.attempts import JobFiles
     from domain.jobs.catalogue import Catalogue
     from domain.jobs.dispatch import Dispatcher
-    from functions.settings import ApiSettings, BlobSettings, Settings
+    from domain.schedules.ticking import Ticker
+    from functions.settings import ApiSettings, BlobSettings, Settings, WorkerSettings
     from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
+    from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
+    from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
     from persistence.s3.blob_store import S3BlobStore
+    from persistence.sqs.tick_queue import SqsTickQueue
     from persistence.sqs.wake_queue import SqsWakeQueue
 
 
@@ -49,6 +56,12 @@ class Parts:
     runtime: Runtime
     jobs: DynamoJobRepository
     job_types: Catalogue
+
+    @property
+    def lanes(self) -> Lanes:
+        """What brings jobs through their lanes."""
+        table = lane_repository(self.settings, self.runtime.client)
+        return Lanes(self.jobs, table, self.job_types, now, new_random, self.settings.owner_limit)
 
 
 def compose(environment: Mapping[str, str]) -> Parts:
@@ -65,7 +78,12 @@ def compose(environment: Mapping[str, str]) -> Parts:
 
 def job_repository(settings: Settings, client: LazyClient) -> DynamoJobRepository:
     """The job repository of these settings."""
-    return DynamoJobRepository(client, settings.jobs_table, new_id)
+    return DynamoJobRepository(client, settings.jobs_table, new_id, {LANES: settings.lanes_table})
+
+
+def lane_repository(settings: Settings, client: LazyClient) -> DynamoLaneRepository:
+    """The lanes of these settings."""
+    return DynamoLaneRepository(client, settings.lanes_table, settings.jobs_table)
 
 
 def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> DynamoJobListing:
@@ -75,6 +93,62 @@ def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> Dyna
 
     cursors = CursorCodec(cursor_key.encode())
     return DynamoJobListing(client, settings.jobs_table, cursors, new_random, asyncio.sleep, time.monotonic)
+
+
+def schedule_repository(table: str, client: LazyClient) -> DynamoScheduleRepository:
+    """The schedules; for the API, the worker and the sweeper."""
+    from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
+
+    return DynamoScheduleRepository(client, table, new_id)
+
+
+def schedule_listing(table: str, cursor_key: str, client: LazyClient) -> DynamoScheduleListing:
+    """The lists of schedules; for the API alone, which has the key for cursors."""
+    from persistence.cursors import CursorCodec
+    from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
+
+    cursors = CursorCodec(cursor_key.encode())
+    return DynamoScheduleListing(client, table, cursors, new_random, asyncio.sleep, time.monotonic)
+
+
+def tick_queue(queue_url: str, queues_url: str | None = None) -> SqsTickQueue:
+    """The wake queue, for ticks of schedules; `queues_url` as in `Settings`."""
+    from persistence.sqs.tick_queue import SqsTickQueue
+    from persistence.sqs.wake_queue import open_queue_client
+
+    return SqsTickQueue(Lazy(partial(open_queue_client, queues_url)), queue_url)
+
+
+def ticker(parts: Parts, settings: WorkerSettings, blobs: BlobStore) -> Callable[[], Ticker]:
+    """Gives what makes the jobs of schedules, once a tick comes: most workers never load it."""
+
+    @cache
+    def made() -> Ticker:
+        from domain.files.service import FileService
+        from domain.jobs.documents import Documents
+        from domain.jobs.service import JobService
+        from domain.jobs.submitting import SubmissionService
+        from domain.schedules.ticking import Ticker
+        from functions.settings import read_blob_settings
+        from persistence.dynamodb.repositories.schedule_repository import COMPANION_TABLE
+        from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+
+        client, blob_settings = parts.runtime.client, read_blob_settings(parts.environment)
+        # A tick's job is committed with its schedule.
+        tables = {COMPANION_TABLE: settings.schedules_table, LANES: parts.settings.lanes_table}
+        jobs = DynamoJobRepository(client, parts.settings.jobs_table, new_id, tables)
+        files = FileService(file_repository(blob_settings, client), blobs, now, new_id, blob_settings.file_lifetime)
+        return Ticker(
+            schedule_repository(settings.schedules_table, client),
+            jobs,
+            SubmissionService(jobs, parts.job_types, now, new_id, Documents(blobs), files, parts.lanes),
+            JobService(jobs, parts.job_types, now, parts.lanes),
+            DynamoUserRepository(client, settings.users_table, "", new_id),  # owners are only read
+            tick_queue(settings.wake_queue_url, parts.settings.queues_url),
+            now,
+        )
+
+    return made
 
 
 def blob_store(settings: BlobSettings, runtime: Runtime) -> S3BlobStore:

@@ -8,14 +8,17 @@ from uuid import UUID
 from pydantic import BaseModel, JsonValue
 
 from domain.flaws import MAX_FLAWS, Flaw, Flaws, read_document
-from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Companion
 from domain.jobs.documents import Documents
+from domain.jobs.entering import Entrance
 from domain.jobs.fingerprint import fingerprint, is_recognised, is_replay
 from domain.jobs.job import Job
 from domain.jobs.repository import CompanionRefused, JobExists, JobRepository, JobUnreadable
 from domain.jobs.submission import Submission
 from domain.jobs.transitions import NewJob
+from domain.lanes.lanes import LaneClosed, Lanes
+from domain.lanes.naming import lane_of
 from domain.ports import Clock, NewId
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.users.user import User
@@ -73,6 +76,7 @@ SubmitResult = (
     | InvalidPayload
     | PayloadTooLarge
     | IdempotencyMismatch
+    | LaneClosed
     | JobUnreadable
     | StorageUnavailable
 )
@@ -89,8 +93,10 @@ class SubmissionService:
         new_id: NewId,
         documents: Documents | None = None,
         files: "FileService | None" = None,
+        lanes: Lanes | None = None,
     ) -> None:
         self._jobs = jobs
+        self._entrance = Entrance(jobs, lanes)
         self._catalogue = catalogue
         self._clock = clock
         self._new_id = new_id
@@ -99,21 +105,54 @@ class SubmissionService:
 
     async def submit(self, submission: Submission, owner: User, idempotency_key: str | None = None) -> SubmitResult:
         """Accept a job with one conditional write; nothing is written for a flawed submission."""
+        submitted = await self.submit_with(submission, owner, idempotency_key)
+        if isinstance(submitted, CompanionRefused):
+            return StorageUnavailable(reason="throttled", detail="contended")
+        return submitted
+
+    async def refusal(
+        self, submission: Submission, owner: User, starts: datetime
+    ) -> UnknownJobType | InvalidPayload | PayloadTooLarge | StorageUnavailable | None:
+        """Why a job like this that starts then would not be accepted; None if it would be. Nothing is written."""
+        definition = self._catalogue.definition(submission.type)
+        if definition is None:
+            return UnknownJobType(type=submission.type, known=self._catalogue.names())
+        files: list[File] = []
+        read = _read_payload(submission.payload, definition.payload, files)
+        if isinstance(read, InvalidPayload | PayloadTooLarge):
+            return read
+        return await self._refused_files(files, owner, starts) if files else None
+
+    async def submit_with(
+        self,
+        submission: Submission,
+        owner: User,
+        idempotency_key: str | None = None,
+        companions: tuple[Companion, ...] = (),
+    ) -> SubmitResult | CompanionRefused:
+        """As `submit`; the job is committed with `companions`, or `CompanionRefused` and not at all."""
         now = self._clock()
         definition = self._catalogue.definition(submission.type)
         if definition is None:
             return UnknownJobType(type=submission.type, known=self._catalogue.names())
         files: list[File] = []
-        payload = _payload_text(submission.payload, definition.payload, files)
-        if not isinstance(payload, str):
-            return payload
+        read = _read_payload(submission.payload, definition.payload, files)
+        if isinstance(read, InvalidPayload | PayloadTooLarge):
+            return read
+        payload, document = read
         run_at = _start(submission, now)
         if isinstance(run_at, InvalidPayload):
             return run_at
+        lane = lane_of(submission, definition, document, owner, self._entrance.owner_limit)
+        if isinstance(lane, Flaw):
+            return InvalidPayload(flaws=(lane,))
+        unique = keyed_id(owner.id, idempotency_key) if idempotency_key and submission.unique else None
+        if submission.unique and unique is None:
+            return InvalidPayload(flaws=(Flaw(path=("unique",), message="needs an Idempotency-Key"),))
         if files and (refused := await self._refused_files(files, owner, run_at or now)) is not None:
             replayed = await self._earlier(submission, payload, definition, owner, idempotency_key)
             return replayed or refused
-        job_id = _keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id()
+        job_id = keyed_id(owner.id, idempotency_key) if idempotency_key and unique is None else self._new_id()
         # Before the item, under a key of this submission's own: a job never refers to what is not there.
         kept = await self._documents.keep(job_id, "payload", self._new_id, payload)
         if isinstance(kept, StorageUnavailable):
@@ -128,9 +167,11 @@ class SubmissionService:
             max_attempts=submission.max_attempts or definition.policy.max_attempts,
             run_at=run_at,
             fingerprint=fingerprint(submission, payload) if idempotency_key else None,
+            lane=lane,
+            unique=unique,
         )
-        stored = await self._jobs.add(transitions.submit(new, definition.policy, now), now)
-        if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | JobUnreadable):
+        stored = await self._entrance.store(new, definition.policy, now, companions)
+        if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | LaneClosed | JobUnreadable):
             await self._documents.discard(kept)
         match stored:
             case Job():
@@ -141,9 +182,7 @@ class SubmissionService:
                 return await self._replayed(current, submission, payload, definition, idempotency_key or "")
             case ItemTooLarge(size=size, limit=limit):
                 return PayloadTooLarge(size=size, limit=limit)
-            case CompanionRefused():
-                return StorageUnavailable(reason="throttled", detail="contended")
-            case JobUnreadable() | StorageUnavailable():
+            case CompanionRefused() | JobUnreadable() | LaneClosed() | StorageUnavailable():
                 return stored
 
     async def _refused_files(
@@ -164,10 +203,13 @@ class SubmissionService:
         self, submission: Submission, payload: JsonText, definition: AnyJobType, owner: User, key: str | None
     ) -> Submitted | None:
         """The job that this very submission has made before, when its files were still there."""
-        found = await self._jobs.get(_keyed_id(owner.id, key), self._clock()) if key else None
+        if key is None:
+            return None
+        keyed, now = keyed_id(owner.id, key), self._clock()
+        found = await (self._entrance.holder(keyed, now) if submission.unique else self._jobs.get(keyed, now))
         if not isinstance(found, Job) or found.owner_id != owner.id:
             return None
-        replayed = await self._replayed(found, submission, payload, definition, key or "")
+        replayed = await self._replayed(found, submission, payload, definition, key)
         return replayed if isinstance(replayed, Submitted) else None
 
     async def _replayed(
@@ -197,10 +239,10 @@ def _start(submission: Submission, now: datetime) -> datetime | InvalidPayload |
     return submission.run_at if submission.delay_seconds is None else now + timedelta(seconds=seconds)
 
 
-def _payload_text(
+def _read_payload(
     payload: JsonValue, model: type[BaseModel], files: list[File]
-) -> JsonText | InvalidPayload | PayloadTooLarge:
-    """The payload as it will be stored: exactly as given, after its model accepted it; notes its files."""
+) -> tuple[JsonText, BaseModel] | InvalidPayload | PayloadTooLarge:
+    """The payload as it will be stored, exactly as given, and as its model accepted it; notes its files."""
     try:
         text = to_json_text(payload)
     except NotJson as error:
@@ -211,11 +253,11 @@ def _payload_text(
     read = read_document(model, text, {FILES_FOUND: files})
     if isinstance(read, Flaws):
         return InvalidPayload(flaws=read.below("payload").first, count=read.count)
-    return text
+    return text, read
 
 
-def _keyed_id(owner_id: str, key: str) -> str:
-    """Derive the job id from an owner's idempotency key, so that the table decides races."""
+def keyed_id(owner_id: str, key: str) -> str:
+    """The job id of an owner's idempotency key, so that the table decides races."""
     digest = hashlib.sha256(f"{owner_id}\n{key}".encode()).digest()
     # By form a name-based UUID; Python 3.11's uuid does not write version 8, which RFC 9562 has for this.
     return str(UUID(bytes=digest[:16], version=5))

@@ -17,7 +17,14 @@ from domain.jobs.listing import JobListing, JobListService
 from domain.jobs.repository import JobRepository
 from domain.jobs.service import JobService
 from domain.jobs.submitting import SubmissionService
+from domain.jobs.why import WhyService
+from domain.lanes.lanes import Lanes
+from domain.lanes.repository import LaneRepository
+from domain.lanes.service import LaneService
 from domain.ports import Clock, NewId
+from domain.schedules.repository import ScheduleListing, ScheduleRepository
+from domain.schedules.service import ScheduleService
+from domain.schedules.tick_queue import TickQueue
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
 from functions.api.documentation.routes import documentation_routes
@@ -32,6 +39,8 @@ from functions.api.http.request_context import RequestContext
 from functions.api.job_types.routes import job_type_routes
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
+from functions.api.lanes.routes import lane_routes, why_routes
+from functions.api.schedules.routes import schedule_routes
 from functions.api.users.routes import user_routes
 
 
@@ -42,6 +51,17 @@ class Large:
     blobs: BlobStore
     files: FileRepository
     file_lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """What schedules need."""
+
+    schedules: ScheduleRepository
+    listing: ScheduleListing
+    queue: TickQueue
+    per_owner: int
+    """How many one user may have."""
 
 
 def create_app(
@@ -56,18 +76,26 @@ def create_app(
     trust_unverified_email: bool = False,
     longest_wait: timedelta = LONGEST_WAIT,
     large: Large | None = None,
+    lanes: Lanes | None = None,
+    lane_store: LaneRepository | None = None,
+    scheduling: Scheduling | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without
-    `large` the documents of jobs stay in their items, and there are no files.
+    `large` the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service, local_email, trust_unverified_email)
     disclosure = Disclosure(catalogue)
     documents = Documents(large.blobs if large else None)
     files = FileService(large.files, large.blobs, clock, new_id, large.file_lifetime) if large else None
+    job_service = JobService(jobs, catalogue, clock, lanes)
+    lane_service = LaneService(lane_store, lanes) if lanes and lane_store else None
+    why = WhyService(jobs, lane_service, catalogue, clock, lanes.owner_limit if lanes else 0)
+    submissions = SubmissionService(jobs, catalogue, clock, new_id, documents, files, lanes)
+    schedules = _schedules(scheduling, submissions, users, clock, new_id) if scheduling else None
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -78,18 +106,21 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(jobs, catalogue, clock, new_id, documents, files),
-            JobService(jobs, catalogue, clock),
+            submissions,
+            job_service,
             JobListService(listing, clock),
             documents,
             disclosure,
             identify,
             longest_wait,
         ),
-        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock), disclosure, identify),
+        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock, lanes), disclosure, identify),
+        why_routes(job_service, why, identify),
+        *((lane_routes(lane_service, identify),) if lane_service else ()),
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         *((file_routes(files, identify),) if files else ()),
+        *((schedule_routes(schedules, catalogue, disclosure, identify),) if schedules else ()),
         health_routes(jobs, clock),
         documentation_routes(lambda: openapi_document(app)),
     )
@@ -100,3 +131,11 @@ def create_app(
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def _schedules(
+    parts: Scheduling, submissions: SubmissionService, users: UserRepository, clock: Clock, new_id: NewId
+) -> ScheduleService:
+    return ScheduleService(
+        parts.schedules, parts.listing, submissions, users, parts.queue, clock, new_id, parts.per_owner
+    )

@@ -9,6 +9,8 @@ TABLES = {
     "UsersTable": "old-users",
     "UserEmailsTable": "old-emails",
     "FilesTable": "old-files",
+    "LanesTable": "old-lanes",
+    "SchedulesTable": "old-schedules",
 }
 NAMES = {**TABLES, "BlobBucket": "old-blobs"}
 

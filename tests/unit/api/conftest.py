@@ -19,20 +19,23 @@ from domain.blobs.store import BlobStore
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
+from domain.lanes.lanes import Lanes
 from domain.users.repository import UserRepository
 from domain.users.user import User
-from functions.api.app import Large, create_app
+from functions.api.app import Large, Scheduling, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.job_types import load_job_types
 from headrace.testing.blob_store import FakeBlobStore
-from headrace.testing.clock import FakeClock, numbered_ids
+from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.lane_repository import FakeLaneRepository
 from tests.factories import UserFactory
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
+from tests.fakes.schedule_repository import FakeScheduleRepository, FakeTickQueue
 from tests.fakes.user_repository import FakeUserRepository
 
 MEMBER = UserFactory.build(id="00000000-0000-4000-9000-000000000001", email="member@example.com")
@@ -81,8 +84,11 @@ class Api:
         longest_wait: timedelta = LONGEST_WAIT,
         listing: JobListing | None = None,
         blobs: BlobStore | None = None,
+        schedules: FakeScheduleRepository | None = None,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
+        self.schedules = schedules or FakeScheduleRepository(FakeJobRepository())
+        self.ticks = FakeTickQueue()
         self.listing = listing or FakeJobListing(
             self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
         )
@@ -93,9 +99,13 @@ class Api:
         catalogue = types or load_job_types("job_types")
         self.files = FakeFileRepository()
         large = Large(blobs or FakeBlobStore(), self.files, timedelta(days=30))
+        stored = self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
+        self.lane_store = FakeLaneRepository(stored)
+        self.lanes = Lanes(self.jobs, self.lane_store, catalogue, self.clock, half)
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
-            trust_unverified_email, longest_wait, large,
+            trust_unverified_email, longest_wait, large, self.lanes, self.lane_store,
+            Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

@@ -130,7 +130,7 @@ def _run(load: Load, deployment: Deployment, step: float, number: int) -> Sequen
 
 def _pollers(flow: _Flow, now: float, deployment: Deployment) -> float:
     since = 0.0 if flow.queue_since is None else now - flow.queue_since
-    of_each = min(deployment.runner_concurrency, rules.QUEUE_FIRST + deployment.pollers * since)
+    of_each = rules.queue_invocations(since, deployment.runner_concurrency, deployment.pollers)
     return deployment.queues * of_each
 
 

@@ -70,6 +70,6 @@ def environments(seconds: float, account: float) -> float:
     return min(account, ENVIRONMENTS_A_SECOND * (10 + seconds))
 
 
-def queue_invocations(seconds: float, maximum: float) -> float:
+def queue_invocations(seconds: float, maximum: float, growth: float = QUEUE_GROWTH) -> float:
     """How many invocations the mapping of a queue makes concurrently, so long after it had enough messages."""
-    return min(maximum, QUEUE_FIRST + QUEUE_GROWTH * seconds)
+    return min(maximum, QUEUE_FIRST + growth * seconds)

@@ -13,6 +13,7 @@ from benchmarks.scaling.local_check import Found
 from benchmarks.scaling.model import Deployment, Load, first_limit
 
 RATES: Final = (10.0, 1e3, 1e5)
+WAKE_CONCURRENCY: Final = 100
 LENGTHS: Final = (0.01, 1.0, 300.0)
 LOADS: Final = tuple(Load(rate=rate, seconds=seconds) for rate in RATES for seconds in LENGTHS)
 
@@ -128,9 +129,15 @@ def singles_table() -> str:
             "raise the load in steps",
         ),
         (
-            "a sweep, by messages",
-            "thousands of due jobs (decision 23)",
-            "none needed: what is left goes on in the next",
+            "a sweep",
+            f"{costs.SWEPT_AHEAD:,} jobs delayed by over 15 minutes, or {costs.SWEPT_OVERDUE:,} overdue ones (measured)",
+            "proposal 7",
+        ),
+        (
+            f"wake queue, `WorkerWakeConcurrency={WAKE_CONCURRENCY}`",
+            f"{rate(WAKE_CONCURRENCY * 10 / costs.batch_seconds(10, 0.01))} due jobs of 10 ms, "
+            f"{rate(WAKE_CONCURRENCY * 10 / costs.batch_seconds(10, 1))} of a second",
+            "raise it, to 1,000",
         ),
     )
     return "\n".join(

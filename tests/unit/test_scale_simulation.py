@@ -46,6 +46,7 @@ def test_the_simulated_defaults_are_those_of_the_template() -> None:
     assert parameters["StandardRunnerBatchSize"]["Default"] == default.runner_batch
     assert parameters["StandardRunnerConcurrency"]["Default"] == default.runner_concurrency
     assert parameters["StandardRunnerConcurrency"]["MaxValue"] == rules.QUEUE_CONCURRENCY
+    assert parameters["WorkerWakeConcurrency"]["Default"] == tables.WAKE_CONCURRENCY
     assert len(WAKE_SHARDS) == default.wake_shards
 
 

@@ -71,8 +71,8 @@ def settings_table(rows: Sequence[str]) -> str:
 
 def rules_table() -> str:
     """The rules and their sources."""
-    rows = (f"| {what} | {value} | {source} |" for what, value, source in rules.RULES)
-    return "\n".join(("| Rule | Value | Source |", "|---|---|---|", *rows))
+    rows = (f"| {' | '.join(rule)} |" for rule in rules.RULES)
+    return "\n".join(("| Rule | Value | Source | Its text was |", "|---|---|---|---|", *rows))
 
 
 def mixed_table() -> str:
@@ -106,6 +106,7 @@ def lane_table() -> str:
 def singles_table() -> str:
     """Limits that do not depend on a job's length."""
     wake = Deployment().wake_index
+    due = [rate(WAKE_CONCURRENCY * 10 / costs.batch_seconds(10, seconds)) for seconds in LENGTHS]
     rows = (
         ("wake index, its eight keys", f"{wake.quota / costs.WAKE_UNITS:,.0f} jobs in all", "proposal 1"),
         ("wake index of a new table", f"{wake.warm / costs.WAKE_UNITS:,.0f} jobs in all", "warm it"),
@@ -130,13 +131,12 @@ def singles_table() -> str:
         ),
         (
             "a sweep",
-            f"{costs.SWEPT_AHEAD:,} jobs delayed by over 15 minutes, or {costs.SWEPT_OVERDUE:,} overdue ones (measured)",
+            f"{costs.SWEPT_AHEAD:,} jobs delayed by over 15 minutes, {costs.SWEPT_OVERDUE:,} overdue ones (measured)",
             "proposal 7",
         ),
         (
             f"wake queue, `WorkerWakeConcurrency={WAKE_CONCURRENCY}`",
-            f"{rate(WAKE_CONCURRENCY * 10 / costs.batch_seconds(10, 0.01))} due jobs of 10 ms, "
-            f"{rate(WAKE_CONCURRENCY * 10 / costs.batch_seconds(10, 1))} of a second",
+            f"{due[0]} due jobs of 10 ms, {due[1]} of a second",
             "raise it, to 1,000",
         ),
     )

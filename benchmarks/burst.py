@@ -121,7 +121,7 @@ class Bench:
 
     async def work(self) -> None:
         """Run workers on the wake queue until it is empty."""
-        (mapping,) = self._stack.queue_mappings
+        (mapping,) = (each for each in self._stack.queue_mappings if each.function == "WorkerFunction")
         function = self._stack.functions[mapping.function]
         pool = FunctionPool(function, self._variables(), self._folder / "worker.log", MAX_WORKER_CONCURRENCY)
         async with aioboto3.Session().client("sqs", endpoint_url=self._url) as sqs:

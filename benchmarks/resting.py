@@ -1,4 +1,4 @@
-"""The functions with one job type more, which only waits, in the standard runner: an entry point for `runners.py`."""
+"""The functions with job types that only wait, in runner and worker: for `runners.py` and `scaling/local_check.py`."""
 
 import asyncio
 import dataclasses
@@ -32,6 +32,15 @@ REST: JobType[Rest, Rested] = JobType(
 )
 
 
+NAP: JobType[Rest, Rested] = JobType(
+    name="benchmark.nap",
+    summary="Wait, in the worker.",
+    payload=Rest,
+    result=Rested,
+    policy=Policy(timeout=timedelta(seconds=10), max_attempts=3),
+)
+
+
 class WaitAWhile:
     """Waits, and does nothing else."""
 
@@ -42,8 +51,14 @@ class WaitAWhile:
         return Rested()
 
 
+class Nap(WaitAWhile):
+    """The same in the worker."""
+
+    definition = NAP
+
+
 def _parts() -> Parts:
-    return dataclasses.replace(compose(os.environ), job_types=Catalogue((*JOB_TYPES, WaitAWhile())))
+    return dataclasses.replace(compose(os.environ), job_types=Catalogue((*JOB_TYPES, WaitAWhile(), Nap())))
 
 
 # A function that is not made of parts stays as it is.

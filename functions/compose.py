@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
+    from persistence.dynamodb.repositories.user_listing import DynamoUserListing
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
     from persistence.s3.blob_store import S3BlobStore
     from persistence.sqs.wake_queue import SqsWakeQueue
@@ -135,7 +136,16 @@ def user_repository(settings: ApiSettings, client: LazyClient) -> DynamoUserRepo
     """The user repository of these settings; for the API alone."""
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
 
-    return DynamoUserRepository(client, settings.users_table, settings.user_emails_table, new_id)
+    tables = (settings.users_table, settings.user_emails_table, settings.principals_table)
+    return DynamoUserRepository(client, *tables, new_id)
+
+
+def user_listing(settings: ApiSettings, client: LazyClient) -> DynamoUserListing:
+    """The lists of users; for the API alone."""
+    from persistence.cursors import CursorCodec
+    from persistence.dynamodb.repositories.user_listing import DynamoUserListing
+
+    return DynamoUserListing(client, settings.users_table, CursorCodec(settings.cursor_key.encode()))
 
 
 def held_to(logger: Logger, level: str) -> Logger:

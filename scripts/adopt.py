@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, resolved
 
 FOLDER = ROOT / ".aws-sam" / "adopt"
-RESOURCES = ("JobsTable", "UsersTable", "UserEmailsTable", "FilesTable", "BlobBucket")
+RESOURCES = ("JobsTable", "UsersTable", "UserEmailsTable", "PrincipalsTable", "FilesTable", "BlobBucket")
 _ANY = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 32}
 """Required parameters that the tables do not use; all others keep their defaults, so deletion protection is on."""
 

@@ -21,7 +21,7 @@ from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.jobs.wake_queue import Wake
 from domain.users.user import Role, User
 from functions.api.app import Large, create_app
-from functions.compose import blob_store, file_repository, job_listing, job_repository, user_repository
+from functions.compose import blob_store, file_repository, job_listing, job_repository, user_listing, user_repository
 from functions.job_types import load_job_types
 from functions.runtime import LazyClient, Runtime, new_id, now
 from functions.settings import ApiSettings, BlobSettings, Settings
@@ -57,6 +57,7 @@ def openapi() -> dict[str, JsonValue]:
     ours = ApiSettings(
         users_table="users",
         user_emails_table="user_emails",
+        principals_table="principals",
         cursor_key="0" * 64,
         longest_wait=timedelta(seconds=20),
         trust_unverified_email=False,
@@ -73,6 +74,7 @@ def openapi() -> dict[str, JsonValue]:
         new_id,
         Logger("docs"),
         large=Large(blob_store(blobs, Runtime(None)), file_repository(blobs, client), blobs.file_lifetime),
+        user_lists=user_listing(ours, client),
     )
     document: dict[str, JsonValue] = json.loads(json.dumps(app.openapi()))
     return document

@@ -18,7 +18,9 @@ from domain.jobs.repository import JobRepository
 from domain.jobs.service import JobService
 from domain.jobs.submitting import SubmissionService
 from domain.ports import Clock, NewId
-from domain.users.repository import UserRepository
+from domain.users.identity import IdentityService
+from domain.users.principals import PrincipalService
+from domain.users.repository import UserListing, UserRepository
 from domain.users.service import UserService
 from functions.api.documentation.routes import documentation_routes
 from functions.api.failed_jobs.routes import failed_job_routes
@@ -32,7 +34,9 @@ from functions.api.http.request_context import RequestContext
 from functions.api.job_types.routes import job_type_routes
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
+from functions.api.users.principal_routes import principal_routes
 from functions.api.users.routes import user_routes
+from functions.runtime import new_secret
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,17 @@ def create_app(
     trust_unverified_email: bool = False,
     longest_wait: timedelta = LONGEST_WAIT,
     large: Large | None = None,
+    user_lists: UserListing | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without
-    `large` the documents of jobs stay in their items, and there are no files.
+    `large` the documents of jobs stay in their items, and there are no files. Without `user_lists`, users are found by
+    address alone.
     """
     user_service = UserService(users, clock, new_id)
-    identify = identifier(user_service, local_email, trust_unverified_email)
+    identify = identifier(IdentityService(users, clock, new_id), local_email, trust_unverified_email)
     disclosure = Disclosure(catalogue)
     documents = Documents(large.blobs if large else None)
     files = FileService(large.files, large.blobs, clock, new_id, large.file_lifetime) if large else None
@@ -88,7 +94,8 @@ def create_app(
         ),
         failed_job_routes(FailedJobService(jobs, listing, catalogue, clock), disclosure, identify),
         job_type_routes(catalogue, identify),
-        user_routes(user_service, identify),
+        user_routes(user_service, user_lists, clock, identify),
+        principal_routes(PrincipalService(users, clock, new_id, new_secret), clock, identify),
         *((file_routes(files, identify),) if files else ()),
         health_routes(jobs, clock),
         documentation_routes(lambda: openapi_document(app)),

@@ -14,8 +14,9 @@ from mangum import Mangum
 from functions.api.app import Large, create_app
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
+from functions.api.http.prefixes import without_prefix
 from functions.api.jobs.waiting import LONGEST_WAIT
-from functions.compose import Parts, blob_store, compose, file_repository, job_listing, user_repository
+from functions.compose import Parts, blob_store, compose, file_repository, job_listing, user_listing, user_repository
 from functions.runtime import new_id, now
 from functions.settings import read_api_settings, read_blob_settings
 
@@ -39,12 +40,13 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         trust_unverified_email=settings.trust_unverified_email,
         longest_wait=min(settings.longest_wait, LONGEST_WAIT),
         large=Large(blobs, file_repository(blob_settings, client), blob_settings.file_lifetime),
+        user_lists=user_listing(settings, client),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 
     def handle(event: Event, context: LambdaContext) -> Event:
         parts.logger.append_keys(function_request_id=context.aws_request_id)
-        return mangum(readable(event), context)  # type: ignore[arg-type]  # Mangum's name for the same thing
+        return mangum(without_prefix(readable(event)), context)  # type: ignore[arg-type]  # Mangum's name for the same thing
 
     return handle
 

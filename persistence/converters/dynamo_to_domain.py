@@ -35,6 +35,7 @@ from domain.jobs.job import (
     Status,
     Succeeded,
 )
+from domain.users.principal import Principal
 from domain.users.user import User
 from headrace.authoring.frozen import Frozen
 
@@ -61,6 +62,7 @@ REFS = {"payload": "payload_ref", "result": "result_ref"}
 """The attribute that a document has when it lies among the blobs, by the one that it has otherwise."""
 _ENTRY = frozenset(HistoryEntry.model_fields)
 _USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
+_PRINCIPAL = frozenset(Principal.model_fields)
 _STORAGE_ONLY = frozenset({"schema", "write_id", "wake_shard", "failed_type", *REFS.values()})
 
 
@@ -186,6 +188,8 @@ def item_to_user(item: Item) -> User | Unreadable:
     try:
         fields = {name: _value(value) for name, value in item.items() if name in _USER_FIELDS}
         unknown = {name: _kept(item[name]) for name in item if name not in _USER_FIELDS and name != "write_id"}
+        if "principals" in item:
+            fields["principals"] = [_part(entry, _PRINCIPAL) for entry in _entries(item["principals"])]
         return User.model_validate({**fields, "unknown": unknown})
     except ValidationError as error:
         return Unreadable(detail=_places(error))

@@ -16,7 +16,10 @@ from domain.jobs.service import Contended
 from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
 from domain.jobs.transitions import IllegalTransition
 from domain.results import BadCursor, StaleVersion, StorageUnavailable
-from domain.users.repository import EmailTaken, UserNotFound
+from domain.users.identity import AddressBound, PrincipalInactive, UserDisabled
+from domain.users.principal import InvalidSubject
+from domain.users.principals import PrincipalNotFound, TooManyPrincipals
+from domain.users.repository import EmailTaken, PrincipalTaken, UserNotFound
 from domain.users.service import NotAllowed
 from domain.users.user import InvalidEmail
 
@@ -87,6 +90,13 @@ Failure = (
     | InvalidEmail
     | NotAllowed
     | StaleVersion
+    | UserDisabled
+    | PrincipalInactive
+    | AddressBound
+    | InvalidSubject
+    | PrincipalNotFound
+    | PrincipalTaken
+    | TooManyPrincipals
 )
 
 
@@ -173,6 +183,23 @@ def problem_of(failure: Failure) -> Problem:
         case StaleVersion():
             detail = "The resource has changed since; read it again."
             return problem(HTTPStatus.PRECONDITION_FAILED, "stale_version", detail)
+        case UserDisabled():
+            return problem(HTTPStatus.FORBIDDEN, "user_disabled", "The user is disabled.")
+        case PrincipalInactive():
+            return problem(HTTPStatus.FORBIDDEN, "principal_inactive", "The principal is disabled, or has expired.")
+        case AddressBound():
+            detail = "The user with this address signs in as another subject; an admin can remove that principal."
+            return problem(HTTPStatus.FORBIDDEN, "address_bound", detail)
+        case InvalidSubject(reason=reason):
+            flaw = Flaw(path=("subject",), message=reason)
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_subject", "The subject is not valid.", [flaw])
+        case PrincipalNotFound():
+            return problem(HTTPStatus.NOT_FOUND, "principal_not_found", "There is no such principal.")
+        case PrincipalTaken():
+            return problem(HTTPStatus.CONFLICT, "principal_taken", "The subject is bound already.")
+        case TooManyPrincipals(limit=limit):
+            detail = f"The user has {limit} principals, as many as a user may have."
+            return problem(HTTPStatus.CONFLICT, "too_many_principals", detail)
 
 
 def refuse(failure: Failure) -> Refused:

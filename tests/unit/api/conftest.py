@@ -19,8 +19,9 @@ from domain.blobs.store import BlobStore
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
+from domain.users.principal import USUAL_SCOPES, Principal
 from domain.users.repository import UserRepository
-from domain.users.user import User
+from domain.users.user import Role, User
 from functions.api.app import Large, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
@@ -30,14 +31,25 @@ from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.clock import FakeClock, numbered_ids
 from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.job_repository import FakeJobRepository
-from tests.factories import UserFactory
+from tests.factories import NOW, UserFactory
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.user_repository import FakeUserRepository
 
-MEMBER = UserFactory.build(id="00000000-0000-4000-9000-000000000001", email="member@example.com")
-OTHER = UserFactory.build(id="00000000-0000-4000-9000-000000000002", email="other@example.com")
-ADMIN = UserFactory.build(id="00000000-0000-4000-9000-000000000003", email="admin@example.com", role="admin")
+ISSUER = "https://issuer.test"
+
+
+def a_user(number: int, name: str, role: Role = "member") -> User:
+    """A user who has signed in before."""
+    id = f"00000000-0000-4000-9000-{number:012}"
+    subject = f"{ISSUER}#{id}"
+    signed_in = Principal(
+        id=id, kind="sign-in", subject=subject, name="first sign-in", scopes=USUAL_SCOPES, created_at=NOW
+    )
+    return UserFactory.build(id=id, email=f"{name}@example.com", role=role, principals=(signed_in,))
+
+
+MEMBER, OTHER, ADMIN = a_user(1, "member"), a_user(2, "other"), a_user(3, "admin", "admin")
 
 
 class Answer:
@@ -96,6 +108,7 @@ class Api:
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
             trust_unverified_email, longest_wait, large,
+            self.users if isinstance(self.users, FakeUserRepository) else None,
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.
@@ -113,7 +126,7 @@ class Api:
         request_id: str = "request-1",
     ) -> Answer:
         """Send one request as `who` (a user, or any claims; None sends no claims)."""
-        claims = {"email": who.email, "email_verified": "true"} if isinstance(who, User) else who
+        claims = claims_of(who) if isinstance(who, User) else who
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         event = {
             "version": "2.0",
@@ -130,6 +143,11 @@ class Api:
         }
         called = self._thread.submit(self._mangum, readable(event), FakeLambdaContext())  # type: ignore[arg-type]
         return Answer(called.result())
+
+
+def claims_of(user: User) -> dict[str, JsonValue]:
+    """The claims of a person's token."""
+    return {"iss": ISSUER, "sub": user.id, "email": user.email, "email_verified": "true"}
 
 
 def _with_a_loop() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.results import StaleVersion, StorageUnavailable
-from domain.users.repository import EmailTaken, UserNotFound, UserVersionConflict
+from domain.users.repository import EmailTaken, PrincipalTaken, UserNotFound, UserVersionConflict
 from domain.users.service import NotAllowed, UserChange, UserService
 from domain.users.user import Email, InvalidEmail, User, normalise_email
 from headrace.testing.clock import FakeClock, numbered_ids
@@ -117,7 +117,9 @@ class RacedUserRepository(FakeUserRepository):
         super().__init__()
         self.times = times
 
-    async def replace(self, user: User, previous: User) -> User | EmailTaken | UserVersionConflict:
+    async def replace(
+        self, user: User, previous: User
+    ) -> User | EmailTaken | PrincipalTaken | UserVersionConflict | StorageUnavailable:
         self.times -= 1
         return UserVersionConflict(user_id=user.id) if self.times >= 0 else await super().replace(user, previous)
 

@@ -23,13 +23,21 @@ from headrace.authoring.job_type import AnyJobType
 from headrace.authoring.json_text import JsonText
 
 _FORM: Final = "2:"
+_LANES: Final = ("lane", "priority", "unique")
 
 
 def fingerprint(submission: Submission, payload: JsonText) -> str:
     """The fingerprint of a submission whose payload is `payload`."""
     if not _start(submission):
         return _first_form(submission, payload)
-    asked = [submission.type, submission.tags, submission.max_attempts, _start(submission), _canonical(payload)]
+    asked: list[object] = [
+        submission.type,
+        submission.tags,
+        submission.max_attempts,
+        _start(submission),
+        _canonical(payload),
+    ]
+    asked += [_lane_wishes(submission)] if _lane_wishes(submission) else []
     return f"{_FORM}{_digest(json.dumps(asked, sort_keys=True))}:{_start(submission)}"
 
 
@@ -45,6 +53,7 @@ def is_replay(job: Job, submission: Submission, payload: JsonText, job_type: Any
         and {job.type, submission.type} <= {*job_type.names}
         and job.tags == submission.tags
         and job.max_attempts == (submission.max_attempts or job_type.policy.max_attempts)
+        and _in_same_lane(job, submission)
         and _mean_the_same(loaded(job.payload), payload, job_type.payload)
     )
 
@@ -75,12 +84,28 @@ def _number(text: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
+def _lane_wishes(submission: Submission) -> dict[str, str | int]:
+    wishes = {"lane": submission.lane, "priority": submission.priority, "unique": submission.unique}
+    return {name: wish for name, wish in wishes.items() if wish is not None}
+
+
+def _in_same_lane(job: Job, submission: Submission) -> bool:
+    """Whether the submission, where it says something about lanes, says what `job` was made for."""
+    own = f"{job.owner_id}/"
+    named = job.lane.name.removeprefix(own) if job.lane and job.lane.name.startswith(own) else None
+    priority = job.lane.priority if job.lane else None
+    same_key = (job.unique is None) == (submission.unique is None)
+    return submission.lane == named and submission.priority in {None, priority} and same_key
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _first_form(submission: Submission, payload: JsonText) -> str:
-    rest = submission.model_dump_json(exclude={"payload"})
+    # As versions wrote it that know no lanes, where the submission says nothing about them.
+    silent = {name for name in _LANES if name not in _lane_wishes(submission)}
+    rest = submission.model_dump_json(exclude={"payload", *silent})
     return _digest(f"{rest}\n{payload}")
 
 

@@ -12,6 +12,7 @@ from domain.users.principal import (
     Kind,
     Principal,
     Scope,
+    bound,
     hashed,
     key_text,
 )
@@ -87,9 +88,11 @@ class PrincipalService:
         """Bind a subject, or make a key."""
         principal_id, secret = self._new_id(), self._new_secret()
 
-        def added(user: User) -> _Next | TooManyPrincipals | NotAllowed:
+        def added(user: User) -> _Next | PrincipalTaken | TooManyPrincipals | NotAllowed:
             if refused := _not_allowed(new.kind, new.scopes, actor):
                 return refused
+            if new.subject is not None and bound(user.principals, new.subject):
+                return PrincipalTaken()
             if len(user.principals) >= MAX_PRINCIPALS:
                 return TooManyPrincipals()
             made = Principal(
@@ -152,7 +155,7 @@ class PrincipalService:
         self,
         user_id: str,
         actor: User,
-        step: Callable[[User], _Next | PrincipalNotFound | TooManyPrincipals | NotAllowed],
+        step: Callable[[User], _Next | PrincipalNotFound | PrincipalTaken | TooManyPrincipals | NotAllowed],
     ) -> Stored | Refusal:
         for _ in range(MAX_CONFLICTS):
             current = await self._readable(user_id, actor)

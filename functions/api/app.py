@@ -17,6 +17,10 @@ from domain.jobs.listing import JobListing, JobListService
 from domain.jobs.repository import JobRepository
 from domain.jobs.service import JobService
 from domain.jobs.submitting import SubmissionService
+from domain.jobs.why import WhyService
+from domain.lanes.lanes import Lanes
+from domain.lanes.repository import LaneRepository
+from domain.lanes.service import LaneService
 from domain.ports import Clock, NewId
 from domain.users.identity import IdentityService
 from domain.users.principals import PrincipalService
@@ -34,6 +38,7 @@ from functions.api.http.request_context import RequestContext
 from functions.api.job_types.routes import job_type_routes
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
+from functions.api.lanes.routes import lane_routes, why_routes
 from functions.api.users.principal_routes import principal_routes
 from functions.api.users.routes import user_routes
 from functions.runtime import new_secret
@@ -60,6 +65,8 @@ def create_app(
     trust_unverified_email: bool = False,
     longest_wait: timedelta = LONGEST_WAIT,
     large: Large | None = None,
+    lanes: Lanes | None = None,
+    lane_store: LaneRepository | None = None,
     user_lists: UserListing | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
@@ -74,6 +81,9 @@ def create_app(
     disclosure = Disclosure(catalogue)
     documents = Documents(large.blobs if large else None)
     files = FileService(large.files, large.blobs, clock, new_id, large.file_lifetime) if large else None
+    job_service = JobService(jobs, catalogue, clock, lanes)
+    lane_service = LaneService(lane_store, lanes) if lanes and lane_store else None
+    why = WhyService(jobs, lane_service, catalogue, clock, lanes.owner_limit if lanes else 0)
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -84,15 +94,17 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(jobs, catalogue, clock, new_id, documents, files),
-            JobService(jobs, catalogue, clock),
+            SubmissionService(jobs, catalogue, clock, new_id, documents, files, lanes),
+            job_service,
             JobListService(listing, clock),
             documents,
             disclosure,
             identify,
             longest_wait,
         ),
-        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock), disclosure, identify),
+        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock, lanes), disclosure, identify),
+        why_routes(job_service, why, identify),
+        *((lane_routes(lane_service, identify),) if lane_service else ()),
         job_type_routes(catalogue, identify),
         user_routes(user_service, user_lists, clock, identify),
         principal_routes(PrincipalService(users, clock, new_id, new_secret), clock, identify),

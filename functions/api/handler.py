@@ -16,7 +16,16 @@ from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.http.prefixes import without_prefix
 from functions.api.jobs.waiting import LONGEST_WAIT
-from functions.compose import Parts, blob_store, compose, file_repository, job_listing, user_listing, user_repository
+from functions.compose import (
+    Parts,
+    blob_store,
+    compose,
+    file_repository,
+    job_listing,
+    lane_repository,
+    user_listing,
+    user_repository,
+)
 from functions.runtime import new_id, now
 from functions.settings import read_api_settings, read_blob_settings
 
@@ -39,6 +48,8 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         sam_local_email(parts.environment),
         trust_unverified_email=settings.trust_unverified_email,
         longest_wait=min(settings.longest_wait, LONGEST_WAIT),
+        lanes=parts.lanes,
+        lane_store=lane_repository(parts.settings, client),
         large=Large(blobs, file_repository(blob_settings, client), blob_settings.file_lifetime),
         user_lists=user_listing(settings, client),
     )

@@ -34,6 +34,9 @@ WATCH_SECONDS = 0.3
 @click.option("--run-at", help="When the job starts, such as 2026-12-01T09:30:00+01:00; instead of --delay.")
 @click.option("--max-attempts", type=click.IntRange(1, 100), help="Attempts at most; by default the job type's.")
 @click.option("--tag", "tags", multiple=True, type=TAG, help="A tag of the job; may be repeated.")
+@click.option("--lane", help="Jobs of one lane run one at a time, or as many as an admin has set.")
+@click.option("--priority", type=click.IntRange(0, 9), help="In its lane; 9 goes first.")
+@click.option("--unique", is_flag=True, help="With --key: the key is free again when the job has ended.")
 @click.option("--wait", is_flag=True, help="Wait until the job is final.")
 @click.option("--timeout", default=300.0, show_default=True, type=SECONDS, help="Seconds to wait at most.")
 @with_target
@@ -47,6 +50,9 @@ def submit(
     run_at: str | None,
     max_attempts: int | None,
     tags: tuple[tuple[str, str], ...],
+    lane: str | None,
+    priority: int | None,
+    unique: bool,
     wait: bool,
     timeout: float,
 ) -> None:
@@ -58,6 +64,8 @@ def submit(
         raise click.UsageError("give either --delay or --run-at")
     if len(dict(tags)) < len(tags):
         raise click.UsageError("give each name of --tag once")
+    if unique and key is None:
+        raise click.UsageError("--unique is for a --key")
     if key is not None and not _KEY.fullmatch(key):
         fail("invalid_idempotency_key: a key must be 1 to 255 printable ASCII characters", ExitCode.INVALID)
     text = payload_text(target, type, given)
@@ -70,6 +78,9 @@ def submit(
         run_at=run_at,
         max_attempts=max_attempts,
         tags=dict(tags) or None,
+        lane=lane,
+        priority=priority,
+        unique="while-unfinished" if unique else None,
     )
     if not wait:
         target.show(accepted.raw, job_line)

@@ -16,6 +16,7 @@ from headrace.cli.files import files
 from headrace.cli.guard import INTERRUPTED, Commands
 from headrace.cli.handler_options import sources_of, with_variables
 from headrace.cli.job_types import types
+from headrace.cli.lanes import lanes, why
 from headrace.cli.logs import logs
 from headrace.cli.project import build, lock, new
 from headrace.cli.replay import replay
@@ -137,7 +138,7 @@ def demo(keep: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    types, logs, completion, run, replay, check, new, lock, build, files, users, token, credentials,
+    lanes, why, types, logs, completion, run, replay, check, new, lock, build, files, users, token, credentials,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -27,7 +27,7 @@ ROLE_NAME: Final = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _KEY_PREFIX = "HEADRACE"
 _SESSION = "local"
-_CREDENTIAL = re.compile(r"([A-Z0-9]{16,128})/([0-9]{8})/([a-z0-9-]{1,32})/([a-z0-9-]{1,32})/aws4_request")
+_CREDENTIAL = re.compile(r"([A-Z0-9]{8,128})/([0-9]{8})/([a-z0-9-]{1,32})/([a-z0-9-]{1,32})/aws4_request")
 _AUTHORIZATION = re.compile(
     rf"{_ALGORITHM} Credential=([^,\s]+),\s*SignedHeaders=([a-z0-9;_-]+),\s*Signature=([0-9a-f]{{64}})"
 )

@@ -8,7 +8,9 @@ TABLES = {
     "JobsTable": "old-jobs",
     "UsersTable": "old-users",
     "UserEmailsTable": "old-emails",
+    "PrincipalsTable": "old-principals",
     "FilesTable": "old-files",
+    "LanesTable": "old-lanes",
 }
 NAMES = {**TABLES, "BlobBucket": "old-blobs"}
 

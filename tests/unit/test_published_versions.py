@@ -29,6 +29,7 @@ OTHER = {
     "HttpRequestAllowedHosts": "db.internal:8080",
     "LongestWaitSeconds": "5",
     "FileDays": "7",
+    "OwnerConcurrency": "7",
     "DocumentDays": "1000",
     "JobTypes": "other_types",
     "LogLevel": "DEBUG",
@@ -59,6 +60,7 @@ OTHER = {
 CONCERNED = {
     "ConfigRevision": EVERY,
     "JobTypes": EVERY,
+    "OwnerConcurrency": EVERY,
     "LogLevel": EVERY,
     "Architecture": EVERY,
     "SnapStart": EVERY,
@@ -78,9 +80,10 @@ BASE = {**PARAMETERS, "WorkerSubnetIds": "subnet-0a1b2c3d", "WorkerSecurityGroup
 LONGEST = {
     "ConfigRevision": "r" * 12,
     "TrustUnverifiedEmail": "off",
-    "HttpRequestAllowedHosts": "h" * 100,
+    "HttpRequestAllowedHosts": "h" * 96,
     "LongestWaitSeconds": "20",
     "FileDays": "3650",
+    "OwnerConcurrency": "1000",
     "JobTypes": "j" * 28,
     "LogLevel": "WARNING",
     "Architecture": "x86_64",

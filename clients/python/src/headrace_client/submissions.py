@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from headrace_client.errors import HeadraceError, NotHeadrace, refusal
 from headrace_client.json_values import JsonInput, JsonObject, RawJson, WrongForm, maybe, nested, several, take, written
@@ -15,6 +15,9 @@ from headrace_client.retry import STATUSES, is_unsettled
 MAX_BATCH: Final = 25
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 """Of JSON in one request, whose limit is 5 MB; a larger job is a batch of its own."""
+
+
+Unique = Literal["while-unfinished"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,12 @@ class Submission:
     """How long after its submission it becomes due; a number is seconds."""
     max_attempts: int | None = None
     tags: Mapping[str, str] | None = None
+    lane: str | None = None
+    """Jobs of one lane run one at a time, or as many as an admin has set."""
+    priority: int | None = None
+    """From 0 to 9, in its lane; the highest goes first."""
+    unique: Unique | None = None
+    """`while-unfinished`: the idempotency key is free again when the job has ended."""
 
     def text(self) -> str:
         """The JSON that the API takes; raises `ValueError` or `TypeError` for what cannot be JSON."""
@@ -40,6 +49,9 @@ class Submission:
             "run_at": self.run_at.isoformat() if isinstance(self.run_at, datetime) else self.run_at,
             "max_attempts": self.max_attempts,
             "tags": dict(self.tags) if self.tags is not None else None,
+            "lane": self.lane,
+            "priority": self.priority,
+            "unique": self.unique,
         }
         own = json.dumps({name: value for name, value in members.items() if value is not None}, allow_nan=False)
         return f'{own[:-1]}, "payload": {written(self.payload)}}}'

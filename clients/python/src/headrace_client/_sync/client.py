@@ -19,7 +19,7 @@ from headrace_client.messages import Request, object_of, path_segment, read_as
 from headrace_client.models import Document, Downloaded, File, Job, Page
 from headrace_client.retry import Retry
 from headrace_client.seams import Seams
-from headrace_client.submissions import Outcome, Submission
+from headrace_client.submissions import Outcome, Submission, Unique
 
 LONGEST_HOLD = 20
 """Seconds for which the API holds a response back at most."""
@@ -84,13 +84,16 @@ class Client:
         delay: timedelta | float | None = None,
         max_attempts: int | None = None,
         tags: Mapping[str, str] | None = None,
+        lane: str | None = None,
+        priority: int | None = None,
+        unique: Unique | None = None,
     ) -> Job:
         """Submit a job, and return it as it was stored.
 
         Without a `key` one is made for this call, so that repeating a broken request makes no second job; give your
         own (such as an order's number) to have one job however often your program submits it.
         """
-        body = Submission(type, payload, run_at, delay, max_attempts, tags).text()
+        body = Submission(type, payload, run_at, delay, max_attempts, tags, lane, priority, unique).text()
         request = Request("POST", "/jobs", body=body, key=self._seams.new_key() if key is None else key)
         return read_as("job", Job.of, self._sender.send(request))
 

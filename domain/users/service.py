@@ -80,8 +80,10 @@ class UserService:
         self, user_id: str, expected: frozenset[int] | None, actor: User
     ) -> User | UserNotFound | NotAllowed | StaleVersion | StorageUnavailable:
         """Delete a user with its address and principals, whose version is in `expected`; its jobs stay and run on."""
-        if actor.role != "admin" or user_id == actor.id:
+        if user_id == actor.id:
             return NotAllowed(reason="only an admin deletes a user, and never their own")
+        if actor.role != "admin":
+            return UserNotFound()
         for _ in range(MAX_CONFLICTS):
             current = await self._users.get(user_id)
             if not isinstance(current, User):

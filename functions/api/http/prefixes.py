@@ -17,7 +17,14 @@ def prefix_of(event: object) -> str:
 
 def without_prefix(event: Event) -> Event:
     """The event with the path that the application's routes have."""
-    prefix, path = prefix_of(event), event.get("rawPath")
+    prefix, context = prefix_of(event), _mapping(event.get("requestContext"))
+    http = _mapping(context.get("http"))
+    path = http.get("path")
     if not prefix or not isinstance(path, str) or not path.startswith(f"{prefix}/"):
         return event
-    return {**event, "rawPath": path.removeprefix(prefix)}
+    short = path.removeprefix(prefix)
+    return {**event, "rawPath": short, "requestContext": {**context, "http": {**http, "path": short}}}
+
+
+def _mapping(value: object) -> Event:
+    return value if isinstance(value, dict) else {}

@@ -26,6 +26,7 @@ from domain.users.user import Role, User
 from functions.api.app import Large, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
+from functions.api.http.prefixes import without_prefix
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.job_types import load_job_types
 from headrace.testing.blob_store import FakeBlobStore
@@ -129,24 +130,28 @@ class Api:
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         request_id: str = "request-1",
+        route: str = "ANY /v1/{proxy+}",
+        authorizer: Mapping[str, JsonValue] | None = None,
     ) -> Answer:
-        """Send one request as `who` (a user, or any claims; None sends no claims)."""
+        """Send one request as `who` (a user, or any claims; None sends no claims), or as `authorizer` says."""
         claims = claims_of(who) if isinstance(who, User) else who
+        given = authorizer if authorizer is not None else None if claims is None else {"jwt": {"claims": dict(claims)}}
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         event = {
             "version": "2.0",
+            "routeKey": route,
             "rawPath": path,
             "rawQueryString": urlencode(query or {}),
             "headers": {"content-type": "application/json", **(headers or {})},
             "requestContext": {
                 "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
                 "requestId": request_id,
-                **({"authorizer": {"jwt": {"claims": dict(claims)}}} if claims is not None else {}),
+                **({"authorizer": given} if given is not None else {}),
             },
             "body": raw.decode("latin-1") if _is_ascii(raw) else _base64(raw),
             "isBase64Encoded": not _is_ascii(raw),
         }
-        called = self._thread.submit(self._mangum, readable(event), FakeLambdaContext())  # type: ignore[arg-type]
+        called = self._thread.submit(self._mangum, without_prefix(readable(event)), FakeLambdaContext())  # type: ignore[arg-type]
         return Answer(called.result())
 
 

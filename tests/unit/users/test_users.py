@@ -155,7 +155,8 @@ async def test_an_admin_disables_and_deletes_other_users_and_never_their_own() -
     ada, bob = await created(service), await created(service, "bob@example.com")
     disable = UserChange(disabled=True)
     assert isinstance(await service.change(ada.id, disable, None, ada), NotAllowed)
-    assert isinstance(await service.delete(bob.id, None, ada), NotAllowed)
+    assert await service.delete(bob.id, None, ada) == UserNotFound()
+    assert isinstance(await service.delete(ada.id, None, ada), NotAllowed)
     disabled = await service.change(ada.id, disable, None, ADMIN)
     assert isinstance(disabled, User)
     assert disabled.disabled

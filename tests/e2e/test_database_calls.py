@@ -79,3 +79,13 @@ def test_a_request_costs_no_more_calls_than_it_needs(recorded: tuple[Stack, Loss
         assert calls(client, "GET", "/v1/jobs?limit=1") == ["Query", "Query", "BatchGetItem"]
         assert calls(client, "POST", f"/v1/jobs/{job}/cancel") == ["Query", "GetItem", "PutItem"]
         assert calls(client, "GET", "/v1/job-types") == ["Query"]
+    tenants = Tenants(stack)
+    machines = tenants.machines("counted", "tenant-b@example.com")
+    looked_up = {"program": ["GetItem", "GetItem"], "role": ["GetItem", "GetItem"], "key": ["GetItem"]}
+    for kind, machine in machines.items():
+        with machine:
+            assert calls(machine, "POST", "/v1/jobs", later) == [*looked_up[kind], "PutItem"]
+    with tenants.client("tenant-b") as person:
+        first = calls(person, "GET", "/v1/job-types")
+        assert first == ["Query", "GetItem", "TransactWriteItems"], "the first sign-in binds the subject"
+        assert calls(person, "GET", "/v1/job-types") == ["Query"]

@@ -54,6 +54,7 @@ ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
     ("GET", "/v1/jobs"): (200, 200),
     ("POST", "/v1/jobs/batch"): (207, 207),
     ("GET", "/v1/jobs/{job_id}"): (200, 200),
+    ("GET", "/v1/jobs/{job_id}/why"): (200, 200),
     ("GET", "/v1/jobs/{job_id}/payload"): (200, 200),
     ("GET", "/v1/jobs/{job_id}/result"): (404, 404),
     ("POST", "/v1/files"): (201, 201),

@@ -188,9 +188,10 @@ def test_a_cold_start_imports_nothing_that_renders_a_page() -> None:
 def test_every_example_is_accepted(api: Api) -> None:
     with_bodies = [call for call in calls() if call.operation.body]
     assert with_bodies
+    key = api.call("POST", f"/v1/users/{MEMBER.id}/principals", {"name": "a key"}, who=ADMIN).json["id"]
     for call in with_bodies:
         body = example_body(call, SCHEMAS)
-        path = call.path.replace("{user_id}", MEMBER.id)
+        path = call.path.replace("{user_id}", MEMBER.id).replace("{principal_id}", str(key))
         answer = api.call(call.method, path, json.loads(str(body)), who=ADMIN, headers={"if-match": "*"})
         assert str(answer.status) < "300", (call.operation.id, answer.text)
 

@@ -22,6 +22,9 @@ from domain.lanes.lanes import Lanes
 from domain.lanes.repository import LaneRepository
 from domain.lanes.service import LaneService
 from domain.ports import Clock, NewId
+from domain.schedules.repository import ScheduleListing, ScheduleRepository
+from domain.schedules.service import ScheduleService
+from domain.schedules.tick_queue import TickQueue
 from domain.users.identity import IdentityService
 from domain.users.principals import PrincipalService
 from domain.users.repository import UserListing, UserRepository
@@ -39,6 +42,7 @@ from functions.api.job_types.routes import job_type_routes
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.api.lanes.routes import lane_routes, why_routes
+from functions.api.schedules.routes import schedule_routes
 from functions.api.users.principal_routes import principal_routes
 from functions.api.users.routes import user_routes
 from functions.runtime import new_secret
@@ -51,6 +55,17 @@ class Large:
     blobs: BlobStore
     files: FileRepository
     file_lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """What schedules need."""
+
+    schedules: ScheduleRepository
+    listing: ScheduleListing
+    queue: TickQueue
+    per_owner: int
+    """How many one user may have."""
 
 
 def create_app(
@@ -67,14 +82,15 @@ def create_app(
     large: Large | None = None,
     lanes: Lanes | None = None,
     lane_store: LaneRepository | None = None,
+    scheduling: Scheduling | None = None,
     user_lists: UserListing | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
-    tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without
-    `large` the documents of jobs stay in their items, and there are no files. Without `user_lists`, users are found by
-    address alone.
+    tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without `large`
+    the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules; without
+    `user_lists`, users are found by address alone.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(IdentityService(users, clock, new_id), local_email, trust_unverified_email)
@@ -84,6 +100,8 @@ def create_app(
     job_service = JobService(jobs, catalogue, clock, lanes)
     lane_service = LaneService(lane_store, lanes) if lanes and lane_store else None
     why = WhyService(jobs, lane_service, catalogue, clock, lanes.owner_limit if lanes else 0)
+    submissions = SubmissionService(jobs, catalogue, clock, new_id, documents, files, lanes)
+    schedules = _schedules(scheduling, submissions, users, clock, new_id) if scheduling else None
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -94,7 +112,7 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(jobs, catalogue, clock, new_id, documents, files, lanes),
+            submissions,
             job_service,
             JobListService(listing, clock),
             documents,
@@ -109,6 +127,7 @@ def create_app(
         user_routes(user_service, user_lists, clock, identify),
         principal_routes(PrincipalService(users, clock, new_id, new_secret), clock, identify),
         *((file_routes(files, identify),) if files else ()),
+        *((schedule_routes(schedules, catalogue, disclosure, identify),) if schedules else ()),
         health_routes(jobs, clock),
         documentation_routes(lambda: openapi_document(app)),
     )
@@ -119,3 +138,11 @@ def create_app(
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def _schedules(
+    parts: Scheduling, submissions: SubmissionService, users: UserRepository, clock: Clock, new_id: NewId
+) -> ScheduleService:
+    return ScheduleService(
+        parts.schedules, parts.listing, submissions, users, parts.queue, clock, new_id, parts.per_owner
+    )

@@ -11,6 +11,7 @@ TABLES = {
     "PrincipalsTable": "old-principals",
     "FilesTable": "old-files",
     "LanesTable": "old-lanes",
+    "SchedulesTable": "old-schedules",
 }
 NAMES = {**TABLES, "BlobBucket": "old-blobs"}
 

@@ -14,6 +14,9 @@ _WRITTEN: Mapping[str, JsonValue] = {
     "SubmitBatch": {"jobs": [_CSV, {**_CSV, "delay_seconds": 60, "tags": {"batch": "nightly"}}]},
     "RetryFailed": {"type": "csv.profile", "limit": 100, "dry_run": True},
     "CreateUser": {"email": "ada@example.com", "name": "Ada Lovelace", "role": "member"},
+    "CreateSchedule": {"name": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Oslo", **_CSV},
+    "ChangeSchedule": {"cron": "30 3 * * 1-5"},
+    "PreviewSchedule": {"cron": "30 2 * * *", "timezone": "America/New_York"},
     "ChangeUser": {"name": "Ada King"},
 }
 """Where a value that only fits the schema would say little."""

@@ -28,7 +28,7 @@ _UNAUTHENTICATED = problem(
     HTTPStatus.UNAUTHORIZED, "unauthenticated", "A token with a verified email, or with a bound subject, is needed."
 )
 _NO_KEY = problem(HTTPStatus.UNAUTHORIZED, "unauthenticated", "A valid API key is needed: Authorization: Bearer hr_…")
-_CHALLENGE = {"www-authenticate": "Bearer"}
+_CHALLENGE = {"www-authenticate": 'Bearer realm="headrace"'}
 
 
 def sam_local_email(environment: Mapping[str, str]) -> str | None:

@@ -11,18 +11,23 @@ from domain.files.repository import FileNotFound
 from domain.files.service import FileNotUploaded, FileTooLarge
 from domain.flaws import MAX_FLAWS, Flaw
 from domain.jobs.documents import DocumentLost, NoSuchDocument
+from domain.jobs.listing import NotListed
 from domain.jobs.repository import JobNotFound, JobUnreadable
 from domain.jobs.service import Contended
 from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
 from domain.jobs.transitions import IllegalTransition
 from domain.lanes.lanes import LaneClosed
 from domain.results import BadCursor, StaleVersion, StorageUnavailable
-from domain.users.identity import AddressBound, PrincipalInactive, UserDisabled
-from domain.users.principal import InvalidSubject
-from domain.users.principals import PrincipalNotFound, TooManyPrincipals
-from domain.users.repository import EmailTaken, PrincipalTaken, UserNotFound
+from domain.schedules.repository import ScheduleNotFound
+from domain.schedules.results import (
+    InvalidSchedule,
+    ScheduleMismatch,
+    TooManySchedules,
+)
+from domain.users.repository import EmailTaken, UserNotFound
 from domain.users.service import NotAllowed
 from domain.users.user import InvalidEmail
+from functions.api.http.identity_problems import IdentityFailure, identity_problem
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
@@ -86,19 +91,18 @@ Failure = (
     | IllegalTransition
     | LaneClosed
     | BadCursor
+    | NotListed
     | StorageUnavailable
     | UserNotFound
     | EmailTaken
     | InvalidEmail
     | NotAllowed
     | StaleVersion
-    | UserDisabled
-    | PrincipalInactive
-    | AddressBound
-    | InvalidSubject
-    | PrincipalNotFound
-    | PrincipalTaken
-    | TooManyPrincipals
+    | IdentityFailure
+    | ScheduleNotFound
+    | InvalidSchedule
+    | ScheduleMismatch
+    | TooManySchedules
 )
 
 
@@ -149,7 +153,14 @@ def problem_of(failure: Failure) -> Problem:
         case PayloadTooLarge(size=size, limit=limit):
             detail = f"The payload has {size} bytes of JSON; the limit is {limit}."
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail)
-        case IdempotencyMismatch():
+        case ScheduleNotFound():
+            return problem(HTTPStatus.NOT_FOUND, "schedule_not_found", "There is no such schedule.")
+        case InvalidSchedule(flaws=flaws):
+            return invalid("invalid_schedule", "The schedule was not accepted", flaws, len(flaws))
+        case TooManySchedules(limit=limit):
+            detail = f"You have as many schedules as one user may have: {limit}."
+            return problem(HTTPStatus.CONFLICT, "too_many_schedules", detail)
+        case IdempotencyMismatch() | ScheduleMismatch():
             detail = "This Idempotency-Key was used for another submission."
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_mismatch", detail)
         case NoSuchDocument():
@@ -173,6 +184,12 @@ def problem_of(failure: Failure) -> Problem:
             return problem(HTTPStatus.CONFLICT, "lane_draining", detail)
         case BadCursor():
             return problem(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not valid for this query.")
+        case NotListed(status="failed"):
+            detail = "Failed jobs of all owners are listed by type: add type=, with a name from GET /v1/job-types."
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not_listed", detail)
+        case NotListed(status=status):
+            detail = f"Jobs that are {status} are listed by owner: name one instead of owner=*."
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not_listed", detail)
         case StorageUnavailable():
             detail = "The store did not respond; try again."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", detail)
@@ -188,23 +205,8 @@ def problem_of(failure: Failure) -> Problem:
         case StaleVersion():
             detail = "The resource has changed since; read it again."
             return problem(HTTPStatus.PRECONDITION_FAILED, "stale_version", detail)
-        case UserDisabled():
-            return problem(HTTPStatus.FORBIDDEN, "user_disabled", "The user is disabled.")
-        case PrincipalInactive():
-            return problem(HTTPStatus.FORBIDDEN, "principal_inactive", "The principal is disabled, or has expired.")
-        case AddressBound():
-            detail = "The user with this address signs in as another subject; an admin can remove that principal."
-            return problem(HTTPStatus.FORBIDDEN, "address_bound", detail)
-        case InvalidSubject(reason=reason):
-            flaw = Flaw(path=("subject",), message=reason)
-            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_subject", "The subject is not valid.", [flaw])
-        case PrincipalNotFound():
-            return problem(HTTPStatus.NOT_FOUND, "principal_not_found", "There is no such principal.")
-        case PrincipalTaken():
-            return problem(HTTPStatus.CONFLICT, "principal_taken", "The subject is bound already.")
-        case TooManyPrincipals(limit=limit):
-            detail = f"The user has {limit} principals, as many as a user may have."
-            return problem(HTTPStatus.CONFLICT, "too_many_principals", detail)
+        case _:
+            return problem(*identity_problem(failure))
 
 
 def refuse(failure: Failure) -> Refused:

@@ -23,7 +23,7 @@ from domain.lanes.lanes import Lanes
 from domain.users.principal import USUAL_SCOPES, Principal
 from domain.users.repository import UserRepository
 from domain.users.user import Role, User
-from functions.api.app import Large, create_app
+from functions.api.app import Large, Scheduling, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.http.prefixes import without_prefix
@@ -37,6 +37,7 @@ from headrace.testing.lane_repository import FakeLaneRepository
 from tests.factories import NOW, UserFactory
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
+from tests.fakes.schedule_repository import FakeScheduleRepository, FakeTickQueue
 from tests.fakes.user_repository import FakeUserRepository
 
 ISSUER = "https://issuer.test"
@@ -96,8 +97,11 @@ class Api:
         longest_wait: timedelta = LONGEST_WAIT,
         listing: JobListing | None = None,
         blobs: BlobStore | None = None,
+        schedules: FakeScheduleRepository | None = None,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
+        self.schedules = schedules or FakeScheduleRepository(FakeJobRepository())
+        self.ticks = FakeTickQueue()
         self.listing = listing or FakeJobListing(
             self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
         )
@@ -114,6 +118,7 @@ class Api:
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
             trust_unverified_email, longest_wait, large, self.lanes, self.lane_store,
+            Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
             self.users if isinstance(self.users, FakeUserRepository) else None,
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)

@@ -97,7 +97,7 @@ def test_a_key_is_its_user_and_every_other_text_is_refused(api: Api) -> None:
     other_user = key.replace(MEMBER.id.replace("-", ""), OTHER.id.replace("-", ""))
     for wrong in (flipped, other_user, key[:-1], "", "x", "hr__", f"{key}x", key.upper()):
         refused = by_key(api, wrong).refused(401, "unauthenticated")
-        assert refused.headers["www-authenticate"] == "Bearer"
+        assert str(refused.headers["www-authenticate"]).startswith("Bearer")
     api.call("GET", "/key/v1/users/me", who=None, route="ANY /key/v1/{proxy+}").refused(401, "unauthenticated")
     assert key.rpartition("_")[2] not in api.log.getvalue()
 

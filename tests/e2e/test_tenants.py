@@ -401,3 +401,35 @@ def test_the_signing_key_is_nowhere_in_the_logs(tenants: Tenants) -> None:
     ]
     for log in Path(tenants.stack.folder / ".headrace/logs").glob("*.log"):
         assert not any(secret in log.read_text() for secret in secrets)
+
+
+def test_users_and_their_keys_are_managed_by_commands(tenants: Tenants) -> None:
+    run, email = tenants.stack.cli.ok, "managed@example.com"
+    run("users", "create", email)
+    listed = run("users", "list", "--role", "member", "--limit", "100")
+    assert email in listed
+    made = json.loads(run("users", "key", email, "--name", "ci", "--scope", "read", "--json"))
+    rotated = json.loads(run("users", "rotate", email, made["id"], "--json"))
+    shown = run("users", "principals", email)
+    assert f"{made['id']}  key  key#{made['id']}  read" in shown
+
+    def admitted(key: str) -> int:
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx.get(f"{tenants.stack.url}/key/v1/users/me", headers=headers).status_code
+
+    assert [admitted(made["key"]), admitted(rotated["key"])] == [200, 200]
+    last = json.loads(run("users", "rotate", email, made["id"], "--revoke", "--json"))
+    assert [admitted(rotated["key"]), admitted(last["key"])] == [401, 200]
+    assert "disabled" in run("users", "disable", email)
+    assert admitted(last["key"]) == 403
+    assert "disabled" not in run("users", "enable", email)
+    assert admitted(last["key"]) == 200
+    run("users", "unbind", email, made["id"])
+    assert admitted(last["key"]) == 401
+    run("users", "delete", email)
+    assert tenants.stack.cli.run("users", "principals", email).returncode == 3
+    assert tenants.stack.cli.run("users", "bind", "tenant-b@example.com").returncode == 2
+    assert tenants.stack.cli.run("token").returncode == 2
+    assert tenants.stack.cli.run("credentials", "no such role").returncode == 5
+    logs = "".join(path.read_text() for path in (tenants.stack.folder / ".headrace/logs").glob("*.log"))
+    assert not [key for key in (made["key"], rotated["key"], last["key"]) if key.rpartition("_")[2] in logs]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
     from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
+    from persistence.dynamodb.repositories.user_listing import DynamoUserListing
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
     from persistence.s3.blob_store import S3BlobStore
     from persistence.sqs.tick_queue import SqsTickQueue
@@ -143,7 +144,7 @@ def ticker(parts: Parts, settings: WorkerSettings, blobs: BlobStore) -> Callable
             jobs,
             SubmissionService(jobs, parts.job_types, now, new_id, Documents(blobs), files, parts.lanes),
             JobService(jobs, parts.job_types, now, parts.lanes),
-            DynamoUserRepository(client, settings.users_table, "", new_id),  # owners are only read
+            DynamoUserRepository(client, settings.users_table, "", "", new_id),  # owners are only read
             tick_queue(settings.wake_queue_url, parts.settings.queues_url),
             now,
         )
@@ -209,7 +210,16 @@ def user_repository(settings: ApiSettings, client: LazyClient) -> DynamoUserRepo
     """The user repository of these settings; for the API alone."""
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
 
-    return DynamoUserRepository(client, settings.users_table, settings.user_emails_table, new_id)
+    tables = (settings.users_table, settings.user_emails_table, settings.principals_table)
+    return DynamoUserRepository(client, *tables, new_id)
+
+
+def user_listing(settings: ApiSettings, client: LazyClient) -> DynamoUserListing:
+    """The lists of users; for the API alone."""
+    from persistence.cursors import CursorCodec
+    from persistence.dynamodb.repositories.user_listing import DynamoUserListing
+
+    return DynamoUserListing(client, settings.users_table, CursorCodec(settings.cursor_key.encode()))
 
 
 def held_to(logger: Logger, level: str) -> Logger:

@@ -46,6 +46,13 @@ def new_id() -> str:
 _RANDOM = random.SystemRandom()
 
 
+def new_secret() -> str:
+    """256 random bits as 43 characters of base64url."""
+    import secrets  # noqa: PLC0415 - only keys need it
+
+    return secrets.token_urlsafe(32)
+
+
 def new_random() -> float:
     """A number from [0, 1), for jitter.
 

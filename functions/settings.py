@@ -71,6 +71,7 @@ class ApiSettings(Frozen):
 
     users_table: str
     user_emails_table: str
+    principals_table: str
     cursor_key: str
     longest_wait: timedelta
     """How long a request that prefers to wait may hold the function; zero answers at once."""
@@ -156,6 +157,7 @@ def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:
     return ApiSettings(
         users_table=_text(environment, "USERS_TABLE"),
         user_emails_table=_text(environment, "USER_EMAILS_TABLE"),
+        principals_table=_text(environment, "PRINCIPALS_TABLE"),
         cursor_key=_text(environment, "CURSOR_KEY"),
         longest_wait=_seconds(environment, "LONGEST_WAIT_SECONDS"),
         trust_unverified_email=_text(environment, "TRUST_UNVERIFIED_EMAIL") == "on",

@@ -32,6 +32,7 @@ from functions.compose import (
     schedule_listing,
     schedule_repository,
     tick_queue,
+    user_listing,
     user_repository,
 )
 from functions.job_types import load_job_types
@@ -70,6 +71,7 @@ def openapi() -> dict[str, JsonValue]:
     ours = ApiSettings(
         users_table="users",
         user_emails_table="user_emails",
+        principals_table="principals",
         cursor_key="0" * 64,
         longest_wait=timedelta(seconds=20),
         trust_unverified_email=False,
@@ -96,6 +98,7 @@ def openapi() -> dict[str, JsonValue]:
             tick_queue(""),
             per_owner=100,
         ),
+        user_lists=user_listing(ours, client),
     )
     document: dict[str, JsonValue] = json.loads(json.dumps(app.openapi()))
     return document

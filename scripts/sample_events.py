@@ -11,7 +11,12 @@ SAMPLE_EMAIL = "dev@example.com"
 
 def http_event(method: str, path: str, body: str | None = None) -> dict[str, JsonValue]:
     """A request as API Gateway delivers it (payload format 2.0)."""
-    claims: dict[str, JsonValue] = {"sub": SAMPLE_EMAIL, "email": SAMPLE_EMAIL, "email_verified": "true"}
+    claims: dict[str, JsonValue] = {
+        "iss": "https://issuer.example.com",
+        "sub": SAMPLE_EMAIL,
+        "email": SAMPLE_EMAIL,
+        "email_verified": "true",
+    }
     return {
         "version": "2.0",
         "routeKey": "ANY /v1/{proxy+}",

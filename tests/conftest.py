@@ -166,7 +166,7 @@ def job_listing_on(client: LazyClient) -> DynamoJobListing:
 
 
 def user_repository_on(client: LazyClient) -> DynamoUserRepository:
-    return DynamoUserRepository(client, "UsersTable", "UserEmailsTable", new_id)
+    return DynamoUserRepository(client, "UsersTable", "UserEmailsTable", "PrincipalsTable", new_id)
 
 
 def new_id() -> str:

@@ -51,6 +51,8 @@ class UserFactory(ModelFactory[User]):
     version = 1
     created_at = NOW
     updated_at = NOW
+    disabled = False
+    principals = ()
     unknown = dict
 
 

@@ -146,6 +146,8 @@ class Ticker:
         """One tick, after which those up to `after` are done too."""
         if isinstance(owner, UserNotFound):
             return await self._refuse(schedule, at, after, "owner_gone", "its owner is no longer a user", now)
+        if owner.disabled:
+            return await self._refuse(schedule, at, after, "owner_disabled", "its owner is disabled", now)
         # What is open after a look is what still runs.
         if schedule.spec.overlap == "skip" and schedule.open:
             return await self._done(schedule, ticked(schedule, after, now), Skipped(at=at))

@@ -1,8 +1,14 @@
-"""What can be done with users: create, read, find by email, change."""
+"""What can be done with users: create, read, find by email, list, change, delete."""
 
 from domain.ports import Clock, NewId
 from domain.results import StaleVersion, StorageUnavailable
-from domain.users.repository import EmailTaken, UserNotFound, UserRepository, UserVersionConflict
+from domain.users.repository import (
+    EmailTaken,
+    PrincipalTaken,
+    UserNotFound,
+    UserRepository,
+    UserVersionConflict,
+)
 from domain.users.user import InvalidEmail, Role, User, changed_user, new_user, normalise_email
 from headrace.authoring.frozen import Frozen
 
@@ -21,6 +27,7 @@ class UserChange(Frozen):
     email: str | None = None
     name: str | None = None
     role: Role | None = None
+    disabled: bool | None = None
 
 
 class UserService:
@@ -69,6 +76,25 @@ class UserService:
                     return changed
         return StorageUnavailable(reason="throttled", detail="contended")
 
+    async def delete(
+        self, user_id: str, expected: frozenset[int] | None, actor: User
+    ) -> User | UserNotFound | NotAllowed | StaleVersion | StorageUnavailable:
+        """Delete a user with its address and principals, whose version is in `expected`; its jobs stay and run on."""
+        if user_id == actor.id:
+            return NotAllowed(reason="only an admin deletes a user, and never their own")
+        if actor.role != "admin":
+            return UserNotFound()
+        for _ in range(MAX_CONFLICTS):
+            current = await self._users.get(user_id)
+            if not isinstance(current, User):
+                return current
+            if expected is not None and current.version not in expected:
+                return StaleVersion(current_version=current.version)
+            removed = await self._users.remove(current)
+            if not isinstance(removed, UserVersionConflict):
+                return removed
+        return StorageUnavailable(reason="throttled", detail="contended")
+
     async def _change(
         self, user_id: str, change: UserChange, expected: frozenset[int] | None, actor: User
     ) -> (
@@ -91,7 +117,12 @@ class UserService:
             return NotAllowed(reason="only an admin changes an address")
         if actor.role != "admin" and change.role not in {None, current.role}:
             return NotAllowed(reason="only an admin changes a role")
+        if change.disabled not in {None, current.disabled} and (actor.role != "admin" or user_id == actor.id):
+            return NotAllowed(reason="only an admin disables a user, and never their own")
         if expected is not None and current.version not in expected:
             return StaleVersion(current_version=current.version)
-        changed = changed_user(current, self._clock(), email=email, name=change.name, role=change.role)
-        return await self._users.replace(changed, current)
+        changed = changed_user(
+            current, self._clock(), email=email, name=change.name, role=change.role, disabled=change.disabled
+        )
+        replaced = await self._users.replace(changed, current)
+        return UserVersionConflict(user_id=user_id) if isinstance(replaced, PrincipalTaken) else replaced

@@ -6,6 +6,7 @@ from typing import Literal, NewType
 
 from pydantic import AwareDatetime, Field
 
+from domain.users.principal import Principal
 from headrace.authoring.frozen import Frozen
 
 Role = Literal["member", "admin"]
@@ -37,6 +38,10 @@ class User(Frozen):
     version: int
     created_at: AwareDatetime
     updated_at: AwareDatetime
+    disabled: bool = False
+    """No caller is this user; its jobs run on."""
+    principals: tuple[Principal, ...] = ()
+    """The ways of being this user."""
     unknown: dict[str, str] = Field(default_factory=dict)
     """Attributes of a newer version, opaque: the store's own form by name. Kept through every change."""
 
@@ -62,7 +67,9 @@ def new_user(id: str, email: Email, name: str, role: Role, now: datetime) -> Use
     return User(id=id, email=email, name=name, role=role, version=1, created_at=now, updated_at=now)
 
 
-def changed_user(user: User, now: datetime, *, email: Email | None, name: str | None, role: Role | None) -> User:
+def changed_user(
+    user: User, now: datetime, *, email: Email | None, name: str | None, role: Role | None, disabled: bool | None = None
+) -> User:
     """The user's next version; None leaves a field as it is."""
     return User(
         id=user.id,
@@ -72,5 +79,13 @@ def changed_user(user: User, now: datetime, *, email: Email | None, name: str | 
         version=user.version + 1,
         created_at=user.created_at,
         updated_at=now,
+        disabled=user.disabled if disabled is None else disabled,
+        principals=user.principals,
         unknown=user.unknown,
     )
+
+
+def with_principals(user: User, principals: tuple[Principal, ...], now: datetime) -> User:
+    """The user's next version, with these principals."""
+    changed = changed_user(user, now, email=None, name=None, role=None)
+    return changed.model_copy(update={"principals": principals})

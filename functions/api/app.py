@@ -25,7 +25,9 @@ from domain.ports import Clock, NewId
 from domain.schedules.repository import ScheduleListing, ScheduleRepository
 from domain.schedules.service import ScheduleService
 from domain.schedules.tick_queue import TickQueue
-from domain.users.repository import UserRepository
+from domain.users.identity import IdentityService
+from domain.users.principals import PrincipalService
+from domain.users.repository import UserListing, UserRepository
 from domain.users.service import UserService
 from functions.api.documentation.routes import documentation_routes
 from functions.api.failed_jobs.routes import failed_job_routes
@@ -41,7 +43,9 @@ from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.api.lanes.routes import lane_routes, why_routes
 from functions.api.schedules.routes import schedule_routes
+from functions.api.users.principal_routes import principal_routes
 from functions.api.users.routes import user_routes
+from functions.runtime import new_secret
 
 
 @dataclass(frozen=True)
@@ -79,15 +83,17 @@ def create_app(
     lanes: Lanes | None = None,
     lane_store: LaneRepository | None = None,
     scheduling: Scheduling | None = None,
+    user_lists: UserListing | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
-    tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without
-    `large` the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules.
+    tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without `large`
+    the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules; without
+    `user_lists`, users are found by address alone.
     """
     user_service = UserService(users, clock, new_id)
-    identify = identifier(user_service, local_email, trust_unverified_email)
+    identify = identifier(IdentityService(users, clock, new_id), local_email, trust_unverified_email)
     disclosure = Disclosure(catalogue)
     documents = Documents(large.blobs if large else None)
     files = FileService(large.files, large.blobs, clock, new_id, large.file_lifetime) if large else None
@@ -118,7 +124,8 @@ def create_app(
         why_routes(job_service, why, identify),
         *((lane_routes(lane_service, identify),) if lane_service else ()),
         job_type_routes(catalogue, identify),
-        user_routes(user_service, identify),
+        user_routes(user_service, user_lists, clock, identify),
+        principal_routes(PrincipalService(users, clock, new_id, new_secret), clock, identify),
         *((file_routes(files, identify),) if files else ()),
         *((schedule_routes(schedules, catalogue, disclosure, identify),) if schedules else ()),
         health_routes(jobs, clock),

@@ -14,6 +14,7 @@ from mangum import Mangum
 from functions.api.app import Large, Scheduling, create_app
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
+from functions.api.http.prefixes import without_prefix
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.compose import (
     Parts,
@@ -25,6 +26,7 @@ from functions.compose import (
     schedule_listing,
     schedule_repository,
     tick_queue,
+    user_listing,
     user_repository,
 )
 from functions.runtime import new_id, now
@@ -59,12 +61,13 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             tick_queue(schedule_settings.wake_queue_url, parts.settings.queues_url),
             schedule_settings.per_owner,
         ),
+        user_lists=user_listing(settings, client),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 
     def handle(event: Event, context: LambdaContext) -> Event:
         parts.logger.append_keys(function_request_id=context.aws_request_id)
-        return mangum(readable(event), context)  # type: ignore[arg-type]  # Mangum's name for the same thing
+        return mangum(without_prefix(readable(event)), context)  # type: ignore[arg-type]  # Mangum's name for the same thing
 
     return handle
 

@@ -3,7 +3,7 @@
 import click
 
 from headrace.cli.job_text import now, page_text
-from headrace.cli.target import ExitCode, Json, Target, fail, with_target
+from headrace.cli.target import Json, Target, user_id, with_target
 
 MAX_PAGE = 100
 MAX_RETRIED = 500
@@ -40,7 +40,7 @@ def list_jobs(
     query = {
         "status": status,
         "type": type,
-        "owner": "*" if everyone else None if owner is None else _user_id(target, owner),
+        "owner": "*" if everyone else None if owner is None else user_id(target, owner),
         "limit": str(limit),
         "cursor": cursor,
         "include": include,
@@ -114,15 +114,3 @@ def _retry(target: Target, form: dict[str, str | int | bool | None]) -> None:
 
 def _retried_text(retried: Json) -> str:
     return f"{retried['matched']} matched, {retried['retried']} queued again"
-
-
-def _user_id(target: Target, owner: str) -> str:
-    """The id of a user, given by id or address; an address without a user ends the command."""
-    if "@" not in owner:
-        return owner
-    found = target.client().call("GET", "/users", params={"email": owner})
-    items = found.get("items")
-    user = items[0] if isinstance(items, list) and items else None
-    if not isinstance(user, dict) or "id" not in user:
-        fail(f"user_not_found: no user has the address {owner}", ExitCode.NOT_FOUND)
-    return str(user["id"])

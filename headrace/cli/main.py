@@ -3,15 +3,11 @@
 import asyncio
 import signal
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from domain.results import StorageUnavailable
-from domain.users.repository import EmailTaken
-from domain.users.user import InvalidEmail, Role, User, normalise_email
 from headrace.cli import jobs as cli_jobs
 from headrace.cli import lists
 from headrace.cli.check.command import check
@@ -26,15 +22,14 @@ from headrace.cli.project import build, lock, new
 from headrace.cli.replay import replay
 from headrace.cli.run import run
 from headrace.cli.schedules import schedules
-from headrace.cli.target import ExitCode, fail, folder, json_text, mint, read_json, read_limited, without_stack
-from headrace.cli.types import HOST, SERVER, TABLE, URL, FiniteNumber
+from headrace.cli.target import ExitCode, fail, folder, json_text, read_json, read_limited
+from headrace.cli.tokens import credentials, token
+from headrace.cli.types import HOST, SERVER, URL, FiniteNumber
+from headrace.cli.users import users
 
 if TYPE_CHECKING:
     from headrace.cli.console import Level
     from headrace.emulator.stack import Options
-
-MAX_NAME = 200
-"""The API's limit for a user's name."""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -143,75 +138,12 @@ def demo(keep: bool, as_json: bool) -> None:
     sys.exit(asyncio.run(run_demo(keep=keep, as_json=as_json)))
 
 
-@main.command()
-@click.argument("email")
-@click.option("--hours", default=12.0, show_default=True, type=FiniteNumber(0, 24 * 365, min_open=True))
-@click.option("--json", "as_json", is_flag=True, help="Print the token and its lifetime as JSON.")
-def token(email: str, hours: float, as_json: bool) -> None:
-    """Print a token for EMAIL that the stack of this folder accepts."""
-    signed = mint(email, timedelta(hours=hours))
-    click.echo(json_text({"token": signed, "expires_in": int(hours * 3600)}, indent=2) if as_json else signed)
-
-
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    lanes, schedules, why, types, logs, completion, run, replay, check, new, lock, build, files,
+    lanes, schedules, why, types, logs, completion, run, replay, check, new, lock, build, files, users, token,
+    credentials,
 ):  # fmt: skip
     main.add_command(command)
-
-
-@main.group()
-def users() -> None:
-    """Manage users directly in the tables, without the API."""
-
-
-@users.command("create")
-@click.argument("email")
-@click.option("--name", help="The name; by default the address.")
-@click.option("--admin", is_flag=True, help="Give the user the role admin.")
-@click.option("--endpoint-url", type=URL, help="The database; by default that of this folder's stack.")
-@click.option("--users-table", type=TABLE, help="The table of users: the output UsersTableName of a deployment.")
-@click.option("--emails-table", type=TABLE, help="The table of claimed addresses: the output UserEmailsTableName.")
-@click.option("--json", "as_json", is_flag=True, help="Print the user as JSON.")
-def add_user(
-    email: str,
-    name: str | None,
-    admin: bool,
-    endpoint_url: str | None,
-    users_table: str | None,
-    emails_table: str | None,
-    as_json: bool,
-) -> None:
-    """Add a user with the address EMAIL."""
-    from functions.api.http.forms import InvalidForm
-    from functions.api.users.models import CreateUser
-    from headrace.emulator.directory import Tables, create_user
-
-    running = folder().running()
-    database = endpoint_url or (running.endpoint_url if running else None)
-    if database is None:
-        fail(f"{without_stack()}, or give --endpoint-url", ExitCode.ERROR)
-    role: Role = "admin" if admin else "member"
-    address = normalise_email(email)
-    if isinstance(address, InvalidEmail):
-        fail(f"invalid_email: {address.reason}", ExitCode.INVALID)
-    try:
-        form = CreateUser(email=address, name=address[:MAX_NAME] if name is None else name, role=role)
-    except InvalidForm as invalid:
-        flaw = invalid.flaws.first[0]
-        fail(f"invalid_{flaw.path[0]}: {flaw.message}", ExitCode.INVALID)
-    tables = Tables(users=users_table, user_emails=emails_table)
-    created = asyncio.run(create_user(folder(), database, form.email, form.name, role, tables))
-    match created:
-        case User():
-            text = created.model_dump_json(indent=2) if as_json else f"{created.id}  {created.email}  {created.role}"
-            click.echo(text)
-        case EmailTaken():
-            fail(f"email_taken: a user already has the address {created.email}", ExitCode.CONFLICT)
-        case InvalidEmail():
-            fail(f"invalid_email: {created.reason}", ExitCode.INVALID)
-        case StorageUnavailable():
-            fail(f"the database at {database} failed: {created.reason} ({created.detail})", ExitCode.ERROR)
 
 
 @main.command()

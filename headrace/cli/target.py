@@ -170,18 +170,37 @@ def read_limited(source: BinaryIO, what: str) -> bytes:
 
 def mint(email: str, lifetime: timedelta, otherwise: str = "") -> str:
     """Sign a token that this folder's stack accepts; `otherwise` ends the sentence for a folder without a stack."""
-    from headrace.emulator.tokens import has_key, local_authority
+    from headrace.emulator.tokens import local_authority
 
     address = normalise_email(email)
     if isinstance(address, InvalidEmail):
         fail(f"invalid_email: {address.reason}", ExitCode.INVALID)
+    needs_key(otherwise)
+    return local_authority(folder()).mint(address, datetime.now(UTC), lifetime)
+
+
+def needs_key(otherwise: str) -> None:
+    """End the command in a folder where no stack has run; `otherwise` ends the sentence."""
+    from headrace.emulator.tokens import has_key
+
     if not has_key(folder()):
         fail(
             "no stack has run in this folder, so nothing would accept a token signed here; run the command in the "
             f"folder where `headrace dev` runs{otherwise}",
             ExitCode.ERROR,
         )
-    return local_authority(folder()).mint(address, datetime.now(UTC), lifetime)
+
+
+def user_id(target: Target, owner: str) -> str:
+    """The id of a user, given by id or address; an address without a user ends the command."""
+    if "@" not in owner:
+        return owner
+    found = target.client().call("GET", "/users", params={"email": owner})
+    items = found.get("items")
+    user = items[0] if isinstance(items, list) and items else None
+    if not isinstance(user, dict) or "id" not in user:
+        fail(f"user_not_found: no user has the address {owner}", ExitCode.NOT_FOUND)
+    return str(user["id"])
 
 
 def with_target(command: Callable[..., None]) -> Callable[..., None]:

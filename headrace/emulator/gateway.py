@@ -10,6 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Protocol
 
@@ -19,9 +20,17 @@ from pydantic import JsonValue
 
 from headrace.emulator.execution_environment import CANNOT_START, MAX_PAYLOAD_BYTES, FunctionFailed, Result, Returned
 from headrace.emulator.gateway_responses import cannot_start, challenge, last_message, message
-from headrace.emulator.http_event import GREEDY, RefusedRequest, RequestHead, http_event, request_head
+from headrace.emulator.http_event import (
+    GREEDY,
+    RefusedRequest,
+    RequestHead,
+    http_event,
+    jwt_authorizer,
+    request_head,
+)
 from headrace.emulator.http_response import MalformedResponse, http_response
 from headrace.emulator.observer import OnStderr, Weight
+from headrace.emulator.signatures import InvalidSignature, RoleAuthority, SignedRequest, iam_authorizer
 from headrace.emulator.template import Route
 from headrace.emulator.tokens import InvalidToken, TokenAuthority
 
@@ -66,12 +75,14 @@ class Gateway:
         routes: tuple[Route, ...],
         functions: Mapping[str, Function],
         authority: TokenAuthority,
+        roles: RoleAuthority,
         integration_seconds: float = INTEGRATION_SECONDS,
         report: Report | None = None,
     ) -> None:
         self._routes = tuple(sorted(routes, key=_specificity, reverse=True))
         self._functions = functions
         self._authority = authority
+        self._roles = roles
         self._integration_seconds = integration_seconds
         self._overdue: set[asyncio.Future[Result]] = set()
         self._report = report or OnStderr().report
@@ -110,14 +121,21 @@ class Gateway:
         route = next((route for route in self._routes if _fits(route, head.method, head.path)), None)
         if route is None:
             return message(HTTPStatus.NOT_FOUND, "Not Found")
-        claims: Mapping[str, JsonValue] | None = None
-        if route.needs_token:
+        authorizer: Mapping[str, JsonValue] | None = None
+        if route.authorizer == "jwt":
             verified = self._verified(head)
             if isinstance(verified, InvalidToken):
                 self._report(f"401 {head.method} {head.path!a}: {verified.reason or UNAUTHENTICATED}", "problem")
                 return message(HTTPStatus.UNAUTHORIZED, "Unauthorized", {"www-authenticate": challenge(verified)})
-            claims = verified
-        event = http_event(request, head, await _body(request), route, claims)
+            authorizer = jwt_authorizer(verified)
+        body = await _body(request)
+        if route.authorizer == "iam":
+            role = self._signed(head, body)
+            if isinstance(role, InvalidSignature):
+                self._report(f"403 {head.method} {head.path!a}: {role.reason}", "problem")
+                return message(HTTPStatus.FORBIDDEN, "Forbidden")
+            authorizer = iam_authorizer(role, self._roles.credentials(role).access_key_id)
+        event = http_event(request, head, body, route, authorizer)
         if len(json.dumps(event, ensure_ascii=False).encode()) > MAX_PAYLOAD_BYTES:
             return message(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
         return self._response(route, await self._invoke(route, event))
@@ -156,6 +174,13 @@ class Gateway:
         scheme, _, rest = authorization.partition(" ")
         token = rest.strip() if scheme.lower() == "bearer" else authorization
         return self._authority.verify(token) if token else InvalidToken(reason="")
+
+    def _signed(self, head: RequestHead, body: bytes) -> str | InvalidSignature:
+        """Verify the signature, and return the role that made it."""
+        covered = SignedRequest(
+            method=head.method, path=head.raw_path, query=head.query, headers=head.headers, body=body
+        )
+        return self._roles.verify(covered, datetime.now(UTC))
 
 
 async def _body(request: web.Request) -> bytes:

@@ -42,6 +42,8 @@ class RequestHead(Frozen):
     method: str
     path: str
     """Decoded; bytes that are not UTF-8 are replaced."""
+    raw_path: str
+    """As sent."""
     query: str
     """As sent, not decoded."""
     headers: dict[str, str]
@@ -70,6 +72,7 @@ def request_head(request: web.Request) -> RequestHead | RefusedRequest:
     return RequestHead(
         method=request.method,
         path=unquote(path, errors="replace"),
+        raw_path=path,
         query=query,
         headers=_joined([pair for pair in pairs if pair[0] != "cookie"]),
         cookies=tuple(
@@ -79,9 +82,13 @@ def request_head(request: web.Request) -> RequestHead | RefusedRequest:
 
 
 def http_event(
-    request: web.Request, head: RequestHead, body: bytes, route: Route, claims: Mapping[str, JsonValue] | None
+    request: web.Request,
+    head: RequestHead,
+    body: bytes,
+    route: Route,
+    authorizer: Mapping[str, JsonValue] | None,
 ) -> dict[str, JsonValue]:
-    """Build the event for a request; `claims` are those of its token, if the route needs one."""
+    """Build the event for a request; `authorizer` is what was verified, if the route has an authorizer."""
     text, is_base64 = _encoded(body, head.headers)
     key = f"{next(iter(route.methods), 'ANY')} {route.path}"
     event: dict[str, JsonValue] = {
@@ -107,7 +114,7 @@ def http_event(
             "stage": "$default",
             "time": datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
             "timeEpoch": int(time.time() * 1000),
-            **({"authorizer": {"jwt": {"claims": _claims(claims), "scopes": None}}} if claims is not None else {}),
+            **({"authorizer": dict(authorizer)} if authorizer is not None else {}),
         },
         "isBase64Encoded": is_base64,
     }
@@ -168,9 +175,9 @@ def _encoded(body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
     return base64.b64encode(body).decode(), bool(body)
 
 
-def _claims(claims: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """Convert claims to strings, as API Gateway does; a list becomes `[a b]`."""
-    return {name: _as_text(value) for name, value in claims.items()}
+def jwt_authorizer(claims: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """`requestContext.authorizer` of a verified token: claims are strings, and a list becomes `[a b]`."""
+    return {"jwt": {"claims": {name: _as_text(value) for name, value in claims.items()}, "scopes": None}}
 
 
 def _as_text(value: JsonValue) -> str:

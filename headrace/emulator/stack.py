@@ -40,6 +40,7 @@ from headrace.emulator.log_file import rotate
 from headrace.emulator.observer import Observer, OnStderr
 from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
 from headrace.emulator.reloading import Reloaded, reload_on_change, report_broken
+from headrace.emulator.signatures import local_roles
 from headrace.emulator.state import Folder, Running
 from headrace.emulator.tables import ensure_buckets, ensure_tables
 from headrace.emulator.template import Stack, declared_job_types, load_stack
@@ -142,7 +143,7 @@ async def running_stack(
         )
         unfinished = partial(_report_unfinished, stack, endpoint_url)
         await running.enter_async_context(background(stack, folder, pools, services, watches, unfinished))
-        gateway = Gateway(stack.routes, pools, local_authority(folder), report=observer.report)
+        gateway = Gateway(stack.routes, pools, local_authority(folder), local_roles(folder), report=observer.report)
         url = await serve(running, gateway.runner(), options.host, options.port)
         started = Running(url=url, endpoint_url=endpoint_url, queues_url=beside_url, s3_url=beside_url, pid=os.getpid())
         folder.note(started)

@@ -7,6 +7,7 @@ CloudFormation would generate a physical name, the logical id is used.
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_pascal
@@ -74,13 +75,17 @@ class Schedule(_Declared):
     input: JsonValue
 
 
+Authorizer = Literal["jwt", "iam", "none"]
+"""Who verifies a request before the function gets it."""
+
+
 class Route(_Declared):
     """A route of the HTTP API; `methods` is empty for ANY. `/x/{proxy+}` matches every path below /x/."""
 
     path: str
     methods: frozenset[str]
     function: str
-    needs_token: bool
+    authorizer: Authorizer
 
 
 class Stack(_Declared):
@@ -213,11 +218,18 @@ def _routes(body: Mapping[str, JsonValue]) -> list[Route]:
             path=path,
             methods=frozenset() if method == "x-amazon-apigateway-any-method" else frozenset({method.upper()}),
             function=_integrated_function(mapping(operation)),
-            needs_token=any("NONE" not in mapping(entry) for entry in _list(mapping(operation).get("security", []))),
+            authorizer=_authorizer(mapping(operation)),
         )
         for path, operations in mapping(body.get("paths", {})).items()
         for method, operation in mapping(operations).items()
     ]  # fmt: skip
+
+
+def _authorizer(operation: Mapping[str, JsonValue]) -> Authorizer:
+    names = {name for entry in _list(operation.get("security", [])) for name in mapping(entry)}
+    if names <= {"NONE"}:
+        return "none"
+    return "iam" if names == {"AWS_IAM"} else "jwt"
 
 
 def _integrated_function(operation: Mapping[str, JsonValue]) -> str:

@@ -39,6 +39,7 @@ from domain.jobs.job import (
     Status,
     Succeeded,
 )
+from domain.users.principal import Principal
 from domain.users.user import User
 from headrace.authoring.frozen import Frozen
 
@@ -67,6 +68,7 @@ REFS = {"payload": "payload_ref", "result": "result_ref"}
 _ENTRY = frozenset(HistoryEntry.model_fields)
 _IN_LANE = frozenset(InLane.model_fields)
 _USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
+_PRINCIPAL = frozenset(Principal.model_fields)
 _STORAGE_ONLY = frozenset({
     "schema", "write_id", "wake_shard", "failed_type", "lane_shard", "lane_rank", *REFS.values()
 })  # fmt: skip
@@ -209,7 +211,9 @@ def item_to_job(item: Item) -> Job | Unreadable:
 
 def user_to_item(user: User, write_id: str) -> "dict[str, Attribute]":
     """A user as an item."""
-    fields = {name: to_attribute(value) for name, value in user.model_dump(exclude={"unknown"}).items()}
+    fields = {
+        name: to_attribute(value) for name, value in user.model_dump(exclude={"unknown"}, exclude_none=True).items()
+    }
     unknown = {name: _restored(text) for name, text in user.unknown.items()}
     return {**unknown, **fields, "write_id": {"S": write_id}}
 
@@ -219,6 +223,8 @@ def item_to_user(item: Item) -> User | Unreadable:
     try:
         fields = {name: _value(value) for name, value in item.items() if name in _USER_FIELDS}
         unknown = {name: _kept(item[name]) for name in item if name not in _USER_FIELDS and name != "write_id"}
+        if "principals" in item:
+            fields["principals"] = [_part(entry, _PRINCIPAL) for entry in _entries(item["principals"])]
         return User.model_validate({**fields, "unknown": unknown})
     except ValidationError as error:
         return Unreadable(detail=_places(error))

@@ -30,8 +30,8 @@ def routes_as_resources(resources: Resources) -> Resources:
     (name,) = (name for name, spec in resources.items() if mapping(spec)["Type"] == "AWS::ApiGatewayV2::Api")
     body = mapping(mapping(mapping(resources[name])["Properties"])["Body"])
     api: JsonValue = {"Ref": name}
-    (authorizer,) = mapping(mapping(body["components"])["securitySchemes"]).values()
-    declared = mapping(mapping(authorizer)["x-amazon-apigateway-authorizer"])
+    schemes = mapping(mapping(body["components"])["securitySchemes"])
+    declared = mapping(mapping(schemes["Jwt"])["x-amazon-apigateway-authorizer"])
     jwt = mapping(declared["jwtConfiguration"])
     made: Resources = {
         name: {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": "headrace", "ProtocolType": "HTTP"}},
@@ -49,13 +49,10 @@ def routes_as_resources(resources: Resources) -> Resources:
     for number, (path, operations) in enumerate(mapping(body["paths"]).items()):
         for method, operation in mapping(operations).items():
             integration = mapping(mapping(operation)["x-amazon-apigateway-integration"])
-            open_to_all = mapping(operation).get("security") == [{"NONE": []}]
+            (security,) = _list(mapping(operation).get("security"))
             verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
-            access: dict[str, JsonValue] = (
-                {"AuthorizationType": "NONE"}
-                if open_to_all
-                else {"AuthorizationType": "JWT", "AuthorizerId": {"Ref": "BridgeAuthorizer"}}
-            )
+            (scheme,) = mapping(security)
+            access = _ACCESS[scheme]
             made[f"BridgeIntegration{number}"] = {
                 "Type": "AWS::ApiGatewayV2::Integration",
                 "Properties": {
@@ -75,6 +72,18 @@ def routes_as_resources(resources: Resources) -> Resources:
                 },
             }
     return {**resources, **made}
+
+
+_ACCESS: dict[str, dict[str, JsonValue]] = {
+    "NONE": {"AuthorizationType": "NONE"},
+    "AWS_IAM": {"AuthorizationType": "AWS_IAM"},
+    "Jwt": {"AuthorizationType": "JWT", "AuthorizerId": {"Ref": "BridgeAuthorizer"}},
+}
+"""What a route says, by the security scheme that SAM gives it."""
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
 
 
 def alarms_on_one_metric(resources: Resources) -> Resources:

@@ -4,12 +4,24 @@ import asyncio
 
 import pytest
 
-from domain.results import StorageUnavailable
-from domain.users.repository import EmailTaken, UserNotFound, UserRepository, UserVersionConflict
-from domain.users.user import Email, User, changed_user
+from domain.paging import Page, PageRequest
+from domain.results import BadCursor, StorageUnavailable
+from domain.users.principal import Principal
+from domain.users.repository import (
+    EmailTaken,
+    PrincipalTaken,
+    UserListing,
+    UserNotFound,
+    UserRepository,
+    UserVersionConflict,
+)
+from domain.users.user import Email, Role, User, changed_user, with_principals
 from functions.runtime import LazyClient
+from persistence.cursors import CursorCodec
+from persistence.dynamodb.repositories.user_listing import DynamoUserListing
 from tests.conftest import new_id, user_repository_on
 from tests.factories import NOW, UserFactory
+from tests.fakes.job_listing import CURSOR_KEY
 from tests.fakes.user_repository import FakeUserRepository
 
 
@@ -145,3 +157,105 @@ async def test_a_change_of_a_missing_user_creates_nothing(users: UserRepository)
     nobody = a_user()
     assert await users.replace(moved(nobody, an_address()), nobody) == UserVersionConflict(user_id=nobody.id)
     assert await users.get(nobody.id) == UserNotFound()
+
+
+def a_principal(kind: str = "iam") -> Principal:
+    subject = f"{kind}#{new_id()}"
+    return Principal(
+        id=new_id(), kind=kind, subject=subject, name="n", scopes=("read",), created_at=NOW, secrets=("0" * 64,)
+    )
+
+
+async def with_these(users: UserRepository, user: User, *principals: Principal) -> User:
+    changed = with_principals(user, principals, NOW)
+    assert await users.replace(changed, user) == changed
+    return changed
+
+
+async def test_a_user_is_found_by_the_subject_of_a_principal(users: UserRepository) -> None:
+    principal, key = a_principal(), a_principal("key")
+    user = a_user()
+    await users.add(user)
+    bound = await with_these(users, user, principal, key)
+    assert await users.get_by_principal(principal.subject) == bound
+    assert await users.get(user.id) == bound
+    assert await users.get_by_principal(key.subject) == UserNotFound(), "a key names its user"
+    await with_these(users, bound, key)
+    assert await users.get_by_principal(principal.subject) == UserNotFound()
+
+
+async def test_one_subject_is_one_user(users: UserRepository) -> None:
+    first, second, principal = a_user(), a_user(), a_principal()
+    await users.add(first)
+    await users.add(second)
+    bound = await with_these(users, first, principal)
+    taken = changed_user(with_principals(second, (principal,), NOW), NOW, email=an_address(), name=None, role=None)
+    taken = taken.model_copy(update={"version": 2})
+    assert await users.replace(taken, second) == PrincipalTaken()
+    assert await users.get(second.id) == second, "nothing was changed"
+    assert await users.get_by_principal(principal.subject) == bound
+    await with_these(users, bound)
+    await with_these(users, second, principal)
+
+
+async def test_of_many_binders_at_once_one_succeeds(raced_users: UserRepository) -> None:
+    principal = a_principal()
+    them = [a_user() for _ in range(10)]
+    for user in them:
+        await raced_users.add(user)
+    results = await asyncio.gather(
+        *(raced_users.replace(with_principals(user, (principal,), NOW), user) for user in them)
+    )
+    assert sum(isinstance(result, User) for result in results) == 1
+    assert sum(isinstance(result, PrincipalTaken) for result in results) == 9
+
+
+async def test_a_removed_user_frees_its_address_and_its_subjects(users: UserRepository) -> None:
+    user, principal = a_user(), a_principal()
+    await users.add(user)
+    bound = await with_these(users, user, principal, a_principal("key"))
+    assert await users.remove(user) == UserVersionConflict(user_id=user.id), "another version"
+    assert await users.remove(bound) == bound
+    assert await users.get(user.id) == UserNotFound()
+    assert await users.get_by_principal(principal.subject) == UserNotFound()
+    successor = a_user(user.email)
+    assert await users.add(successor) == successor
+    await with_these(users, successor, principal)
+    assert await users.remove(bound) == UserVersionConflict(user_id=user.id)
+
+
+@pytest.fixture(params=["fake", "moto", "ministack"])
+def listed(request: pytest.FixtureRequest) -> tuple[UserRepository, UserListing]:
+    if request.param == "fake":
+        fake = FakeUserRepository()
+        return fake, fake
+    client = request.getfixturevalue(f"{request.param}_client")
+    assert isinstance(client, LazyClient)
+    return user_repository_on(client), DynamoUserListing(client, "UsersTable", CursorCodec(CURSOR_KEY))
+
+
+async def test_users_are_listed_page_by_page_admins_first(listed: tuple[UserRepository, UserListing]) -> None:
+    users, listing = listed
+    added = [a_user() for _ in range(3)] + [a_user().model_copy(update={"role": "admin"}) for _ in range(2)]
+    for user in added:
+        await users.add(user)
+
+    async def all_of(role: Role | None, limit: int) -> list[User]:
+        found, cursor = list[User](), None
+        while True:
+            page = await listing.page(role, PageRequest(limit=limit, cursor=cursor), NOW)
+            assert isinstance(page, Page)
+            assert len(page.items) <= limit
+            found, cursor = [*found, *page.items], page.next
+            if cursor is None:
+                return found
+
+    ours = {user.id for user in added}
+    expected = sorted(added, key=lambda user: (user.role, user.email))
+    for limit in (1, 2, 3, 100):
+        assert [user for user in await all_of(None, limit) if user.id in ours] == expected
+        admins = [user for user in await all_of("admin", limit) if user.id in ours]
+        assert admins == expected[:2]
+    first = await listing.page(None, PageRequest(limit=1), NOW)
+    assert isinstance(first, Page)
+    assert await listing.page("admin", PageRequest(limit=1, cursor=first.next), NOW) == BadCursor()

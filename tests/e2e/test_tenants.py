@@ -2,19 +2,25 @@
 
 import json
 import time
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
 import httpx
 import jwt
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from headrace.emulator.cloudformation import ROOT
+from headrace.emulator.cloudformation import REGION, ROOT
 from headrace.emulator.tokens import AUDIENCE, ISSUER
-from tests.e2e.conftest import Stack, submit
+from headrace_client.aws import SigV4
+from tests.e2e.conftest import Stack, submit, wait
 
 DOCUMENT = json.loads((ROOT / "docs/openapi.json").read_text())
 OPERATIONS = [
@@ -40,6 +46,9 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/v1/files"): {"name": "a.csv", "content_type": "text/csv", "size": 3},
     ("POST", "/v1/users"): {"email": "tenants-new@example.com", "name": "New"},
     ("PATCH", "/v1/users/{user_id}"): {"name": "Renamed"},
+    ("POST", "/v1/users/{user_id}/principals"): {"name": "a key"},
+    ("PATCH", "/v1/users/{user_id}/principals/{principal_id}"): {"name": "renamed"},
+    ("POST", "/v1/users/{user_id}/principals/{principal_id}/rotate"): {},
 }
 QUERIES: dict[tuple[str, str], dict[str, str]] = {
     ("GET", "/v1/failed-jobs"): {"type": "csv.profile"},
@@ -82,9 +91,28 @@ ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
     ("GET", "/v1/users/me"): (200, 200),
     ("GET", "/v1/users/{user_id}"): (200, 200),
     ("PATCH", "/v1/users/{user_id}"): (200, 200),
+    ("DELETE", "/v1/users/{user_id}"): (403, 403),  # an admin does not delete its own user
+    ("GET", "/v1/users/{user_id}/principals"): (200, 200),
+    ("POST", "/v1/users/{user_id}/principals"): (201, 201),
+    ("PATCH", "/v1/users/{user_id}/principals/{principal_id}"): (404, 404),
+    ("POST", "/v1/users/{user_id}/principals/{principal_id}/rotate"): (404, 404),
+    ("DELETE", "/v1/users/{user_id}/principals/{principal_id}"): (404, 404),
 }
 IDS = ("job_id", "user_id", "file_id", "schedule_id")
 FOREIGN = [operation for operation in OPERATIONS if any(id in operation[1] for id in IDS)]
+
+
+class Signed(httpx.Auth):
+    """Signs for a path that the stack serves below `/iam`."""
+
+    requires_request_body = True
+
+    def __init__(self, credentials: Mapping[str, str], region: str | None = None, service: str = "execute-api") -> None:
+        keys = Credentials(credentials["AWS_ACCESS_KEY_ID"], credentials["AWS_SECRET_ACCESS_KEY"])
+        self._sign = SigV4(region or credentials["AWS_REGION"], keys, service)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        return self._sign.auth_flow(request)
 
 
 class Tenants:
@@ -111,6 +139,7 @@ class Tenants:
     def token(self, email: str | None, /, key: object = None, **claims: object) -> str:
         now = int(time.time())
         values = {
+            "sub": email,
             "email": email,
             "email_verified": True,
             "iss": ISSUER,
@@ -122,13 +151,34 @@ class Tenants:
         present = {name: value for name, value in values.items() if value is not None}
         return jwt.encode(present, key or self.key, algorithm="RS256")  # type: ignore[arg-type]
 
+    def machines(self, name: str, email: str) -> dict[str, httpx.Client]:
+        """A program, an IAM role and an API key, bound to a user as an admin does it."""
+        run = self.stack.cli.ok
+        run("users", "bind", email, "--subject", name)
+        run("users", "bind", email, "--role-arn", f"arn:aws:iam::000000000000:role/{name}")
+        key = json.loads(run("users", "key", email, "--name", name, "--json"))["key"]
+        signed = Signed(json.loads(run("credentials", name, "--json")))
+        return {
+            "program": self.with_token(run("token", "--client", name)),
+            "role": httpx.Client(base_url=f"{self.stack.url}/iam", auth=signed, timeout=40),
+            "key": httpx.Client(
+                base_url=f"{self.stack.url}/key", headers={"authorization": f"Bearer {key}"}, timeout=40
+            ),
+        }
+
     def call(self, client: httpx.Client, operation: tuple[str, str], job_id: str, user_id: str) -> httpx.Response:
         method, path = operation
         headers = {"if-match": '"1"'} if method == "PATCH" else {}
         file_id = NOBODY if job_id == NOBODY else self.file_id
         schedule_id = self.a_schedule() if "schedule_id" in path and job_id != NOBODY else NOBODY
         filled = path.format(
-            job_id=job_id, user_id=user_id, file_id=file_id, schedule_id=schedule_id, name="csv.profile", lane="a-lane"
+            job_id=job_id,
+            user_id=user_id,
+            file_id=file_id,
+            schedule_id=schedule_id,
+            name="csv.profile",
+            lane="a-lane",
+            principal_id=NOBODY,
         )
         body = BODIES.get(operation)
         return client.request(method, filled, json=body, params=QUERIES.get(operation), headers=headers)
@@ -169,11 +219,12 @@ def test_an_invalid_token_is_refused_on_every_route(tenants: Tenants, operation:
         "wrong audience": tenants.token(member, aud="another"),
         "wrong issuer": tenants.token(member, iss="http://elsewhere.example"),
         "unsigned": jwt.encode({"email": member, "iss": ISSUER, "aud": AUDIENCE}, "", algorithm="none"),
-        "unverified address": tenants.token(member, email_verified=False),
-        "verified by a word": tenants.token(member, email_verified="yes"),
-        "verified by a list": tenants.token(member, email_verified=["true"]),
-        "does not say whether it is verified": tenants.token(member, email_verified=None),
-        "no address": tenants.token(None),
+        "unverified address": tenants.token(member, sub="another", email_verified=False),
+        "verified by a word": tenants.token(member, sub="another", email_verified="yes"),
+        "verified by a list": tenants.token(member, sub="another", email_verified=["true"]),
+        "does not say whether it is verified": tenants.token(member, sub="another", email_verified=None),
+        "no subject": tenants.token(member, sub=None),
+        "neither address nor subject": tenants.token(None),
     }
     for name, token in bad.items():
         with tenants.with_token(token) as client:
@@ -225,6 +276,60 @@ def test_another_tenants_data_gets_the_response_of_missing_data(tenants: Tenants
     }
     with tenants.client("tenant-a") as owner:
         assert owner.get(f"/v1/jobs/{job_id}").json()["status"] == "scheduled", "nothing was changed"
+
+
+def test_a_machine_submits_as_its_user_and_another_tenants_data_is_missing_data(tenants: Tenants) -> None:
+    with tenants.client("tenant-b") as user:
+        owner_id = user.get("/v1/users/me").json()["id"]
+    for kind, machine in tenants.machines("machine-b", "tenant-b@example.com").items():
+        with machine:
+            job = submit(machine)
+            assert job["owner_id"] == owner_id, kind
+            assert machine.get("/v1/jobs", params={"limit": 1, "include": "payload,result"}).status_code == 200, kind
+            assert wait(machine, str(job["id"]))["status"] == "succeeded", kind
+            assert machine.get("/v1/failed-jobs", params={"type": "csv.profile"}).status_code == 403, kind
+            theirs = tenants.a_job()
+            for operation in FOREIGN:
+                answer = tenants.call(machine, operation, theirs, tenants.owner_id)
+                nobodys = tenants.call(machine, operation, NOBODY, NOBODY)
+                assert answer.status_code == nobodys.status_code == 404, (kind, operation, answer.text)
+                assert answer.json() | {"request_id": ""} == nobodys.json() | {"request_id": ""}
+
+
+def test_a_machine_that_is_bound_to_nobody_or_proves_nothing_is_refused(tenants: Tenants) -> None:
+    run, url = tenants.stack.cli.ok, tenants.stack.url
+    credentials = json.loads(run("credentials", "nobody", "--json"))
+    bound = json.loads(run("credentials", "machine-x", "--json"))
+    run("users", "bind", "tenant-b@example.com", "--role-arn", bound["role_arn"])
+    forged = {**bound, "AWS_SECRET_ACCESS_KEY": "x" * 40}
+    signed = {
+        "nobody's role": (Signed(credentials), "unknown_user"),
+        "a wrong secret": (Signed(forged), None),
+        "another region": (Signed(bound, region="eu-west-1"), None),
+        "another service": (Signed(bound, service="dynamodb"), None),
+        "no signature": (None, None),
+    }
+    for name, (auth, code) in signed.items():
+        answer = httpx.post(f"{url}/iam/v1/jobs", json=CSV, auth=auth)
+        assert (answer.status_code, answer.json().get("code")) == (403, code), name
+    stale = datetime.now(UTC) - timedelta(minutes=6)
+    request = AWSRequest("GET", f"{url}/iam/v1/jobs", headers={"host": url.removeprefix("http://")})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("botocore.auth.get_current_datetime", lambda: stale.replace(tzinfo=None))
+        SigV4Auth(
+            Credentials(bound["AWS_ACCESS_KEY_ID"], bound["AWS_SECRET_ACCESS_KEY"]), "execute-api", REGION
+        ).add_auth(request)
+    assert httpx.get(f"{url}/iam/v1/jobs", headers=dict(request.headers.items())).status_code == 403, "stale"
+    assert httpx.post(f"{url}/iam/v1/jobs", json=CSV, auth=Signed(bound)).status_code == 202
+    program = {"sub": "machine-x", "client_id": "machine-x", "email_verified": None}
+    with tenants.with_token(tenants.token(None, **program)) as unbound:
+        assert (unbound.get("/v1/jobs").status_code, unbound.get("/v1/jobs").json()["code"]) == (403, "unknown_user")
+    run("users", "bind", "tenant-b@example.com", "--subject", "machine-x")
+    with tenants.with_token(tenants.token(None, **program)) as program_bound:
+        assert program_bound.get("/v1/jobs").status_code == 200
+    for wrong in ({"aud": "another"}, {"iss": "https://elsewhere.test"}, {"exp": int(time.time()) - 60}):
+        with tenants.with_token(tenants.token(None, **{**program, **wrong})) as refused:
+            assert refused.get("/v1/jobs").status_code == 401, wrong
 
 
 def test_a_member_keeps_the_address_that_an_admin_gave(tenants: Tenants) -> None:
@@ -296,3 +401,35 @@ def test_the_signing_key_is_nowhere_in_the_logs(tenants: Tenants) -> None:
     ]
     for log in Path(tenants.stack.folder / ".headrace/logs").glob("*.log"):
         assert not any(secret in log.read_text() for secret in secrets)
+
+
+def test_users_and_their_keys_are_managed_by_commands(tenants: Tenants) -> None:
+    run, email = tenants.stack.cli.ok, "managed@example.com"
+    run("users", "create", email)
+    listed = run("users", "list", "--role", "member", "--limit", "100")
+    assert email in listed
+    made = json.loads(run("users", "key", email, "--name", "ci", "--scope", "read", "--json"))
+    rotated = json.loads(run("users", "rotate", email, made["id"], "--json"))
+    shown = run("users", "principals", email)
+    assert f"{made['id']}  key  key#{made['id']}  read" in shown
+
+    def admitted(key: str) -> int:
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx.get(f"{tenants.stack.url}/key/v1/users/me", headers=headers).status_code
+
+    assert [admitted(made["key"]), admitted(rotated["key"])] == [200, 200]
+    last = json.loads(run("users", "rotate", email, made["id"], "--revoke", "--json"))
+    assert [admitted(rotated["key"]), admitted(last["key"])] == [401, 200]
+    assert "disabled" in run("users", "disable", email)
+    assert admitted(last["key"]) == 403
+    assert "disabled" not in run("users", "enable", email)
+    assert admitted(last["key"]) == 200
+    run("users", "unbind", email, made["id"])
+    assert admitted(last["key"]) == 401
+    run("users", "delete", email)
+    assert tenants.stack.cli.run("users", "principals", email).returncode == 3
+    assert tenants.stack.cli.run("users", "bind", "tenant-b@example.com").returncode == 2
+    assert tenants.stack.cli.run("token").returncode == 2
+    assert tenants.stack.cli.run("credentials", "no such role").returncode == 5
+    logs = "".join(path.read_text() for path in (tenants.stack.folder / ".headrace/logs").glob("*.log"))
+    assert not [key for key in (made["key"], rotated["key"], last["key"]) if key.rpartition("_")[2] in logs]

@@ -14,14 +14,15 @@ from pydantic import JsonValue
 
 from headrace.emulator.execution_environment import CANNOT_START, FunctionFailed, Result, Returned
 from headrace.emulator.gateway import Gateway
+from headrace.emulator.signatures import RoleAuthority
 from headrace.emulator.state import Folder
 from headrace.emulator.template import Route
 from headrace.emulator.tokens import TokenAuthority, local_authority
 
 ROUTES = (
-    Route(path="/v1/{proxy+}", methods=frozenset(), function="F", needs_token=True),
-    Route(path="/open/{proxy+}", methods=frozenset(), function="F", needs_token=False),
-    Route(path="/open/exact", methods=frozenset({"GET"}), function="G", needs_token=False),
+    Route(path="/v1/{proxy+}", methods=frozenset(), function="F", authorizer="jwt"),
+    Route(path="/open/{proxy+}", methods=frozenset(), function="F", authorizer="none"),
+    Route(path="/open/exact", methods=frozenset({"GET"}), function="G", authorizer="none"),
 )
 JSON = b"content-type: application/json\r\n"
 
@@ -93,7 +94,7 @@ class Served:
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     function, exact, authority = Function(), Function(), local_authority(Folder(tmp_path / ".headrace"))
-    gateway = Gateway(ROUTES, {"F": function, "G": exact}, authority, integration_seconds=0.5)
+    gateway = Gateway(ROUTES, {"F": function, "G": exact}, authority, RoleAuthority("0" * 64), integration_seconds=0.5)
     runner = gateway.runner()
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -74,8 +74,7 @@ async def stored(ministack_client: LazyClient) -> Job:
     other = await users.get_by_email(Email(SAMPLE_EMAIL))
     if isinstance(other, User) and other.id != SAMPLE_OWNER_ID:
         # Another file's, on the same database.
-        await client.delete_item(TableName="UsersTable", Key={"id": {"S": other.id}})
-        await client.delete_item(TableName="UserEmailsTable", Key={"email": {"S": SAMPLE_EMAIL}})
+        await users.remove(other)
     await users.add(UserFactory.build(id=SAMPLE_OWNER_ID, email=SAMPLE_EMAIL, role="admin"))
     await client.delete_item(TableName="JobsTable", Key={"id": {"S": SAMPLE_JOB_ID}})
     job = sample_job()

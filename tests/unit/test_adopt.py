@@ -8,6 +8,7 @@ TABLES = {
     "JobsTable": "old-jobs",
     "UsersTable": "old-users",
     "UserEmailsTable": "old-emails",
+    "PrincipalsTable": "old-principals",
     "FilesTable": "old-files",
     "LanesTable": "old-lanes",
     "SchedulesTable": "old-schedules",

@@ -27,7 +27,7 @@ Resources = Mapping[str, JsonValue]
 Properties = dict[str, JsonValue]
 JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
 BLOBS, FILES = "BlobBucket.Arn", "FilesTable.Arn"
-LANES = "LanesTable.Arn"
+LANES, PRINCIPALS = "LanesTable.Arn", "PrincipalsTable.Arn"
 POSITIONS, SCHEDULES = "StreamPositionsTable.Arn", "SchedulesTable.Arn"
 LONGEST_RETRIES = timedelta(days=100)
 """A hundred attempts, each a day after the last (`MAX_RETRY_AFTER`)."""
@@ -106,7 +106,12 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         *((f"dynamodb:{action}", LANES) for action in ("Query", "GetItem", "PutItem", "ConditionCheckItem")),
         ("dynamodb:GetItem", USERS),
         ("dynamodb:PutItem", USERS),
+        ("dynamodb:DeleteItem", USERS),
         ("dynamodb:Query", f"{USERS}/index/email-index"),
+        ("dynamodb:Query", f"{USERS}/index/role-index"),
+        ("dynamodb:GetItem", PRINCIPALS),
+        ("dynamodb:PutItem", PRINCIPALS),
+        ("dynamodb:DeleteItem", PRINCIPALS),
         ("dynamodb:PutItem", EMAILS),
         ("dynamodb:DeleteItem", EMAILS),
         ("s3:GetObject", f"{BLOBS}/jobs/*"),
@@ -307,7 +312,7 @@ def test_the_worker_gets_deleted_jobs_if_they_have_blobs_and_no_others(stack: St
 
 def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
-    assert len(tables) == 7
+    assert len(tables) == 8
     for name, table in tables.items():
         assert at(table, "SSESpecification", "SSEEnabled") is True
         assert at(table, "BillingMode") == "PAY_PER_REQUEST"
@@ -536,7 +541,7 @@ def test_the_alarm_on_waiting_jobs_covers_every_examination(resources: Resources
 
 
 def test_health_and_documentation_answer_head_as_well_as_get(stack: Stack) -> None:
-    opened = [route for route in stack.routes if not route.needs_token]
+    opened = [route for route in stack.routes if route.authorizer == "none"]
     assert all(not route.methods or route.methods >= {"GET", "HEAD"} for route in opened)
 
 

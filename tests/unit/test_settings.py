@@ -90,7 +90,7 @@ def test_what_runs_jobs_has_what_the_job_types_declare(stack: Stack) -> None:
 
 
 def test_only_the_api_has_the_key_of_cursors_and_the_addresses_of_users(stack: Stack) -> None:
-    for name in ("CURSOR_KEY", "USER_EMAILS_TABLE"):
+    for name in ("CURSOR_KEY", "USER_EMAILS_TABLE", "PRINCIPALS_TABLE"):
         assert [key for key, function in stack.functions.items() if name in function.environment] == ["ApiFunction"]
     # The worker looks up the owner of a schedule, by id.
     users = {key for key, function in stack.functions.items() if "USERS_TABLE" in function.environment}

@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import JsonValue
 
+from domain.users.principal import is_submission
+from functions.api.http.identity import OWNER_HEADER
 from functions.api.http.problems import MEDIA_TYPE, Problem, phrase
 
 VERSION = "0.1.0"
@@ -61,12 +63,25 @@ def openapi_document(app: FastAPI) -> dict[str, JsonValue]:
     components["securitySchemes"] = {"jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     for path, operations in paths.items():
         if path.startswith("/v1/") and isinstance(operations, dict):
-            for operation in operations.values():
+            for method, operation in operations.items():
                 if isinstance(operation, dict):
+                    _add_owner_header(method, path, operation)
                     operation["security"] = [{"jwt": []}]
                     _add_gateway_refusals(operation)
                     _drop_default_422(operation)
     return document
+
+
+def _add_owner_header(method: str, path: str, operation: dict[str, JsonValue]) -> None:
+    """Add the header that the identity of every submission reads."""
+    if not is_submission(method.upper(), path):
+        return
+    parameters = operation.setdefault("parameters", [])
+    if not isinstance(parameters, list):
+        raise TypeError("not an OpenAPI document")
+    described = "Submit for the user with this id; takes a principal with the scope `on-behalf`"
+    parameters.append({"name": OWNER_HEADER, "in": "header", "required": False, "description": described,
+                       "schema": {"type": "string", "format": "uuid"}})  # fmt: skip
 
 
 def _add_gateway_refusals(operation: dict[str, JsonValue]) -> None:

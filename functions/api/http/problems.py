@@ -27,6 +27,7 @@ from domain.schedules.results import (
 from domain.users.repository import EmailTaken, UserNotFound
 from domain.users.service import NotAllowed
 from domain.users.user import InvalidEmail
+from functions.api.http.identity_problems import IdentityFailure, identity_problem
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
@@ -97,6 +98,7 @@ Failure = (
     | InvalidEmail
     | NotAllowed
     | StaleVersion
+    | IdentityFailure
     | ScheduleNotFound
     | InvalidSchedule
     | ScheduleMismatch
@@ -203,6 +205,8 @@ def problem_of(failure: Failure) -> Problem:
         case StaleVersion():
             detail = "The resource has changed since; read it again."
             return problem(HTTPStatus.PRECONDITION_FAILED, "stale_version", detail)
+        case _:
+            return problem(*identity_problem(failure))
 
 
 def refuse(failure: Failure) -> Refused:

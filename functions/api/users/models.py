@@ -23,6 +23,7 @@ class ChangeUser(Form):
     email: Annotated[str, Field(strict=True, max_length=2 * MAX_EMAIL)] | None = None
     name: Annotated[str, Field(strict=True, min_length=1, max_length=200)] | None = None
     role: Role | None = None
+    disabled: Annotated[bool | None, Field(strict=True)] = None
 
 
 class UserView(BaseModel):
@@ -32,17 +33,19 @@ class UserView(BaseModel):
     email: str
     name: str
     role: Role
+    disabled: bool
     version: int
     created_at: Moment
     updated_at: Moment
 
 
 class UserList(BaseModel):
-    """The users that a search by email found: none or one."""
+    """A page of users; of a search by email, none or one."""
 
     items: list[UserView]
+    next: str | None = None
 
 
 def user_view(user: User) -> UserView:
     """Convert a user to its response model."""
-    return UserView.model_construct(**dict(user))
+    return UserView.model_construct(**{name: getattr(user, name) for name in UserView.model_fields})

@@ -1,22 +1,23 @@
-"""Users in DynamoDB, and the claims that make each address unique."""
+"""Users in DynamoDB, and the claims that make each address, and each subject of a principal, unique."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from domain.results import StorageUnavailable
-from domain.users.repository import EmailTaken, UserNotFound, UserVersionConflict
+from domain.users.repository import EmailTaken, PrincipalTaken, UserNotFound, UserVersionConflict
 from domain.users.user import User
 from persistence.converters.dynamo_to_domain import (
     Unreadable,
     item_to_user,
+    string_of,
     user_to_item,
 )
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 from persistence.dynamodb.transactions import CONDITION_FAILED, Refused, transact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from types_aiobotocore_dynamodb.type_defs import TransactWriteItemTypeDef
 
@@ -26,25 +27,20 @@ if TYPE_CHECKING:
 
 
 class DynamoUserRepository:
-    """The `UserRepository` on the tables of users and of claimed addresses."""
+    """The `UserRepository` on the tables of users, of claimed addresses and of claimed subjects."""
 
-    def __init__(self, client: ClientSource, users: str, emails: str, new_id: NewId) -> None:
+    def __init__(self, client: ClientSource, users: str, emails: str, principals: str, new_id: NewId) -> None:
         self._client = client
         self._users = users
         self._emails = emails
+        self._principals = principals
         self._new_id = new_id
 
     async def add(self, user: User) -> User | EmailTaken | StorageUnavailable:
         write_id = self._new_id()
-        written = await self._transact(
-            user,
-            write_id,
-            [
-                self._put_user(user, write_id, None),
-                self._claim(user.email, user.id, write_id),
-            ],
-        )
-        if isinstance(written, UserVersionConflict):
+        put = self._put_user(user, write_id, None)
+        written = await self._transact(user, write_id, [put, self._claim_email(user, write_id)])
+        if isinstance(written, UserVersionConflict | PrincipalTaken):
             return StorageUnavailable(reason="rejected", detail="the new user's id is not new")
         return written
 
@@ -70,26 +66,62 @@ class DynamoUserRepository:
             return as_result(error)
         return _user(answer["Items"][0] if answer["Items"] else None)
 
-    async def replace(self, user: User, previous: User) -> User | EmailTaken | UserVersionConflict | StorageUnavailable:
+    async def get_by_principal(self, subject: str) -> User | UserNotFound | StorageUnavailable:
+        try:
+            client = await self._client()
+            key = {"subject": {"S": subject}}
+            answer = await client.get_item(TableName=self._principals, Key=key, ConsistentRead=True)
+        except STORAGE_ERRORS as error:
+            return as_result(error)
+        user_id = string_of(answer.get("Item", {}), "user_id")
+        return UserNotFound() if user_id is None else await self.get(user_id)
+
+    async def replace(
+        self, user: User, previous: User
+    ) -> User | EmailTaken | PrincipalTaken | UserVersionConflict | StorageUnavailable:
         write_id = self._new_id()
-        put = self._put_user(user, write_id, previous)
-        if user.email == previous.email:
-            return await self._transact(user, write_id, [put])
-        claim = self._claim(user.email, user.id, write_id)
-        return await self._transact(user, write_id, [put, claim, self._free(previous)])
+        before, after = _subjects(previous), _subjects(user)
+        moved = user.email != previous.email
+        writes = [
+            self._put_user(user, write_id, previous),
+            *((self._claim_email(user, write_id), self._free(self._emails, "email", previous.email, previous.id))
+              if moved else ()),
+            *(self._claim(self._principals, "subject", each, user.id, write_id) for each in sorted(after - before)),
+            *self._freed(sorted(before - after), user),
+        ]  # fmt: skip
+        return await self._transact(user, write_id, writes)
+
+    async def remove(self, user: User) -> User | UserVersionConflict | StorageUnavailable:
+        write_id = self._new_id()
+        delete: TransactWriteItemTypeDef = {
+            "Delete": {
+                "TableName": self._users,
+                "Key": {"id": {"S": user.id}},
+                "ConditionExpression": "version = :expected",
+                "ExpressionAttributeValues": {":expected": {"N": str(user.version)}},
+            }
+        }
+        address = self._free(self._emails, "email", user.email, user.id)
+        writes = [delete, address, *self._freed(sorted(_subjects(user)), user)]
+        removed = await self._transact(user, write_id, writes)
+        if isinstance(removed, EmailTaken | PrincipalTaken):
+            return StorageUnavailable(reason="rejected", detail="an address or subject of the user is another's")
+        return removed
 
     async def _transact(
         self, user: User, write_id: str, writes: list[TransactWriteItemTypeDef]
-    ) -> User | EmailTaken | UserVersionConflict | StorageUnavailable:
-        """All of `writes` or none: the user first, then the claim of its address."""
+    ) -> User | EmailTaken | PrincipalTaken | UserVersionConflict | StorageUnavailable:
+        """All of `writes` or none: the user first, then the claims."""
         refused = await transact(self._client, writes, write_id)
         match refused:
             case None:
                 return user
             case Refused(codes=[code, *_]) if code == CONDITION_FAILED:
                 return UserVersionConflict(user_id=user.id)
-            case Refused():
-                return EmailTaken(email=user.email)
+            case Refused(codes=codes):
+                failed = writes[codes.index(CONDITION_FAILED)]
+                table = next(iter(failed.values()))["TableName"]  # type: ignore[index]  # one operation, on one table
+                return EmailTaken(email=user.email) if table == self._emails else PrincipalTaken()
             case StorageUnavailable():
                 return refused
 
@@ -108,29 +140,36 @@ class DynamoUserRepository:
             put["Put"]["ExpressionAttributeValues"] = expected
         return put
 
-    def _claim(self, email: str, user_id: str, write_id: str) -> TransactWriteItemTypeDef:
+    def _claim_email(self, user: User, write_id: str) -> TransactWriteItemTypeDef:
+        return self._claim(self._emails, "email", user.email, user.id, write_id)
+
+    def _claim(self, table: str, key: str, value: str, user_id: str, write_id: str) -> TransactWriteItemTypeDef:
         return {
             "Put": {
-                "TableName": self._emails,
-                "Item": {
-                    "email": {"S": email},
-                    "user_id": {"S": user_id},
-                    "write_id": {"S": write_id},
-                },
-                "ConditionExpression": "attribute_not_exists(email)",
+                "TableName": table,
+                "Item": {key: {"S": value}, "user_id": {"S": user_id}, "write_id": {"S": write_id}},
+                "ConditionExpression": f"attribute_not_exists({key})",
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
 
-    def _free(self, previous: User) -> TransactWriteItemTypeDef:
+    def _freed(self, subjects: Iterable[str], user: User) -> list[TransactWriteItemTypeDef]:
+        return [self._free(self._principals, "subject", each, user.id) for each in subjects]
+
+    def _free(self, table: str, key: str, value: str, user_id: str) -> TransactWriteItemTypeDef:
         return {
             "Delete": {
-                "TableName": self._emails,
-                "Key": {"email": {"S": previous.email}},
+                "TableName": table,
+                "Key": {key: {"S": value}},
                 "ConditionExpression": "user_id = :user",
-                "ExpressionAttributeValues": {":user": {"S": previous.id}},
+                "ExpressionAttributeValues": {":user": {"S": user_id}},
             }
         }
+
+
+def _subjects(user: User) -> set[str]:
+    """The subjects that are claimed: a key names its user, and needs no claim."""
+    return {each.subject for each in user.principals if each.kind != "key"}
 
 
 def _user(item: Mapping[str, object] | None) -> User | UserNotFound | StorageUnavailable:

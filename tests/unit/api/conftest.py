@@ -20,11 +20,13 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
 from domain.lanes.lanes import Lanes
+from domain.users.principal import USUAL_SCOPES, Principal
 from domain.users.repository import UserRepository
-from domain.users.user import User
+from domain.users.user import Role, User
 from functions.api.app import Large, Scheduling, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
+from functions.api.http.prefixes import without_prefix
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.job_types import load_job_types
 from headrace.testing.blob_store import FakeBlobStore
@@ -32,15 +34,26 @@ from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.lane_repository import FakeLaneRepository
-from tests.factories import UserFactory
+from tests.factories import NOW, UserFactory
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.schedule_repository import FakeScheduleRepository, FakeTickQueue
 from tests.fakes.user_repository import FakeUserRepository
 
-MEMBER = UserFactory.build(id="00000000-0000-4000-9000-000000000001", email="member@example.com")
-OTHER = UserFactory.build(id="00000000-0000-4000-9000-000000000002", email="other@example.com")
-ADMIN = UserFactory.build(id="00000000-0000-4000-9000-000000000003", email="admin@example.com", role="admin")
+ISSUER = "https://issuer.test"
+
+
+def a_user(number: int, name: str, role: Role = "member") -> User:
+    """A user who has signed in before."""
+    id = f"00000000-0000-4000-9000-{number:012}"
+    subject = f"{ISSUER}#{id}"
+    signed_in = Principal(
+        id=id, kind="sign-in", subject=subject, name="first sign-in", scopes=USUAL_SCOPES, created_at=NOW
+    )
+    return UserFactory.build(id=id, email=f"{name}@example.com", role=role, principals=(signed_in,))
+
+
+MEMBER, OTHER, ADMIN = a_user(1, "member"), a_user(2, "other"), a_user(3, "admin", "admin")
 
 
 class Answer:
@@ -106,6 +119,7 @@ class Api:
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
             trust_unverified_email, longest_wait, large, self.lanes, self.lane_store,
             Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
+            self.users if isinstance(self.users, FakeUserRepository) else None,
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.
@@ -121,25 +135,34 @@ class Api:
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         request_id: str = "request-1",
+        route: str = "ANY /v1/{proxy+}",
+        authorizer: Mapping[str, JsonValue] | None = None,
     ) -> Answer:
-        """Send one request as `who` (a user, or any claims; None sends no claims)."""
-        claims = {"email": who.email, "email_verified": "true"} if isinstance(who, User) else who
+        """Send one request as `who` (a user, or any claims; None sends no claims), or as `authorizer` says."""
+        claims = claims_of(who) if isinstance(who, User) else who
+        given = authorizer if authorizer is not None else None if claims is None else {"jwt": {"claims": dict(claims)}}
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         event = {
             "version": "2.0",
+            "routeKey": route,
             "rawPath": path,
             "rawQueryString": urlencode(query or {}),
             "headers": {"content-type": "application/json", **(headers or {})},
             "requestContext": {
                 "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
                 "requestId": request_id,
-                **({"authorizer": {"jwt": {"claims": dict(claims)}}} if claims is not None else {}),
+                **({"authorizer": given} if given is not None else {}),
             },
             "body": raw.decode("latin-1") if _is_ascii(raw) else _base64(raw),
             "isBase64Encoded": not _is_ascii(raw),
         }
-        called = self._thread.submit(self._mangum, readable(event), FakeLambdaContext())  # type: ignore[arg-type]
+        called = self._thread.submit(self._mangum, without_prefix(readable(event)), FakeLambdaContext())  # type: ignore[arg-type]
         return Answer(called.result())
+
+
+def claims_of(user: User) -> dict[str, JsonValue]:
+    """The claims of a person's token."""
+    return {"iss": ISSUER, "sub": user.id, "email": user.email, "email_verified": "true"}
 
 
 def _with_a_loop() -> None:

@@ -190,9 +190,13 @@ def test_every_example_is_accepted(api: Api) -> None:
     with_bodies = [call for call in calls() if call.operation.body]
     assert with_bodies
     schedule = api.call("POST", "/v1/schedules", SCHEDULE, who=ADMIN).json["id"]
+    key = api.call("POST", f"/v1/users/{MEMBER.id}/principals", {"name": "a key"}, who=ADMIN).json["id"]
+    ids = {"{user_id}": MEMBER.id, "{schedule_id}": str(schedule), "{principal_id}": str(key)}
     for call in with_bodies:
         body = example_body(call, SCHEMAS)
-        path = call.path.replace("{user_id}", MEMBER.id).replace("{schedule_id}", str(schedule))
+        path = call.path
+        for name, id in ids.items():
+            path = path.replace(name, id)
         answer = api.call(call.method, path, json.loads(str(body)), who=ADMIN, headers={"if-match": "*"})
         assert str(answer.status) < "300", (call.operation.id, answer.text)
 

@@ -55,9 +55,10 @@ def test_jobs_expire_by_ttl_and_their_changes_are_streamed(stack: Stack) -> None
     assert jobs.create["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
-def test_only_health_and_documentation_are_open(stack: Stack) -> None:
-    opened = {route.path for route in stack.routes if not route.needs_token}
-    assert opened == {"/", "/docs", "/healthz", "/openapi.json"}
+def test_only_health_documentation_and_the_routes_of_keys_are_open(stack: Stack) -> None:
+    opened = {route.path for route in stack.routes if route.authorizer == "none"}
+    assert opened == {"/", "/docs", "/healthz", "/openapi.json", "/key/v1/{proxy+}"}
+    assert [route.path for route in stack.routes if route.authorizer == "iam"] == ["/iam/v1/{proxy+}"]
 
 
 def test_the_sweeper_runs_each_minute(stack: Stack) -> None:

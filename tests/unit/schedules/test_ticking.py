@@ -34,7 +34,7 @@ from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
 from headrace.testing.clock import half
 from headrace.testing.lane_repository import FakeLaneRepository
-from tests.factories import NOW
+from tests.factories import NOW, UserFactory
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.faulty_schedule_repository import FaultyScheduleRepository
 from tests.fakes.handlers import a_handler
@@ -263,6 +263,16 @@ async def test_a_schedule_whose_owner_is_gone_says_so(world: World) -> None:
     assert refused.problem.code == "owner_gone"
 
 
+async def test_a_schedule_whose_owner_is_disabled_makes_no_job(world: World) -> None:
+    owner = await world.users.add(UserFactory.build(disabled=True))
+    assert isinstance(owner, User)
+    schedule = await world.add(a_schedule(owner_id=owner.id))
+    (refused,) = await world.tick_next(schedule)
+    assert isinstance(refused, Refused)
+    assert refused.problem.code == "owner_disabled"
+    assert world.ids() == []
+
+
 async def test_a_timing_that_has_no_further_tick_ends(world: World) -> None:
     timing = Timing(every_seconds=60)
     schedule = await world.add(a_schedule(timing=timing))
@@ -333,7 +343,7 @@ class Interrupting(FaultyJobRepository):
 class BrokenUsers(FakeUserRepository):
     """Users that cannot be read."""
 
-    async def get(self, user_id: str) -> User | UserNotFound | StorageUnavailable:  # type: ignore[override]
+    async def get(self, user_id: str) -> User | UserNotFound | StorageUnavailable:
         return OUTAGE
 
 

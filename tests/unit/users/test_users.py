@@ -3,7 +3,7 @@
 import pytest
 
 from domain.results import StaleVersion, StorageUnavailable
-from domain.users.repository import EmailTaken, UserNotFound, UserVersionConflict
+from domain.users.repository import EmailTaken, PrincipalTaken, UserNotFound, UserVersionConflict
 from domain.users.service import NotAllowed, UserChange, UserService
 from domain.users.user import Email, InvalidEmail, User, normalise_email
 from headrace.testing.clock import FakeClock, numbered_ids
@@ -117,7 +117,9 @@ class RacedUserRepository(FakeUserRepository):
         super().__init__()
         self.times = times
 
-    async def replace(self, user: User, previous: User) -> User | EmailTaken | UserVersionConflict:
+    async def replace(
+        self, user: User, previous: User
+    ) -> User | EmailTaken | PrincipalTaken | UserVersionConflict | StorageUnavailable:
         self.times -= 1
         return UserVersionConflict(user_id=user.id) if self.times >= 0 else await super().replace(user, previous)
 
@@ -146,3 +148,43 @@ async def test_a_change_of_any_version_that_never_wins_can_be_tried_again_later(
 def test_an_email_can_only_be_built_from_a_valid_address() -> None:
     assert Email("ada@example.com") == normalise_email("ada@example.com")
     assert StorageUnavailable(reason="timeout", detail="").reason == "timeout"
+
+
+async def test_an_admin_disables_and_deletes_other_users_and_never_their_own() -> None:
+    service = a_service()
+    ada, bob = await created(service), await created(service, "bob@example.com")
+    disable = UserChange(disabled=True)
+    assert isinstance(await service.change(ada.id, disable, None, ada), NotAllowed)
+    assert await service.delete(bob.id, None, ada) == UserNotFound()
+    assert isinstance(await service.delete(ada.id, None, ada), NotAllowed)
+    disabled = await service.change(ada.id, disable, None, ADMIN)
+    assert isinstance(disabled, User)
+    assert disabled.disabled
+    own = ADMIN.model_copy(update={"id": bob.id})
+    assert isinstance(await service.change(bob.id, disable, None, own), NotAllowed)
+    assert isinstance(await service.delete(bob.id, None, own), NotAllowed)
+    assert await service.delete(ada.id, frozenset({1}), ADMIN) == StaleVersion(current_version=2)
+    assert await service.delete(ada.id, frozenset({2}), ADMIN) == disabled
+    assert await service.delete(ada.id, None, ADMIN) == UserNotFound()
+    assert await service.find("ada@example.com") == UserNotFound()
+    assert isinstance(await created(service), User), "the address is free"
+
+
+class Restless(FakeUserRepository):
+    """Whoever removes or binds finds that the user has changed."""
+
+    async def remove(self, user: User) -> User | UserVersionConflict | StorageUnavailable:
+        return UserVersionConflict(user_id=user.id)
+
+    async def replace(
+        self, user: User, previous: User
+    ) -> User | EmailTaken | PrincipalTaken | UserVersionConflict | StorageUnavailable:
+        del user, previous
+        return PrincipalTaken()
+
+
+async def test_a_change_that_finds_no_rest_is_unavailable() -> None:
+    service = a_service(Restless())
+    ada = await created(service)
+    assert isinstance(await service.delete(ada.id, None, ADMIN), StorageUnavailable)
+    assert isinstance(await service.change(ada.id, UserChange(name="x"), None, ADMIN), StorageUnavailable)

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from headrace import Backoff, Fail, JobContext, JobType, Policy, Retry
-from job_types.addresses import is_public
-from job_types.http_answer import MAX_BODY_BYTES, first_header, retry_after, text_headers, text_of
-from job_types.http_exchange import Incoming, NoResponse, Outgoing, exchange
-from job_types.http_url import HttpUrl, permits, split_url
-from job_types.name_resolution import Resolver, SystemResolver, Unresolved
+from headrace.http.addresses import is_public
+from headrace.http.answer import MAX_BODY_BYTES, first_header, retry_after, text_headers, text_of
+from headrace.http.exchange import Incoming, NoResponse, Outgoing, exchange
+from headrace.http.name_resolution import Resolver, SystemResolver, Unresolved
+from headrace.http.url import HttpUrl, permits, split_url
 
 MAX_HEADERS = 50
 MAX_TIMEOUT_SECONDS = 20

@@ -35,6 +35,7 @@ class NewJobFactory(ModelFactory[NewJob]):
     run_at = None
     lane = None
     fingerprint = None
+    notify = None
 
 
 class UserFactory(ModelFactory[User]):

@@ -29,7 +29,14 @@ def fingerprint(submission: Submission, payload: JsonText) -> str:
     """The fingerprint of a submission whose payload is `payload`."""
     if not _start(submission):
         return _first_form(submission, payload)
-    asked = [submission.type, submission.tags, submission.max_attempts, _start(submission), _canonical(payload)]
+    asked: list[object] = [
+        submission.type,
+        submission.tags,
+        submission.max_attempts,
+        _start(submission),
+        _canonical(payload),
+    ]
+    asked += [submission.notify.model_dump()] if submission.notify else []
     return f"{_FORM}{_digest(json.dumps(asked, sort_keys=True))}:{_start(submission)}"
 
 
@@ -45,6 +52,7 @@ def is_replay(job: Job, submission: Submission, payload: JsonText, job_type: Any
         and {job.type, submission.type} <= {*job_type.names}
         and job.tags == submission.tags
         and job.max_attempts == (submission.max_attempts or job_type.policy.max_attempts)
+        and job.notify == submission.notify
         and _mean_the_same(loaded(job.payload), payload, job_type.payload)
     )
 
@@ -80,7 +88,9 @@ def _digest(text: str) -> str:
 
 
 def _first_form(submission: Submission, payload: JsonText) -> str:
-    rest = submission.model_dump_json(exclude={"payload"})
+    # As versions wrote it that know no `notify`, where there is none.
+    silent = set() if submission.notify else {"notify"}
+    rest = submission.model_dump_json(exclude={"payload", *silent})
     return _digest(f"{rest}\n{payload}")
 
 

@@ -53,6 +53,16 @@ def loaded(document: JobDocument) -> JsonText:
     return document
 
 
+class Notify(Stored):
+    """Where the job's submitter wants to be told of its changes (`domain/webhooks`)."""
+
+    url: str
+    statuses: tuple[str, ...] = ("succeeded", "failed", "cancelled")
+    """Of what to tell."""
+    include: tuple[str, ...] = ()
+    """Which documents to tell along: `payload`, `result`."""
+
+
 class JobError(Stored):
     """What went wrong in an attempt, in words for the job's owner."""
 
@@ -184,6 +194,8 @@ class Job(Frozen):
     """The key that limits how many jobs run at once, if the job is under one."""
     fingerprint: str | None = None
     """Digest of the submission, where the id comes from an idempotency key: distinguishes a replay from another one."""
+    notify: Notify | None = None
+    """Who is told of its changes, besides the endpoints that admins keep."""
     history: tuple[HistoryEntry, ...]
     """The last transitions, oldest first."""
     state: State

@@ -2,6 +2,7 @@
 
 from pydantic import AwareDatetime, Field, JsonValue
 
+from domain.jobs.job import Notify
 from headrace.authoring.frozen import Frozen
 
 
@@ -14,3 +15,4 @@ class Submission(Frozen):
     delay_seconds: float | None = None
     max_attempts: int | None = None
     tags: dict[str, str] = Field(default_factory=dict)
+    notify: Notify | None = None

@@ -20,6 +20,7 @@ from domain.jobs.job import (
     JobDocument,
     JobError,
     Lease,
+    Notify,
     Progress,
     Queued,
     Retrying,
@@ -93,6 +94,7 @@ class NewJob(Frozen):
     run_at: datetime | None = None
     lane: str | None = None
     fingerprint: str | None = None
+    notify: Notify | None = None
 
 
 def submit(new: NewJob, policy: Policy, now: datetime) -> Change:
@@ -119,6 +121,7 @@ def submit(new: NewJob, policy: Policy, now: datetime) -> Change:
         expires_at=_whole_second(wake_at + UNFINISHED_HORIZON),
         lane=new.lane,
         fingerprint=new.fingerprint,
+        notify=new.notify,
         history=(HistoryEntry(status=state.status, at=now, attempt=0),),
         state=state,
     )

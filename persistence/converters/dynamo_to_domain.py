@@ -27,6 +27,7 @@ from domain.jobs.job import (
     Job,
     JobError,
     Lease,
+    Notify,
     Progress,
     Queued,
     Retrying,
@@ -60,6 +61,7 @@ _REF = frozenset(BlobRef.model_fields)
 REFS = {"payload": "payload_ref", "result": "result_ref"}
 """The attribute that a document has when it lies among the blobs, by the one that it has otherwise."""
 _ENTRY = frozenset(HistoryEntry.model_fields)
+_NOTIFY = frozenset(Notify.model_fields)
 _USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
 _STORAGE_ONLY = frozenset({"schema", "write_id", "wake_shard", "failed_type", *REFS.values()})
 
@@ -149,7 +151,7 @@ def item_to_job(item: Item) -> Job | Unreadable:
         newer = schema > SCHEMA
         status = string_of(item, "status") or ""
         state_fields = _STATE_FIELDS.get(status, _ANY_STATE_FIELD)
-        fields = {name: _value(item[name]) for name in item if name in _JOB_FIELDS}
+        fields = {name: _value(item[name]) for name in item if name in _JOB_FIELDS and name != "notify"}
         fields["expires_at"] = _moment(fields.get("expires_at"))
         fields["history"] = [_part(entry, _ENTRY) for entry in _entries(item.get("history"))]
         state = {
@@ -162,6 +164,8 @@ def item_to_job(item: Item) -> Job | Unreadable:
             for name in item
             if name not in _JOB_FIELDS and name not in state_fields and name not in _STORAGE_ONLY
         }
+        if "notify" in item:
+            fields["notify"] = _part(item["notify"], _NOTIFY)
         if "payload_ref" in item:
             fields["payload"] = _part(item["payload_ref"], _REF)
         if "result_ref" in item and "result" in state_fields:
@@ -346,3 +350,7 @@ def _moment(seconds: object) -> datetime:
 def _places(error: ValidationError) -> str:
     flaws = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, flaw['loc']))}: {flaw['type']}" for flaw in flaws[:5])
+
+
+value_of, kept, restored, places = _value, _kept, _restored, _places
+"""The same, for the converters of other aggregates."""

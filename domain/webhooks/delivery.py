@@ -1,8 +1,8 @@
 """A delivery: the job, of Headrace's own type `webhook.deliver`, that brings one change to one receiver.
 
-Its id comes from the change and the receiver, so that however often a change is seen, one delivery is made. Its owner is
-the endpoint, so that an endpoint's deliveries are listed, and take their turns in queues, as a user's jobs do. A delivery
-that a job's own `notify` asked for belongs to the job's owner.
+Its id comes from the change and the receiver, so that however often a change is seen, one delivery is made. Its owner
+is the endpoint, so that an endpoint's deliveries are listed, and take their turns in queues, as a user's jobs do. A
+delivery that a job's own `notify` asked for belongs to the job's owner.
 """
 
 from collections.abc import Iterable

@@ -56,7 +56,7 @@ class EndpointWishes(Frozen):
 
 
 class Endpoint(EndpointWishes):
-    """An endpoint as it is kept. Its secrets are kept elsewhere (`signing.py`): who lists endpoints cannot read them."""
+    """An endpoint as it is kept. Its secrets lie elsewhere (`signing.py`): who lists endpoints cannot read them."""
 
     id: str
     state: EndpointState

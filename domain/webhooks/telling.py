@@ -12,7 +12,7 @@ from domain.jobs.transitions import NewJob
 from domain.ports import Clock
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.webhooks.delivery import DELIVERY, TellOf
-from domain.webhooks.endpoint import FINAL_STATUSES, Endpoint
+from domain.webhooks.endpoint import Endpoint
 from headrace.authoring.frozen import Frozen
 
 CONCURRENCY = 16
@@ -64,9 +64,7 @@ class Teller:
             return Told(made=0)
         endpoints = await self._endpoints.current(self._clock())
         if isinstance(endpoints, StorageUnavailable):
-            # What no endpoint can ask for is done; the rest comes again.
-            asking = tuple(job for job in changes if job.status in FINAL_STATUSES or job.notify is not None)
-            return Told(made=0, not_made=tuple(_not_made(job, endpoints) for job in (asking or changes)))
+            return Told(made=0, not_made=tuple(_not_made(job, endpoints) for job in changes))
         slots = asyncio.Semaphore(CONCURRENCY)
 
         async def made(job: Job, new: NewJob) -> bool | NotMade | Lost:

@@ -43,6 +43,11 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+def new_secret() -> bytes:
+    """32 unpredictable bytes, also in environments restored from one snapshot."""
+    return os.urandom(32)
+
+
 _RANDOM = random.SystemRandom()
 
 

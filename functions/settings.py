@@ -173,7 +173,7 @@ def read_recorder_settings(environment: Mapping[str, str]) -> RecorderSettings:
 
 
 def read_webhook_settings(environment: Mapping[str, str]) -> WebhookSettings:
-    """Of the API and of those that run jobs."""
+    """Of the API and of the standard runner."""
     return WebhookSettings(
         webhooks_table=_text(environment, "WEBHOOKS_TABLE"),
         webhook_secrets_table=_text(environment, "WEBHOOK_SECRETS_TABLE"),

@@ -20,10 +20,18 @@ from domain.jobs.lifecycle import MOVES
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.jobs.wake_queue import Wake
 from domain.users.user import Role, User
-from functions.api.app import Large, create_app
-from functions.compose import blob_store, file_repository, job_listing, job_repository, user_repository
+from functions.api.app import Large, Webhooks, create_app
+from functions.compose import (
+    blob_store,
+    endpoint_repository,
+    file_repository,
+    job_listing,
+    job_repository,
+    signer_repository,
+    user_repository,
+)
 from functions.job_types import load_job_types
-from functions.runtime import LazyClient, Runtime, new_id, now
+from functions.runtime import LazyClient, Runtime, new_id, new_secret, now
 from functions.settings import ApiSettings, BlobSettings, Settings
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import WORKER, Policy
@@ -72,6 +80,9 @@ def openapi() -> dict[str, JsonValue]:
         new_id,
         Logger("docs"),
         large=Large(blob_store(blobs, Runtime(None)), file_repository(blobs, client), blobs.file_lifetime),
+        webhooks=Webhooks(
+            endpoint_repository("webhooks", client), signer_repository("webhook_secrets", client), new_secret
+        ),
     )
     document: dict[str, JsonValue] = json.loads(json.dumps(app.openapi()))
     return document

@@ -20,6 +20,9 @@ from domain.jobs.submitting import SubmissionService
 from domain.ports import Clock, NewId
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
+from domain.webhooks.repository import EndpointRepository, SignerRepository
+from domain.webhooks.service import WebhookService
+from domain.webhooks.signing import NewSecret
 from functions.api.documentation.routes import documentation_routes
 from functions.api.failed_jobs.routes import failed_job_routes
 from functions.api.files.routes import file_routes
@@ -33,6 +36,8 @@ from functions.api.job_types.routes import job_type_routes
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.api.users.routes import user_routes
+from functions.api.webhooks.actions import webhook_actions
+from functions.api.webhooks.routes import webhook_routes
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,15 @@ class Large:
     blobs: BlobStore
     files: FileRepository
     file_lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """What webhooks need."""
+
+    endpoints: EndpointRepository
+    signers: SignerRepository
+    new_secret: NewSecret
 
 
 def create_app(
@@ -56,18 +70,21 @@ def create_app(
     trust_unverified_email: bool = False,
     longest_wait: timedelta = LONGEST_WAIT,
     large: Large | None = None,
+    webhooks: Webhooks | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without
-    `large` the documents of jobs stay in their items, and there are no files.
+    `large` the documents of jobs stay in their items, and there are no files; without `webhooks`, nobody is told.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service, local_email, trust_unverified_email)
     disclosure = Disclosure(catalogue)
     documents = Documents(large.blobs if large else None)
     files = FileService(large.files, large.blobs, clock, new_id, large.file_lifetime) if large else None
+    lists = JobListService(listing, clock)
+    endpoints = _endpoints(webhooks, jobs, clock, new_id) if webhooks else None
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -78,9 +95,9 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(jobs, catalogue, clock, new_id, documents, files),
+            SubmissionService(jobs, catalogue, clock, new_id, documents, files, webhooks.signers if webhooks else None),
             JobService(jobs, catalogue, clock),
-            JobListService(listing, clock),
+            lists,
             documents,
             disclosure,
             identify,
@@ -90,6 +107,11 @@ def create_app(
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         *((file_routes(files, identify),) if files else ()),
+        *(
+            (webhook_routes(endpoints, identify), webhook_actions(endpoints, lists, disclosure, identify))
+            if endpoints
+            else ()
+        ),
         health_routes(jobs, clock),
         documentation_routes(lambda: openapi_document(app)),
     )
@@ -100,3 +122,7 @@ def create_app(
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def _endpoints(webhooks: Webhooks, jobs: JobRepository, clock: Clock, new_id: NewId) -> WebhookService:
+    return WebhookService(webhooks.endpoints, webhooks.signers, jobs, clock, new_id, webhooks.new_secret)

@@ -11,13 +11,22 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
-from functions.api.app import Large, create_app
+from functions.api.app import Large, Webhooks, create_app
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.jobs.waiting import LONGEST_WAIT
-from functions.compose import Parts, blob_store, compose, file_repository, job_listing, user_repository
-from functions.runtime import new_id, now
-from functions.settings import read_api_settings, read_blob_settings
+from functions.compose import (
+    Parts,
+    blob_store,
+    compose,
+    endpoint_repository,
+    file_repository,
+    job_listing,
+    signer_repository,
+    user_repository,
+)
+from functions.runtime import new_id, new_secret, now
+from functions.settings import read_api_settings, read_blob_settings, read_webhook_settings
 
 TEXT = ["text/", "application/json", "application/problem+json", "application/javascript"]
 
@@ -27,6 +36,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
     settings, client = read_api_settings(parts.environment), parts.runtime.client
     blob_settings = read_blob_settings(parts.environment)
     blobs = blob_store(blob_settings, parts.runtime)
+    hooks = read_webhook_settings(parts.environment)
     app = create_app(
         parts.jobs,
         job_listing(parts.settings, settings.cursor_key, client),
@@ -39,6 +49,11 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         trust_unverified_email=settings.trust_unverified_email,
         longest_wait=min(settings.longest_wait, LONGEST_WAIT),
         large=Large(blobs, file_repository(blob_settings, client), blob_settings.file_lifetime),
+        webhooks=Webhooks(
+            endpoint_repository(hooks.webhooks_table, client),
+            signer_repository(hooks.webhook_secrets_table, client),
+            new_secret,
+        ),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 

@@ -12,7 +12,6 @@ from domain.jobs.documents import Documents
 from domain.jobs.execution import JobExecutor
 from domain.jobs.run_due import DueJobRunner
 from functions.attempts.attempt_log import AttemptLog
-from functions.attempts.deliver_webhook import DeliverWebhook
 from functions.attempts.handler_log import handlers_logged
 from functions.attempts.loop_watch import watched
 from functions.attempts.telemetry import (
@@ -22,9 +21,9 @@ from functions.attempts.telemetry import (
     report_undecodable_message,
 )
 from functions.attempts.wakes import run_wakes
-from functions.compose import Parts, delivery_service, job_files
+from functions.compose import Parts, job_files
 from functions.runtime import cpus, new_id, new_random, now
-from functions.settings import read_blob_settings, read_webhook_settings
+from functions.settings import read_blob_settings
 
 Event = dict[str, object]
 Response = dict[str, list[dict[str, str]]]
@@ -38,10 +37,8 @@ RESERVE = timedelta(seconds=2)
 def job_executor(parts: Parts, blobs: BlobStore) -> JobExecutor:
     """The executor of a function with these parts; large documents and files are in `blobs`."""
     environment = parts.environment
-    service = delivery_service(read_webhook_settings(environment), parts.runtime.client)
-    job_types = parts.job_types.with_own(DeliverWebhook(service, parts.logger))
     return JobExecutor(
-        parts.jobs, job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(parts.logger),
+        parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(parts.logger),
         Documents(blobs), job_files(read_blob_settings(environment), blobs, parts.runtime.client),
     )  # fmt: skip
 

@@ -19,6 +19,8 @@ from domain.results import BadCursor, StaleVersion, StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound
 from domain.users.service import NotAllowed
 from domain.users.user import InvalidEmail
+from domain.webhooks.repository import EndpointNotFound
+from domain.webhooks.service import TooManyEndpoints
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
@@ -87,6 +89,8 @@ Failure = (
     | InvalidEmail
     | NotAllowed
     | StaleVersion
+    | EndpointNotFound
+    | TooManyEndpoints
 )
 
 
@@ -170,6 +174,10 @@ def problem_of(failure: Failure) -> Problem:
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_email", "The address is not valid.", [flaw])
         case NotAllowed(reason=reason):
             return problem(HTTPStatus.FORBIDDEN, "not_allowed", f"Not allowed: {reason}.")
+        case EndpointNotFound():
+            return problem(HTTPStatus.NOT_FOUND, "webhook_not_found", "There is no such webhook.")
+        case TooManyEndpoints(limit=limit):
+            return problem(HTTPStatus.CONFLICT, "too_many_webhooks", f"There are {limit} webhooks; delete one first.")
         case StaleVersion():
             detail = "The resource has changed since; read it again."
             return problem(HTTPStatus.PRECONDITION_FAILED, "stale_version", detail)

@@ -21,7 +21,7 @@ from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
 from domain.users.repository import UserRepository
 from domain.users.user import User
-from functions.api.app import Large, create_app
+from functions.api.app import Large, Webhooks, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.jobs.waiting import LONGEST_WAIT
@@ -34,6 +34,7 @@ from tests.factories import UserFactory
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.user_repository import FakeUserRepository
+from tests.fakes.webhook_repository import FakeEndpointRepository, FakeSignerRepository, fixed_secrets
 
 MEMBER = UserFactory.build(id="00000000-0000-4000-9000-000000000001", email="member@example.com")
 OTHER = UserFactory.build(id="00000000-0000-4000-9000-000000000002", email="other@example.com")
@@ -92,10 +93,11 @@ class Api:
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
         catalogue = types or load_job_types("job_types")
         self.files = FakeFileRepository()
+        self.endpoints, self.signers = FakeEndpointRepository(), FakeSignerRepository()
         large = Large(blobs or FakeBlobStore(), self.files, timedelta(days=30))
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
-            trust_unverified_email, longest_wait, large,
+            trust_unverified_email, longest_wait, large, Webhooks(self.endpoints, self.signers, fixed_secrets()),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

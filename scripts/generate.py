@@ -1,4 +1,4 @@
-"""Writes what is generated: docs/openapi.json, docs/lifecycle.md and events/samples/*.json.
+"""Writes what is generated: docs/openapi.json, docs/lifecycle.md, events/schemas and events/samples/*.json.
 
 `make docs` runs it; a test compares what it would write with what is committed.
 """
@@ -17,9 +17,11 @@ from domain.jobs import transitions
 from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.lifecycle import MOVES
+from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.jobs.wake_queue import Wake
 from domain.users.user import Role, User
+from domain.webhooks.event import JobEvent
 from functions.api.app import Large, Webhooks, create_app
 from functions.compose import (
     blob_store,
@@ -56,7 +58,8 @@ _STATES = (
 def generated() -> Mapping[str, str]:
     """Every generated file's path from the root, and its content."""
     samples = {f"events/samples/{name}.json": _json(event) for name, event in _samples().items()}
-    return {"docs/openapi.json": _json(openapi()), "docs/lifecycle.md": lifecycle(), **samples}
+    documents = {"docs/openapi.json": _json(openapi()), "docs/lifecycle.md": lifecycle()}
+    return {**documents, "events/schemas/job_event.json": _json(event_schema()), **samples}
 
 
 def openapi() -> dict[str, JsonValue]:
@@ -86,6 +89,12 @@ def openapi() -> dict[str, JsonValue]:
     )
     document: dict[str, JsonValue] = json.loads(json.dumps(app.openapi()))
     return document
+
+
+def event_schema() -> dict[str, JsonValue]:
+    """The JSON Schema of what webhooks and events on the bus say of a job."""
+    schema: dict[str, JsonValue] = JobEvent.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def lifecycle() -> str:
@@ -153,6 +162,8 @@ def _samples() -> dict[str, JsonValue]:
     claimed = _legal(transitions.claim(queued, POLICY, "token", SAMPLE_TIME + timedelta(seconds=90), SAMPLE_TIME))
     failed = _legal(transitions.finish(claimed, POLICY, "token", Retry(reason="busy"), SAMPLE_TIME, 0.5))
     retrying = stream_record("3", "MODIFY", SAMPLE_JOB_ID, new=_image(failed), old=_image(claimed))
+    done = _legal(transitions.finish(claimed, POLICY, "token", Done(result=JsonText('{"rows":2}')), SAMPLE_TIME, 0.5))
+    succeeded = stream_record("3", "MODIFY", SAMPLE_JOB_ID, new=_image(done), old=_image(claimed))
     change = stream_record("3", "MODIFY", other.id, new=_image(cancelled), old=_image(other))
     removal: dict[str, JsonValue] = {
         **stream_record("4", "REMOVE", other.id, old=_image(cancelled)),
@@ -171,6 +182,7 @@ def _samples() -> dict[str, JsonValue]:
         "worker_due_job_message": {"Records": [queue_message(body_of(Wake(job_id=SAMPLE_JOB_ID, due=SAMPLE_TIME)))]},
         "runner_job_message": {"Records": [queue_message(body_of(Wake(job_id=SAMPLE_JOB_ID, due=SAMPLE_TIME)))]},
         "recorder_retrying_modify": {"Records": [retrying]},
+        "recorder_succeeded_modify": {"Records": [succeeded]},
         "sweeper_schedule_tick": {"source": "headrace.schedule", "time": "2026-11-23T03:00:00Z"},
     }
 

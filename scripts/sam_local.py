@@ -63,6 +63,7 @@ EXPECTED: dict[str, tuple[dict[str, JsonValue], str]] = {
     "worker_due_job_message": ({"batchItemFailures": []}, "succeeded"),
     "runner_job_message": ({"batchItemFailures": []}, "succeeded"),
     "recorder_retrying_modify": ({"batchItemFailures": UNSENT}, "queued"),
+    "recorder_succeeded_modify": ({"batchItemFailures": []}, "queued"),
     "sweeper_schedule_tick": ({"problems": 0, "complete": True}, "queued"),
 }
 

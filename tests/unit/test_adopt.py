@@ -9,6 +9,8 @@ TABLES = {
     "UsersTable": "old-users",
     "UserEmailsTable": "old-emails",
     "FilesTable": "old-files",
+    "WebhooksTable": "old-webhooks",
+    "WebhookSecretsTable": "old-webhook-secrets",
 }
 NAMES = {**TABLES, "BlobBucket": "old-blobs"}
 

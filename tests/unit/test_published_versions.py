@@ -15,7 +15,7 @@ from functions.settings import LOCAL_VARIABLES
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
 from tests.conftest import FUNCTIONS, PARAMETERS
 
-API, WORKER, RUNNER = "ApiFunction", "WorkerFunction", "StandardRunnerFunction"
+API, WORKER, RUNNER, RECORDER = "ApiFunction", "WorkerFunction", "StandardRunnerFunction", "RecorderFunction"
 EVERY = frozenset(FUNCTIONS)
 SUBNETS = ",".join(f"subnet-{number:017x}" for number in (1, 2, 3))
 GROUPS = ",".join(f"sg-{number:017x}" for number in (1, 2))
@@ -31,6 +31,7 @@ OTHER = {
     "FileDays": "7",
     "DocumentDays": "1000",
     "JobTypes": "other_types",
+    "EventBus": "told",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "90",
     "Architecture": "x86_64",
@@ -66,6 +67,7 @@ CONCERNED = {
     "LongestWaitSeconds": {API},
     "FileDays": {API, WORKER, RUNNER},
     "HttpRequestAllowedHosts": {WORKER, RUNNER},
+    "EventBus": {RECORDER},
     "WorkerTimeoutSeconds": {WORKER},
     "StandardRunnerTimeoutSeconds": {RUNNER},
     "WorkerSubnetIds": {WORKER, RUNNER},
@@ -82,6 +84,7 @@ LONGEST = {
     "LongestWaitSeconds": "20",
     "FileDays": "3650",
     "JobTypes": "j" * 28,
+    "EventBus": "b" * 64,
     "LogLevel": "WARNING",
     "Architecture": "x86_64",
     "SnapStart": "off",

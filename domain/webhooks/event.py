@@ -73,15 +73,6 @@ class JobEvent(Frozen):
     data: EventJob
 
 
-class TestEvent(Frozen):
-    """What an admin sends to try an endpoint."""
-
-    id: str
-    type: Literal["webhook.test"] = "webhook.test"
-    timestamp: Moment
-    data: dict[str, str]
-
-
 def derived_id(*parts: str) -> str:
     """An id that is the same whenever it is made of the same parts; by form a UUID."""
     digest = hashlib.sha256("\n".join(parts).encode()).digest()
@@ -115,7 +106,7 @@ def job_event(summary: JobSummary, include: Collection[str]) -> dict[str, JsonVa
     }
 
 
-def test_event(endpoint_id: str, message_id: str, now: datetime) -> dict[str, JsonValue]:
+def trial_event(endpoint_id: str, message_id: str, now: datetime) -> dict[str, JsonValue]:
     """The event by which an admin tries an endpoint."""
     return {
         "id": message_id,

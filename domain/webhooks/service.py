@@ -11,7 +11,7 @@ from domain.ports import Clock, NewId
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from domain.webhooks.delivery import DELIVERY, EVENT_TAG, WEBHOOK_DELIVER, Delivery, new_delivery
 from domain.webhooks.endpoint import MAX_ENDPOINTS, Endpoint, EndpointWishes, changed_endpoint, new_endpoint
-from domain.webhooks.event import body_of, test_event
+from domain.webhooks.event import body_of, trial_event
 from domain.webhooks.repository import (
     EndpointConflict,
     EndpointNotFound,
@@ -134,7 +134,7 @@ class WebhookService:
         if not isinstance(found, Endpoint):
             return found
         id = self._new_id()
-        body = body_of(test_event(endpoint_id, id, self._clock()))
+        body = body_of(trial_event(endpoint_id, id, self._clock()))
         delivery = Delivery(message_id=id, endpoint_id=endpoint_id, signer_id=endpoint_id, body=body)
         return await self._submitted(new_delivery(id, endpoint_id, delivery, {EVENT_TAG: "webhook.test"}))
 

@@ -15,6 +15,8 @@ _WRITTEN: Mapping[str, JsonValue] = {
     "RetryFailed": {"type": "csv.profile", "limit": 100, "dry_run": True},
     "CreateUser": {"email": "ada@example.com", "name": "Ada Lovelace", "role": "member"},
     "ChangeUser": {"name": "Ada King"},
+    "CreateWebhook": {"url": "https://example.com/hooks", "statuses": ["succeeded", "failed"]},
+    "ChangeWebhook": {"enabled": True},
 }
 """Where a value that only fits the schema would say little."""
 

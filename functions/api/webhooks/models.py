@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from domain.jobs.job import Notify
 from domain.webhooks.endpoint import FINAL_STATUSES, Disabled, Enabled, Endpoint, EndpointWishes, Include, ToldStatus
@@ -39,8 +39,10 @@ Types = Annotated[list[TypeName], Field(max_length=50, description="Only jobs of
 Description = Annotated[str, Field(strict=True, max_length=200)]
 
 
-class NotifyForm(Form):
+class NotifyForm(BaseModel):
     """Who is to be told of the job's changes. Deliveries are signed by the secret of POST /v1/notify-secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")  # no Form: the paths of errors begin at the submission's
 
     url: CheckedUrl
     statuses: Statuses = Field(default_factory=lambda: list(FINAL_STATUSES))

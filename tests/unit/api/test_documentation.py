@@ -188,9 +188,10 @@ def test_a_cold_start_imports_nothing_that_renders_a_page() -> None:
 def test_every_example_is_accepted(api: Api) -> None:
     with_bodies = [call for call in calls() if call.operation.body]
     assert with_bodies
+    webhook = str(api.call("POST", "/v1/webhooks", {"url": "https://example.com"}, who=ADMIN).json["id"])
     for call in with_bodies:
         body = example_body(call, SCHEMAS)
-        path = call.path.replace("{user_id}", MEMBER.id)
+        path = call.path.replace("{user_id}", MEMBER.id).replace("{webhook_id}", webhook)
         answer = api.call(call.method, path, json.loads(str(body)), who=ADMIN, headers={"if-match": "*"})
         assert str(answer.status) < "300", (call.operation.id, answer.text)
 

@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local examples bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local clients examples bench reliability docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ dev: setup ## run the local stack until Ctrl-C
 	$(BIN)/headrace dev
 
 # Those of domain/, apart from the others: measuring coverage doubles what a test computes.
-DOMAIN_TESTS := tests/unit/jobs tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/test_flaws.py
+DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/test_flaws.py
 
 test: setup $(TOOLS)/microburst/.done ## run the tests, those of domain/ with branch coverage (100 %)
 	$(BIN)/pytest $(DOMAIN_TESTS) --numprocesses 2 --dist loadfile --cov=domain --cov-fail-under=100
@@ -38,7 +38,7 @@ check: test ## all that CI runs: the tests, then everything else, three at a tim
 	$(MAKE) --jobs=3 --output-sync=target checks
 
 # The longest first; they wait as much as they compute.
-checks: sam-local acceptance fuzz examples runtime-interface template types audit lint format contracts
+checks: sam-local acceptance fuzz examples clients runtime-interface template types audit lint format contracts
 
 format: setup ## check the formatting
 	$(BIN)/ruff format --check .
@@ -59,7 +59,7 @@ template: $(TOOLS)/cfn-lint/.done $(TOOLS)/sam/.done $(TOOLS)/checkov/.done ## c
 	$(TOOLS)/checkov/bin/checkov --config-file .checkov.yaml
 
 audit: setup $(TOOLS)/audit/.done ## look for known vulnerabilities (pip-audit) and for insecure code (bandit)
-	$(TOOLS)/audit/bin/bandit --quiet --severity-level medium --recursive domain functions headrace job_types persistence
+	$(TOOLS)/audit/bin/bandit --quiet --severity-level medium --recursive domain functions headrace job_types persistence clients/python/src
 	$(BIN)/python -m scripts.audit
 
 fuzz: setup $(TOOLS)/schemathesis/.done ## two thousand calls made from the OpenAPI document, as a member and as an admin
@@ -86,6 +86,9 @@ runtime-interface: build-here ## run the artifacts under AWS's own Lambda runtim
 sam-local: build-here ## run every function by the SAM CLI, in Docker (or in a stand-in for it)
 	$(BIN)/python -m scripts.sam_local
 
+clients: setup ## test the clients, and the applications that use them, as a user would: installed, against the local stack
+	$(BIN)/python -m scripts.clients
+
 examples: setup ## test the projects in examples/ as a user would, against an installed Headrace
 	$(BIN)/python -m scripts.examples
 
@@ -95,14 +98,14 @@ bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RE
 reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, mutants (20 minutes); writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
 
-docs: setup ## write the generated documents anew (docs/openapi.json, docs/lifecycle.md, events/samples)
+docs: setup ## write what is generated anew (docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
 	$(BIN)/python -m scripts.generate
 
 lock: setup ## lock the requirements; what is locked stays (UPGRADE=1 takes the newest of everything)
 	scripts/lock.sh
 
 clean: ## remove everything that was installed or generated
-	rm -rf $(VENV) $(TOOLS) .headrace .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(TOOLS) clients/python/build .headrace .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage
 
 $(VENV)/bin/uv: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Headrace needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -110,9 +113,9 @@ $(VENV)/bin/uv: requirements/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
-$(VENV)/.done: $(VENV)/bin/uv requirements/dev.txt pyproject.toml
+$(VENV)/.done: $(VENV)/bin/uv requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable clients/python --editable .
 	@touch $@
 
 $(TOOLS)/%/.done: requirements/%.txt $(VENV)/bin/uv

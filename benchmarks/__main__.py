@@ -7,7 +7,19 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from benchmarks import api_cost, bundle, burst, cold_start, contenders, memory, on_time, repository, scale, throughput
+from benchmarks import (
+    api_cost,
+    bundle,
+    burst,
+    cold_start,
+    contenders,
+    memory,
+    on_time,
+    repository,
+    runners,
+    scale,
+    throughput,
+)
 from headrace.emulator.cloudformation import ROOT
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -27,6 +39,7 @@ def main() -> None:
     rates = throughput.table(asyncio.run(throughput.measure()))
     due = on_time.table(asyncio.run(on_time.measure()), asyncio.run(on_time.measure(adapt=on_time.lossy)))
     handed_over = burst.table(asyncio.run(burst.measure()))
+    long = runners.table(asyncio.run(runners.measure()))
     starts = cold_start.table(asyncio.run(cold_start.measure()))
     text = f"""# Results
 
@@ -104,6 +117,12 @@ Jobs that fall due in one minute, handed over by the sweeper on MiniStack; and r
 the wake queue.
 
 {handed_over}
+
+## Long jobs beside short ones
+
+On the local stack, whose runner has ten environments and takes ten jobs an invocation here.
+
+{long}
 
 ## Memory
 

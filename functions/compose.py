@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
 
+from domain.lanes.lane import TABLE as LANES
+from domain.lanes.lanes import Lanes
 from functions.job_types import load_job_types
 from functions.runtime import Lazy, LazyClient, Runtime, new_id, new_random, now
 from functions.settings import read_settings
 from headrace.authoring.job_type import WORKER
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
+from persistence.dynamodb.repositories.lane_repository import DynamoLaneRepository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,6 +56,12 @@ class Parts:
     jobs: DynamoJobRepository
     job_types: Catalogue
 
+    @property
+    def lanes(self) -> Lanes:
+        """What brings jobs through their lanes."""
+        table = lane_repository(self.settings, self.runtime.client)
+        return Lanes(self.jobs, table, self.job_types, now, new_random, self.settings.owner_limit)
+
 
 def compose(environment: Mapping[str, str]) -> Parts:
     """The parts of the function that has this environment.
@@ -68,7 +77,12 @@ def compose(environment: Mapping[str, str]) -> Parts:
 
 def job_repository(settings: Settings, client: LazyClient) -> DynamoJobRepository:
     """The job repository of these settings."""
-    return DynamoJobRepository(client, settings.jobs_table, new_id)
+    return DynamoJobRepository(client, settings.jobs_table, new_id, {LANES: settings.lanes_table})
+
+
+def lane_repository(settings: Settings, client: LazyClient) -> DynamoLaneRepository:
+    """The lanes of these settings."""
+    return DynamoLaneRepository(client, settings.lanes_table, settings.jobs_table)
 
 
 def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> DynamoJobListing:

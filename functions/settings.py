@@ -6,6 +6,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from headrace.authoring.frozen import Frozen
+from headrace.authoring.job_type import MAX_LIMIT
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 """The name that AWS's SDKs agreed on for another endpoint of one service."""
@@ -43,6 +44,9 @@ class Settings(Frozen):
     """DEBUG, INFO, WARNING or ERROR."""
     queues_url: str | None = None
     """Of other queues than AWS's, with credentials; None for the SDK's own settings."""
+    lanes_table: str = ""
+    owner_limit: int = 0
+    """Of the lane that each owner has by default; 0 for none."""
     runners: Mapping[str, str] = Field(default_factory=dict)
     """Of each runner, by name, the URL of its queue."""
 
@@ -121,6 +125,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         job_types=_text(environment, JOB_TYPES_VARIABLE),
         log_level=_text(environment, "POWERTOOLS_LOG_LEVEL"),
         queues_url=environment.get(LOCAL_QUEUES_VARIABLE),
+        lanes_table=_text(environment, "LANES_TABLE"),
+        owner_limit=_number(environment, "OWNER_CONCURRENCY"),
         runners=_runners(_text(environment, RUNNERS_VARIABLE)),
     )
 
@@ -200,6 +206,13 @@ def _text(environment: Mapping[str, str], name: str) -> str:
         return environment[name]
     except KeyError:
         raise MissingSetting(f"The environment variable {name} is missing; template.yaml says what it holds.") from None
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    text = _text(environment, name)
+    if not text.isdecimal() or int(text) > MAX_LIMIT:
+        raise MissingSetting(f"The environment variable {name} must be a number of up to {MAX_LIMIT}, not {text!r}.")
+    return int(text)
 
 
 def _days(environment: Mapping[str, str], name: str) -> timedelta:

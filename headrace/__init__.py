@@ -7,9 +7,11 @@ from headrace.authoring.job_function import job_type
 from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.json_text import json_size
 from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.rate import Rate
 from headrace.authoring.retry import Backoff
 
 __all__ = [
     "Backoff", "Fail", "File", "FileError", "FileMissing", "FileStream", "FileTooLarge", "FileUnavailable", "Handler",
-    "InvalidJobType", "JobContext", "JobType", "Policy", "Retry", "Stopped", "SyncJobContext", "job_type", "json_size",
+    "InvalidJobType", "JobContext", "JobType", "Policy", "Rate", "Retry", "Stopped", "SyncJobContext", "job_type",
+    "json_size",
 ]  # fmt: skip

@@ -1,8 +1,9 @@
 """Tests the projects in `examples/` as their users would: outside this tree, against an installed Headrace.
 
-`make examples` runs it. It builds Headrace's wheel, installs it with a project's locked requirements in an environment
-of the project's own, and runs the project's pytest there. With one of them it also does what else a user does: builds a
-function for AWS, and runs a job on the local stack, for which the installed Headrace installs its database.
+`make examples` runs it. It builds the wheels of Headrace and of its client, installs them with a project's locked
+requirements in an environment of the project's own, and runs the project's pytest there. With one of them it also does
+what else a user does: builds a function for AWS, and runs a job on the local stack, for which the installed Headrace
+installs its database.
 """
 
 import shutil
@@ -23,6 +24,7 @@ from headrace.project.uv import uv, uv_environment
 
 PACKAGES = ("domain", "functions", "headrace", "headrace_pytest", "job_types", "persistence", "requirements")
 FILES = ("LICENSE", "README.md", "pyproject.toml", "setup.py", "template.yaml")
+CLIENT = Path("clients") / "python"
 TARGET, FUNCTION = "3.13-arm64", "WorkerFunction"
 WHOLE = "thumbnails"
 """The project with which all of it is done."""
@@ -34,7 +36,9 @@ Image.new("RGB", (64, 32)).save(written, "PNG")
 print(json.dumps({"image": base64.b64encode(written.getvalue()).decode()}))
 """
 PATIENCE_SECONDS = 60.0
-NOT_COPIED = shutil.ignore_patterns("__pycache__", ".*_cache", ".aws-sam", ".headrace", ".venv")
+LEFT = ("__pycache__", ".*_cache", ".aws-sam", ".headrace", ".venv", "*.egg-info")
+"""What work leaves in a folder."""
+NOT_COPIED = shutil.ignore_patterns(*LEFT)
 
 
 class FailedError(Exception):
@@ -60,25 +64,37 @@ def run(folder: Path, *command: str, environment: Mapping[str, str] | None = Non
 
 def wheel(folder: Path) -> Path:
     """Headrace's wheel, built from a copy: setuptools would find what an earlier build left in the tree."""
-    source = folder / "source"
+    source = folder / "headrace-source"
     for name in PACKAGES:
         shutil.copytree(ROOT / name, source / name, ignore=NOT_COPIED)
     for name in FILES:
         shutil.copyfile(ROOT / name, source / name)
+    return _built(source, folder, "headrace-0*.whl")
+
+
+def client_wheel(folder: Path) -> Path:
+    """The client's wheel, built from a copy."""
+    ignored = shutil.ignore_patterns(*LEFT, "build")
+    source = shutil.copytree(ROOT / CLIENT, folder / "client-source", ignore=ignored)
+    return _built(Path(source), folder, "headrace_client-*.whl")
+
+
+def _built(source: Path, folder: Path, name: str) -> Path:
     run(source, uv(), "build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable,
         "--out-dir", str(folder))  # fmt: skip
-    return next(folder.glob("*.whl"))
+    return next(folder.glob(name))
 
 
-def test(installed: Path, folder: Path, name: str) -> str:
-    """Install a project's requirements and the wheel, and run its tests; returns a line about it."""
+def test(installed: Path, client: Path, folder: Path, name: str) -> str:
+    """Install a project's requirements and the wheels, and run its tests; returns a line about it."""
     project = folder / name
     shutil.copytree(ROOT / "examples" / name, project, ignore=NOT_COPIED)
     python = str(project / ".venv" / "bin" / "python")
     run(project, uv(), "venv", "--quiet", "--python", sys.executable, ".venv")
     install = (uv(), "pip", "install", "--quiet", "--python", python)
     dev = str(ROOT / "requirements" / "dev.txt")  # The releases that Headrace itself is tested with.
-    run(project, *install, "--constraint", dev, f"headrace[local] @ {installed.as_uri()}", "pytest", "pytest-asyncio")
+    ours = (f"headrace[local] @ {installed.as_uri()}", f"headrace-client @ {client.as_uri()}")
+    run(project, *install, "--constraint", dev, *ours, "pytest", "pytest-asyncio")
     run(project, *install, "--no-deps", "--require-hashes", "--requirement", LOCK)
     tested = run(project, python, "-m", "pytest", "-q", "-p", "no:cacheprovider").strip().splitlines()[-1]
     done = (f"{name}: {tested}", *(whole(project, python) if name == WHOLE else ()))
@@ -117,7 +133,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(len(names)) as side_by_side:
         folder = Path(temporary)
         try:
-            for line in side_by_side.map(partial(test, wheel(folder), folder), names):
+            for line in side_by_side.map(partial(test, wheel(folder), client_wheel(folder), folder), names):
                 print(line)
         except FailedError as failed:
             print(failed)

@@ -1,4 +1,4 @@
-"""Writes what is generated: docs/openapi.json, docs/lifecycle.md, events/schemas and events/samples/*.json.
+"""Writes what is generated: docs/openapi.json, docs/lifecycle.md, events/ and the synchronous client.
 
 `make docs` runs it; a test compares what it would write with what is committed.
 """
@@ -43,6 +43,7 @@ from headrace.emulator.template import declared_job_types
 from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.sqs.wake_messages import body_of
 from scripts.sample_events import SAMPLE_EMAIL, SAMPLE_TIME, http_event, queue_message
+from scripts.unasync import twins
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,7 +60,7 @@ def generated() -> Mapping[str, str]:
     """Every generated file's path from the root, and its content."""
     samples = {f"events/samples/{name}.json": _json(event) for name, event in _samples().items()}
     documents = {"docs/openapi.json": _json(openapi()), "docs/lifecycle.md": lifecycle()}
-    return {**documents, "events/schemas/job_event.json": _json(event_schema()), **samples}
+    return {**documents, "events/schemas/job_event.json": _json(event_schema()), **samples, **twins(ROOT)}
 
 
 def openapi() -> dict[str, JsonValue]:

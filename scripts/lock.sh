@@ -8,11 +8,16 @@ compile() {
   "${UV:-.venv/bin/uv}" pip compile --quiet ${UPGRADE:+--upgrade} --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-annotate --no-header --custom-compile-command "make lock" "$@"
 }
-compile --extra dev --output-file requirements/dev.txt --no-emit-package headrace --emit-build-options pyproject.toml requirements/uv.in
+compile --extra dev --output-file requirements/dev.txt --no-emit-package headrace --no-emit-package headrace-client --emit-build-options pyproject.toml requirements/uv.in
 # Deploy the same versions that are tested.
 compile --constraint requirements/dev.txt --output-file requirements/function.txt pyproject.toml
 compile --constraint requirements/dev.txt --extra api --output-file requirements/function-api.txt pyproject.toml
 compile --constraint requirements/dev.txt --output-file requirements/lambda-image.txt requirements/lambda-image.in
 for name in uv ministack cfn-lint sam checkov schemathesis audit microburst; do
   compile --output-file "requirements/$name.txt" "requirements/$name.in"
+done
+# What is tested with the client, which is installed beside it.
+compile --constraint requirements/dev.txt --all-extras --group clients/python/pyproject.toml:test --output-file clients/python/requirements.lock clients/python/pyproject.toml
+for name in django_app fastapi_app; do
+  compile --constraint requirements/dev.txt --no-emit-package headrace-client --group "examples/$name/pyproject.toml:test" --output-file "examples/$name/requirements.lock" "examples/$name/pyproject.toml"
 done

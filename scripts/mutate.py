@@ -28,16 +28,35 @@ COMPANIONS = "persistence/converters/companions.py"
 TRANSACTIONS = "persistence/dynamodb/transactions.py"
 DUE_STEPS = "domain/jobs/due_steps.py"
 RUN_DUE = "domain/jobs/run_due.py"
+DISPATCH = "domain/jobs/dispatch.py"
+DOCUMENTS = "domain/jobs/documents.py"
 UPCASTING = "domain/jobs/upcasting.py"
 UPCASTS = "headrace/authoring/upcasts.py"
-GUARDED = (TRANSITIONS, DUE_STEPS, RUN_DUE, COMPANIONS, TRANSACTIONS, UPCASTING, UPCASTS)
+LANES = tuple(f"domain/lanes/{name}.py" for name in ("lane", "admission", "lanes", "naming"))
+ENTERING = "domain/jobs/entering.py"
+COMMITTING = "domain/jobs/committing.py"
+LANE_REPOSITORY = "persistence/dynamodb/repositories/lane_repository.py"
+LANE_TESTS = ("tests/unit/lanes/test_lanes.py", "tests/unit/lanes/test_submission_in_lanes.py", "tests/unit/lanes")
+GUARDED = (
+    TRANSITIONS, DUE_STEPS, RUN_DUE, DISPATCH, DOCUMENTS, COMPANIONS, TRANSACTIONS, UPCASTING, UPCASTS, *LANES,
+    ENTERING, COMMITTING,
+)  # fmt: skip
 # The tests responsible for each file, those most likely to fail first; the rest run only if they pass.
 CLAIMS = {
-    TRANSITIONS: ("tests/unit/jobs/test_transitions.py", "tests/unit/jobs", "tests/reliability/test_model.py"),
+    TRANSITIONS: (
+        "tests/unit/jobs/test_transitions.py",
+        "tests/unit/jobs",
+        "tests/unit/lanes",
+        "tests/reliability/test_model.py",
+    ),
     DUE_STEPS: ("tests/unit/jobs/test_sweeping_and_the_wake_queue.py", "tests/unit/jobs/test_sweeping.py"),
-    RUN_DUE: ("tests/unit/jobs/test_run_due.py",),
+    RUN_DUE: ("tests/unit/jobs/test_run_due.py", "tests/unit/jobs/test_dispatch.py"),
+    DISPATCH: ("tests/unit/jobs/test_dispatch.py",),
+    DOCUMENTS: ("tests/unit/jobs/test_spilling.py", "tests/unit/jobs/test_execution.py"),
     UPCASTING: ("tests/unit/jobs/test_upcasting.py",),
     UPCASTS: ("tests/unit/authoring/test_upcasts.py",),
+    **dict.fromkeys((*LANES, ENTERING, COMMITTING), LANE_TESTS),
+    LANE_REPOSITORY: ("tests/contract/test_lane_repository.py",),
     COMPANIONS: ("tests/unit/persistence/test_companions.py", "tests/contract/test_companions.py"),
     TRANSACTIONS: ("tests/unit/persistence/test_transactions.py", "tests/integration/test_lost_acknowledgements.py"),
     REPOSITORIES[0]: (
@@ -58,6 +77,8 @@ EDITS = (
     (COMPANIONS, '" AND ".join', '" OR ".join'),
     (COMPANIONS, "attribute_not_exists(#key)", "attribute_exists(#key)"),
     (COMPANIONS, "{**put.values, **put.key}", "{**put.key}"),
+    (LANE_REPOSITORY, '"version = :expected"', '"attribute_exists(lane)"'),
+    (LANE_REPOSITORY, '"attribute_not_exists(lane)"', '"attribute_exists(lane) OR attribute_not_exists(lane)"'),
     (TRANSACTIONS, ", ClientRequestToken=write_id", ""),
     (TRANSACTIONS, "range(MAX_CONFLICTS)", "range(1)"),
 )

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from domain.jobs.change import Delete, IfAbsent, IfEqual, Key, Put
 from domain.jobs.job import Job
+from domain.lanes.lane import TABLE as LANES
 from headrace.emulator.template import Table
 
 TABLE = "places"
-COMPANION_TABLES: Mapping[str, str] = {TABLE: "PlacesOfTests"}
+COMPANION_TABLES: Mapping[str, str] = {TABLE: "PlacesOfTests", LANES: "LanesTable"}
 PLACES = Table(
     name=COMPANION_TABLES[TABLE],
     create={

@@ -24,6 +24,7 @@ from headrace.testing.clock import half
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.job_listing import DynamoJobListing
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
+from persistence.dynamodb.repositories.lane_repository import DynamoLaneRepository
 from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
 from persistence.sqs.wake_queue import open_queue_client
 from tests.companions import COMPANION_TABLES, PLACES
@@ -102,7 +103,7 @@ async def wake_queue_url(ministack_url: str, stack: Stack) -> AsyncIterator[str]
 
 def a_settings(url: str) -> Settings:
     """Settings for the tables of the template, under their local names."""
-    return Settings(jobs_table="JobsTable", endpoint_url=url, runners={"standard": ""})
+    return Settings(jobs_table="JobsTable", lanes_table="LanesTable", endpoint_url=url, runners={"standard": ""})
 
 
 def parts_on(runtime: Runtime, job_types: Catalogue, environment: Mapping[str, str] = os.environ) -> Parts:
@@ -154,6 +155,10 @@ async def ministack_s3(ministack_url: str, stack: Stack) -> AsyncIterator[LazyS3
 
 def job_repository_on(client: LazyClient) -> DynamoJobRepository:
     return DynamoJobRepository(client, "JobsTable", new_id, COMPANION_TABLES)
+
+
+def lane_repository_on(client: LazyClient) -> DynamoLaneRepository:
+    return DynamoLaneRepository(client, "LanesTable", "JobsTable")
 
 
 def job_listing_on(client: LazyClient) -> DynamoJobListing:

@@ -8,9 +8,10 @@ from typing_extensions import Unpack
 
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.job import Job
+from domain.jobs.job import InLane, Job
 from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.transitions import IllegalTransition, NewJob
+from domain.lanes.admission import InLine
 from domain.users.user import User
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
@@ -35,6 +36,8 @@ class NewJobFactory(ModelFactory[NewJob]):
     run_at = None
     lane = None
     fingerprint = None
+    unique = None
+    unique_before = None
     notify = None
 
 
@@ -68,7 +71,7 @@ class Fields(TypedDict, total=False):
     payload_version: int
     tags: dict[str, str]
     max_attempts: int
-    lane: str
+    lane: InLane
 
 
 def new_job(run_at: datetime | None = None, **fields: Unpack[Fields]) -> NewJob:
@@ -99,6 +102,14 @@ def succeeded(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
     return finished(running(now, **fields), Done(result=JsonText('{"rows":1}')), now)
 
 
+LANE = InLane(name="stripe:7")
+
+
+def blocked(now: datetime = NOW, policy: Policy = POLICY, **fields: Unpack[Fields]) -> Job:
+    in_lane: Fields = {"lane": LANE, **fields}
+    return transitions.submit(new_job(**in_lane), policy, now, InLine()).job
+
+
 def retrying(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
     return finished(running(now, **fields), Retry(reason="later"), now)
 
@@ -117,5 +128,5 @@ def asked_to_stop(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
 
 def in_every_state(**fields: Unpack[Fields]) -> tuple[Job, ...]:
     """Return a job in every state, and one that was asked to stop."""
-    makers = (queued, scheduled, running, asked_to_stop, retrying, succeeded, failed, cancelled)
+    makers = (queued, scheduled, blocked, running, asked_to_stop, retrying, succeeded, failed, cancelled)
     return tuple(make(**fields) for make in makers)

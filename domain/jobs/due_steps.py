@@ -26,6 +26,8 @@ def step_of(state: DueState, age: timedelta, policy: Policy, in_stream: bool) ->
     match state.status:
         case "running":
             return "idle" if age < timedelta(0) else "examine"
+        case "blocked":
+            return "examine" if age > policy.max_age else "idle"
         case "queued":
             return "wait" if in_stream and age <= policy.max_age else "examine"
         case "scheduled" | "retrying" if age > policy.max_age or age >= WAKE_PATIENCE:

@@ -14,16 +14,20 @@ from typing import Literal, Protocol
 from domain.jobs import transitions
 from domain.jobs.attempt import MAX_CONFLICTS, Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
+from domain.jobs.committing import commit
 from domain.jobs.documents import DocumentLost, Documents
 from domain.jobs.guard import is_plain, outcome_of
-from domain.jobs.job import Job, Queued, Retrying, Running, Scheduled, Status, loaded
+from domain.jobs.job import Blocked, Job, Running, Status, loaded
 from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
+from domain.lanes.admission import InLine, Start
+from domain.lanes.lanes import Lanes
 from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.job_type import Handler
+from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.outcomes import Fail, Retry
 
 RECORD_PAUSE = timedelta(milliseconds=200)
@@ -116,8 +120,10 @@ class JobExecutor:
         observer: AttemptObserver | None = None,
         documents: Documents | None = None,
         files: FilesSource | None = None,
+        lanes: Lanes | None = None,
     ) -> None:
         self._jobs = jobs
+        self._lanes = lanes
         self._catalogue = catalogue
         self._clock = clock
         self._new_id = new_id
@@ -155,7 +161,10 @@ class JobExecutor:
         kept = await self._kept(claimed.job, outcome, deadline)
         if isinstance(kept, StorageUnavailable):
             return Interrupted(job_id=job.id, stage="record", problem=kept)
-        return await self._record(claimed, kept, deadline)
+        executed = await self._record(claimed, kept, deadline)
+        if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
+            await self._lanes.release(claimed.job.lane.name)
+        return executed
 
     def _turn(self, handler: Handler) -> AbstractAsyncContextManager[None]:
         """The place that an attempt needs. A job that waits for one is not claimed yet: waiting costs it nothing."""
@@ -168,24 +177,56 @@ class JobExecutor:
         current = job
         for _ in range(MAX_CONFLICTS):
             policy = self._catalogue.policy(current.type)
-            claimed = transitions.claim(current, policy, self._new_id(), deadline, self._clock())
+            claimed = await self._claiming(current, policy, deadline)
             if isinstance(claimed, IllegalTransition):
                 return NothingToDo(job_id=job.id, why=claimed.status)
+            if isinstance(claimed, StorageUnavailable):
+                return Interrupted(job_id=job.id, stage="claim", problem=claimed)
             written = await self._jobs.replace(claimed, current.version)
             match written:
+                case Job(state=Blocked()) if self._lanes is not None:
+                    return await self._blocked(written, self._lanes)
                 case Job():
-                    return _Claimed(written, startable_since(current))
+                    return _Claimed(written, transitions.startable_since(current))
                 case VersionConflict(current=other):
                     if other is None:
                         return NothingToDo(job_id=job.id, why="gone")
                     current = other
                 case CompanionRefused():
-                    return NothingToDo(job_id=job.id, why="companion refused")
+                    pass  # Another job has taken the place, or the slot: look again which are free.
                 case JobUnreadable() | ItemTooLarge():
                     return NothingToDo(job_id=job.id, why="unreadable")
                 case StorageUnavailable():
                     return Interrupted(job_id=job.id, stage="claim", problem=written)
-        return NothingToDo(job_id=job.id, why="contended")
+        return await self._give_way(current)
+
+    async def _claiming(
+        self, job: Job, policy: Policy, deadline: datetime
+    ) -> Change | IllegalTransition | StorageUnavailable:
+        """The claim, with what the job's lane gives; or the move into the line, when it gives nothing."""
+        if self._lanes is None or job.lane is None or not transitions.is_claimable(job, policy, self._clock()):
+            return transitions.claim(job, policy, self._new_id(), deadline, self._clock())
+        start = await self._lanes.start(job, job.lane, policy)
+        match start:
+            case StorageUnavailable():
+                return start
+            case InLine():
+                return transitions.block(job, policy, self._clock())
+            case Start():
+                return transitions.claim(job, policy, self._new_id(), deadline, self._clock(), start)
+
+    async def _give_way(self, job: Job) -> NothingToDo:
+        """After too many tries: one in a lane stands in line, to be let go when the others are past."""
+        contended = NothingToDo(job_id=job.id, why="contended")
+        if self._lanes is None:
+            return contended
+        blocked = transitions.block(job, self._catalogue.policy(job.type), self._clock())
+        written = None if isinstance(blocked, IllegalTransition) else await self._jobs.replace(blocked, job.version)
+        return await self._blocked(written, self._lanes) if isinstance(written, Job) else contended
+
+    async def _blocked(self, job: Job, lanes: Lanes) -> NothingToDo:
+        await lanes.look_again(job)
+        return NothingToDo(job_id=job.id, why="blocked")
 
     async def _whole(
         self, claimed: Job, triggered: Job, whole: Job | DocumentLost
@@ -241,7 +282,7 @@ class JobExecutor:
                     # Refused, and so referred to by nobody; what cannot be deleted now goes by the bucket's lifecycle.
                     await self._documents.discard(outcome.result)
                 return LeaseLost(job_id=claimed.id, attempt=claimed.attempt)
-            written = await self._jobs.replace(finished, current.version)
+            written = await commit(self._jobs, finished, current.version)
             match written:
                 case Job():
                     return _executed(claim, written)
@@ -280,15 +321,6 @@ class _Claimed:
 
     job: Job
     since: datetime
-
-
-def startable_since(job: Job) -> datetime:
-    """Since when a worker could have claimed the job."""
-    match job.state:
-        case Queued(queued_at=since) | Scheduled(run_at=since) | Retrying(retry_at=since):
-            return since
-        case _:
-            return job.created_at
 
 
 def _executed(claim: _Claimed, finished: Job) -> Executed:

@@ -11,6 +11,8 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.listing import SUMMARIES, Include, JobListing, JobSummary, summary_of
 from domain.jobs.repository import JobRepository
+from domain.jobs.service import admitted_again
+from domain.lanes.lanes import Lanes
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.ports import Clock
 from domain.results import BadCursor, StorageUnavailable
@@ -47,8 +49,16 @@ class BulkRetried(Frozen):
 class FailedJobService:
     """Lists and retries failed jobs. Two admins may retry at once: each job is queued by one of them."""
 
-    def __init__(self, jobs: JobRepository, listing: JobListing, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(
+        self,
+        jobs: JobRepository,
+        listing: JobListing,
+        catalogue: Catalogue,
+        clock: Clock,
+        lanes: Lanes | None = None,
+    ) -> None:
         self._jobs = jobs
+        self._lanes = lanes
         self._listing = listing
         self._catalogue = catalogue
         self._clock = clock
@@ -112,8 +122,14 @@ class FailedJobService:
             return job
         if not isinstance(job, Job) or not _fits(summary_of(job), wanted):
             return False
-        queued = transitions.retry_manually(job, self._catalogue.policy(job.type), now)
+        policy = self._catalogue.policy(job.type)
+        admitted = await admitted_again(job, policy, self._lanes)
+        if isinstance(admitted, StorageUnavailable):
+            return admitted
+        queued = transitions.retry_manually(job, policy, now, admitted)
         written = await self._jobs.replace(queued, job.version) if isinstance(queued, Change) else queued
+        if isinstance(written, Job) and self._lanes is not None:
+            await self._lanes.look_again(written)
         return written if isinstance(written, StorageUnavailable) else isinstance(written, Job)
 
 

@@ -23,6 +23,7 @@ from headrace.authoring.job_type import AnyJobType
 from headrace.authoring.json_text import JsonText
 
 _FORM: Final = "2:"
+_LANES: Final = ("lane", "priority", "unique")
 
 
 def fingerprint(submission: Submission, payload: JsonText) -> str:
@@ -36,6 +37,7 @@ def fingerprint(submission: Submission, payload: JsonText) -> str:
         _start(submission),
         _canonical(payload),
     ]
+    asked += [_lane_wishes(submission)] if _lane_wishes(submission) else []
     asked += [submission.notify.model_dump()] if submission.notify else []
     return f"{_FORM}{_digest(json.dumps(asked, sort_keys=True))}:{_start(submission)}"
 
@@ -52,6 +54,7 @@ def is_replay(job: Job, submission: Submission, payload: JsonText, job_type: Any
         and {job.type, submission.type} <= {*job_type.names}
         and job.tags == submission.tags
         and job.max_attempts == (submission.max_attempts or job_type.policy.max_attempts)
+        and _in_same_lane(job, submission)
         and job.notify == submission.notify
         and _mean_the_same(loaded(job.payload), payload, job_type.payload)
     )
@@ -83,13 +86,28 @@ def _number(text: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
+def _lane_wishes(submission: Submission) -> dict[str, str | int]:
+    wishes = {"lane": submission.lane, "priority": submission.priority, "unique": submission.unique}
+    return {name: wish for name, wish in wishes.items() if wish is not None}
+
+
+def _in_same_lane(job: Job, submission: Submission) -> bool:
+    """Whether the submission, where it says something about lanes, says what `job` was made for."""
+    own = f"{job.owner_id}/"
+    named = job.lane.name.removeprefix(own) if job.lane and job.lane.name.startswith(own) else None
+    priority = job.lane.priority if job.lane else None
+    same_key = (job.unique is None) == (submission.unique is None)
+    return submission.lane == named and submission.priority in {None, priority} and same_key
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _first_form(submission: Submission, payload: JsonText) -> str:
-    # As versions wrote it that know no `notify`, where there is none.
-    silent = set() if submission.notify else {"notify"}
+    # As versions wrote it that know no lanes and no `notify`, where the submission says nothing about them.
+    silent = {name for name in _LANES if name not in _lane_wishes(submission)}
+    silent |= set() if submission.notify else {"notify"}
     rest = submission.model_dump_json(exclude={"payload", *silent})
     return _digest(f"{rest}\n{payload}")
 

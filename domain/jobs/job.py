@@ -11,15 +11,21 @@ from pydantic import AwareDatetime, Field
 from headrace.authoring.frozen import Frozen, Stored
 from headrace.authoring.json_text import JsonText
 
-Status = Literal["scheduled", "queued", "running", "retrying", "succeeded", "failed", "cancelled"]
+Status = Literal["scheduled", "blocked", "queued", "running", "retrying", "succeeded", "failed", "cancelled"]
 FailureReason = Literal["exhausted", "permanent", "timeout", "expired"]
 
-SCHEMA = 2
+SCHEMA = 3
 """The newest form in which this version stores a job. It goes up when an older version could not read the new form:
 such a version then leaves the item to a newer one. What it can read it acts on, so a new meaning needs a new status."""
 
 FIRST_SCHEMA = 1
-"""The form that every version reads: both documents lie in the item. With a `BlobRef` in place of one it is 2."""
+"""The form that every version reads: both documents lie in the item."""
+
+REF_SCHEMA = 2
+"""The form of a job with a `BlobRef` in place of a document."""
+
+LANE_SCHEMA = 3
+"""The form of a job in a lane. Versions that know no lanes cannot read it, and so cannot run it beside its limit."""
 
 
 class Frame(Stored):
@@ -53,6 +59,14 @@ def loaded(document: JobDocument) -> JsonText:
     return document
 
 
+class InLane(Stored):
+    """The lane of a job, and the job's place in its order."""
+
+    name: str
+    priority: int = 5
+    """From 0 to 9; the highest goes first, and of one priority the oldest."""
+
+
 class Notify(Stored):
     """Where the job's submitter wants to be told of its changes (`domain/webhooks`)."""
 
@@ -79,6 +93,8 @@ class Lease(Stored):
 
     token: str
     until: AwareDatetime
+    place: int | None = None
+    """The number of the place in its lane that the job has taken, if it is in one."""
 
 
 class Progress(Stored):
@@ -95,6 +111,19 @@ class Scheduled(Frozen):
 
     status: Literal["scheduled"] = "scheduled"
     run_at: AwareDatetime
+    in_slot: bool = False
+    """Whether `run_at` is a start that the lane's rate allows, and that is this job's alone."""
+
+
+class Blocked(Frozen):
+    """Waits in line for a place in its lane, or for the lane's rate; whoever frees a place lets the next one go.
+
+    It triggers nothing. The sweeper lets go whom nobody else did.
+    """
+
+    status: Literal["blocked"] = "blocked"
+    since: AwareDatetime
+    """Since when it could have started otherwise."""
 
 
 class Queued(Frozen):
@@ -152,7 +181,7 @@ class Cancelled(Frozen):
 
 Final = Succeeded | Failed | Cancelled
 State = Annotated[
-    Scheduled | Queued | Running | Retrying | Succeeded | Failed | Cancelled,
+    Scheduled | Blocked | Queued | Running | Retrying | Succeeded | Failed | Cancelled,
     Field(discriminator="status"),
 ]
 
@@ -190,8 +219,10 @@ class Job(Frozen):
     """Before this the sweeper need not examine the job; absent when it is final."""
     expires_at: AwareDatetime
     """When the job ceases to exist (TTL), in whole seconds."""
-    lane: str | None = None
-    """The key that limits how many jobs run at once, if the job is under one."""
+    lane: InLane | None = None
+    """What limits how many jobs run at once, if the job is under such a limit."""
+    unique: str | None = None
+    """The key of which this was the only unfinished job when it was submitted, as the store names it."""
     fingerprint: str | None = None
     """Digest of the submission, where the id comes from an idempotency key: distinguishes a replay from another one."""
     notify: Notify | None = None

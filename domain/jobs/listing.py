@@ -78,6 +78,9 @@ class JobSummary(Frozen):
     finished_at: AwareDatetime | None
     expires_at: AwareDatetime
     tags: dict[str, str]
+    lane: str | None = None
+    priority: int | None = None
+    """In its lane."""
     history: tuple[HistoryEntry, ...]
     actions: tuple[Literal["cancel", "retry"], ...]
     """What its owner may do with it now."""
@@ -133,6 +136,8 @@ def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
         **job.model_dump(include=_SHARED),
         status=job.status,
         tags=job.tags,
+        lane=job.lane.name if job.lane else None,
+        priority=job.lane.priority if job.lane else None,
         history=tuple(declared(entry) for entry in job.history),
         error=declared(state.error) if isinstance(state, Retrying | Failed) else None,
         reason=state.reason if isinstance(state, Failed) else None,

@@ -41,9 +41,8 @@ class DueJobRunner:
         early = wake.due - self._clock()
         if early > MAX_EARLY:
             return NothingToDo(job_id=wake.job_id, why="early")
-        if early > timedelta(0):
-            # And a little more, so that it is not a tick too early when the loop's clock is ahead of the other.
-            await asyncio.sleep(early.total_seconds() + 0.01)
+        # And a little more, so that it is not a tick too early when the loop's clock is ahead of the other.
+        await asyncio.sleep(early.total_seconds() + 0.01)
         found = await self._jobs.get(wake.job_id, self._clock())
         match found:
             case Job() if transitions.is_claimable(found, self._dispatcher.policy_of(found), self._clock()):

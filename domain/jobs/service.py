@@ -1,13 +1,15 @@
 """What a person can do with a job that exists: read, cancel, retry. Lists are in `listing.py`."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.job import Job
+from domain.jobs.job import Job, Queued, Scheduled
 from domain.jobs.repository import CompanionRefused, JobNotFound, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
+from domain.lanes.admission import Free, InLine
+from domain.lanes.lanes import Lanes
 from domain.ports import Clock
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from domain.users.user import User
@@ -15,6 +17,8 @@ from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 
 MAX_CONFLICTS = 5
+
+KEY_MOVED_ON: Final = "retry, as another job has its unique key by now"
 
 
 class Contended(Frozen):
@@ -30,8 +34,9 @@ ChangeResult = ReadResult | IllegalTransition | StaleVersion | Contended
 class JobService:
     """Reads and changes jobs. Who may see a job is decided here: its owner, and admins."""
 
-    def __init__(self, jobs: JobRepository, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(self, jobs: JobRepository, catalogue: Catalogue, clock: Clock, lanes: Lanes | None = None) -> None:
         self._jobs = jobs
+        self._lanes = lanes
         self._catalogue = catalogue
         self._clock = clock
 
@@ -59,8 +64,8 @@ class JobService:
                 return found
             if expected is not None and found.version not in expected:
                 return StaleVersion(current_version=found.version)
-            change = self._moved(found, action)
-            if isinstance(change, IllegalTransition):
+            change = await self._moved(found, action)
+            if isinstance(change, IllegalTransition | StorageUnavailable):
                 return change
             if change.job == found:
                 return found
@@ -68,18 +73,43 @@ class JobService:
             match written:
                 case VersionConflict(current=current):
                     found = current or JobNotFound(job_id=job_id)
-                case CompanionRefused():
+                case CompanionRefused() if found.unique is None:
                     return Contended(job_id=job_id)
+                case CompanionRefused():
+                    return IllegalTransition(job_id=job_id, status=found.status, action=KEY_MOVED_ON)
                 case ItemTooLarge(size=size):
                     return StorageUnavailable(reason="rejected", detail=f"item of {size} bytes cannot be written")
-                case Job() | JobUnreadable() | StorageUnavailable():
+                case Job():
+                    await self._let_follow(found, written)
+                    return written
+                case JobUnreadable() | StorageUnavailable():
                     return written
         return Contended(job_id=job_id)
 
-    def _moved(self, job: Job, action: Literal["cancel", "retry"]) -> Change | IllegalTransition:
+    async def _moved(
+        self, job: Job, action: Literal["cancel", "retry"]
+    ) -> Change | IllegalTransition | StorageUnavailable:
         policy: Policy = self._catalogue.policy(job.type)
-        move = transitions.cancel if action == "cancel" else transitions.retry_manually
-        return move(job, policy, self._clock())
+        if action == "cancel":
+            return transitions.cancel(job, policy, self._clock())
+        admitted = await admitted_again(job, policy, self._lanes)
+        if isinstance(admitted, StorageUnavailable):
+            return admitted
+        return transitions.retry_manually(job, policy, self._clock(), admitted)
+
+    async def _let_follow(self, before: Job, after: Job) -> None:
+        """Whom a cancelled job would have let go when it had ended; or the retried job itself, if there is room now."""
+        if self._lanes is None or before.lane is None:
+            return
+        if isinstance(before.state, Queued | Scheduled):
+            await self._lanes.release(before.lane.name)
+        else:
+            await self._lanes.look_again(after)
+
+
+async def admitted_again(job: Job, policy: Policy, lanes: Lanes | None) -> Free | InLine | StorageUnavailable:
+    """What becomes of a job that a person retries."""
+    return Free() if lanes is None or job.lane is None else await lanes.admit_again(job.lane, policy)
 
 
 def _may_see(job: Job, reader: User) -> bool:

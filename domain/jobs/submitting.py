@@ -8,14 +8,16 @@ from uuid import UUID
 from pydantic import BaseModel, JsonValue
 
 from domain.flaws import MAX_FLAWS, Flaw, Flaws, read_document
-from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.documents import Documents
+from domain.jobs.entering import Entrance
 from domain.jobs.fingerprint import fingerprint, is_recognised, is_replay
 from domain.jobs.job import Job
 from domain.jobs.repository import CompanionRefused, JobExists, JobRepository, JobUnreadable
 from domain.jobs.submission import Submission
 from domain.jobs.transitions import NewJob
+from domain.lanes.lanes import LaneClosed, Lanes
+from domain.lanes.naming import lane_of
 from domain.ports import Clock, NewId
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.users.user import User
@@ -74,6 +76,7 @@ SubmitResult = (
     | InvalidPayload
     | PayloadTooLarge
     | IdempotencyMismatch
+    | LaneClosed
     | JobUnreadable
     | StorageUnavailable
 )
@@ -90,9 +93,11 @@ class SubmissionService:
         new_id: NewId,
         documents: Documents | None = None,
         files: "FileService | None" = None,
+        lanes: Lanes | None = None,
         signers: SignerRepository | None = None,
     ) -> None:
         self._jobs = jobs
+        self._entrance = Entrance(jobs, lanes)
         self._catalogue = catalogue
         self._clock = clock
         self._new_id = new_id
@@ -107,18 +112,25 @@ class SubmissionService:
         if definition is None:
             return UnknownJobType(type=submission.type, known=self._catalogue.names())
         files: list[File] = []
-        payload = _payload_text(submission.payload, definition.payload, files)
-        if not isinstance(payload, str):
-            return payload
+        read = _read_payload(submission.payload, definition.payload, files)
+        if isinstance(read, InvalidPayload | PayloadTooLarge):
+            return read
+        payload, document = read
         run_at = _start(submission, now)
         if isinstance(run_at, InvalidPayload):
             return run_at
+        lane = lane_of(submission, definition, document, owner, self._entrance.owner_limit)
+        if isinstance(lane, Flaw):
+            return InvalidPayload(flaws=(lane,))
+        unique = _keyed_id(owner.id, idempotency_key) if idempotency_key and submission.unique else None
+        if submission.unique and unique is None:
+            return InvalidPayload(flaws=(Flaw(path=("unique",), message="needs an Idempotency-Key"),))
         if files and (refused := await self._refused_files(files, owner, run_at or now)) is not None:
             replayed = await self._earlier(submission, payload, definition, owner, idempotency_key)
             return replayed or refused
         if submission.notify is not None and (unsigned := await self._unsigned(owner)) is not None:
             return unsigned
-        job_id = _keyed_id(owner.id, idempotency_key) if idempotency_key else self._new_id()
+        job_id = _keyed_id(owner.id, idempotency_key) if idempotency_key and unique is None else self._new_id()
         # Before the item, under a key of this submission's own: a job never refers to what is not there.
         kept = await self._documents.keep(job_id, "payload", self._new_id, payload)
         if isinstance(kept, StorageUnavailable):
@@ -133,10 +145,12 @@ class SubmissionService:
             max_attempts=submission.max_attempts or definition.policy.max_attempts,
             run_at=run_at,
             fingerprint=fingerprint(submission, payload) if idempotency_key else None,
+            lane=lane,
+            unique=unique,
             notify=submission.notify,
         )
-        stored = await self._jobs.add(transitions.submit(new, definition.policy, now), now)
-        if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | JobUnreadable):
+        stored = await self._entrance.store(new, definition.policy, now)
+        if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | LaneClosed | JobUnreadable):
             await self._documents.discard(kept)
         match stored:
             case Job():
@@ -149,7 +163,7 @@ class SubmissionService:
                 return PayloadTooLarge(size=size, limit=limit)
             case CompanionRefused():
                 return StorageUnavailable(reason="throttled", detail="contended")
-            case JobUnreadable() | StorageUnavailable():
+            case JobUnreadable() | LaneClosed() | StorageUnavailable():
                 return stored
 
     async def _unsigned(self, owner: User) -> InvalidPayload | StorageUnavailable | None:
@@ -184,10 +198,13 @@ class SubmissionService:
         self, submission: Submission, payload: JsonText, definition: AnyJobType, owner: User, key: str | None
     ) -> Submitted | None:
         """The job that this very submission has made before, when its files were still there."""
-        found = await self._jobs.get(_keyed_id(owner.id, key), self._clock()) if key else None
+        if key is None:
+            return None
+        keyed, now = _keyed_id(owner.id, key), self._clock()
+        found = await (self._entrance.holder(keyed, now) if submission.unique else self._jobs.get(keyed, now))
         if not isinstance(found, Job) or found.owner_id != owner.id:
             return None
-        replayed = await self._replayed(found, submission, payload, definition, key or "")
+        replayed = await self._replayed(found, submission, payload, definition, key)
         return replayed if isinstance(replayed, Submitted) else None
 
     async def _replayed(
@@ -217,10 +234,10 @@ def _start(submission: Submission, now: datetime) -> datetime | InvalidPayload |
     return submission.run_at if submission.delay_seconds is None else now + timedelta(seconds=seconds)
 
 
-def _payload_text(
+def _read_payload(
     payload: JsonValue, model: type[BaseModel], files: list[File]
-) -> JsonText | InvalidPayload | PayloadTooLarge:
-    """The payload as it will be stored: exactly as given, after its model accepted it; notes its files."""
+) -> tuple[JsonText, BaseModel] | InvalidPayload | PayloadTooLarge:
+    """The payload as it will be stored, exactly as given, and as its model accepted it; notes its files."""
     try:
         text = to_json_text(payload)
     except NotJson as error:
@@ -231,7 +248,7 @@ def _payload_text(
     read = read_document(model, text, {FILES_FOUND: files})
     if isinstance(read, Flaws):
         return InvalidPayload(flaws=read.below("payload").first, count=read.count)
-    return text
+    return text, read
 
 
 def _keyed_id(owner_id: str, key: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.jobs.job import Status
+from domain.lanes.lanes import Released
 from domain.results import StorageUnavailable
 from headrace.authoring.frozen import Frozen
 
@@ -37,9 +38,11 @@ class SweepReport(Frozen):
     """Messages that it did not take."""
     send_problem: StorageUnavailable | None
     """Why not, of one of them."""
+    released: int
+    """Jobs that stood in the line of a lane with room, and that nobody else had let go."""
     problems: tuple[Swept, ...]
     unavailable: tuple[StorageUnavailable, ...]
-    """Shards that could not be read."""
+    """Shards and lanes that could not be read."""
     complete: bool
     """False when time ran out; the next sweep continues."""
     oldest_due: timedelta
@@ -84,8 +87,11 @@ class ShardReport:
         )
 
 
-def report_of(shards: Sequence[ShardReport]) -> SweepReport:
-    """The report of a sweep, from those of its shards."""
+_NONE = Released()
+
+
+def report_of(shards: Sequence[ShardReport], lanes: Released = _NONE) -> SweepReport:
+    """The report of a sweep, from those of its shards and of what it let go."""
     swept = tuple(entry for shard in shards for entry in shard.swept)
     nothing_to_do = sum(entry.after is None and entry.problem is None for entry in swept)
     return SweepReport(
@@ -95,8 +101,12 @@ def report_of(shards: Sequence[ShardReport]) -> SweepReport:
         woken=sum(shard.woken for shard in shards),
         unsent=sum(shard.unsent for shard in shards),
         send_problem=next((shard.send_problem for shard in shards if shard.send_problem), None),
+        released=lanes.count,
         problems=tuple(entry for entry in swept if entry.problem is not None),
-        unavailable=tuple(shard.unavailable for shard in shards if shard.unavailable),
+        unavailable=(
+            *(shard.unavailable for shard in shards if shard.unavailable),
+            *((lanes.problem,) if lanes.problem else ()),
+        ),
         complete=all(shard.complete for shard in shards),
         oldest_due=max(
             [entry.overdue for entry in swept] + [max(shard.oldest_due, shard.unreached) for shard in shards]

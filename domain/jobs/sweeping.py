@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.committing import commit
 from domain.jobs.due_steps import INTERVAL, Step, step_of
 from domain.jobs.job import Job, Queued, Status
 from domain.jobs.repository import (
@@ -26,6 +27,7 @@ from domain.jobs.stream_position import StreamPositions, is_ahead, passed
 from domain.jobs.sweep_report import ShardReport, SweepReport, Swept, report_of
 from domain.jobs.transitions import IllegalTransition
 from domain.jobs.wake_queue import LONGEST_DELAY, Wake, WakeQueue
+from domain.lanes.lanes import Lanes, Released
 from domain.ports import Clock, Random
 from domain.results import ItemTooLarge, StorageUnavailable
 
@@ -48,8 +50,10 @@ class Sweeper:
         catalogue: Catalogue,
         clock: Clock,
         random: Random,
+        lanes: Lanes | None = None,
     ) -> None:
         self._jobs = jobs
+        self._lanes = lanes
         self._positions = positions
         self._wakes = wakes
         self._catalogue = catalogue
@@ -57,7 +61,7 @@ class Sweeper:
         self._random = random
 
     async def sweep(self, deadline: datetime, tick: datetime | None = None) -> SweepReport:
-        """Sweep all shards at once, page by page, until nothing is due or `deadline` is near; then look ahead.
+        """Sweep all shards at once, page by page, until nothing is due or `deadline` is near; look ahead; repair lanes.
 
         `tick` is the time for which the sweep was planned, a whole interval after that of the sweep before it.
         """
@@ -68,7 +72,9 @@ class Sweeper:
         far = (tick or self._clock()) + LONGEST_DELAY
         shards = await asyncio.gather(*(self._sweep_shard(shard, sweep) for shard in self._jobs.wake_shards))
         ahead = await asyncio.gather(*(self._look_ahead(shard, far, sweep) for shard in self._jobs.wake_shards))
-        return report_of((*shards, *ahead))
+        # Last, as what was swept has freed places.
+        released = await self._lanes.repair(sweep.stop) if self._lanes else Released()
+        return report_of((*shards, *ahead), released)
 
     async def _look_ahead(self, shard: str, far: datetime, sweep: "_Sweep") -> ShardReport:
         """Send a message for all that falls due in the interval before `far`, without looking at it.
@@ -188,7 +194,7 @@ class Sweeper:
                 queued=queued,
             )
 
-        written = await self._jobs.replace(moved, job.version)
+        written = await commit(self._jobs, moved, job.version)
         match written:
             case Job():
                 return examined(after=written.status)

@@ -5,17 +5,21 @@ Nothing else changes a status. `lifecycle.py` lists the moves, `change.py` says 
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from domain.jobs.change import Change
+from domain.jobs.change import Change, Companion
 from domain.jobs.job import (
+    FIRST_SCHEMA,
+    LANE_SCHEMA,
+    Blocked,
     Cancelled,
     Failed,
     FailureReason,
     Frame,
     HistoryEntry,
+    InLane,
     Job,
     JobDocument,
     JobError,
@@ -32,6 +36,9 @@ from domain.jobs.job import (
 )
 from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.stream_position import is_ahead
+from domain.jobs.uniqueness import key_held, key_taken
+from domain.lanes.admission import TOLERANCE, Admission, Free, InLine, Start
+from domain.lanes.lane import Slot, place_given_back, place_taken
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import storable
@@ -66,6 +73,8 @@ UNFINISHED_HORIZON = timedelta(days=30)
 PROGRESS_INTERVAL = timedelta(seconds=1)
 """Progress is written at most this often."""
 
+_FREE = Free()
+
 MAX_HISTORY = 20
 MAX_MESSAGE = 1000
 """Characters of an error's or a progress report's message that are kept."""
@@ -92,18 +101,22 @@ class NewJob(Frozen):
     tags: dict[str, str] = Field(default_factory=dict)
     max_attempts: int
     run_at: datetime | None = None
-    lane: str | None = None
+    lane: InLane | None = None
     fingerprint: str | None = None
+    unique: str | None = None
+    unique_before: str | None = None
+    """The finished job that had the unique key before, if any."""
     notify: Notify | None = None
 
 
-def submit(new: NewJob, policy: Policy, now: datetime) -> Change:
-    """A new job: scheduled when its time is still to come, else queued."""
-    state: State
+def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _FREE) -> Change:
+    """A new job: scheduled when its time is still to come, else as its lane admits it."""
     if new.run_at is not None and new.run_at > now:
-        state, wake_at = Scheduled(run_at=new.run_at), new.run_at
+        entry = _Entry(Scheduled(run_at=new.run_at), new.run_at)
     else:
-        state, wake_at = Queued(queued_at=now), _trigger_deadline(policy, now, redrives=0)
+        entry = _entry(admission, policy, now)
+    state, wake_at = entry.state, entry.wake_at
+    unique = () if new.unique is None else (key_taken(new.unique, new.id, new.unique_before, now),)
     job = Job(
         id=new.id,
         owner_id=new.owner_id,
@@ -121,20 +134,26 @@ def submit(new: NewJob, policy: Policy, now: datetime) -> Change:
         expires_at=_whole_second(wake_at + UNFINISHED_HORIZON),
         lane=new.lane,
         fingerprint=new.fingerprint,
+        unique=new.unique,
         notify=new.notify,
         history=(HistoryEntry(status=state.status, at=now, attempt=0),),
         state=state,
+        stored_schema=FIRST_SCHEMA if new.lane is None else LANE_SCHEMA,
     )
-    return Change(job)
+    return Change(job, (*entry.companions, *unique))
 
 
-def claim(job: Job, policy: Policy, token: str, deadline: datetime, now: datetime) -> Change | IllegalTransition:
+def claim(
+    job: Job, policy: Policy, token: str, deadline: datetime, now: datetime, start: Start | None = None
+) -> Change | IllegalTransition:
     """Give the job to a worker that must answer before its function's `deadline`.
 
     The attempt counts from here, so that a job that kills its worker still runs out of attempts.
     The lease's end is known now, so it needs no heartbeat; it lies at the job type's timeout (or the
     function's deadline, if that is nearer) plus a grace for writing the outcome. `attempt_ends` says when the
     handler must end: the time that the claim's write takes shortens the attempt.
+
+    `start` is what the job's lane gives it, in the same commit; None for a job that no lane limits.
     """
     if not is_claimable(job, policy, now):
         return _illegal(job, "claim")
@@ -144,14 +163,19 @@ def claim(job: Job, policy: Policy, token: str, deadline: datetime, now: datetim
     # wait is due already: the sweeper finds it, sees its lease, and leaves the job alone until that has ended.
     stays = job.wake_at is not None and until <= job.wake_at <= until + TRIGGER_PATIENCE
     wake_at = until if isinstance(job.state, Queued) and not stays else job.wake_at
-    return _moved(
+    place = start.place if start is not None else None
+    claimed = _moved(
         job,
-        Running(lease=Lease(token=token, until=until)),
+        Running(lease=Lease(token=token, until=until, place=place)),
         now,
         attempt=job.attempt + 1,
         wake_at=wake_at,
         started_at=now,
     )
+    if job.lane is None or start is None:
+        return claimed
+    slot = () if start.slot is None else (start.slot.claim,)
+    return Change(claimed.job, (place_taken(job.lane.name, start.place, job.id, token, now), *slot))
 
 
 def is_claimable(job: Job, policy: Policy, now: datetime) -> bool:
@@ -161,8 +185,38 @@ def is_claimable(job: Job, policy: Policy, now: datetime) -> bool:
             return True
         case Scheduled(run_at=due) | Retrying(retry_at=due):
             return due <= now and now - due <= policy.max_age
-        case Running() | Succeeded() | Failed() | Cancelled():
+        case Blocked() | Running() | Succeeded() | Failed() | Cancelled():
             return False
+
+
+def is_in_slot(job: Job, now: datetime) -> bool:
+    """Whether the job may use a slot of its lane's rate now; one that comes too late has lost its slot."""
+    return isinstance(job.state, Scheduled) and job.state.in_slot and now - job.state.run_at <= TOLERANCE
+
+
+def block(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
+    """Have a job that could be claimed stand in line: its lane has no place. It costs no attempt."""
+    if job.lane is None or not is_claimable(job, policy, now):
+        return _illegal(job, "block")
+    since = startable_since(job)
+    return _moved(job, Blocked(since=since), now, wake_at=since + policy.max_age)
+
+
+def unblock(job: Job, policy: Policy, admitted: Free | Slot, now: datetime) -> Change | IllegalTransition:
+    """Let the first in line go: at once, or in a slot of the lane's rate."""
+    if not isinstance(job.state, Blocked):
+        return _illegal(job, "unblock")
+    entry = _entry(admitted, policy, now)
+    return Change(_moved(job, entry.state, now, wake_at=entry.wake_at).job, entry.companions)
+
+
+def startable_since(job: Job) -> datetime:
+    """Since when a worker could have claimed the job, but for its lane."""
+    match job.state:
+        case Queued(queued_at=since) | Scheduled(run_at=since) | Retrying(retry_at=since) | Blocked(since=since):
+            return since
+        case _:
+            return job.created_at
 
 
 def attempt_ends(lease: Lease) -> datetime:
@@ -233,7 +287,7 @@ def fail(
     job: Job, policy: Policy, why: Fail, reason: FailureReason, now: datetime, frames: tuple[Frame, ...] = ()
 ) -> Change | IllegalTransition:
     """End the job without a result."""
-    if not isinstance(job.state, Scheduled | Queued | Running | Retrying):
+    if not isinstance(job.state, Scheduled | Blocked | Queued | Running | Retrying):
         return _illegal(job, "fail")
     error = _error(job, why.code, why.reason, now, frames)
     return _finished(job, Failed(finished_at=now, error=error, reason=reason), policy, now)
@@ -242,7 +296,7 @@ def fail(
 def cancel(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
     """Cancel what waits at once; ask what runs to stop (asking twice changes nothing)."""
     match job.state:
-        case Scheduled() | Queued() | Retrying():
+        case Scheduled() | Blocked() | Queued() | Retrying():
             return _cancelled(job, policy, now)
         case Running(cancel_requested=True):
             return Change(job)
@@ -276,7 +330,7 @@ def wake(
     match job.state:
         case Scheduled(run_at=due) | Retrying(retry_at=due) if now - due > policy.max_age:
             return expire(job, policy, now)
-        case Queued(queued_at=due) if now - due > policy.max_age:
+        case Queued(queued_at=due) | Blocked(since=due) if now - due > policy.max_age:
             return expire(job, policy, now)
         case Scheduled() | Retrying():
             return queue(job, policy, now)
@@ -284,7 +338,7 @@ def wake(
             return redrive(job, policy, now, passed)
         case Running():
             return rescue(job, policy, now, random)
-        case Succeeded() | Failed() | Cancelled():
+        case Blocked() | Succeeded() | Failed() | Cancelled():
             return _illegal(job, "wake")
 
 
@@ -306,7 +360,7 @@ def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = N
 
 def expire(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
     """Give up a job that could not be started within its policy's `max_age`."""
-    if not isinstance(job.state, Scheduled | Queued | Retrying):
+    if not isinstance(job.state, Scheduled | Blocked | Queued | Retrying):
         return _illegal(job, "expire")
     late = Fail(code="expired", reason=f"not started within {policy.max_age} of the time it was due")
     return fail(job, policy, late, "expired", now)
@@ -320,28 +374,44 @@ def rescue(job: Job, policy: Policy, now: datetime, random: float) -> Change | I
     return retry(job, policy, lost, "exhausted", now, random)
 
 
-def retry_manually(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
-    """A person gives a failed or cancelled job all its attempts again."""
+def retry_manually(
+    job: Job, policy: Policy, now: datetime, admission: Free | InLine = _FREE
+) -> Change | IllegalTransition:
+    """A person gives a failed or cancelled job all its attempts again; its lane admits it as a new one."""
     if not isinstance(job.state, Failed | Cancelled):
         return _illegal(job, "retry manually")
-    return _moved(
-        job,
-        Queued(queued_at=now),
-        now,
-        attempt=0,
-        wake_at=_trigger_deadline(policy, now, redrives=0),
-    )
+    entry = _entry(admission, policy, now)
+    unique = () if job.unique is None else (key_held(job.unique, job.id),)
+    return Change(_moved(job, entry.state, now, attempt=0, wake_at=entry.wake_at).job, unique)
 
 
 def legal_for_a_client(job: Job) -> tuple[Literal["cancel", "retry"], ...]:
     """What a person may do with the job now."""
     match job.state:
-        case Scheduled() | Queued() | Retrying() | Running():
+        case Scheduled() | Blocked() | Queued() | Retrying() | Running():
             return ("cancel",)
         case Failed() | Cancelled():
             return ("retry",)
         case Succeeded():
             return ()
+
+
+class _Entry(NamedTuple):
+    """The state in which a job begins to wait, its `wake_at`, and what is committed with it."""
+
+    state: State
+    wake_at: datetime
+    companions: tuple[Companion, ...] = ()
+
+
+def _entry(admission: Admission, policy: Policy, now: datetime) -> _Entry:
+    match admission:
+        case Free():
+            return _Entry(Queued(queued_at=now), _trigger_deadline(policy, now, redrives=0))
+        case Slot(at=at, claim=claim):
+            return _Entry(Scheduled(run_at=at, in_slot=True), at, (claim,))
+        case InLine():
+            return _Entry(Blocked(since=now), now + policy.max_age)
 
 
 def _is_due(job: Job, now: datetime) -> bool:
@@ -395,7 +465,15 @@ def _moved(
             "history": (*job.history, entry)[-MAX_HISTORY:] if note else job.history,
         }
     )
-    return Change(moved)
+    return Change(moved, _given_back(job, state))
+
+
+def _given_back(job: Job, state: State) -> tuple[Companion, ...]:
+    """The place in its lane, of a job that stops running."""
+    if job.lane is None or not isinstance(job.state, Running) or isinstance(state, Running):
+        return ()
+    lease = job.state.lease
+    return () if lease.place is None else (place_given_back(job.lane.name, lease.place, lease.token),)
 
 
 def _error(job: Job, code: str, message: str, now: datetime, frames: tuple[Frame, ...]) -> JobError:

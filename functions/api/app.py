@@ -17,6 +17,10 @@ from domain.jobs.listing import JobListing, JobListService
 from domain.jobs.repository import JobRepository
 from domain.jobs.service import JobService
 from domain.jobs.submitting import SubmissionService
+from domain.jobs.why import WhyService
+from domain.lanes.lanes import Lanes
+from domain.lanes.repository import LaneRepository
+from domain.lanes.service import LaneService
 from domain.ports import Clock, NewId
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
@@ -35,6 +39,7 @@ from functions.api.http.request_context import RequestContext
 from functions.api.job_types.routes import job_type_routes
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
+from functions.api.lanes.routes import lane_routes, why_routes
 from functions.api.users.routes import user_routes
 from functions.api.webhooks.actions import webhook_actions
 from functions.api.webhooks.routes import webhook_routes
@@ -70,6 +75,8 @@ def create_app(
     trust_unverified_email: bool = False,
     longest_wait: timedelta = LONGEST_WAIT,
     large: Large | None = None,
+    lanes: Lanes | None = None,
+    lane_store: LaneRepository | None = None,
     webhooks: Webhooks | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
@@ -85,6 +92,9 @@ def create_app(
     files = FileService(large.files, large.blobs, clock, new_id, large.file_lifetime) if large else None
     lists = JobListService(listing, clock)
     endpoints = _endpoints(webhooks, jobs, clock, new_id) if webhooks else None
+    job_service = JobService(jobs, catalogue, clock, lanes)
+    lane_service = LaneService(lane_store, lanes) if lanes and lane_store else None
+    why = WhyService(jobs, lane_service, catalogue, clock, lanes.owner_limit if lanes else 0)
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -95,15 +105,19 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(jobs, catalogue, clock, new_id, documents, files, webhooks.signers if webhooks else None),
-            JobService(jobs, catalogue, clock),
+            SubmissionService(
+                jobs, catalogue, clock, new_id, documents, files, lanes, webhooks.signers if webhooks else None
+            ),
+            job_service,
             lists,
             documents,
             disclosure,
             identify,
             longest_wait,
         ),
-        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock), disclosure, identify),
+        failed_job_routes(FailedJobService(jobs, listing, catalogue, clock, lanes), disclosure, identify),
+        why_routes(job_service, why, identify),
+        *((lane_routes(lane_service, identify),) if lane_service else ()),
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         *((file_routes(files, identify),) if files else ()),

@@ -22,6 +22,7 @@ from functions.compose import (
     endpoint_repository,
     file_repository,
     job_listing,
+    lane_repository,
     signer_repository,
     user_repository,
 )
@@ -48,6 +49,8 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         sam_local_email(parts.environment),
         trust_unverified_email=settings.trust_unverified_email,
         longest_wait=min(settings.longest_wait, LONGEST_WAIT),
+        lanes=parts.lanes,
+        lane_store=lane_repository(parts.settings, client),
         large=Large(blobs, file_repository(blob_settings, client), blob_settings.file_lifetime),
         webhooks=Webhooks(
             endpoint_repository(hooks.webhooks_table, client),

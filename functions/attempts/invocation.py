@@ -40,6 +40,7 @@ def job_executor(parts: Parts, blobs: BlobStore) -> JobExecutor:
     return JobExecutor(
         parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(parts.logger),
         Documents(blobs), job_files(read_blob_settings(environment), blobs, parts.runtime.client),
+        parts.lanes,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     settings, logger, runtime = read_sweeper_settings(parts.environment), parts.logger, parts.runtime
     positions = stream_positions(settings.stream_positions_table, runtime.client)
     wakes = wake_queue(settings.wake_queue_url)
-    sweeper = Sweeper(parts.jobs, positions, wakes, parts.job_types, now, new_random)
+    sweeper = Sweeper(parts.jobs, positions, wakes, parts.job_types, now, new_random, parts.lanes)
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """What the sweep did: `moved`, `woken`, `idle`, `waiting` and `problems` are numbers of jobs."""
@@ -69,6 +69,9 @@ def report_sweep(logger: Logger, report: SweepReport) -> None:
         logger.info("job_swept", job_id=swept.job_id, job_type=swept.type, before=swept.before, after=swept.after)
     if report.woken or len(report.moved) > MAX_LINES:
         logger.info("jobs_swept", woken=report.woken, moved=len(report.moved))
+    if report.released:
+        logger.info("jobs_let_go", count=report.released)
+        _count("JobsLetGo", report.released)
     if report.send_problem is not None:
         problem = report.send_problem
         logger.error("wakes_not_sent", count=report.unsent, reason=problem.reason, detail=problem.detail)

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.function_signature import AnyFunction, InvalidJobType, read_signature
-from headrace.authoring.job_type import AnyJobType, JobType, Policy
+from headrace.authoring.job_type import AnyJobType, JobType, LaneKey, Policy
 from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.rate import Rate
 from headrace.authoring.retry import Backoff
 from headrace.authoring.upcasts import Upcast
 
@@ -124,6 +125,10 @@ def job_type(
     max_age: timedelta = _USUAL.max_age,
     concurrency: int | None = _USUAL.concurrency,
     runner: str | None = _USUAL.runner,
+    lane: str | LaneKey | None = _USUAL.lane,
+    limit: int | None = _USUAL.limit,
+    rate: Rate | None = _USUAL.rate,
+    priority: int = _USUAL.priority,
     expose_errors: bool = _USUAL.expose_errors,
     payload_version: int = 1,
     upcasts: Mapping[int, Upcast] = MappingProxyType({}),
@@ -149,6 +154,10 @@ def job_type(
                 max_age=max_age,
                 concurrency=concurrency,
                 runner=runner,
+                lane=lane,
+                limit=limit,
+                rate=rate,
+                priority=priority,
                 expose_errors=expose_errors,
             )
             definition = AnyJobType(

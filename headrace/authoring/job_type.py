@@ -1,14 +1,15 @@
 """Job types: what a user of Headrace writes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import FunctionType
 from typing import TYPE_CHECKING, Annotated, Generic, Never, Protocol, TypeVar
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, InstanceOf, model_validator
 
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.frozen import Frozen
+from headrace.authoring.rate import Rate
 from headrace.authoring.retry import Backoff
 from headrace.authoring.upcasts import Upcast, flaw_of_aliases, flaw_of_upcasts, oldest_version
 
@@ -25,6 +26,12 @@ STANDARD = "standard"
 LONGEST_IN_WORKER = timedelta(seconds=10)
 """Of job types that name no runner. A batch, and what waits behind it in its lane of the stream, lasts as long as its
 slowest job (docs/decisions/025-runners.md)."""
+
+MAX_LIMIT = 1000
+"""Of a lane: its places are read at each claim."""
+
+LaneKey = Callable[[Never, str], str | None]
+"""Gives the lane of a job by its payload and its owner's id; None for no lane of the type's own."""
 
 Payload_co = TypeVar("Payload_co", bound=BaseModel, covariant=True)
 Payload_contra = TypeVar("Payload_contra", bound=BaseModel, contravariant=True)
@@ -48,9 +55,29 @@ class Policy(Frozen):
     runner: RunnerName | None = None
     """The function that runs the jobs: `worker` (in its batches; cheapest, for short jobs), or one of template.yaml's
     runners, each with a queue of its own. None: the worker for timeouts of up to ten seconds, else `standard`."""
+    lane: str | LaneKey | None = None
+    """What limits the type's jobs together: a name, or a function of payload and owner's id that gives one. Types that
+    give the same name share the lane. None: the type's own name, where it has a limit or a rate."""
+    limit: int | None = Field(default=None, ge=1, le=MAX_LIMIT)
+    """How many jobs of the lane run at once, in all functions."""
+    rate: InstanceOf[Rate] | None = None
+    """How many jobs of the lane start in a time."""
+    priority: int = Field(default=5, ge=0, le=9)
+    """Which jobs of a lane go first: those of the highest."""
     expose_errors: bool = True
     """Whether callers see the message and the frames of an exception. If not, they see its type alone; admins and logs
     always have all of it."""
+
+    @model_validator(mode="after")
+    def _lane_limits(self) -> "Policy":
+        if self.lane is not None and self.limit is None and self.rate is None:
+            raise ValueError("a lane needs a limit or a rate")
+        return self
+
+    @property
+    def has_lane(self) -> bool:
+        """Whether the type has lanes of its own; a submission names none then."""
+        return self.limit is not None or self.rate is not None
 
     @property
     def runs_in(self) -> str:

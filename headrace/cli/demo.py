@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-import httpx
 from aiohttp import web
 from rich import box
 from rich.console import Console, JustifyMethod
@@ -22,13 +21,14 @@ from rich.table import Table
 from functions.settings import JOB_TYPES_VARIABLE
 from headrace.cli.demo_cases import Case, Ended, cases
 from headrace.cli.log_text import duration
-from headrace.client.api_client import FINAL, Json
+from headrace.cli.target import Json
 from headrace.emulator.cloudformation import default_of
 from headrace.emulator.database import StackError, free_port
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
 from headrace.emulator.stack import Options, running_stack
 from headrace.emulator.state import Folder
 from headrace.emulator.tokens import local_authority
+from headrace_client import AsyncClient, HeadraceError
 
 CONCURRENCY = 16
 MAX_WAIT_SECONDS = 55.0
@@ -47,11 +47,7 @@ async def run_demo(*, keep: bool) -> int:
                 await ensure_local_admin(folder, running.endpoint_url)
                 console.print(f"The local stack is ready at {running.url} after {time.monotonic() - began:.1f} s.")
                 token = local_authority(folder).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
-                headers = {"authorization": f"Bearer {token}"}
-                limits = httpx.Limits(max_connections=CONCURRENCY)
-                async with httpx.AsyncClient(
-                    base_url=running.url, headers=headers, timeout=35, limits=limits
-                ) as client:
+                async with AsyncClient(running.url, token=token) as client:
                     ended = await _run_cases(client, cases(receiver), console)
                 _show(ended, console)
                 took = time.monotonic() - began
@@ -66,18 +62,18 @@ async def run_demo(*, keep: bool) -> int:
     return 1 if wrong else 0
 
 
-async def _run_cases(client: httpx.AsyncClient, demo_cases: tuple[Case, ...], console: Console) -> list[Ended]:
+async def _run_cases(client: AsyncClient, demo_cases: tuple[Case, ...], console: Console) -> list[Ended]:
     slots = asyncio.Semaphore(CONCURRENCY)
 
     async def submit(case: Case) -> str:
         async with slots:
-            response = await client.post("/v1/jobs", json=case.body)
-            if response.status_code != httpx.codes.ACCEPTED:
-                raise StackError(f"A job of the demo was not accepted: {response.text}")
-            job_id = str(response.json()["id"])
-            if case.cancel:
-                await client.post(f"/v1/jobs/{job_id}/cancel")
-            return job_id
+            try:
+                job = await client.submit(case.type, case.payload, delay=case.delay)
+                if case.cancel:
+                    await client.cancel(job)
+            except HeadraceError as error:
+                raise StackError(f"A job of the demo was not accepted: {error}") from error
+            return job.id
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -92,25 +88,13 @@ async def _run_cases(client: httpx.AsyncClient, demo_cases: tuple[Case, ...], co
         ids = await asyncio.gather(*(counted(case) for case in demo_cases))
         ends = time.monotonic() + MAX_WAIT_SECONDS
         while time.monotonic() < ends:
-            statuses = [str(job["status"]) for job in await _all_jobs(client)]
-            progress.update(ended, completed=sum(status in FINAL for status in statuses))
-            if all(status in FINAL for status in statuses):
+            finished = [job.is_final async for job in client.jobs()]
+            progress.update(ended, completed=sum(finished))
+            if all(finished):
                 break
             await asyncio.sleep(0.3)
-    jobs = {str(job["id"]): job for job in await _all_jobs(client, include="result")}
+    jobs = {job.id: job.raw async for job in client.jobs(include=["result"])}
     return [Ended(case=case, job=jobs[job_id]) for case, job_id in zip(demo_cases, ids, strict=True)]
-
-
-async def _all_jobs(client: httpx.AsyncClient, include: str | None = None) -> list[Json]:
-    jobs: list[Json] = []
-    cursor: str | None = None
-    while True:
-        params = {"limit": "100", **({"include": include} if include else {}), **({"cursor": cursor} if cursor else {})}
-        page = (await client.get("/v1/jobs", params=params)).json()
-        jobs = [*jobs, *page["items"]]
-        cursor = page["next"]
-        if cursor is None:
-            return jobs
 
 
 def _show(ended: list[Ended], console: Console) -> None:

@@ -8,17 +8,21 @@ from itertools import groupby
 from pydantic import JsonValue
 
 from headrace.authoring.frozen import Frozen
-from headrace.client.api_client import Json
+from headrace.cli.target import Json
 from headrace.emulator.cloudformation import ROOT
 
 DATA = ROOT / "examples" / "data"
+PROFILE, REQUEST = "csv.profile", "http.request"
 
 
 class Case(Frozen):
     """A job, and how it should end."""
 
     group: str
-    body: dict[str, JsonValue]
+    type: str
+    payload: dict[str, JsonValue]
+    delay: float | None = None
+    """Seconds."""
     expect: str = "succeeded"
     rows: int | None = None
     """Rows that the profile must count."""
@@ -57,31 +61,34 @@ def cases(receiver: str) -> tuple[Case, ...]:
     weather = documents["seattle-weather"]
     broken = weather.replace("2012-02-01,13.5", '2012-02-01,"13.5', 1)
     later = _parts(documents["us-employment"], lambda row: row[0][:4])
-    deliver: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": f"{receiver}/ok", "body": "hello"}}
-    flaky: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": f"{receiver}/flaky"}}
-    metadata: dict[str, JsonValue] = {"type": "http.request", "payload": {"url": "http://169.254.169.254/latest/"}}
-    never: dict[str, JsonValue] = {**_profile(weather), "delay_seconds": 3600}
+    deliver: dict[str, JsonValue] = {"url": f"{receiver}/ok", "body": "hello"}
+    flaky: dict[str, JsonValue] = {"url": f"{receiver}/flaky"}
+    metadata: dict[str, JsonValue] = {"url": "http://169.254.169.254/latest/"}
+    malformed, never = _csv(broken), _csv(weather)
     return (
-        *(Case(group="whole data sets", body=_profile(text), rows=_rows(text)) for text in documents.values()),
+        *(Case(group="whole data sets", type=PROFILE, payload=_csv(t), rows=_rows(t)) for t in documents.values()),
         *(_part("weather by month", part) for part in _parts(weather, lambda row: row[0][:7])),
         *(_part("airports by state", part) for part in _parts(documents["airports"], lambda row: row[3])),
         *(_part("electricity by source", part) for part in _parts(documents["iowa-electricity"], lambda row: row[1])),
         *(_part("scheduled, 2 to 4 s ahead", part, delay=2 + n % 3) for n, part in enumerate(later)),
-        *(Case(group="HTTP deliveries", body=deliver, attempts=1) for _ in range(25)),
-        Case(group="HTTP, fails twice first", body=flaky, attempts=3),
-        Case(group="HTTP to a private address", body=metadata, expect="failed", code="forbidden_address"),
-        Case(group="malformed CSV", body=_profile(broken), expect="failed", code="malformed_csv", attempts=1),
-        Case(group="cancelled before its time", body=never, expect="cancelled", cancel=True),
+        *(Case(group="HTTP deliveries", type=REQUEST, payload=deliver, attempts=1) for _ in range(25)),
+        Case(group="HTTP, fails twice first", type=REQUEST, payload=flaky, attempts=3),
+        Case(
+            group="HTTP to a private address", type=REQUEST, payload=metadata, expect="failed", code="forbidden_address"
+        ),
+        Case(group="malformed CSV", type=PROFILE, payload=malformed, expect="failed", code="malformed_csv", attempts=1),
+        Case(
+            group="cancelled before its time", type=PROFILE, payload=never, delay=3600, expect="cancelled", cancel=True
+        ),
     )
 
 
-def _profile(document: str) -> dict[str, JsonValue]:
-    return {"type": "csv.profile", "payload": {"csv": document}}
+def _csv(document: str) -> dict[str, JsonValue]:
+    return {"csv": document}
 
 
-def _part(group: str, document: str, delay: int = 0) -> Case:
-    body = _profile(document) | ({"delay_seconds": delay} if delay else {})
-    return Case(group=group, body=body, rows=_rows(document), attempts=1)
+def _part(group: str, document: str, delay: float | None = None) -> Case:
+    return Case(group=group, type=PROFILE, payload=_csv(document), delay=delay, rows=_rows(document), attempts=1)
 
 
 def _rows(document: str) -> int:

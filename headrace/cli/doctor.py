@@ -38,8 +38,8 @@ def _python() -> Finding:
 
 def _packages() -> Finding:
     needed = (
-        "aioboto3", "aiohttp", "click", "dotenv", "fastapi", "httpx", "jwt", "mangum", "pydantic", "rich",
-        "samtranslator", "watchfiles",
+        "aioboto3", "aiohttp", "click", "dotenv", "fastapi", "headrace_client", "httpx", "jwt", "mangum", "pydantic",
+        "rich", "samtranslator", "watchfiles",
     )  # fmt: skip
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     detail = f"missing {', '.join(missing)}; run `make setup`" if missing else "all installed"

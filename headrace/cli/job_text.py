@@ -4,10 +4,13 @@ import json
 import shutil
 import sys
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from headrace.cli.frame_text import traceback_text
-from headrace.cli.target import json_text
-from headrace.client.api_client import Job, Json
+from headrace.cli.target import Json, json_text
+
+if TYPE_CHECKING:
+    from headrace_client import Job
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HEADER = f"{'id':<36}  {'status':<9}  {'age':>4}  {'attempt':<7}  type"
@@ -15,20 +18,20 @@ HEADER = f"{'id':<36}  {'status':<9}  {'age':>4}  {'attempt':<7}  type"
 
 def job_line(response: Json) -> str:
     """A job as one line, without its documents."""
-    job = Job.model_validate(response)
+    job = _job(response)
     return f"{job.id}  {job.status:<9}  {job.type}  attempt {job.attempt}/{job.max_attempts}"
 
 
 def progress_line(response: Json) -> str:
     """A job as one line, with the progress that its handler reported."""
-    progress = Job.model_validate(response).progress
+    progress = _job(response).progress
     shown = f"  {progress.fraction:.0%} {progress.message}" if progress is not None else ""
     return job_line(response) + shown
 
 
 def job_text(response: Json) -> str:
     """A job with its error, or its result."""
-    job = Job.model_validate(response)
+    job = _job(response)
     lines = [job_line(response)]
     if job.error is not None:
         traceback = traceback_text(job.error.frames)
@@ -57,8 +60,14 @@ def age(since: datetime, now: datetime) -> str:
     return f"{seconds}s"
 
 
+def _job(response: Json) -> "Job":
+    from headrace_client import Job  # Here, because it is slow to import.
+
+    return Job.of(response)
+
+
 def _listed_lines(response: Json, now: datetime) -> list[str]:
-    job = Job.model_validate(response)
+    job = _job(response)
     old = "-" if job.created_at is None else age(job.created_at, now)
     attempts = f"{job.attempt}/{job.max_attempts}"
     lines = [f"{job.id}  {job.status:<9}  {old:>4}  {attempts:<7}  {job.type}"]

@@ -2,13 +2,16 @@
 
 import shlex
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import BaseModel, JsonValue
 
 from headrace.cli.example import Schema, example_of
-from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
-from headrace.client.api_client import Json, path_segment
+from headrace.cli.target import ExitCode, Json, Target, fail, json_text, with_target
+
+if TYPE_CHECKING:
+    from headrace_client import Client
 
 
 class _Type(BaseModel):
@@ -32,7 +35,7 @@ def types(target: Target, type: str | None, example: bool) -> None:
             raise click.UsageError("--example needs a TYPE")
         target.show(_all(target), _list_text)
         return
-    found = target.checked(target.client().call("GET", f"/v1/job-types/{path_segment(type)}"))
+    found = described(target.client(), type)
     schema = found.get("payload_schema")
     document = example_of(schema if isinstance(schema, dict) else {})
     if example:
@@ -41,11 +44,18 @@ def types(target: Target, type: str | None, example: bool) -> None:
     target.show({**found, "example": document}, _type_text)
 
 
+def described(client: "Client", type: str) -> Json:
+    """What the API says of a job type."""
+    from headrace_client import path_segment
+
+    return client.call("GET", f"/job-types/{path_segment(type)}")
+
+
 def _all(target: Target) -> Json:
     """Every job type, from as many pages as there are, in the form of one page."""
     client, items, cursor = target.client(), list[JsonValue](), dict[str, str]()
     while True:
-        page = target.checked(client.call("GET", "/v1/job-types", params=cursor))
+        page = client.call("GET", "/job-types", params=cursor)
         found = page.get("items")
         if not isinstance(found, list):
             fail("the server is not Headrace: its response has no items", ExitCode.ERROR)

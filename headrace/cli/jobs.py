@@ -1,21 +1,22 @@
 """The commands that submit, show and change one job, over HTTP."""
 
-import json
 import re
 import sys
-import time
 from typing import Literal
 
 import click
 
 from headrace.cli.job_text import job_line, job_text, progress_line
 from headrace.cli.payload import payload_text, sorted_sources
-from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
+from headrace.cli.target import ExitCode, Json, Target, fail, json_text, with_target
 from headrace.cli.types import SECONDS, TAG
-from headrace.client.api_client import FINAL, Failure, Json, job_path
 
 _KEY = re.compile(r"(?! )[\x20-\x7e]{1,255}(?<! )")
 """The API's rule for Idempotency-Key, without leading and trailing spaces, which HTTP strips from a header's value."""
+
+
+WATCH_SECONDS = 0.3
+"""How often a followed job is read."""
 
 
 @click.command()
@@ -33,6 +34,9 @@ _KEY = re.compile(r"(?! )[\x20-\x7e]{1,255}(?<! )")
 @click.option("--run-at", help="When the job starts, such as 2026-12-01T09:30:00+01:00; instead of --delay.")
 @click.option("--max-attempts", type=click.IntRange(1, 100), help="Attempts at most; by default the job type's.")
 @click.option("--tag", "tags", multiple=True, type=TAG, help="A tag of the job; may be repeated.")
+@click.option("--lane", help="Jobs of one lane run one at a time, or as many as an admin has set.")
+@click.option("--priority", type=click.IntRange(0, 9), help="In its lane; 9 goes first.")
+@click.option("--unique", is_flag=True, help="With --key: the key is free again when the job has ended.")
 @click.option("--wait", is_flag=True, help="Wait until the job is final.")
 @click.option("--timeout", default=300.0, show_default=True, type=SECONDS, help="Seconds to wait at most.")
 @with_target
@@ -46,29 +50,46 @@ def submit(
     run_at: str | None,
     max_attempts: int | None,
     tags: tuple[tuple[str, str], ...],
+    lane: str | None,
+    priority: int | None,
+    unique: bool,
     wait: bool,
     timeout: float,
 ) -> None:
     """Submit a job of TYPE."""
+    from headrace_client import RawJson, WaitTimeout
+
     given = sorted_sources(payload, sources)
     if delay is not None and run_at is not None:
         raise click.UsageError("give either --delay or --run-at")
     if len(dict(tags)) < len(tags):
         raise click.UsageError("give each name of --tag once")
+    if unique and key is None:
+        raise click.UsageError("--unique is for a --key")
     if key is not None and not _KEY.fullmatch(key):
         fail("invalid_idempotency_key: a key must be 1 to 255 printable ASCII characters", ExitCode.INVALID)
     text = payload_text(target, type, given)
-    # The document is sent as written; parsing and serializing it would change numbers.
-    options = {"delay_seconds": delay, "run_at": run_at, "max_attempts": max_attempts, "tags": dict(tags) or None}
-    chosen = {name: value for name, value in options.items() if value is not None}
-    body = f'{json.dumps({"type": type, **chosen})[:-1]}, "payload": {text.decode()}}}'
     client = target.client()
-    accepted = client.job("POST", "/v1/jobs", body, {} if key is None else {"idempotency-key": key})
-    if not wait or not isinstance(accepted, dict):
-        target.show(accepted, job_line)
+    accepted = client.submit(
+        type,
+        RawJson(text.decode()),  # Parsing and serializing it would change numbers.
+        key=key,
+        delay=delay,
+        run_at=run_at,
+        max_attempts=max_attempts,
+        tags=dict(tags) or None,
+        lane=lane,
+        priority=priority,
+        unique="while-unfinished" if unique else None,
+    )
+    if not wait:
+        target.show(accepted.raw, job_line)
         return
-    click.echo(f"submitted {accepted['id']}", err=True)
-    _show_final(target, client.wait(str(accepted["id"]), timeout))
+    click.echo(f"submitted {accepted.id}", err=True)
+    try:
+        _show_final(target, client.wait(accepted, timeout=timeout).raw)
+    except WaitTimeout as late:
+        _show_final(target, late.job.raw)
 
 
 @click.command()
@@ -79,12 +100,9 @@ def get(target: Target, id: str, only: Literal["payload", "result"] | None) -> N
     """Show a job, with its result or error."""
     client = target.client()
     if only is None:
-        target.show(client.job("GET", job_path(id)), job_text)
+        target.show(client.get(id).raw, job_text)
         return
-    document = client.document(f"{job_path(id)}/{only}")
-    if isinstance(document, Failure):
-        target.refused(document)
-    click.echo(json_text(document, indent=2))
+    click.echo(json_text(client.document(id, only), indent=2))
 
 
 @click.command()
@@ -93,21 +111,18 @@ def get(target: Target, id: str, only: Literal["payload", "result"] | None) -> N
 @with_target
 def watch(target: Target, id: str, timeout: float) -> None:
     """Follow a job until it is final; its status goes to stderr, the job to stdout."""
-    client, path, seen = target.client(), job_path(id), ""
-    ends = time.monotonic() + timeout
-    while True:
-        job = client.job("GET", path)
-        if not isinstance(job, dict):
-            target.show(job, job_text)
-            return
-        line = progress_line(job)
-        if line != seen:
-            click.echo(line, err=True)
-        seen = line
-        if job["status"] in FINAL or time.monotonic() >= ends:
-            _show_final(target, job)
-            return
-        time.sleep(0.3)
+    from headrace_client import WaitTimeout
+
+    shown, job = "", Json()
+    try:
+        for seen in target.client().stream(id, timeout=timeout, every=WATCH_SECONDS):
+            job, line = seen.raw, progress_line(seen.raw)
+            if line != shown:
+                click.echo(line, err=True)
+            shown = line
+    except WaitTimeout as late:
+        job = late.job.raw
+    _show_final(target, job)
 
 
 @click.command()
@@ -115,7 +130,7 @@ def watch(target: Target, id: str, timeout: float) -> None:
 @with_target
 def cancel(target: Target, id: str) -> None:
     """Cancel a job; a running one is asked to stop."""
-    target.show(target.client().job("POST", f"{job_path(id)}/cancel"), job_line)
+    target.show(target.client().cancel(id).raw, job_line)
 
 
 @click.command()
@@ -123,10 +138,10 @@ def cancel(target: Target, id: str) -> None:
 @with_target
 def retry(target: Target, id: str) -> None:
     """Queue a failed or cancelled job again."""
-    target.show(target.client().job("POST", f"{job_path(id)}/retry"), job_line)
+    target.show(target.client().retry(id).raw, job_line)
 
 
-def _show_final(target: Target, job: Json | Failure) -> None:
+def _show_final(target: Target, job: Json) -> None:
     shown = target.show(job, job_text)
     match shown["status"]:
         case "succeeded":

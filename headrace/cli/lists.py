@@ -1,12 +1,9 @@
 """The commands that list jobs, and retry many failed ones, over HTTP."""
 
-import json
-
 import click
 
 from headrace.cli.job_text import now, page_text
-from headrace.cli.target import ExitCode, Target, fail, with_target
-from headrace.client.api_client import Json
+from headrace.cli.target import ExitCode, Json, Target, fail, with_target
 
 MAX_PAGE = 100
 MAX_RETRIED = 500
@@ -39,7 +36,7 @@ def list_jobs(
         "cursor": cursor,
         "include": include,
     }
-    _show_page(target, "/v1/jobs", query)
+    _show_page(target, "/jobs", query)
 
 
 @click.command()
@@ -71,7 +68,7 @@ def failed(
         raise click.UsageError("--error-code needs --retry or --dry-run")
     if limit is not None and limit > MAX_PAGE:
         raise click.UsageError(f"a list has at most {MAX_PAGE} jobs a page; give a smaller --limit")
-    _show_page(target, "/v1/failed-jobs", {"type": type, "limit": str(limit or 20), "cursor": cursor})
+    _show_page(target, "/failed-jobs", {"type": type, "limit": str(limit or 20), "cursor": cursor})
 
 
 def _show_page(target: Target, path: str, query: dict[str, str | None]) -> None:
@@ -87,8 +84,8 @@ def _show_page(target: Target, path: str, query: dict[str, str | None]) -> None:
 
 
 def _retry(target: Target, form: dict[str, str | int | bool | None]) -> None:
-    body = json.dumps({name: value for name, value in form.items() if value is not None})
-    retried = target.show(target.client().call("POST", "/v1/failed-jobs/retry", body), _retried_text)
+    body = {name: value for name, value in form.items() if value is not None}
+    retried = target.show(target.client().call("POST", "/failed-jobs/retry", body=body), _retried_text)
     if retried.get("incomplete"):
         click.echo("ended early; run the command again to continue", err=True)
     elif retried["matched"] == (form["limit"] or 100):
@@ -103,7 +100,7 @@ def _user_id(target: Target, owner: str) -> str:
     """The id of a user, given by id or address; an address without a user ends the command."""
     if "@" not in owner:
         return owner
-    found = target.checked(target.client().call("GET", "/v1/users", params={"email": owner}))
+    found = target.client().call("GET", "/users", params={"email": owner})
     items = found.get("items")
     user = items[0] if isinstance(items, list) and items else None
     if not isinstance(user, dict) or "id" not in user:

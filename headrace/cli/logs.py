@@ -15,7 +15,6 @@ from headrace.cli.console import view_of
 from headrace.cli.log_line import LogLine, parsed
 from headrace.cli.log_text import text_of
 from headrace.cli.target import ExitCode, fail, folder, json_text, mint
-from headrace.client.api_client import FINAL, ApiClient, job_path
 from headrace.emulator.log_file import older
 
 FOLLOW_SECONDS = 0.1
@@ -160,12 +159,17 @@ def _followed(tails: list[Tail], job_id: str | None) -> Iterator[LogLine]:
 def _final_status(job_id: str) -> str | None:
     """The status of a job that has ended; None for any other, and where no stack runs to be asked."""
     from headrace.emulator.directory import LOCAL_ADMIN
+    from headrace_client import NO_RETRY, Client, HeadraceError
 
     running = folder().running()
     if running is None:
         return None
-    job = ApiClient(running.url, mint(LOCAL_ADMIN, TOKEN_LIFETIME)).job("GET", job_path(job_id))
-    return str(job["status"]) if isinstance(job, dict) and job["status"] in FINAL else None
+    try:
+        with Client(running.url, token=mint(LOCAL_ADMIN, TOKEN_LIFETIME), retry=NO_RETRY) as client:
+            job = client.get(job_id)
+    except HeadraceError:
+        return None
+    return job.status if job.is_final else None
 
 
 def _show(found: Iterable[LogLine], as_json: bool) -> None:

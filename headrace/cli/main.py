@@ -20,6 +20,7 @@ from headrace.cli.files import files
 from headrace.cli.guard import INTERRUPTED, Commands
 from headrace.cli.handler_options import sources_of, with_variables
 from headrace.cli.job_types import types
+from headrace.cli.lanes import lanes, why
 from headrace.cli.logs import logs
 from headrace.cli.project import build, lock, new
 from headrace.cli.replay import replay
@@ -152,7 +153,7 @@ def token(email: str, hours: float, as_json: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    types, logs, completion, run, replay, check, new, lock, build, files,
+    lanes, why, types, logs, completion, run, replay, check, new, lock, build, files,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -10,7 +10,7 @@ import click
 from pydantic import JsonValue
 
 from headrace.authoring.json_text import to_json_text
-from headrace.cli.files import file_field, upload
+from headrace.cli.files import file_field
 from headrace.cli.target import ExitCode, Target, fail, read_json, read_limited
 
 _MEMBER = re.compile(r"(?P<member>[A-Za-z_][A-Za-z0-9_]*)=(?P<path>.+)", re.DOTALL)
@@ -54,9 +54,7 @@ def payload_text(target: Target, type: str, sources: Sources) -> bytes:
     if not isinstance(document, dict):
         fail("the payload is not a JSON object, so that it cannot name a file", ExitCode.INVALID)
     client = target.client()
-    uploaded: dict[str, JsonValue] = {
-        name: {"id": upload(target, client, path, None, None)["id"]} for name, path in members
-    }
+    uploaded: dict[str, JsonValue] = {name: {"id": client.upload(path).id} for name, path in members}
     return to_json_text({**document, **uploaded}).encode()
 
 
@@ -66,7 +64,7 @@ def _content(target: Target, type: str, sources: Sources) -> tuple[bytes, tuple[
     if sources.file is None:
         return b"{}", sources.members
     if sources.file != "-" and not _may_be_json(Path(sources.file)):
-        member = file_field(target, target.client(), type)
+        member = file_field(target.client(), type)
         if member is not None:
             return b"{}", (*sources.members, (member, Path(sources.file)))
     if sources.file == "-":

@@ -6,22 +6,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic import BaseModel, Field, JsonValue, ValidationError, field_validator
 
 from headrace.authoring.json_text import byte_length, from_json_text, to_json_text
 from headrace.cli.run import use_variables_here, version_to_run, with_attempt
 from headrace.cli.target import ExitCode, Target, fail, json_text, with_target
-from headrace.client.api_client import Failure, Job, job_path, path_segment
 
 if TYPE_CHECKING:
     from domain.jobs import job as domain_job
     from domain.jobs.transitions import NewJob
     from headrace.authoring.job_type import Handler
+    from headrace_client import Document, DocumentRef
 
 
-class Fetched(Job):
+class FetchedFrame(BaseModel):
+    """A place in the handler's code that an exception passed."""
+
+    file: str
+    line: int
+    function: str
+
+
+class FetchedError(BaseModel):
+    """Why the last attempt failed there."""
+
+    code: str
+    message: str
+    frames: tuple[FetchedFrame, ...] = ()
+
+
+class Fetched(BaseModel):
     """A job as a deployment shows it, with all that its handler may see of it."""
 
+    id: str
+    type: str
+    status: str
+    attempt: int
+    max_attempts: int
+    error: FetchedError | None = None
+    result: JsonValue = None
     owner_id: str
     payload: JsonValue
     payload_version: int | None = None
@@ -62,6 +85,7 @@ def replay(
     from headrace.cli.local.files import LocalFiles
     from headrace.cli.local.handlers import handler_of
     from headrace.cli.local.shown_attempt import document_of, exit_code, print_result, run_shown
+    from headrace_client import HeadraceError
 
     use_variables_here(env_files, aws_profile)
     there = _fetch(target, id)
@@ -71,8 +95,10 @@ def replay(
     client = target.client()
 
     def link_of(file_id: str) -> str | None:
-        link = client.link(f"/v1/files/{path_segment(file_id)}")
-        return link if isinstance(link, str) else None
+        try:
+            return client.link(file_id)
+        except HeadraceError:
+            return None
 
     ended = run_shown(
         handler, _same_job(there, handler, number), number, timeout, log_level, LocalFiles(link_of=link_of)
@@ -128,18 +154,11 @@ def _ending(there: Fetched) -> str:
 
 
 def _fetch(target: Target, id: str) -> Fetched:
-    answer = target.client().job("GET", job_path(id))
-    if not isinstance(answer, dict):
-        answer = target.show(answer, json_text)  # Ends the command with the refusal.
-    for name in ("payload", "result"):
-        match answer.get(f"{name}_ref"):
-            case {"href": str(href)}:
-                document = target.client().document(href)
-                if isinstance(document, Failure):
-                    target.refused(document)
-                answer = {**answer, name: document}
-            case _:
-                pass
+    client = target.client()
+    job = client.get(id)
+    large: dict[Document, DocumentRef | None] = {"payload": job.payload_ref, "result": job.result_ref}
+    loaded = {str(name): client.document(job, name) for name, ref in large.items() if ref is not None}
+    answer = job.raw | loaded
     try:
         return Fetched.model_validate(answer)
     except ValidationError as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import click
 from pydantic import JsonValue
@@ -17,9 +17,13 @@ from pydantic_core import from_json
 
 from domain.users.user import InvalidEmail, normalise_email
 from headrace.cli.types import URL
-from headrace.client.api_client import ApiClient, Failure, Foreign, Json, Refusal, Unreachable
 from headrace.emulator.current_project import project_folder
 from headrace.emulator.state import Folder
+
+if TYPE_CHECKING:
+    from headrace_client import Client, HeadraceError, Refused
+
+Json = dict[str, JsonValue]
 
 
 class ExitCode(IntEnum):
@@ -84,8 +88,10 @@ class Target:
         self._is_local = False
         self.as_json = as_json
 
-    def client(self) -> ApiClient:
+    def client(self) -> "Client":
         """Create a client with the given token, or with one signed by this folder's key."""
+        from headrace_client import NO_RETRY, Client  # Here, because it is slow to import.
+
         running = folder().running()
         url = self._url or (running.url if running else None)
         if url is None:
@@ -93,39 +99,34 @@ class Target:
         self._is_local = running is not None and url == running.url
         if self._token is not None and not _TOKEN.fullmatch(self._token):
             fail("the value of --token is not a token", ExitCode.NOT_ALLOWED)
-        return ApiClient(url, self._token or mint(self._email, timedelta(hours=1), ", or give --token"))
+        token = self._token or mint(self._email, timedelta(hours=1), ", or give --token")
+        return Client(url, token=token, retry=NO_RETRY)  # Who sits before a terminal wants to know at once.
 
-    def show(self, response: Json | Failure, format_text: Callable[[Json], str]) -> Json:
-        """Print a response, as JSON or as text; a failure ends the command with its exit code."""
-        document = self.checked(response)
+    def show(self, document: Json, format_text: Callable[[Json], str]) -> Json:
+        """Print a response, as JSON or as text."""
         text = _formatted(format_text, document)
         shown = json_text(document, indent=2) if self.as_json else text
         if shown:
             click.echo(shown)
         return document
 
-    def checked(self, response: Json | Failure) -> Json:
-        """Return a response's document; a failure ends the command with its exit code."""
-        if not isinstance(response, dict):
-            self.refused(response)
-        return response
-
-    def refused(self, response: Failure) -> NoReturn:
+    def refused(self, error: "HeadraceError") -> NoReturn:
         """End the command with the exit code of a failure."""
-        match response:
-            case Refusal():
-                details = "".join(f"\n  {error}" for error in response.errors)
-                text = f"{response.code}: {response.detail}{self._advice(response)}{details}"
-                fail(text, _CODES.get(response.status, ExitCode.ERROR))
-            case Unreachable():
-                problem = f"nothing responds at {response.url} ({response.reason})"
-                fail(f"{problem}; is `headrace dev` running?", ExitCode.ERROR)
-            case Foreign():
-                fail(f"{response.url} does not respond like Headrace: {response.reason}", ExitCode.ERROR)
+        from headrace_client import Refused, Unreachable
 
-    def _advice(self, refusal: Refusal) -> str:
+        match error:
+            case Refused(problem=problem):
+                details = "".join(f"\n  {flaw.pointer}: {flaw.detail}" for flaw in problem.errors)
+                text = f"{problem.code}: {problem.detail}{self._advice(error)}{details}"
+                fail(text, _CODES.get(problem.status, ExitCode.ERROR))
+            case Unreachable():
+                fail(f"{error}; is `headrace dev` running?", ExitCode.ERROR)
+            case _:
+                fail(str(error), ExitCode.ERROR)
+
+    def _advice(self, refused: "Refused") -> str:
         """How to solve a refusal that has a remedy on this machine."""
-        if refusal.code != "unknown_user" or not self._is_local:
+        if refused.problem.code != "unknown_user" or not self._is_local:
             return ""
         email = self._email if self._token is None else "EMAIL"
         return f" `headrace users create {email}` creates the user."
@@ -184,7 +185,10 @@ def mint(email: str, lifetime: timedelta, otherwise: str = "") -> str:
 
 
 def with_target(command: Callable[..., None]) -> Callable[..., None]:
-    """Decorator: adds the options of commands that call the API, and passes a `Target` built from them."""
+    """Decorator: adds the options of commands that call the API, and passes a `Target` built from them.
+
+    What the API refuses ends the command with a sentence.
+    """
 
     @click.option("--url", type=URL, envvar="HEADRACE_URL", help="The API; by default the stack of this folder.")
     @click.option(
@@ -194,6 +198,12 @@ def with_target(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--json", "as_json", is_flag=True, help="Print the whole response as JSON.")
     @functools.wraps(command)
     def targeted(url: str | None, email: str, token: str | None, as_json: bool, **rest: object) -> None:
-        command(Target(url, email, token, as_json=as_json), **rest)
+        from headrace_client import HeadraceError
+
+        target = Target(url, email, token, as_json=as_json)
+        try:
+            command(target, **rest)
+        except HeadraceError as error:
+            target.refused(error)
 
     return targeted

@@ -5,7 +5,6 @@ import re
 from urllib.parse import urlsplit
 
 import click
-import httpx
 
 _TABLE = re.compile(r"[a-zA-Z0-9_.-]{3,255}", re.ASCII)
 MAX_HOST = 253
@@ -31,6 +30,8 @@ class HttpUrl(click.ParamType[str]):
     name = "url"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        import httpx
+
         try:
             parts = urlsplit(value)
             httpx.URL(value)

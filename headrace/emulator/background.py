@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import aioboto3
+from aiobotocore.config import AioConfig
 
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.event_source_mapping import StreamPump
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 MAX_API_CONCURRENCY = 8
 MAX_WORKER_CONCURRENCY = max(4, os.cpu_count() or 1)
 """Limits worker processes, however many lanes the stream has: more of them than CPUs only slow a laptop down."""
+MAX_RUNNER_CONCURRENCY = 10
+"""Of a function that only queues start: one job of a runner may take minutes, and most of them wait."""
+MAX_QUEUE_CONNECTIONS = 100
+"""Each poller of a queue holds one while it waits for messages."""
 DRAIN_SECONDS = 10.0
 EMBEDDED_POLL_SECONDS = 0.05
 REMOTE_POLL_SECONDS = 0.5
@@ -46,13 +51,10 @@ class Services(Frozen):
 def concurrency(stack: Stack, function: str) -> int:
     """How many environments a function may have: as its stream and queues ask for, within limits, or an API, or one."""
     streams = [mapping.parallelization_factor for mapping in stack.mappings if mapping.function == function]
-    queues = [
-        mapping.maximum_concurrency or MAX_WORKER_CONCURRENCY
-        for mapping in stack.queue_mappings
-        if mapping.function == function
-    ]
+    limit = MAX_WORKER_CONCURRENCY if streams else MAX_RUNNER_CONCURRENCY
+    queues = [mapping.maximum_concurrency or limit for mapping in stack.queue_mappings if mapping.function == function]
     if streams or queues:
-        return min(max(streams + queues), MAX_WORKER_CONCURRENCY)
+        return min(max(streams + queues), limit)
     return MAX_API_CONCURRENCY if any(route.function == function for route in stack.routes) else 1
 
 
@@ -68,8 +70,12 @@ async def background(
     """Deliver until the end, and then drain streams and queues, so that no trigger is lost."""
     async with AsyncExitStack() as clients:
         streams = [await _stream(clients, folder, mapping, pools, services) for mapping in stack.mappings]
-        sqs = await clients.enter_async_context(aioboto3.Session().client("sqs", endpoint_url=services.queues_url))
-        queues = [await _queue(sqs, mapping, pools) for mapping in stack.queue_mappings]
+        config = AioConfig(max_pool_connections=MAX_QUEUE_CONNECTIONS)
+        opening = aioboto3.Session().client("sqs", endpoint_url=services.queues_url, config=config)
+        sqs = await clients.enter_async_context(opening)
+        queues = [
+            await _queue(sqs, mapping, pools, concurrency(stack, mapping.function)) for mapping in stack.queue_mappings
+        ]
         pumps: list[StreamPump | QueuePump] = [*streams, *queues]
         work = [
             *(watch() for watch in watches),
@@ -107,6 +113,8 @@ async def _stream(
     return StreamPump(streams, arn, mapping, pools[mapping.function].invoke, on_failure, services.poll_seconds)
 
 
-async def _queue(client: SQSClient, mapping: QueueMapping, pools: Mapping[str, FunctionPool]) -> QueuePump:
+async def _queue(
+    client: SQSClient, mapping: QueueMapping, pools: Mapping[str, FunctionPool], pollers: int
+) -> QueuePump:
     found = await client.get_queue_url(QueueName=mapping.queue)
-    return QueuePump(client, found["QueueUrl"], mapping, pools[mapping.function].invoke, MAX_WORKER_CONCURRENCY)
+    return QueuePump(client, found["QueueUrl"], mapping, pools[mapping.function].invoke, pollers)

@@ -58,6 +58,8 @@ class Options(Frozen):
     """0 picks a free port."""
     endpoint_url: str | None = None
     """A database to use instead of the embedded one."""
+    services_url: str | None = None
+    """Queues and S3 to use beside that database, instead of the embedded ones."""
     database: tuple[str, int] | None = None
     """Host and port where the embedded database listens; None picks a free port of 127.0.0.1."""
     fresh: bool = False
@@ -170,6 +172,9 @@ async def _services(folder: Folder, options: Options) -> AsyncIterator[tuple[str
 
     One MiniStack serves all. Beside a given database it serves queues and S3 alone: DynamoDB Local has neither.
     """
+    if options.endpoint_url and options.services_url:
+        yield options.endpoint_url, options.services_url, _nothing_to_watch
+        return
     state = folder.blobs if options.endpoint_url else folder.database
     if options.fresh:
         remove_state(state)
@@ -179,6 +184,10 @@ async def _services(folder: Folder, options: Options) -> AsyncIterator[tuple[str
     at = None if options.endpoint_url else options.database
     async with embedded_database(state, log, settings, at) as embedded:
         yield options.endpoint_url or embedded.url, embedded.url, embedded.watch
+
+
+async def _nothing_to_watch() -> None:
+    await asyncio.Event().wait()
 
 
 async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from domain.jobs.change import Change, Check, Companion, Condition, Delete, IfAbsent, IfEqual, Put
 from domain.jobs.job import (
+    Blocked,
     Cancelled,
     Failed,
     Job,
@@ -31,6 +32,7 @@ from domain.jobs.repository import (
     ReplaceResult,
     VersionConflict,
 )
+from domain.lanes.lane import TABLE as LANES
 from domain.results import ItemTooLarge, StorageUnavailable
 from persistence.converters.companions import companion_writes
 from persistence.converters.dynamo_to_domain import (
@@ -38,29 +40,48 @@ from persistence.converters.dynamo_to_domain import (
     WAKE_SHARDS,
     item_size,
     job_to_item,
+    line_rank,
     timestamp,
     wake_shard,
 )
 
 Item = dict[str, JsonValue]
 
+TABLES: Mapping[str, str] = MappingProxyType({LANES: "LanesTable"})
+"""The tables of companions, with their names."""
+
 
 class FakeJobRepository:
     """Dictionaries with the tables' conditions."""
 
-    def __init__(self, companions: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, companions: Mapping[str, str] = TABLES) -> None:
         self._jobs: dict[str, Job] = {}
         self._companions = companions
         self._items: dict[tuple[str, str], Item] = {}
+        self._lines: dict[str, dict[str, str]] = {}
 
     @property
     def stored(self) -> tuple[Job, ...]:
         """Every stored job, for the fake of the listing."""
         return tuple(self._jobs.values())
 
+    @property
+    def lines(self) -> Mapping[str, Mapping[str, str]]:
+        """The blocked jobs of each lane, by id, with their ranks; for the fake of the lanes."""
+        return self._lines
+
     def item(self, table: str, key: Mapping[str, str | int]) -> Item | None:
         """What companions left under a key."""
         return self._items.get(_place(table, key))
+
+    def items_of(self, table: str) -> tuple[Item, ...]:
+        """All that companions left in a table."""
+        return tuple(item for (name, _), item in self._items.items() if name == table)
+
+    def remove_item(self, companion: Delete) -> None:
+        """Delete what a companion left, if the condition holds."""
+        if _holds(companion.condition, self.item(companion.table, companion.key)):
+            self._apply(companion)
 
     @property
     def wake_shards(self) -> tuple[str, ...]:
@@ -104,7 +125,15 @@ class FakeJobRepository:
         for companion in change.companions:
             self._apply(companion)
         self._jobs[change.job.id] = change.job
+        self._stand_in_line(change.job)
         return change.job
+
+    def _stand_in_line(self, job: Job) -> None:
+        rank = line_rank(job)
+        if job.lane is not None and rank is not None:
+            line = self._lines.setdefault(job.lane.name, {})
+            line.pop(job.id, None)
+            line |= {job.id: rank} if isinstance(job.state, Blocked) else {}
 
     def _apply(self, companion: Companion) -> None:
         match companion:
@@ -139,6 +168,8 @@ class FakeJobRepository:
 def _due_state(job: Job) -> DueState | None:
     match job.state:
         case Scheduled(status=status, run_at=since) | Queued(status=status, queued_at=since):
+            pass
+        case Blocked(status=status, since=since):
             pass
         case Retrying(status=status, retry_at=since) | Running(status=status, lease=Lease(until=since)):
             pass

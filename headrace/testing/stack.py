@@ -34,6 +34,7 @@ from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.sweeping import Sweeper
+from domain.lanes.lanes import Lanes
 from headrace.authoring.files import File
 from headrace.authoring.job_type import Handler
 from headrace.authoring.json_text import JsonText, from_json_text
@@ -43,6 +44,7 @@ from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.files import FILE_LIFETIME, given_files
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.job_run import failure_text
+from headrace.testing.lane_repository import FakeLaneRepository
 from headrace.testing.loop_time import LoopTime
 from headrace.testing.observing import catalogue_of
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
@@ -100,16 +102,19 @@ class JobStack:
         documents, self._files = Documents(self._blobs), FakeFileRepository()
         files = FileService(self._files, self._blobs, self._clock, numbered_ids(), FILE_LIFETIME)
         of_jobs = JobFiles(self._files, self._blobs, self._clock, lambda: str(uuid4()), FILE_LIFETIME)
+        lanes = Lanes(self._jobs, FakeLaneRepository(self._jobs), self._catalogue, self._clock, half)
         self._submissions = SubmissionService(
-            self._jobs, self._catalogue, self._clock, numbered_ids(), documents, files
+            self._jobs, self._catalogue, self._clock, numbered_ids(), documents, files, lanes
         )
-        self._service = JobService(self._jobs, self._catalogue, self._clock)
+        self._service = JobService(self._jobs, self._catalogue, self._clock, lanes)
         self._executor = JobExecutor(
             self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4, documents=documents,
-            files=lambda: of_jobs,
+            files=lambda: of_jobs, lanes=lanes,
         )  # fmt: skip
         self._wakes = FakeWakeQueue()
-        self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._wakes, self._catalogue, self._clock, half)
+        self._sweeper = Sweeper(
+            self._jobs, FakeStreamPositions(), self._wakes, self._catalogue, self._clock, half, lanes
+        )
         self._triggered: list[Job] = []
         self._running: set[asyncio.Task[Execution]] = set()
         self._loop_time = LoopTime()

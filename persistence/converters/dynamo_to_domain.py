@@ -19,11 +19,15 @@ from pydantic import ValidationError
 
 from domain.jobs.job import (
     FIRST_SCHEMA,
+    LANE_SCHEMA,
+    REF_SCHEMA,
     SCHEMA,
     BlobRef,
+    Blocked,
     Cancelled,
     Failed,
     HistoryEntry,
+    InLane,
     Job,
     JobError,
     Lease,
@@ -49,7 +53,8 @@ WAKE_SHARDS = tuple(str(shard) for shard in range(8))
 """The partitions of the wake index. Fixed: a job is found where the version wrote it that knew another number."""
 
 _JOB_FIELDS = frozenset(Job.model_fields) - {"state", "stored_schema", "unknown"}
-_STATES = (Scheduled, Queued, Running, Retrying, Succeeded, Failed, Cancelled)
+_PLAIN_FIELDS = _JOB_FIELDS - {"lane", "notify"}
+_STATES = (Scheduled, Blocked, Queued, Running, Retrying, Succeeded, Failed, Cancelled)
 _STATE_FIELDS = {state.model_fields["status"].default: frozenset(state.model_fields) for state in _STATES}
 _ANY_STATE_FIELD = frozenset().union(*_STATE_FIELDS.values())
 _PARTS = {
@@ -61,15 +66,23 @@ _REF = frozenset(BlobRef.model_fields)
 REFS = {"payload": "payload_ref", "result": "result_ref"}
 """The attribute that a document has when it lies among the blobs, by the one that it has otherwise."""
 _ENTRY = frozenset(HistoryEntry.model_fields)
+_IN_LANE = frozenset(InLane.model_fields)
 _NOTIFY = frozenset(Notify.model_fields)
 _USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
-_STORAGE_ONLY = frozenset({"schema", "write_id", "wake_shard", "failed_type", *REFS.values()})
+_STORAGE_ONLY = frozenset({
+    "schema", "write_id", "wake_shard", "failed_type", "lane_shard", "lane_rank", *REFS.values()
+})  # fmt: skip
 
 
 _NOT_AS_IT_IS = {"state", "expires_at", "stored_schema", "unknown", "payload_version"}
 
 MAX_ITEM_BYTES = 400 * 1024
 """DynamoDB's limit, by `item_size`."""
+
+LINE_SHARDS = tuple(str(shard) for shard in range(8))
+"""The partitions of the lane index. Fixed: they are part of what is stored."""
+LINE_SEPARATOR = "\n"
+"""After a lane's name, which has no such sign; before all that a longer name could go on with."""
 
 FAILED_SHARDS = 8
 """Partitions of the failed index for one type. Fixed: it is part of what is stored."""
@@ -93,6 +106,18 @@ def wake_shard(job_id: str) -> str:
     return WAKE_SHARDS[zlib.crc32(job_id.encode()) % len(WAKE_SHARDS)]
 
 
+def line_shard(lane: str) -> str:
+    """The partition of the lane index that a lane's line belongs to."""
+    return LINE_SHARDS[zlib.crc32(lane.encode()) % len(LINE_SHARDS)]
+
+
+def line_rank(job: Job) -> str | None:
+    """The place of a job in the lane index: the lane, the highest priority first, then the oldest. None if in none."""
+    if job.lane is None:
+        return None
+    return f"{job.lane.name}{LINE_SEPARATOR}{9 - job.lane.priority}{timestamp(job.created_at)}#{job.id}"
+
+
 def failed_suffix(job_id: str) -> str:
     """What follows the type in `failed_type`, so that one type's failures are not one partition's load."""
     return f"#{zlib.crc32(job_id.encode()) % FAILED_SHARDS}"
@@ -110,6 +135,8 @@ def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
     """
     fields = job.model_dump(exclude=_NOT_AS_IT_IS, exclude_none=True)
     state = _without_empty_frames(job.state.model_dump(exclude_none=True))
+    if state.get("in_slot") is False:
+        del state["in_slot"]
     # What is a field of this state is this version's to say.
     ours = _STATE_FIELDS[job.status]
     item = {name: _restored(text) for name, text in job.unknown.items() if name not in ours}
@@ -120,13 +147,17 @@ def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
     for name, ref in REFS.items():
         if isinstance(fields.get(name, state.get(name)), dict):
             item[ref] = item.pop(name)
-            schema = max(schema, SCHEMA)  # Older versions look for the document in the item.
+            schema = max(schema, REF_SCHEMA)  # Older versions look for the document in the item.
+    if job.lane is not None:
+        schema = max(schema, LANE_SCHEMA)
     if schema > FIRST_SCHEMA:
         item["schema"] = {"N": str(schema)}
     if job.payload_version > 1:
         item["payload_version"] = {"N": str(job.payload_version)}
     if job.wake_at is not None:
         item["wake_shard"] = {"S": wake_shard(job.id)}
+    if isinstance(job.state, Blocked) and (rank := line_rank(job)) is not None and job.lane is not None:
+        item |= {"lane_shard": {"S": line_shard(job.lane.name)}, "lane_rank": {"S": rank}}
     if isinstance(job.state, Failed):
         item["failed_type"] = {"S": f"{job.type}{failed_suffix(job.id)}"}
     if isinstance(job.state, Failed | Cancelled):
@@ -151,7 +182,7 @@ def item_to_job(item: Item) -> Job | Unreadable:
         newer = schema > SCHEMA
         status = string_of(item, "status") or ""
         state_fields = _STATE_FIELDS.get(status, _ANY_STATE_FIELD)
-        fields = {name: _value(item[name]) for name in item if name in _JOB_FIELDS and name != "notify"}
+        fields = {name: _value(item[name]) for name in item if name in _PLAIN_FIELDS}
         fields["expires_at"] = _moment(fields.get("expires_at"))
         fields["history"] = [_part(entry, _ENTRY) for entry in _entries(item.get("history"))]
         state = {
@@ -164,6 +195,8 @@ def item_to_job(item: Item) -> Job | Unreadable:
             for name in item
             if name not in _JOB_FIELDS and name not in state_fields and name not in _STORAGE_ONLY
         }
+        if "lane" in item:
+            fields["lane"] = _part(item["lane"], _IN_LANE)
         if "notify" in item:
             fields["notify"] = _part(item["notify"], _NOTIFY)
         if "payload_ref" in item:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CHUNK_BYTES = 1024**2
+"""Read at a time."""
+
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound", "PreconditionFailed", "412"})
 
 
@@ -48,10 +51,14 @@ class S3BlobStore:
     async def get(self, key: str, limit: int) -> bytes | BlobMissing | BlobTooLarge | StorageUnavailable:
         try:
             answer = await (await self._client()).get_object(Bucket=self._bucket, Key=key)
-            if answer["ContentLength"] > limit:
-                answer["Body"].close()
-                return BlobTooLarge(key=key, limit=limit)
-            return await answer["Body"].read()
+            body, content = answer["Body"], bytearray()
+            # Counted, not asked for: what stands between may send the body in chunks, without its length.
+            async for chunk in body.iter_chunks(CHUNK_BYTES):
+                content += chunk
+                if len(content) > limit:
+                    body.close()
+                    return BlobTooLarge(key=key, limit=limit)
+            return bytes(content)
         except STORAGE_ERRORS as error:
             return _result(key, error)
 
@@ -60,6 +67,8 @@ class S3BlobStore:
             found = await (await self._client()).head_object(Bucket=self._bucket, Key=key)
         except STORAGE_ERRORS as error:
             return _result(key, error)
+        if "ContentLength" not in found:
+            return StorageUnavailable(reason="server", detail="the answer to HEAD has no Content-Length")
         return BlobInfo(
             size=found["ContentLength"],
             content_type=found.get("ContentType", "application/octet-stream"),

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from aiohttp import web
 
 from domain.blobs.store import BlobInfo, BlobMissing, BlobStore, BlobTooLarge
 from domain.results import StorageUnavailable
@@ -14,6 +15,7 @@ from headrace.testing.blob_store import FakeBlobStore
 from persistence.s3.blob_store import S3BlobStore
 from persistence.s3.parts import PART_BYTES, in_parts
 from tests.conftest import BUCKET, new_id
+from tests.serving import serving
 
 MINUTE = timedelta(minutes=1)
 
@@ -198,6 +200,28 @@ async def test_a_store_that_does_not_answer_is_told_as_a_result(key: str) -> Non
             assert answer.reason == "connection"
     finally:
         await nowhere.close()
+
+
+@pytest.mark.parametrize(("limit", "answer"), [(8, b"in parts"), (7, BlobTooLarge(key="a", limit=7))])
+async def test_an_answer_in_chunks_without_its_length_is_read(limit: int, answer: bytes | BlobTooLarge) -> None:
+    """A proxy between may send it so; microburst does."""
+
+    async def chunked(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"ETag": '"1"'})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for part in () if request.method == "HEAD" else (b"in ", b"parts"):
+            await response.write(part)
+        await response.write_eof()
+        return response
+
+    with serving(chunked) as url:
+        client = LazyS3(url)
+        blobs = S3BlobStore(client, BUCKET)
+        found, described = await blobs.get("a", limit), await blobs.describe("a")
+        await client.close()
+    assert found == answer
+    assert isinstance(described, StorageUnavailable)
 
 
 async def test_a_bucket_that_is_not_there_is_a_rejection_not_a_missing_blob(ministack_s3: LazyS3, key: str) -> None:

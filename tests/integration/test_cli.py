@@ -5,6 +5,8 @@ import os
 import re
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import chdir
@@ -15,9 +17,9 @@ from aiohttp import web
 from click.testing import CliRunner
 
 from headrace.cli.main import main
-from headrace.client.api_client import MAX_RESPONSE_BYTES
 from headrace.emulator.state import Folder
 from headrace.emulator.tokens import local_authority
+from headrace_client.messages import MAX_RESPONSE_BYTES
 from tests.serving import serving
 
 GOOD = '{"csv": "a\\n1\\n"}'
@@ -464,6 +466,12 @@ def test_a_refused_token_is_explained_by_the_challenge(folder: Path) -> None:
     with serving(answer) as url:
         code, _, stderr = run("list", "--url", url, "--token", "x")
     assert (code, stderr) == (6, "headrace: 401: Unauthorized: the token has expired\n")
+
+
+def test_a_command_that_calls_no_api_does_not_wait_for_the_import_of_its_client() -> None:
+    code = "import sys, headrace.cli.main; sys.exit(str({'httpx', 'headrace_client', 'rich'} & set(sys.modules) or ''))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

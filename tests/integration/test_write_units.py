@@ -7,16 +7,20 @@ from typing import Protocol
 
 import pytest
 
+from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.run_due import DueJobRunner
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.wake_queue import Wake
+from domain.lanes.admission import Start
+from domain.lanes.lanes import Lanes, Released
 from functions.runtime import LazyClient, new_random, now
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
@@ -24,7 +28,7 @@ from headrace.testing.wake_queue import FakeWakeQueue
 from persistence.converters.dynamo_to_domain import item_size, job_to_item
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
 from tests.companions import given_back, taken
-from tests.conftest import job_repository_on, new_id
+from tests.conftest import job_repository_on, lane_repository_on, new_id
 from tests.factories import NOW, UserFactory, claimed, finished, queued, scheduled
 from tests.fakes.handlers import a_handler
 
@@ -125,6 +129,51 @@ async def test_a_transaction_costs_twice_its_writes_and_a_change_alone_is_none(
     done = finished(claim, Done(result=JsonText("{}")))
     assert await jobs.replace(Change(done, (given_back(lane, job),)), claim.version) == done
     assert meter.take() == [("TransactWriteItems", 5.0)], "twice the end and the place, once the index that it leaves"
+
+
+async def test_what_a_job_in_a_lane_costs_blocked_or_not(metered: tuple[LazyClient, Meter]) -> None:
+    client, meter = metered
+    jobs, catalogue = job_repository_on(client), Catalogue([a_handler(policy=Policy(limit=1, lane=new_id()))])
+    lanes = Lanes(jobs, lane_repository_on(client), catalogue, now, new_random)
+    service = SubmissionService(jobs, catalogue, now, new_id, lanes=lanes)
+    executor = JobExecutor(jobs, catalogue, now, new_id, new_random, {}, lanes=lanes)
+    submission, owner = Submission(type="text.word_count", payload={"text": "x" * 150}), UserFactory.build(id=new_id())
+
+    async def submitted() -> Job:
+        answer = await service.submit(submission, owner)
+        assert isinstance(answer, Submitted)
+        return answer.job
+
+    first = await submitted()
+    assert sorted(meter.take()) == [("PutItem", 3.0), ("Query", 0.5), ("Query", 1.0)], "nobody waits, and there is room"
+    claim = transitions.claim(
+        first, Policy(), "t", now() + 120 * SECOND, now(), Start(place=0)
+    )  # held while the others come
+    assert isinstance(claim, Change)
+    held = await jobs.replace(claim, 1)
+    assert isinstance(held, Job)
+    assert meter.take() == [("TransactWriteItems", 4.0)], "the claim and the place, twice one unit each"
+    blocked = await submitted()
+    assert blocked.status == "blocked"
+    look, again = [("Query", 0.5), ("Query", 1.0)], ("Query", 0.5)
+    first_in_line = [("PutItem", 4.0), again, *look, ("Query", 1.0)]
+    assert sorted(meter.take()) == first_in_line, "with its place in line; then it looks for a place again"
+    assert (await submitted()).status == "blocked"
+    assert sorted(meter.take()) == [("PutItem", 4.0), *look]
+    done = transitions.finish(held, Policy(), "t", Done(result=JsonText("{}")), now(), 0.5)
+    assert isinstance(done, Change)
+    assert isinstance(await jobs.replace(done, 2), Job)
+    assert meter.take() == [("TransactWriteItems", 5.0)], "the end and the place, twice; once the index that it leaves"
+    assert await lanes.release(str(blocked.lane and blocked.lane.name)) == Released(count=1)
+    let_go = [("GetItem", 1.0), ("PutItem", 4.0), ("Query", 0.5), ("Query", 1.0)]
+    assert sorted(meter.take()) == let_go, "out of the line, and the wake time that moves"
+    queued_again = await jobs.get(blocked.id, now())
+    assert isinstance(queued_again, Job)
+    meter.take()
+    assert isinstance(await executor.execute(queued_again, now() + 120 * SECOND), Executed)
+    work = meter.take()
+    assert [unit for unit in work if "Write" in unit[0]] == [("TransactWriteItems", 4.0), ("TransactWriteItems", 5.0)]
+    assert sum(units for call, units in work if call in {"Query", "GetItem"}) == 3.5, "its place, and who follows"
 
 
 async def test_a_sweep_without_work_reads_each_shard_twice_and_the_positions_once(

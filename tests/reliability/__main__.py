@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -11,6 +12,7 @@ from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import local_credentials
 from scripts.mutate import survivors_of_all
 from tests.reliability.faults import FULL, OUTAGE_SECONDS, withstand
+from tests.reliability.long_jobs import LongJobs, endure
 from tests.reliability.model import Bounds, explore
 from tests.reliability.poison import HEALTHY, UNDECODABLE, survive
 from tests.reliability.simulated_world import SKEW
@@ -19,6 +21,9 @@ from tests.reliability.witnesses import CLIENTS
 
 REPORT = ROOT / "docs" / "reliability.md"
 SEEDS = 1000
+SPEED, MINUTES = 20, 14
+"""Of the clock that is sped up, and of a job by it."""
+REAL_MINUTES = 10
 BOUNDS = (
     Bounds(workers=2, sweepers=1, deliveries=2, ticks=3, manual_retries=0),
     Bounds(workers=2, sweepers=1, deliveries=3, ticks=3, manual_retries=0),
@@ -120,10 +125,34 @@ def poison() -> str:
     ))  # fmt: skip
 
 
+def long_jobs(really: subprocess.Popen[str]) -> str:
+    """Run long jobs by a clock that is sped up, and wait for the one that runs `really`; the results as a table."""
+    sped_up = asyncio.run(endure(SPEED, MINUTES))
+    out, _ = really.communicate()
+    if really.returncode:
+        sys.exit(really.returncode)
+    runs = (sped_up, LongJobs.model_validate_json(out.splitlines()[-1]))
+    return "\n".join((
+        "| clock | a job ran for | sweeps meanwhile | attempts | one of 16 minutes was stopped after |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {f'{run.speed:.0f} times as fast' if run.speed > 1 else 'as it is'} | {run.minutes:.2f} min "
+            f"| {run.sweeps} | 1 | {f'{run.stopped_after:.2f} min' if run.stopped_after else '-'} |"
+            for run in runs
+        ),
+    ))  # fmt: skip
+
+
 def main() -> int:
     """Run everything and write the report; a violation ends the run and shows the steps that led to it."""
     os.environ.update(local_credentials())
-    struck, poisoned, explored, simulated = real_faults(), poison(), model(), seeds()
+    command = [sys.executable, "-m", "tests.reliability.long_jobs", "1", str(REAL_MINUTES)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as really:
+        try:
+            struck, poisoned, explored, simulated = real_faults(), poison(), model(), seeds()
+            endured = long_jobs(really)
+        finally:
+            really.terminate()
     tried, survivors = survivors_of_all()
     for mutant in survivors:
         print(f"SURVIVES {mutant.path}:{mutant.line} {mutant.what}")
@@ -174,12 +203,21 @@ handler writes an effect to a ledger outside Headrace. Workers are killed (SIGKI
 the claim, after it, after the effect and after the outcome; those stopped beyond their lease resume when another
 worker has the job.
 Between the functions and the database runs [microburst](https://github.com/pingedbrain/microburst), which
-throttles, delays and resets calls, and drops the responses of writes that were applied. Halfway the database is down
-for {OUTAGE_SECONDS} s and restarts without its stream, so that every waiting job has lost its trigger. The checker
-follows every change in the stream of the table; at the end it compares the table with the responses that clients got
-and with the ledger.
+throttles, delays and resets calls, and drops the responses of writes that were applied. It stands before the queues
+and S3 as well: calls fail, the responses of sent messages are lost, so that these are sent twice, and then the queues
+do not answer for {FULL.queues_down:.0f} s. Half of the jobs run in the standard runner, whose processes are killed and
+stopped like the workers'; a fifth have a payload that is a blob. Halfway the database is down for {OUTAGE_SECONDS} s
+and restarts without its stream, so that every waiting job has lost its trigger. The checker follows every change in the
+stream of the table; at the end it compares the table with the responses that clients got and with the ledger.
 
 {struck}
+
+## Long jobs
+
+In the standard runner, with the sweep each minute (`tests/reliability/long_jobs.py`). One runs by a clock that is sped
+up in every function, one really.
+
+{endured}
 
 ## Poison
 

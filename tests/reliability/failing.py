@@ -21,6 +21,15 @@ RULES: Mapping[str, dict[str, object]] = {
     "response lost after the write": {"operation": "PutItem", "probability": 0.03, "response": {"abort_bytes": 0}},
     "write applied after its timeout": {"operation": "PutItem", "probability": 0.002, "latency": 3500},
     "delayed": {"probability": 0.03, "latency": {"min": 50, "max": 400}},
+    "message sent twice, after a lost response": {
+        "service": "sqs", "operation": "SendMessageBatch", "probability": 0.05, "response": {"abort_bytes": 0},
+    },
+    "queue throttled": {"service": "sqs", "probability": 0.02, "error": {"code": "RequestThrottled", "status": 403}},
+    "S3 slows down": {"service": "s3", "probability": 0.03, "error": {"code": "SlowDown", "status": 503}},
+    "S3 response lost": {"service": "s3", "probability": 0.02, "response": {"abort_bytes": 0}},
+}  # fmt: skip
+QUEUES_DOWN: Mapping[str, dict[str, object]] = {
+    "call to a queue that is down": {"service": "sqs", "error": {"code": "ServiceUnavailable", "status": 503}}
 }
 """Faults that the proxy injects into calls of the functions, in microburst's own format."""
 
@@ -57,12 +66,7 @@ class Proxy:
     async def fail(self, rules: Mapping[str, dict[str, object]]) -> None:
         """Inject the faults of `rules` from now on, and no others."""
         await self._count()
-        # The event source mapping reads the stream through this proxy too; its calls are not failed.
-        each = [
-            (name, {"service": "dynamodb", "operation": operation, **rule})
-            for name, rule in rules.items()
-            for operation in (CALLS if "operation" not in rule else (rule["operation"],))
-        ]
+        each = [(name, one) for name, rule in rules.items() for one in _rules(rule)]
         response = await self._client.post("/_microburst/rules", json=[rule for _, rule in each])
         response.raise_for_status()
         self._names = tuple(name for name, _ in each)
@@ -77,6 +81,13 @@ class Proxy:
         rules_in_force = (await self._client.get("/_microburst/rules")).json()
         for name, rule in zip(self._names, rules_in_force, strict=True):
             self._fired[name] += int(rule["fired_count"])
+
+
+def _rules(rule: dict[str, object]) -> tuple[dict[str, object], ...]:
+    """As microburst takes them. The event source mapping reads the stream through the proxy; that is not failed."""
+    if "operation" in rule or "service" in rule:
+        return ({"service": "dynamodb", **rule},)
+    return tuple({"service": "dynamodb", "operation": operation, **rule} for operation in CALLS)
 
 
 @asynccontextmanager

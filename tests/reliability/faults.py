@@ -26,14 +26,20 @@ from headrace.emulator.stack import Options, running_stack
 from headrace.emulator.state import Folder
 from headrace.emulator.template import LambdaFunction, Stack
 from headrace.emulator.tokens import local_authority
-from tests.reliability.failing import RULES, Database, Proxy, failing_proxy
+from tests.reliability.failing import QUEUES_DOWN, RULES, Database, Proxy, failing_proxy
 from tests.reliability.history import Violation
 from tests.reliability.ledger import HANDLER_MODULE, LEDGER, Ledger, Point
-from tests.reliability.witnesses import Clients, Observer, observing, table_of, until
+from tests.reliability.witnesses import Clients, Observer, Planned, observing, table_of, until
 
 FUNCTION_TIMEOUT = 20
 """Seconds; short, so that a stopped worker is ended much sooner than in production."""
 OUTAGE_SECONDS = 3
+RUNNERS = 4
+"""Invocations of the runner at once."""
+LONG_TEXT = "x" * 9000
+"""A payload of this becomes a blob."""
+ONE_IN = 5
+"""Jobs have it."""
 
 
 class Size(Frozen):
@@ -46,10 +52,12 @@ class Size(Frozen):
     """Jobs whose worker is stopped for good, at each point; its function's timeout ends it."""
     pauses: int
     """Jobs whose worker is stopped, and resumes after its lease was taken over, at each point."""
+    queues_down: float
+    """Seconds that all queues do not answer."""
 
 
-FULL = Size(jobs=2000, kills=15, stops=2, pauses=5)
-SMALL = Size(jobs=80, kills=2, stops=0, pauses=1)
+FULL = Size(jobs=2000, kills=15, stops=2, pauses=5, queues_down=60)
+SMALL = Size(jobs=80, kills=2, stops=0, pauses=2, queues_down=3)
 
 
 class Report(Frozen):
@@ -82,7 +90,9 @@ async def withstand(size: Size, seed: int = 1) -> Report:
             await database.start()
             running.push_async_callback(database.stop)
             proxy = await running.enter_async_context(failing_proxy(database.url, folder))
-            options = Options(port=free_port(), endpoint_url=proxy.url, log_level="WARNING", sweep_seconds=1)
+            options = Options(
+                port=free_port(), endpoint_url=proxy.url, services_url=proxy.url, log_level="WARNING", sweep_seconds=1
+            )
             state = Folder(folder / ".headrace")
             ledger = Ledger(folder / "ledger.sqlite")
             stack = await running.enter_async_context(
@@ -95,6 +105,10 @@ async def withstand(size: Size, seed: int = 1) -> Report:
             clients = Clients(stack.url, token)
             plans = _plans(size, random.Random(seed))
             submitting = asyncio.create_task(clients.submit_all(plans))
+            await until(lambda: len(clients.accepted) >= size.jobs // 4 or submitting.done())
+            await proxy.fail({**RULES, **QUEUES_DOWN})
+            await asyncio.sleep(size.queues_down)
+            await proxy.fail(RULES)
             await until(lambda: len(clients.accepted) >= size.jobs // 2 or submitting.done())
             await _restart(database, proxy, observer)
             await submitting
@@ -121,18 +135,38 @@ def with_faults(stack: Stack, ledger: Path) -> Stack:
             }
         )
 
-    return stack.model_copy(update={"functions": {name: faulty(each) for name, each in stack.functions.items()}})
+    # As in production, a message comes again soon after its function's time is over.
+    queues = {
+        name: queue.model_copy(
+            update={"attributes": {**queue.attributes, "VisibilityTimeout": str(FUNCTION_TIMEOUT + 10)}}
+        )
+        for name, queue in stack.queues.items()
+    }
+    mappings = tuple(
+        each.model_copy(update={"maximum_concurrency": RUNNERS}) if each.function == "StandardRunnerFunction" else each
+        for each in stack.queue_mappings
+    )
+    functions = {name: faulty(each) for name, each in stack.functions.items()}
+    return stack.model_copy(update={"functions": functions, "queues": queues, "queue_mappings": mappings})
 
 
-def _plans(size: Size, chance: random.Random) -> tuple[dict[str, str], ...]:
-    """Return the payloads in random order; most of them plan no fault."""
-    faulty = [
+def _plans(size: Size, chance: random.Random) -> tuple[Planned, ...]:
+    """Return the jobs in random order; half of them run in the runner, most of them plan no fault."""
+    payloads = [
         {"fault": fault, "at": point}
         for point in get_args(Point)
         for fault, number in (("kill", size.kills), ("stop", size.stops), ("pause", size.pauses))
         for _ in range(number)
     ]
-    plans = [*faulty, *({"fault": "none", "at": "before_claim"} for _ in range(size.jobs - len(faulty)))]
+    payloads += [{"fault": "none", "at": "before_claim"} for _ in range(size.jobs - len(payloads))]
+    plans = [
+        Planned(
+            type=("test.note", "test.long")[number % 2],
+            payload=payload if number % ONE_IN else {**payload, "text": LONG_TEXT},
+            tags=payload,
+        )
+        for number, payload in enumerate(payloads)
+    ]
     chance.shuffle(plans)
     return tuple(plans)
 
@@ -152,7 +186,7 @@ async def _restart(database: Database, proxy: Proxy, observer: Observer) -> None
 
 
 def _checked(
-    plans: tuple[dict[str, str], ...],
+    plans: tuple[Planned, ...],
     clients: Clients,
     observer: Observer,
     ledger: Ledger,
@@ -185,7 +219,7 @@ def _checked(
         for fault, point in ledger.rows("SELECT fault, point FROM faults")
     )
     # Another job's fault may end the process after this job's outcome and before its own fault.
-    planned = sum(plan["fault"] != "none" for plan in plans)
+    planned = sum(plan.payload["fault"] != "none" for plan in plans)
     _require(struck.total() >= 0.8 * planned, "faults", f"{struck.total()} of {planned} planned faults were injected")
     return Report(
         faults={**struck, **injected, "database restarted": 1},

@@ -14,11 +14,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Running, loaded
+from domain.jobs.job import Job, Running
 from domain.jobs.repository import ReplaceResult
 from functions.compose import Parts, compose
 from functions.runtime import new_id
@@ -43,6 +43,8 @@ class Plan(BaseModel):
 
     fault: Fault = "none"
     at: Point = "before_claim"
+    text: str = ""
+    """Long in some jobs, so that the payload is a blob."""
 
 
 class Noted(BaseModel):
@@ -64,6 +66,18 @@ class Note:
         return Noted(key=context.idempotency_key)
 
 
+class NoteInRunner(Note):
+    """The same in the standard runner, one job an invocation."""
+
+    definition = JobType[Plan, Noted](
+        name="test.long",
+        summary="Write an effect",
+        payload=Plan,
+        result=Noted,
+        policy=POLICY.model_copy(update={"runner": "standard"}),
+    )
+
+
 class FaultyJobs(DynamoJobRepository):
     """A worker's repository that kills or stops its process at the point that the job plans."""
 
@@ -82,11 +96,12 @@ class FaultyJobs(DynamoJobRepository):
         return written
 
 
+RUNNING_JOBS = frozenset({"WorkerFunction", "StandardRunnerFunction"})
+
+
 def _plan(job: Job) -> Plan:
-    try:
-        return Plan.model_validate_json(loaded(job.payload)) if job.type == Note.definition.name else Plan()
-    except ValidationError:
-        return Plan()
+    """By the job's tags: its payload may be a blob."""
+    return Plan.model_validate(job.tags)
 
 
 def _strike(job_id: str, plan: Plan, point: Point) -> None:
@@ -270,7 +285,7 @@ POISON: tuple[Handler, ...] = (
     ExhaustsMemory(),
     ReturnsRubbish(),
 )
-JOB_TYPES = Catalogue((Note(), *POISON))
+JOB_TYPES = Catalogue((Note(), NoteInRunner(), *POISON))
 
 _LEDGER = Ledger(Path(os.environ.get(LEDGER, "ledger.sqlite")))
 
@@ -278,7 +293,7 @@ _LEDGER = Ledger(Path(os.environ.get(LEDGER, "ledger.sqlite")))
 def _parts() -> Parts:
     """Those of the function that this process stands for."""
     parts = dataclasses.replace(compose(os.environ), job_types=JOB_TYPES)
-    if os.environ["AWS_LAMBDA_FUNCTION_NAME"] != "WorkerFunction":
+    if os.environ["AWS_LAMBDA_FUNCTION_NAME"] not in RUNNING_JOBS:
         return parts
     return dataclasses.replace(parts, jobs=FaultyJobs(parts.runtime.client, parts.settings.jobs_table, new_id))
 

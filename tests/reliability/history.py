@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import datetime
 
-from domain.jobs.job import Cancelled, Failed, Job, Queued, Running, is_final
+from domain.jobs.job import Blocked, Cancelled, Failed, Job, Queued, Running, is_final
 
 
 class Violation(AssertionError):
@@ -31,7 +31,9 @@ class History:
         self._require(after.version == before.version + 1, "I3", after, f"follows version {before.version}")
         if is_final(before):
             manual = author is not None and author.startswith("client") and isinstance(before.state, Failed | Cancelled)
-            self._require(manual and isinstance(after.state, Queued), "I2", after, f"{author} changed a final state")
+            self._require(
+                manual and isinstance(after.state, Queued | Blocked), "I2", after, f"{author} changed a final state"
+            )
         if author is not None and isinstance(before.state, Running) and not isinstance(after.state, Running):
             token = before.state.lease.token
             holder = author.startswith("sweeper") or token.startswith(f"{author}:")

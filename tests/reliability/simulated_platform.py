@@ -16,6 +16,7 @@ from domain.jobs.job import Job
 from domain.jobs.run_due import DueJobRunner
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.wake_queue import Wake
+from domain.lanes.lanes import Lanes
 from functions.attempts.wakes import run_wakes
 from functions.recorder.recording import record_changes
 from functions.worker.batch import run_batch
@@ -25,7 +26,15 @@ from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.sqs.wake_messages import body_of
 from scripts.generate import stream_record
 from tests.reliability.simulated_blobs import SimulatedBlobs
-from tests.reliability.simulated_world import PROCESS, Killed, Process, SimulatedRepository, SimulatedWakeQueue, World
+from tests.reliability.simulated_world import (
+    PROCESS,
+    Killed,
+    Process,
+    SimulatedLanes,
+    SimulatedRepository,
+    SimulatedWakeQueue,
+    World,
+)
 
 FUNCTION = timedelta(seconds=90)
 RESERVE = timedelta(seconds=2)
@@ -72,7 +81,16 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
 
 def _executor(world: World, process: Process, known: Catalogue, jobs: SimulatedRepository) -> JobExecutor:
     documents = Documents(SimulatedBlobs(world.blobs, jobs))
-    return JobExecutor(jobs, known, process.clock, process.new_id, world.random.random, {}, documents=documents)
+    lanes = lanes_of(world, process, known)
+    return JobExecutor(
+        jobs, known, process.clock, process.new_id, world.random.random, {}, documents=documents, lanes=lanes
+    )
+
+
+def lanes_of(world: World, process: Process, known: Catalogue) -> Lanes:
+    """What one process does with lanes."""
+    jobs = SimulatedRepository(world, process)
+    return Lanes(jobs, SimulatedLanes(world, process), known, process.clock, world.random.random)
 
 
 def _dispatcher(world: World, process: Process, known: Catalogue) -> Dispatcher:
@@ -139,6 +157,7 @@ async def _sweep(world: World, catalogue: Catalogue) -> None:
     process = world.process("sweeper")
     repository = SimulatedRepository(world, process)
     wakes = SimulatedWakeQueue(world, process)
-    sweeper = Sweeper(repository, world.positions, wakes, catalogue, process.clock, world.random.random)
+    lanes = lanes_of(world, process, catalogue)
+    sweeper = Sweeper(repository, world.positions, wakes, catalogue, process.clock, world.random.random, lanes)
     with suppress(Killed):
         await sweeper.sweep(process.clock() + timedelta(seconds=55))

@@ -15,14 +15,17 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.repository import AddResult, DuePage, DueState, JobNotFound, ReplaceResult
 from domain.jobs.wake_queue import Unsent, Wake, wake_of
-from domain.results import StorageUnavailable
+from domain.lanes.lane import Lane, LaneSettings, Place
+from domain.results import StaleVersion, StorageUnavailable
 from headrace.authoring.job_type import WORKER
 from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.lane_repository import FakeLaneRepository
 from headrace.testing.stream_positions import FakeStreamPositions
 from persistence.sqs.wake_queue import delay_seconds
 from tests.factories import NOW
 from tests.reliability.history import History
+from tests.reliability.lane_checks import LaneChecks
 
 SKEW = timedelta(minutes=10)
 """How far the clock of a process may be off."""
@@ -76,6 +79,8 @@ class World:
         self.newer: dict[str, dict[str, str]] = {}
         """By job: attributes that a newer version wrote, and that every writer must keep."""
         self.history = History()
+        self.lanes = FakeLaneRepository(store)
+        self.lane_checks = LaneChecks(store, self.lanes)
         self.faults: Counter[str] = Counter()
         self.queue: asyncio.Queue[Job] = asyncio.Queue()
         self.recorded: asyncio.Queue[Job] = asyncio.Queue()
@@ -203,6 +208,7 @@ class SimulatedRepository:
 
     def _applied(self, before: Job | None, after: Job) -> None:
         self._world.history.committed(self._process.name, before, after, self._world.now)
+        self._world.lane_checks.committed(after, self._world.now)
         if after.status == "queued":
             self._world.trigger(after)
         elif wake_of(after) is not None and not self._world.strikes("record lost", 0.05):
@@ -227,3 +233,49 @@ class SimulatedRepository:
         stopped = world.strikes("process stopped", 0.02)
         await asyncio.sleep(world.random.uniform(60, 300) if stopped else world.random.uniform(0.001, 0.05))
         self._process.check()
+
+
+class SimulatedLanes:
+    """The store of lanes as one process sees it: late and failing as that of jobs, and with an index that lags."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._jobs = SimulatedRepository(world, process)
+
+    @property
+    def line_shards(self) -> tuple[str, ...]:
+        return self._world.lanes.line_shards
+
+    async def read(self, name: str) -> Lane | StorageUnavailable:
+        return await self._jobs._before() or await self._world.lanes.read(name)
+
+    async def save(
+        self, name: str, settings: LaneSettings, expected_version: int
+    ) -> StaleVersion | StorageUnavailable | None:
+        return await self._jobs._before() or await self._world.lanes.save(name, settings, expected_version)
+
+    async def free(self, name: str, place: Place) -> StorageUnavailable | None:
+        if (fault := await self._jobs._before()) is not None:
+            return fault
+        await self._world.lanes.free(name, place)
+        return None
+
+    async def changed(self, limit: int, after: str | None) -> tuple[str, ...] | StorageUnavailable:
+        return await self._jobs._before() or await self._world.lanes.changed(limit, after)
+
+    async def line(self, name: str, limit: int) -> tuple[str, ...] | StorageUnavailable:
+        if (fault := await self._jobs._before()) is not None:
+            return fault
+        ids = await self._world.lanes.line(name, limit)
+        if ids and self._world.strikes("line lags", 0.2):
+            return ids[1:] if self._world.random.random() < 0.5 else ids[:-1]
+        return ids
+
+    async def ahead(self, job: Job, limit: int) -> int | StorageUnavailable:
+        return await self._jobs._before() or await self._world.lanes.ahead(job, limit)
+
+    async def next_line(self, shard: str, after: str | None) -> str | StorageUnavailable | None:
+        return await self._jobs._before() or await self._world.lanes.next_line(shard, after)
+
+    async def holder(self, unique: str) -> str | StorageUnavailable | None:
+        return await self._jobs._before() or await self._world.lanes.holder(unique)

@@ -30,7 +30,7 @@ from tests.factories import NOW, UserFactory
 from tests.fakes.handlers import Count, Run, Text, a_handler
 from tests.reliability.history import Violation
 from tests.reliability.simulated_blobs import SimulatedBlobs, check_blobs
-from tests.reliability.simulated_platform import pump, record, schedule, wake
+from tests.reliability.simulated_platform import lanes_of, pump, record, schedule, wake
 from tests.reliability.simulated_world import PROCESS, STORM_SECONDS, Killed, SimulatedRepository, World
 
 T = TypeVar("T")
@@ -71,7 +71,9 @@ def simulate(seed: int, store: FakeJobRepository | None = None) -> Report:
 
 async def _simulate(seed: int, store: FakeJobRepository) -> Report:
     world = World(seed, store)
-    policy = POLICY.model_copy(update={"runner": world.random.choice((WORKER, STANDARD))})
+    limit = world.random.choice((None, 1, 2))
+    world.lane_checks.limit = limit or 0
+    policy = POLICY.model_copy(update={"runner": world.random.choice((WORKER, STANDARD)), "limit": limit})
     catalogue = Catalogue((a_handler(TYPE, _handler(world), policy),))
     world.start(pump(world, catalogue))
     world.start(record(world, catalogue))
@@ -90,6 +92,7 @@ async def _simulate(seed: int, store: FakeJobRepository) -> Report:
     await asyncio.gather(*world.tasks, return_exceptions=True)
     jobs = await _all_jobs(world)
     world.history.settled(jobs)
+    world.lane_checks.settled()
     for job in jobs.values():
         await check_blobs(world.blobs, job)
         if job.unknown != world.newer.get(job.id, {}):
@@ -179,9 +182,10 @@ async def _call(world: World, call: Callable[[Api], Awaitable[T]], catalogue: Ca
     process = world.process("client")
     jobs = SimulatedRepository(world, process)
     documents = Documents(SimulatedBlobs(world.blobs, jobs))
+    lanes = lanes_of(world, process, catalogue)
     service = Api(
-        SubmissionService(jobs, catalogue, process.clock, process.new_id, documents),
-        JobService(jobs, catalogue, process.clock),
+        SubmissionService(jobs, catalogue, process.clock, process.new_id, documents, lanes=lanes),
+        JobService(jobs, catalogue, process.clock, lanes),
     )
     try:
         return await call(service)

@@ -14,6 +14,7 @@ import aioboto3
 import httpx
 
 from domain.jobs.job import Job, is_final
+from headrace.authoring.frozen import Frozen
 from persistence.converters.dynamo_to_domain import Unreadable, item_to_job
 from tests.reliability.history import History, Violation
 
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 CLIENTS = 16
 PATIENCE_SECONDS = 300
+
+
+class Planned(Frozen):
+    """A job to submit."""
+
+    type: str
+    payload: dict[str, str]
+    tags: dict[str, str]
 
 
 class Clients:
@@ -37,7 +46,7 @@ class Clients:
         """Final states in responses to clients, by job."""
         self.refused = 0
 
-    async def submit_all(self, plans: tuple[dict[str, str], ...]) -> None:
+    async def submit_all(self, plans: tuple[Planned, ...]) -> None:
         """Submit everything, 16 at a time."""
         left = iter(enumerate(plans))
         async with httpx.AsyncClient(base_url=self._url, headers=self._headers, timeout=35) as client:
@@ -48,8 +57,8 @@ class Clients:
 
             await asyncio.gather(*(one_client() for _ in range(CLIENTS)))
 
-    async def _submit(self, client: httpx.AsyncClient, key: str, plan: dict[str, str]) -> None:
-        body = {"type": "test.note", "payload": plan}
+    async def _submit(self, client: httpx.AsyncClient, key: str, plan: Planned) -> None:
+        body = {"type": plan.type, "payload": plan.payload, "tags": plan.tags}
         while key not in self.accepted:
             response = await self._request(client, "POST", "/v1/jobs", {"idempotency-key": key}, body)
             if response is not None:

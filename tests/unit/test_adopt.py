@@ -9,6 +9,7 @@ TABLES = {
     "UsersTable": "old-users",
     "UserEmailsTable": "old-emails",
     "FilesTable": "old-files",
+    "LanesTable": "old-lanes",
     "WebhooksTable": "old-webhooks",
     "WebhookSecretsTable": "old-webhook-secrets",
 }

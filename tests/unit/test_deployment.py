@@ -28,6 +28,7 @@ Properties = dict[str, JsonValue]
 JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
 HOOKS, SECRETS = ("WebhooksTable.Arn", "WebhookSecretsTable.Arn")
 BLOBS, FILES = "BlobBucket.Arn", "FilesTable.Arn"
+LANES = "LanesTable.Arn"
 POSITIONS = "StreamPositionsTable.Arn"
 LONGEST_RETRIES = timedelta(days=100)
 """A hundred attempts, each a day after the last (`MAX_RETRY_AFTER`)."""
@@ -101,6 +102,9 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         ("dynamodb:Query", f"{JOBS}/index/wake-index"),
         ("dynamodb:Query", f"{JOBS}/index/ended-index"),
         ("dynamodb:Query", f"{JOBS}/index/failed-index"),
+        ("dynamodb:Query", f"{JOBS}/index/lane-index"),
+        ("dynamodb:Query", f"{LANES}/index/changed-index"),
+        *((f"dynamodb:{action}", LANES) for action in ("Query", "GetItem", "PutItem", "ConditionCheckItem")),
         ("dynamodb:GetItem", USERS),
         ("dynamodb:PutItem", USERS),
         ("dynamodb:Query", f"{USERS}/index/email-index"),
@@ -129,6 +133,8 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
     assert grants(resources, "WorkerRole") == {
         ("dynamodb:GetItem", JOBS),
         ("dynamodb:PutItem", JOBS),
+        ("dynamodb:Query", f"{JOBS}/index/lane-index"),
+        *((f"dynamodb:{action}", LANES) for action in ("Query", "PutItem", "DeleteItem")),
         ("dynamodb:DescribeStream", f"{JOBS}/stream/*"),
         ("dynamodb:GetRecords", f"{JOBS}/stream/*"),
         ("dynamodb:GetShardIterator", f"{JOBS}/stream/*"),
@@ -156,6 +162,8 @@ def test_a_runner_may_read_and_write_jobs_and_take_messages_from_its_queue(resou
     assert grants(resources, "StandardRunnerRole") == {
         ("dynamodb:GetItem", JOBS),
         ("dynamodb:PutItem", JOBS),
+        ("dynamodb:Query", f"{JOBS}/index/lane-index"),
+        *((f"dynamodb:{action}", LANES) for action in ("Query", "PutItem", "DeleteItem")),
         ("sqs:ReceiveMessage", "StandardRunnerQueue.Arn"),
         ("sqs:DeleteMessage", "StandardRunnerQueue.Arn"),
         ("sqs:GetQueueAttributes", "StandardRunnerQueue.Arn"),
@@ -181,6 +189,8 @@ def test_the_sweeper_may_read_one_index_and_write_jobs(resources: Resources) -> 
         ("dynamodb:BatchGetItem", JOBS),
         ("dynamodb:PutItem", JOBS),
         ("dynamodb:Query", f"{JOBS}/index/wake-index"),
+        ("dynamodb:Query", f"{JOBS}/index/lane-index"),
+        *((f"dynamodb:{action}", LANES) for action in ("Query", "PutItem", "DeleteItem")),
         ("dynamodb:Query", POSITIONS),
         ("sqs:SendMessage", "WakeQueue.Arn"),
         ("logs:CreateLogStream", "SweeperLogGroup.Arn"),
@@ -317,7 +327,7 @@ def test_the_worker_gets_deleted_jobs_if_they_have_blobs_and_no_others(stack: St
 
 def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
-    assert len(tables) == 7
+    assert len(tables) == 8
     for name, table in tables.items():
         assert at(table, "SSESpecification", "SSEEnabled") is True
         assert at(table, "BillingMode") == "PAY_PER_REQUEST"

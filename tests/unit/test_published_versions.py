@@ -29,6 +29,7 @@ OTHER = {
     "HttpRequestAllowedHosts": "db.internal:8080",
     "LongestWaitSeconds": "5",
     "FileDays": "7",
+    "OwnerConcurrency": "7",
     "DocumentDays": "1000",
     "JobTypes": "other_types",
     "EventBus": "told",
@@ -60,6 +61,7 @@ OTHER = {
 CONCERNED = {
     "ConfigRevision": EVERY,
     "JobTypes": EVERY,
+    "OwnerConcurrency": EVERY,
     "LogLevel": EVERY,
     "Architecture": EVERY,
     "SnapStart": EVERY,
@@ -80,9 +82,10 @@ BASE = {**PARAMETERS, "WorkerSubnetIds": "subnet-0a1b2c3d", "WorkerSecurityGroup
 LONGEST = {
     "ConfigRevision": "r" * 12,
     "TrustUnverifiedEmail": "off",
-    "HttpRequestAllowedHosts": "h" * 100,
+    "HttpRequestAllowedHosts": "h" * 96,
     "LongestWaitSeconds": "20",
     "FileDays": "3650",
+    "OwnerConcurrency": "1000",
     "JobTypes": "j" * 28,
     "EventBus": "b" * 64,
     "LogLevel": "WARNING",

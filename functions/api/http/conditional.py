@@ -9,7 +9,7 @@ from starlette.responses import Response
 from functions.api.http.header_fields import entity_tags
 from functions.api.http.problems import Refused, problem
 
-_VERSION = re.compile(r"[1-9][0-9]{0,17}")
+_VERSION = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 def etag(version: int) -> str:

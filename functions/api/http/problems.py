@@ -15,6 +15,7 @@ from domain.jobs.repository import JobNotFound, JobUnreadable
 from domain.jobs.service import Contended
 from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
 from domain.jobs.transitions import IllegalTransition
+from domain.lanes.lanes import LaneClosed
 from domain.results import BadCursor, StaleVersion, StorageUnavailable
 from domain.users.repository import EmailTaken, UserNotFound
 from domain.users.service import NotAllowed
@@ -82,6 +83,7 @@ Failure = (
     | FileTooLarge
     | Contended
     | IllegalTransition
+    | LaneClosed
     | BadCursor
     | StorageUnavailable
     | UserNotFound
@@ -160,6 +162,9 @@ def problem_of(failure: Failure) -> Problem:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "contended", detail)
         case IllegalTransition(status=status, action=action):
             return problem(HTTPStatus.CONFLICT, "illegal_transition", f"A job that is {status} allows no {action}.")
+        case LaneClosed(lane=lane):
+            detail = f"The lane {lane!r} takes no new jobs: it drains."
+            return problem(HTTPStatus.CONFLICT, "lane_draining", detail)
         case BadCursor():
             return problem(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not valid for this query.")
         case StorageUnavailable():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, Field, JsonValue
 
@@ -26,6 +26,25 @@ class SubmitJob(Form):
     delay_seconds: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = None
     max_attempts: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
     tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] = Field(default_factory=dict)
+    lane: (
+        Annotated[
+            str,
+            Field(
+                strict=True,
+                min_length=1,
+                max_length=100,
+                pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
+                description="Jobs of one owner and lane run one at a time, or as many as an admin has set",
+            ),
+        ]
+        | None
+    ) = None
+    priority: Annotated[
+        int | None, Field(strict=True, ge=0, le=9, description="In its lane; the highest goes first")
+    ] = None
+    unique: Literal["while-unfinished"] | None = Field(
+        default=None, description="The Idempotency-Key is free again when the job has ended"
+    )
     notify: NotifyForm | None = None
 
 
@@ -98,6 +117,8 @@ class JobSummaryView(BaseModel):
     finished_at: Moment | None
     expires_at: Moment
     tags: dict[str, str]
+    lane: str | None = Field(description="What limits how many jobs run at once with this one")
+    priority: int | None = Field(description="In its lane, from 0 to 9")
     history: list[HistoryView]
     owner_id: str
     notify: NotifyView | None = Field(default=None, description="Who is told of its changes, if it was submitted so")

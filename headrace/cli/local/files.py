@@ -16,8 +16,7 @@ from domain.files.file import StoredFile
 from domain.files.repository import FileNotFound
 from domain.ports import Clock
 from domain.results import StorageUnavailable
-from headrace.client.failures import Refusal, Unreachable
-from headrace.client.transfers import ranges, size_of
+from headrace.cli.local.links import Gone, NoResponse, ranges, size_of
 
 LinkOf = Callable[[str], str | None]
 """Where a file of the deployment can be read, by its id; None if there is no such file."""
@@ -56,9 +55,9 @@ class _Blobs:
         match size:
             case int():
                 return BlobInfo(size=size, content_type="application/octet-stream", revision="there")
-            case Refusal() | None:
+            case Gone() | None:
                 return BlobMissing(key=key)
-            case Unreachable():
+            case NoResponse():
                 return StorageUnavailable(reason="connection", detail=size.reason)
 
     async def read(self, key: str, start: int, length: int, revision: str) -> bytes | BlobMissing | StorageUnavailable:  # noqa: ARG002 - of the port
@@ -72,9 +71,9 @@ class _Blobs:
         match part:
             case bytes():
                 return part
-            case Refusal():
+            case Gone():
                 return BlobMissing(key=key)
-            case Unreachable():
+            case NoResponse():
                 return StorageUnavailable(reason="connection", detail=part.reason)
 
     async def save(self, key: str, chunks: AsyncIterable[bytes], content_type: str, limit: int) -> int | BlobTooLarge:  # noqa: ARG002 - of the port

@@ -39,7 +39,7 @@ _ENDED = Index(name="ended-index", partition="wake_shard", sort="finished_at")
 _FAILED = Index(name="failed-index", partition="failed_type", sort="finished_at")
 # The unsharded partition is where the previous version puts a failed job.
 _FAILED_SUFFIXES = ("", *(f"#{shard}" for shard in range(FAILED_SHARDS)))
-_UNFINISHED: frozenset[Status] = frozenset({"scheduled", "queued", "running", "retrying"})
+_UNFINISHED: frozenset[Status] = frozenset({"scheduled", "blocked", "queued", "running", "retrying"})
 
 
 class _Wanted(Frozen):

@@ -19,6 +19,7 @@ from domain.blobs.store import BlobStore
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
+from domain.lanes.lanes import Lanes
 from domain.users.repository import UserRepository
 from domain.users.user import User
 from functions.api.app import Large, Webhooks, create_app
@@ -27,9 +28,10 @@ from functions.api.http.event import readable
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.job_types import load_job_types
 from headrace.testing.blob_store import FakeBlobStore
-from headrace.testing.clock import FakeClock, numbered_ids
+from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.lane_repository import FakeLaneRepository
 from tests.factories import UserFactory
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
@@ -95,9 +97,13 @@ class Api:
         self.files = FakeFileRepository()
         self.endpoints, self.signers = FakeEndpointRepository(), FakeSignerRepository()
         large = Large(blobs or FakeBlobStore(), self.files, timedelta(days=30))
+        stored = self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
+        self.lane_store = FakeLaneRepository(stored)
+        self.lanes = Lanes(self.jobs, self.lane_store, catalogue, self.clock, half)
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
-            trust_unverified_email, longest_wait, large, Webhooks(self.endpoints, self.signers, fixed_secrets()),
+            trust_unverified_email, longest_wait, large, self.lanes, self.lane_store,
+            Webhooks(self.endpoints, self.signers, fixed_secrets()),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

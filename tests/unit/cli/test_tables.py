@@ -20,7 +20,7 @@ def ended(group: str, status: str, waited: float, ran: float, attempt: int = 1) 
     history: list[JsonValue] = [
         {"status": name, "at": (NOW + timedelta(milliseconds=after)).isoformat()} for name, after in moments.items()
     ]
-    case = Case(group=group, body={}, expect=status)
+    case = Case(group=group, type="t", payload={}, expect=status)
     return Ended(case=case, job={"attempt": attempt, "status": status, "history": history})
 
 

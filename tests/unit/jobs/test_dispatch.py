@@ -53,6 +53,10 @@ def test_short_jobs_run_in_the_worker_and_others_where_they_say(policy: Policy, 
     assert policy.runs_in == runner
 
 
+def test_a_type_that_this_version_does_not_know_has_no_runner() -> None:
+    assert a_dispatcher().runner_of(a_job("of.tomorrow")) is None
+
+
 async def test_each_job_goes_to_the_queue_of_its_runner_with_its_owner() -> None:
     standard, gpu = FakeWakeQueue(), FakeWakeQueue()
     cut, render = a_job("video.cut", id="1", owner_id="ann"), a_job("gpu.render", id="2", owner_id="bob")

@@ -19,7 +19,6 @@ from domain.jobs.execution import (
     NothingToDo,
     NotStarted,
     UnknownJobType,
-    startable_since,
 )
 from domain.jobs.fitting import UnrunnableJobType, refuse_longer_than
 from domain.jobs.guard import MAX_RESULT_BYTES
@@ -281,8 +280,8 @@ async def test_a_job_that_only_a_newer_worker_can_run_is_left_as_it_is(kind: str
 
 def test_a_job_could_be_started_since_it_was_queued_or_due() -> None:
     waiting = scheduled(NOW + timedelta(hours=1))
-    assert startable_since(waiting) == NOW + timedelta(hours=1)
-    assert startable_since(queued(NOW)) == startable_since(running(NOW)) == NOW
+    assert transitions.startable_since(waiting) == NOW + timedelta(hours=1)
+    assert transitions.startable_since(queued(NOW)) == transitions.startable_since(running(NOW)) == NOW
 
 
 def test_a_type_whose_timeout_its_function_cannot_honour_is_refused_at_start() -> None:
@@ -405,7 +404,7 @@ async def test_a_job_whose_claim_lacks_a_companion_stays_queued() -> None:
     inner = FakeJobRepository()
     jobs = FaultyJobRepository(inner, on_replace=lambda job: CompanionRefused(job_id=job.id, index=0))
     job = await stored(inner)
-    assert await an_executor(jobs).execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="companion refused")
+    assert await an_executor(jobs).execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="contended")
     assert await inner.get(job.id, NOW) == job
 
 

@@ -1,6 +1,6 @@
 """A message of the wake queue starts a job that is due, and does nothing else."""
 
-import time
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.virtual_loop import run_in_virtual_time
 from tests.factories import NOW, cancelled, in_every_state, retrying, scheduled
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
@@ -61,18 +62,29 @@ async def test_a_message_that_comes_twice_runs_the_job_once() -> None:
     assert second == NothingToDo(job_id=job.id, why="succeeded")
 
 
-async def test_an_early_message_waits_out_a_little_and_leaves_more_to_the_sweep() -> None:
-    job = scheduled(run_at=NOW + timedelta(milliseconds=50), type=KIND, payload=PAYLOAD)
-    jobs, clock, began = await stored(job), FakeClock(), time.monotonic()
+class LoopClock(FakeClock):
+    """Goes with the time of the loop."""
 
-    class Passing(FakeClock):
-        def __call__(self) -> datetime:
-            return NOW + timedelta(seconds=time.monotonic() - began)
+    def __call__(self) -> datetime:
+        return NOW + timedelta(seconds=asyncio.get_running_loop().time())
 
-    assert isinstance(await run(job, jobs, Passing()), Executed)
+
+@pytest.mark.parametrize("early", [timedelta(milliseconds=50), MAX_EARLY])
+def test_an_early_message_waits_out_a_little(early: timedelta) -> None:
+    job = scheduled(run_at=NOW + early, type=KIND, payload=PAYLOAD)
+
+    async def run_it() -> Execution:
+        return await run(job, await stored(job), LoopClock())
+
+    executed = run_in_virtual_time(run_it())
+    assert isinstance(executed, Executed)
+    assert executed.waited < timedelta(milliseconds=20)
+
+
+async def test_a_message_that_comes_much_earlier_is_left_to_the_sweep() -> None:
     later = scheduled(run_at=NOW + MAX_EARLY + SECOND, type=KIND, payload=PAYLOAD)
     untouched = FaultyJobRepository(await stored(later), on_read=lambda: OUTAGE)
-    assert await run(later, untouched, clock) == NothingToDo(job_id=later.id, why="early")
+    assert await run(later, untouched, FakeClock()) == NothingToDo(job_id=later.id, why="early")
 
 
 async def test_a_message_of_an_earlier_wait_does_not_start_the_next_one_early() -> None:

@@ -178,6 +178,11 @@ def test_a_job_past_its_age_is_not_sent() -> None:
     assert step_of(STATE, 2 * SECOND, brief, in_stream=False) == "examine"
 
 
+@pytest.mark.parametrize(("age", "step"), [(POLICY.max_age, "wait"), (POLICY.max_age + SECOND, "examine")])
+def test_a_queued_job_waits_for_its_trigger_in_the_stream_until_it_is_too_old(age: timedelta, step: str) -> None:
+    assert step_of(STATE.model_copy(update={"status": "queued"}), age, POLICY, in_stream=True) == step
+
+
 @pytest.mark.parametrize("job", in_every_state(), ids=lambda job: job.status)
 def test_only_what_waits_for_its_time_needs_a_message(job: Job) -> None:
     wake = wake_of(job)

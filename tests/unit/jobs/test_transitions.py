@@ -10,6 +10,7 @@ from domain.jobs.change import Change
 from domain.jobs.job import (
     Cancelled,
     Failed,
+    InLane,
     Job,
     Queued,
     Retrying,
@@ -25,19 +26,24 @@ from domain.jobs.transitions import (
     LEASE_GRACE,
     LONGEST_UNEXAMINED,
     MAX_HISTORY,
+    RUNNER_PATIENCE,
     TRIGGER_PATIENCE,
     UNFINISHED_HORIZON,
     IllegalTransition,
 )
+from domain.lanes.admission import Free, InLine, Start
+from domain.lanes.lane import Lane, next_slot
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.rate import Rate
 from headrace.authoring.retry import Backoff
 from tests.factories import (
     NOW,
     POLICY,
     TOKEN,
     asked_to_stop,
+    blocked,
     cancelled,
     claimed,
     failed,
@@ -59,6 +65,8 @@ RESULT = JsonText('{"rows":1}')
 
 Move = Callable[[Job], Change | IllegalTransition]
 
+SLOT = next_slot(Lane(name="stripe:7"), Rate(1, per=timedelta(seconds=1)), LATER)
+
 EVERY_MOVE: dict[str, Move] = {
     "claim": lambda job: transitions.claim(job, POLICY, "other", LATER + SECOND, LATER),
     "succeed": lambda job: transitions.finish(job, POLICY, TOKEN, Done(result=RESULT), LATER, 0.5),
@@ -66,11 +74,16 @@ EVERY_MOVE: dict[str, Move] = {
     "fail": lambda job: transitions.finish(job, POLICY, TOKEN, Fail(reason="x"), LATER, 0.5),
     "time out": lambda job: transitions.finish(job, POLICY, TOKEN, TimedOut(reason="x"), LATER, 0.5),
     "stop": lambda job: transitions.finish(job, POLICY, TOKEN, Stopped(), LATER, 0.5),
+    "claim in a lane": lambda job: transitions.claim(job, POLICY, "other", LATER + SECOND, LATER, Start(place=2)),
+    "block": lambda job: transitions.block(job, POLICY, LATER),
+    "unblock": lambda job: transitions.unblock(job, POLICY, Free(), LATER),
+    "unblock in a slot": lambda job: transitions.unblock(job, POLICY, SLOT, LATER),
     "cancel": lambda job: transitions.cancel(job, POLICY, LATER),
     "report progress": lambda job: transitions.report_progress(job, TOKEN, 0.5, "half", LATER),
     "wake": lambda job: transitions.wake(job, POLICY, LATER, 0.5),
     "wake, too late": lambda job: transitions.wake(job, POLICY, ANCIENT, 0.5),
     "retry manually": lambda job: transitions.retry_manually(job, POLICY, LATER),
+    "retry manually in a full lane": lambda job: transitions.retry_manually(job, POLICY, LATER, InLine()),
     "succeed directly": lambda job: transitions.succeed(job, POLICY, RESULT, LATER),
     "retry directly": lambda job: transitions.retry(job, POLICY, Retry(reason="x"), "exhausted", LATER, 0.5),
     "fail directly": lambda job: transitions.fail(job, POLICY, Fail(reason="x"), "permanent", LATER),
@@ -80,7 +93,7 @@ EVERY_MOVE: dict[str, Move] = {
     "rescue": lambda job: transitions.rescue(job, POLICY, LATER, 0.5),
 }
 
-STARTS = (*in_every_state(max_attempts=3, lane="stripe:7"), *in_every_state(max_attempts=1))
+STARTS = (*in_every_state(max_attempts=3, lane=InLane(name="stripe:7")), *in_every_state(max_attempts=1))
 
 
 def test_the_transitions_that_the_functions_make_are_those_that_the_diagram_shows() -> None:
@@ -92,7 +105,7 @@ def test_the_transitions_that_the_functions_make_are_those_that_the_diagram_show
                 made.add((start.status, moved.job.status))
     drawn = {(move.source, move.target) for move in MOVES if move.source != "new"}
     assert made == drawn
-    born = {transitions.submit(new_job(), POLICY, NOW).job.status, scheduled().status}
+    born = {transitions.submit(new_job(), POLICY, NOW).job.status, scheduled().status, blocked().status}
     assert born == {move.target for move in MOVES if move.source == "new"}
 
 
@@ -120,7 +133,7 @@ def test_every_transition_keeps_what_must_not_change(name: str, start: Job) -> N
 
 
 @pytest.mark.parametrize("final", [succeeded(), failed(), cancelled()], ids=lambda job: job.status)
-@pytest.mark.parametrize("name", sorted(set(EVERY_MOVE) - {"retry manually"}))
+@pytest.mark.parametrize("name", sorted(set(EVERY_MOVE) - {"retry manually", "retry manually in a full lane"}))
 def test_a_final_state_never_changes(final: Job, name: str) -> None:
     assert isinstance(EVERY_MOVE[name](final), IllegalTransition)
 
@@ -351,6 +364,19 @@ def test_a_lost_trigger_is_redriven_with_a_patience_that_doubles_each_time() -> 
     assert patience == [2, 4, 8, 16, 32, longest, longest, longest, longest]
     assert job.state == Queued(queued_at=NOW, redrives=9)
     assert len(job.history) == 1
+
+
+def test_a_runners_job_is_redriven_soon_once_and_then_seldom_for_its_queue_holds_a_backlog() -> None:
+    policy = POLICY.model_copy(update={"runner": "standard"})
+    job, moment = queued(policy=policy), NOW
+    patience = []
+    for _ in range(4):
+        assert job.wake_at is not None
+        patience.append(job.wake_at - moment - policy.timeout - LEASE_GRACE)
+        moment = job.wake_at
+        job = legal(transitions.wake(job, policy, moment, 0.5))
+    assert patience == [TRIGGER_PATIENCE, RUNNER_PATIENCE, 2 * RUNNER_PATIENCE, patience[3]]
+    assert patience[3] == min(4 * RUNNER_PATIENCE, LONGEST_UNEXAMINED - policy.timeout - LEASE_GRACE)
 
 
 @pytest.mark.parametrize("waiting", [queued(), scheduled(run_at=NOW + SECOND), retrying()], ids=lambda job: job.status)

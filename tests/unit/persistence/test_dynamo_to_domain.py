@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from domain.jobs import transitions
-from domain.jobs.job import SCHEMA, BlobRef, Frame, Job, Succeeded
+from domain.jobs.job import SCHEMA, BlobRef, Frame, InLane, Job, Succeeded
 from domain.jobs.outcomes import Raised
 from domain.users.user import User, changed_user
 from persistence.converters.dynamo_to_domain import (
@@ -82,7 +82,7 @@ def test_members_of_a_newer_version_are_kept_in_the_parts_that_stay() -> None:
     lease = cast("Item", cast("Item", item["lease"])["M"])
     lease["region"] = {"S": "eu-north-1"}
     lease["hosts"] = {"SS": ["a"]}
-    lease["place"] = {"NULL": True}
+    lease["rack"] = {"NULL": True}
     lease["weight"] = {"N": "0.12345678901234567890123456789012345678"}
     asked = legal(transitions.cancel(read(item), POLICY, NOW))
     written = item_of(asked)
@@ -92,9 +92,9 @@ def test_members_of_a_newer_version_are_kept_in_the_parts_that_stay() -> None:
 
 def test_a_history_of_statuses_that_this_version_does_not_know_is_read() -> None:
     item = item_of(queued())
-    entry = {"status": {"S": "blocked"}, "at": {"S": "2026-11-23T03:00:00.000000Z"}, "attempt": {"N": "0"}}
+    entry = {"status": {"S": "waiting"}, "at": {"S": "2026-11-23T03:00:00.000000Z"}, "attempt": {"N": "0"}}
     item["history"] = {"L": [{"M": entry}]}
-    assert [each.status for each in read(item).history] == ["blocked"]
+    assert [each.status for each in read(item).history] == ["waiting"]
 
 
 def test_a_reason_of_a_newer_version_is_read() -> None:
@@ -168,9 +168,9 @@ def test_only_a_later_payload_version_is_written() -> None:
 
 def test_only_a_job_in_a_lane_has_an_attribute_for_it() -> None:
     assert "lane" not in item_of(queued())
-    item = item_of(queued(lane="stripe:7"))
-    assert item["lane"] == {"S": "stripe:7"}
-    assert read(item).lane == "stripe:7"
+    item = item_of(queued(lane=InLane(name="stripe:7")))
+    assert item["lane"] == {"M": {"name": {"S": "stripe:7"}, "priority": {"N": "5"}}}
+    assert read(item).lane == InLane(name="stripe:7")
 
 
 def test_unknown_attributes_count_for_the_items_size() -> None:

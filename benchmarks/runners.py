@@ -1,0 +1,153 @@
+"""What long jobs in a runner do to each other, and to short jobs in the worker, on the local stack.
+
+`python -m benchmarks.runners`.
+"""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+
+from headrace.authoring.frozen import Frozen
+from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
+from headrace.emulator.stack import Options, running_stack
+from headrace.emulator.state import Folder
+from headrace.emulator.template import LambdaFunction, Stack
+from headrace.emulator.tokens import local_authority
+
+LONG, LONG_SECONDS = 50, 60.0
+MANY, MANY_SECONDS = 300, 5.0
+JOBS_AN_INVOCATION = 10
+"""For jobs that mostly wait; with it, the local stack's ten environments run a hundred of them concurrently."""
+SHORT = 20
+"""`csv.profile` jobs, one by one, whose waiting is measured."""
+SUBMITTERS = 8
+RUNNER = "StandardRunnerFunction"
+
+
+class Runners(Frozen):
+    """Seconds."""
+
+    alone: tuple[float, ...]
+    """From the submission of each short job to its start, while nothing else runs."""
+    beside_long: tuple[float, ...]
+    """The same beside `LONG` jobs in the runner."""
+    beside_many: tuple[float, ...]
+    """The same beside `MANY` jobs in the runner."""
+    many: float
+    """From the first submission of the many to the end of the last."""
+    ended: int
+    """Jobs of the runner that succeeded."""
+
+
+def resting(stack: Stack) -> Stack:
+    """The stack with the job type that waits, and a runner that takes ten of them an invocation."""
+
+    def adapted(function: LambdaFunction) -> LambdaFunction:
+        environment = {**function.environment, "BENCHMARK_HANDLER_MODULE": function.handler.rpartition(".")[0]}
+        return function.model_copy(update={"handler": "benchmarks.resting.handler", "environment": environment})
+
+    mappings = tuple(
+        each.model_copy(update={"batch_size": JOBS_AN_INVOCATION}) if each.function == RUNNER else each
+        for each in stack.queue_mappings
+    )
+    functions = {name: adapted(each) for name, each in stack.functions.items()}
+    return stack.model_copy(update={"functions": functions, "queue_mappings": mappings})
+
+
+async def measure() -> Runners:
+    """One run on a stack of its own: short jobs alone, the many, and short ones beside the long."""
+    async with _stack() as client:
+        await _waits(client, 2)
+        alone = await _waits(client, SHORT)
+        began = time.monotonic()
+        many = await _submit(client, MANY, MANY_SECONDS)
+        ends = asyncio.create_task(_all_ended(client, many, began))
+        beside_many = await _waits(client, SHORT)
+        took, ended = await ends
+        long = await _submit(client, LONG, LONG_SECONDS)
+        beside_long = await _waits(client, SHORT)
+        _, also_ended = await _all_ended(client, long, began)
+    return Runners(alone=alone, beside_long=beside_long, beside_many=beside_many, many=took, ended=ended + also_ended)
+
+
+@asynccontextmanager
+async def _stack() -> AsyncIterator[httpx.AsyncClient]:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Folder(Path(temporary))
+        async with running_stack(folder, Options(port=0, log_level="WARNING"), resting) as running:
+            await ensure_local_admin(folder, running.endpoint_url)
+            token = local_authority(folder).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
+            headers = {"authorization": f"Bearer {token}"}
+            async with httpx.AsyncClient(base_url=running.url, headers=headers, timeout=35) as client:
+                yield client
+
+
+async def _submit(client: httpx.AsyncClient, number: int, seconds: float) -> tuple[str, ...]:
+    slots = asyncio.Semaphore(SUBMITTERS)
+
+    async def submit() -> str:
+        async with slots:
+            body = {"type": "benchmark.rest", "payload": {"seconds": seconds}}
+            response = await client.post("/v1/jobs", json=body)
+            response.raise_for_status()
+            return str(response.json()["id"])
+
+    return tuple(await asyncio.gather(*(submit() for _ in range(number))))
+
+
+async def _waits(client: httpx.AsyncClient, number: int) -> tuple[float, ...]:
+    """Submit short jobs one after another; how long each waited for its start."""
+    found = []
+    for _ in range(number):
+        body = {"type": "csv.profile", "payload": {"csv": "a,b\n1,x\n"}}
+        response = await client.post("/v1/jobs", json=body)
+        response.raise_for_status()
+        job = await _ended(client, response.json()["id"])
+        started = datetime.fromisoformat(job["started_at"])
+        found.append((started - datetime.fromisoformat(job["created_at"])).total_seconds())
+        await asyncio.sleep(0.1)
+    return tuple(found)
+
+
+async def _all_ended(client: httpx.AsyncClient, ids: Sequence[str], began: float) -> tuple[float, int]:
+    """Seconds until all have ended, and how many succeeded."""
+    ended = 0
+    for job_id in ids:
+        ended += (await _ended(client, job_id))["status"] == "succeeded"
+    return time.monotonic() - began, ended
+
+
+async def _ended(client: httpx.AsyncClient, job_id: str) -> dict[str, str]:
+    while True:
+        answer = await client.get(f"/v1/jobs/{job_id}", headers={"Prefer": "wait=20"})
+        job: dict[str, str] = answer.json()
+        if job["status"] in {"succeeded", "failed", "cancelled"}:
+            return job
+
+
+def table(found: Runners) -> str:
+    """The results as tables of Markdown."""
+    rows = "\n".join(
+        f"| {name} | {statistics.median(waits):.2f} | {max(waits):.2f} |"
+        for name, waits in (
+            ("alone", found.alone),
+            (f"beside {LONG} of {LONG_SECONDS:.0f} s in the runner", found.beside_long),
+            (f"beside {MANY} of {MANY_SECONDS:.0f} s in the runner", found.beside_many),
+        )
+    )
+    return (
+        f"{MANY} jobs of {MANY_SECONDS:.0f} s had all ended after {found.many:.1f} s; "
+        f"{found.ended} of {MANY + LONG} jobs in the runner succeeded.\n\n"
+        f"| {SHORT} short jobs in the worker | waited, median (s) | longest (s) |\n|---|---|---|\n{rows}"
+    )
+
+
+if __name__ == "__main__":
+    print(table(asyncio.run(measure())))

@@ -1,0 +1,234 @@
+"""The client: submits jobs, follows them, changes them."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import httpx
+
+from headrace_client._async.batches import async_submit_batches
+from headrace_client._async.documents import AsyncDocuments
+from headrace_client._async.sending import AsyncSender
+from headrace_client.auth import AsyncBearer, AsyncToken
+from headrace_client.errors import JobFailed, WaitTimeout
+from headrace_client.json_values import JsonInput, JsonObject, JsonValue, RawJson, written
+from headrace_client.messages import Request, object_of, path_segment, read_as
+from headrace_client.models import Document, Downloaded, File, Job, Page
+from headrace_client.retry import Retry
+from headrace_client.seams import AsyncSeams
+from headrace_client.submissions import Outcome, Submission, Unique
+
+LONGEST_HOLD = 20
+"""Seconds for which the API holds a response back at most."""
+LONGEST_POLL = 2.0
+_NOT_MODIFIED = 304
+
+
+class AsyncClient:
+    """Calls the API of one deployment. It may be shared, and is closed by `async with` or `aclose()`.
+
+    Args:
+        url: The deployment's address, such as `http://127.0.0.1:8080`.
+        token: A bearer token, or a callable that returns the present one; it is called before each request.
+        auth: Instead of a token, what else authenticates requests, such as `headrace_client.aws.SigV4()`.
+        prefix: What comes before each path; `/iam/v1` for the routes that take signatures.
+        timeout: Seconds without a byte, and for a whole response, after which a request counts as broken.
+        retry: For how long reads, and whatever has an idempotency key, are repeated after a passing failure.
+        transport: httpx's transport, where proxies and certificates of your own are configured.
+        seams: Sleeping, randomness, time and keys, for tests.
+
+    Every method raises `Refused` (with the problem), `Unreachable` or `NotHeadrace`, which are `HeadraceError`s.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: AsyncToken | None = None,
+        auth: httpx.Auth | None = None,
+        prefix: str = "/v1",
+        timeout: float = 30.0,
+        retry: Retry = Retry(),  # noqa: B008 - frozen
+        transport: httpx.AsyncBaseTransport | None = None,
+        seams: AsyncSeams = AsyncSeams(),  # noqa: B008 - frozen
+    ) -> None:
+        if token is not None and auth is not None:
+            raise ValueError("give a token or auth, not both")
+        base = url.rstrip("/") + prefix.rstrip("/")
+        self._sender = AsyncSender(
+            base, AsyncBearer(token) if token is not None else auth, timeout, retry, transport, seams
+        )
+        self._documents = AsyncDocuments(self._sender)
+        self._seams = seams
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._sender.aclose()
+
+    async def submit(
+        self,
+        type: str,
+        payload: JsonInput | RawJson,
+        *,
+        key: str | None = None,
+        run_at: datetime | str | None = None,
+        delay: timedelta | float | None = None,
+        max_attempts: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        lane: str | None = None,
+        priority: int | None = None,
+        unique: Unique | None = None,
+    ) -> Job:
+        """Submit a job, and return it as it was stored.
+
+        Without a `key` one is made for this call, so that repeating a broken request makes no second job; give your
+        own (such as an order's number) to have one job however often your program submits it.
+        """
+        body = Submission(type, payload, run_at, delay, max_attempts, tags, lane, priority, unique).text()
+        request = Request("POST", "/jobs", body=body, key=self._seams.new_key() if key is None else key)
+        return read_as("job", Job.of, await self._sender.send(request))
+
+    async def submit_many(self, submissions: Iterable[Submission], *, key: str | None = None) -> list[Outcome]:
+        """Submit jobs in batches of 25; returns an outcome for each, in their order.
+
+        An entry that is refused stops no other, and what cannot be JSON raises before anything is sent. When a batch
+        fails for a reason that would stop the next ones too, such as a broken connection or an invalid token, it and
+        the rest have that error as their outcome. With a `key`, the same submissions are the same jobs.
+        """
+        base = self._seams.new_key() if key is None else key
+        return await async_submit_batches(self._sender, submissions, base)
+
+    async def get(self, job: Job | str) -> Job:
+        """Read a job."""
+        return await self._read(job)
+
+    async def wait(self, job: Job | str, *, timeout: float = 300.0) -> Job:
+        """Wait until a job has ended, however it ended, for at most so many seconds; raises `WaitTimeout`.
+
+        The API holds each request back for up to 20 seconds, so that the end is seen at once and with few requests.
+        """
+        ends, polls = self._seams.clock() + timeout, 0
+        while True:
+            began = self._seams.clock()
+            hold = int(min(LONGEST_HOLD, max(0.0, ends - began)))
+            seen = await self._read(job, hold)
+            now = self._seams.clock()
+            if seen.is_final:
+                return seen
+            if now >= ends:
+                raise WaitTimeout(seen)
+            if now - began < hold / 2 or hold == 0:  # A deployment may not hold requests back.
+                await self._seams.sleep(min(LONGEST_POLL, 0.2 * 2 ** min(polls, 8), ends - now))
+                polls += 1
+
+    async def result(self, job: Job | str, *, timeout: float = 300.0) -> JsonValue:
+        """Wait for a job's result, of any size; raises `JobFailed` if it failed or was cancelled, or `WaitTimeout`."""
+        ended = await self.wait(job, timeout=timeout)
+        if ended.status != "succeeded":
+            raise JobFailed(ended)
+        return ended.result if ended.result_ref is None else await self.document(ended, "result")
+
+    async def stream(self, job: Job | str, *, timeout: float = 300.0, every: float = 1.0) -> AsyncIterator[Job]:
+        """Yield a job now and after each change that is seen, until it has ended; raises `WaitTimeout`.
+
+        It is read every so many seconds. The progress that its handler reports counts as a change.
+        """
+        ends = self._seams.clock() + timeout
+        seen = await self._read(job)
+        yield seen
+        while not seen.is_final:
+            if self._seams.clock() >= ends:
+                raise WaitTimeout(seen)
+            await self._seams.sleep(max(0.0, min(every, ends - self._seams.clock())))
+            request = Request("GET", _path(job), headers={"if-none-match": f'"{seen.version}"'})
+            reply = await self._sender.send(request)
+            if reply.status != _NOT_MODIFIED:
+                seen = read_as("job", Job.of, reply)
+                yield seen
+
+    async def jobs(
+        self,
+        *,
+        status: str | None = None,
+        type: str | None = None,
+        owner: str | None = None,
+        include: Iterable[Document] = (),
+        page_size: int = 100,
+    ) -> AsyncIterator[Job]:
+        """Iterate over your jobs, newest first, page after page; for admins, over those of another `owner` (an id).
+
+        They come without payload and result, unless `include` names them.
+        """
+        query = {"status": status, "type": type, "owner": owner, "include": ",".join(include) or None}
+        params = {"limit": str(page_size), **{name: value for name, value in query.items() if value is not None}}
+        cursor: str | None = ""
+        while cursor is not None:
+            request = Request("GET", "/jobs", params=params | ({"cursor": cursor} if cursor else {}))
+            page = read_as("page", Page.of, await self._sender.send(request))
+            for job in page.items:
+                yield job
+            cursor = page.next
+
+    async def cancel(self, job: Job | str) -> Job:
+        """Cancel a job; a running one is asked to stop, and still runs when this returns. It is never repeated."""
+        return read_as("job", Job.of, await self._sender.send(Request("POST", f"{_path(job)}/cancel")))
+
+    async def retry(self, job: Job | str) -> Job:
+        """Queue a failed or cancelled job again, with its full number of attempts. It is never repeated."""
+        return read_as("job", Job.of, await self._sender.send(Request("POST", f"{_path(job)}/retry")))
+
+    async def document(self, job: Job | str, name: Document) -> JsonValue:
+        """Read a job's payload or result, of any size."""
+        return await self._documents.document(f"{_path(job)}/{name}")
+
+    async def upload(
+        self, source: Path | BinaryIO, *, name: str | None = None, content_type: str | None = None
+    ) -> File:
+        """Upload a file, streamed from where it stands; a payload names it as `file.ref`.
+
+        Name and media type are by default those of the path. An open file must be seekable.
+        """
+        return await self._documents.upload(source, name, content_type)
+
+    async def download(self, file: File | str, into: Path | BinaryIO) -> Downloaded:
+        """Download a file, streamed into an open one, or to a path, where it appears when it is complete."""
+        return await self._documents.download(file.id if isinstance(file, File) else file, into)
+
+    async def link(self, file: File | str) -> str:
+        """An address that a file is downloaded from, without a token, until it expires."""
+        return await self._documents.link(file.id if isinstance(file, File) else file)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: JsonInput | RawJson = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> JsonObject:
+        """Send a request for which there is no method here, and return the response's JSON object; empty for 204.
+
+        `path` is below the prefix, such as `/job-types`. What is not a read is repeated only with an idempotency `key`.
+        """
+        text = None if body is None else written(body)
+        return object_of(await self._sender.send(Request(method, path, params or {}, text, headers or {}, key)))
+
+    async def _read(self, job: Job | str, hold: int = 0) -> Job:
+        headers = {"prefer": f"wait={hold}"} if hold else {}
+        return read_as("job", Job.of, await self._sender.send(Request("GET", _path(job), headers=headers, held=hold)))
+
+
+def _path(job: Job | str) -> str:
+    return f"/jobs/{path_segment(job.id if isinstance(job, Job) else job)}"

@@ -1,0 +1,18 @@
+"""Commits a change that may give back a lane's place, which must never keep a job from its end."""
+
+from domain.jobs.change import Change, Delete
+from domain.jobs.repository import CompanionRefused, JobRepository, ReplaceResult
+
+
+async def commit(jobs: JobRepository, change: Change, expected_version: int) -> ReplaceResult:
+    """As `JobRepository.replace`. A place that is not the job's is not given back, and the rest is committed.
+
+    That happens only when somebody has deleted the place by hand: it was written in the same transaction as the lease.
+    """
+    written = await jobs.replace(change, expected_version)
+    if isinstance(written, CompanionRefused) and any(
+        isinstance(refused, Delete) for refused in change.companions[written.index : written.index + 1]
+    ):
+        rest = (*change.companions[: written.index], *change.companions[written.index + 1 :])
+        return await jobs.replace(Change(change.job, rest), expected_version)
+    return written

@@ -1,0 +1,325 @@
+"""A model of one lane: jobs, workers, a sweeper and an admin, explored exhaustively within small bounds.
+
+The moves are the domain's own pure functions (`transitions.py`, `admission.py`), not a copy. A process acts on what it
+has read, which may be outdated when it writes; it may die between any two steps, so that what it would have let go
+stays in line; triggers come late or twice; the index of the line lags.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from domain.jobs import transitions
+from domain.jobs.change import Change, Delete, IfAbsent, IfEqual, Put
+from domain.jobs.job import Blocked, InLane, Job, Queued, Running, is_final
+from domain.jobs.outcomes import Done
+from domain.jobs.transitions import IllegalTransition, NewJob
+from domain.lanes.admission import Free, InLine, on_claim, on_entry, on_release
+from domain.lanes.lane import PLACE, Lane, LaneSettings, Place, Terms
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText
+from tests.reliability.model import START, Violation
+
+LANE = InLane(name="lane")
+POLICY = Policy(timeout=timedelta(seconds=5), max_attempts=2, limit=1)
+FUNCTION = timedelta(seconds=90)
+DONE = Done(result=JsonText("{}"))
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much may happen on one path."""
+
+    jobs: int = 2
+    workers: int = 2
+    limits: tuple[int, ...] = ()
+    """To which an admin sets the limit, one after the other."""
+    deliveries: int = 3
+    deaths: int = 1
+    cancels: int = 0
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a worker holds: a delivered job, with what it read of the lane; the claimed job; or a release to make."""
+
+    job: Job | None = None
+    read: Lane | None = None
+    claimed: bool = False
+    releases: bool = False
+    seen: Job | None = None
+    """The head of the line, as it read it."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The complete state at one moment; time stands still, as no step depends on it."""
+
+    jobs: tuple[Job, ...]
+    lane: Lane
+    workers: tuple[Worker, ...]
+    triggers: tuple[int, ...]
+    """Places in `jobs` of those that may be delivered."""
+    left: Bounds
+    tokens: int = 0
+    now: datetime = START
+    way: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for worlds that differ only in how they came about."""
+        return (
+            tuple(map(_of, self.jobs)), self.lane.settings.limit,
+            tuple((place.number, place.holder) for place in self.lane.places),
+            tuple(
+                (_of(each.job), each.read and _taken(each.read), each.claimed, each.releases, _of(each.seen))
+                for each in self.workers
+            ),
+            tuple(sorted(self.triggers)), self.left,
+        )  # fmt: skip
+
+
+def start(bounds: Bounds) -> World:
+    """An empty lane, into which all jobs are submitted, one after the other."""
+    lane = Lane(name=LANE.name)
+    jobs: tuple[Job, ...] = ()
+    for number in range(bounds.jobs):
+        new = NewJob(id=str(number), owner_id="o", type="t", payload=JsonText("{}"), max_attempts=2, lane=LANE)
+        at = START + timedelta(microseconds=number)
+        # The worst that a race can do: every second one is queued although the place is promised already.
+        admitted = on_entry(lane, _terms(lane), at, others_wait=number % 2 == 1)
+        jobs = (*jobs, transitions.submit(new, POLICY, at, admitted).job)
+    triggers = tuple(number for number, job in enumerate(jobs) if isinstance(job.state, Queued))
+    return World(jobs, lane, (Worker(),) * bounds.workers, triggers, bounds)
+
+
+def following(world: World) -> Iterator[World]:
+    """Every world that one step leads to."""
+    for number, worker in enumerate(world.workers):
+        yield from _worker_steps(world, number, worker)
+    yield from _sweeper_steps(world)
+    yield from _other_steps(world)
+
+
+def _worker_steps(world: World, number: int, worker: Worker) -> Iterator[World]:
+    def put(new: Worker, then: World, name: str) -> World:
+        workers = (*then.workers[:number], new, *then.workers[number + 1 :])
+        return replace(then, workers=workers, way=(*then.way, f"worker {number} {name}"))
+
+    idle = worker == Worker()
+    if idle and world.left.deliveries:
+        spent = replace(world, left=replace(world.left, deliveries=world.left.deliveries - 1))
+        for place in set(world.triggers):
+            yield put(Worker(job=world.jobs[place], read=world.lane), spent, f"receives {place} and reads the lane")
+    if idle:
+        return
+    if world.left.deaths:
+        dead = replace(world, left=replace(world.left, deaths=world.left.deaths - 1))
+        yield put(Worker(), dead, "dies")
+    if worker.releases:
+        yield from _release_steps(world, worker, put)
+    elif worker.job is not None and worker.claimed:
+        for then in _finish(world, worker.job):
+            yield put(Worker(releases=True), then, f"ends {worker.job.id}")
+    elif worker.job is not None and worker.read is not None:
+        yield from _claim_steps(world, worker.job, worker.read, put)
+
+
+def _claim_steps(world: World, job: Job, read: Lane, put: object) -> Iterator[World]:
+    assert callable(put)
+    start_ = on_claim(read, _terms(read), world.now, 0.0, in_slot=False)
+    if isinstance(start_, InLine):
+        moved = transitions.block(job, POLICY, world.now)
+    else:
+        token = f"token-{world.tokens}"
+        moved = transitions.claim(job, POLICY, token, world.now + FUNCTION, world.now, start_)
+    if isinstance(moved, IllegalTransition):
+        yield put(Worker(), world, "has nothing to claim")
+        return
+    written = _write(world, moved, job.version, f"claims {job.id}", _terms(read).limit)
+    if written is None:
+        # A conflict, or a place that was taken: it reads again what is there now.
+        again = world.jobs[int(job.id)]
+        claimable = isinstance(again.state, Queued)
+        yield put(Worker(job=again, read=world.lane) if claimable else Worker(), world, "is refused, and reads again")
+    elif isinstance(moved.job.state, Running):
+        yield put(Worker(job=moved.job, claimed=True), replace(written, tokens=world.tokens + 1), "runs it")
+    else:
+        yield put(Worker(releases=True), written, f"blocks {job.id}, and looks again")
+
+
+def _release_steps(world: World, worker: Worker, put: object) -> Iterator[World]:
+    assert callable(put)
+    if worker.seen is None:
+        line = _line(world)
+        if not line:
+            yield put(Worker(), world, "finds nobody in line")
+        for seen in line[:1]:
+            yield put(Worker(releases=True, seen=seen, read=world.lane), world, f"sees {seen.id} in line")
+        return
+    assert worker.read is not None
+    yield put(Worker(), _let_go(world, worker.seen, worker.read) or world, f"lets {worker.seen.id} go, if it can")
+
+
+def _let_go(world: World, seen: Job, read: Lane) -> World | None:
+    admitted = on_release(read, _terms(read), world.now)
+    if not isinstance(admitted, Free):
+        return None
+    moved = transitions.unblock(seen, POLICY, admitted, world.now)
+    return None if isinstance(moved, IllegalTransition) else _write(world, moved, seen.version, f"lets {seen.id} go")
+
+
+def _finish(world: World, claimed: Job) -> Iterator[World]:
+    token = claimed.state.lease.token if isinstance(claimed.state, Running) else ""
+    current = world.jobs[int(claimed.id)]
+    finished = transitions.finish(current, POLICY, token, DONE, world.now, 0.5)
+    if isinstance(finished, IllegalTransition):
+        return
+    written = _write(world, finished, current.version, f"ends {claimed.id}")
+    if written is not None:
+        yield written
+
+
+def _sweeper_steps(world: World) -> Iterator[World]:
+    """A sweep rescues whose worker died, redrives, and lets go whom nobody did."""
+    held = {worker.job.id for worker in world.workers if worker.job is not None and worker.claimed}
+    for number, job in enumerate(world.jobs):
+        if isinstance(job.state, Running) and job.id not in held:
+            late = job.state.lease.until + timedelta(seconds=1)
+            rescued = transitions.rescue(job, POLICY, late, 0.0)
+            if isinstance(rescued, Change) and (then := _write(world, rescued, job.version, "rescue")) is not None:
+                yield replace(then, now=max(world.now, late), way=(*then.way, f"sweeper rescues {number}"))
+    for seen in _line(world)[:1]:
+        if (then := _let_go(world, seen, world.lane)) is not None:
+            yield replace(then, way=(*then.way, f"sweeper lets {seen.id} go"))
+
+
+def _other_steps(world: World) -> Iterator[World]:
+    for limit in world.left.limits[:1]:
+        settings = LaneSettings(limit=limit, version=world.lane.settings.version + 1)
+        spent = replace(world.left, limits=world.left.limits[1:])
+        lane = replace(world.lane, settings=settings)
+        yield replace(world, lane=lane, left=spent, way=(*world.way, f"admin sets the limit to {limit}"))
+    if world.left.cancels:
+        spent = replace(world.left, cancels=world.left.cancels - 1)
+        for job in world.jobs:
+            moved = transitions.cancel(job, POLICY, world.now)
+            if isinstance(moved, Change) and moved.job != job:
+                then = _write(world, moved, job.version, "cancel")
+                if then is not None:
+                    yield replace(then, left=spent, way=(*then.way, f"client cancels {job.id}"))
+
+
+def _line(world: World) -> tuple[Job, ...]:
+    waiting = [job for job in world.jobs if isinstance(job.state, Blocked)]
+    return tuple(sorted(waiting, key=lambda job: (-LANE.priority, job.created_at, job.id)))
+
+
+def _terms(lane: Lane) -> Terms:
+    limit = lane.settings.limit
+    return Terms(limit=1 if limit is None else limit)
+
+
+def _write(world: World, change: Change, expected: int, action: str, limit: int = 0) -> World | None:
+    """The transaction: None when the job's condition or a companion's does not hold.
+
+    `limit` is what its author has read: a claim that read the old one counts as before the change.
+    """
+    number = int(change.job.id)
+    if world.jobs[number].version != expected:
+        return None
+    places = {place.number: place for place in world.lane.places}
+    for companion in change.companions:
+        place = int(str(companion.key["item"]).removeprefix(PLACE))
+        match companion:
+            case Put(condition=IfAbsent(), values=values):
+                if place in places:
+                    return None
+                given = Place(number=place, holder=str(values["holder"]), token=str(values["token"]), since=world.now)
+                places[place] = given
+            case Delete(condition=IfEqual(attributes=attributes)):
+                if place not in places or places[place].token != attributes["token"]:
+                    return None
+                del places[place]
+            case _:
+                raise Violation(f"a companion that the model does not know: {companion}")
+    jobs = (*world.jobs[:number], change.job, *world.jobs[number + 1 :])
+    lane = replace(world.lane, places=tuple(places[each] for each in sorted(places)))
+    queued = isinstance(change.job.state, Queued)
+    triggers = (*world.triggers, number) if queued and number not in world.triggers else world.triggers
+    return _checked(replace(world, jobs=jobs, lane=lane, triggers=triggers), max(len(world.lane.places), limit), action)
+
+
+def _checked(world: World, allowed: int, action: str) -> World:
+    way = "\n  ".join((*world.way, action))
+    running = {(job.id, job.state.lease.token) for job in world.jobs if isinstance(job.state, Running)}
+    taken = {(place.holder, place.token) for place in world.lane.places}
+    if running != taken:
+        raise Violation(f"L1, the places {taken} are not the running jobs {running}\n  {way}")
+    if len(taken) > allowed:
+        raise Violation(f"L2, {len(taken)} jobs run\n  {way}")
+    if any(not is_final(job) and job.wake_at is None for job in world.jobs):
+        raise Violation(f"I1, no query would find a job\n  {way}")
+    return world
+
+
+def explore(bounds: Bounds) -> int:
+    """Visit every reachable world, breadth first; returns how many there are."""
+    first = start(bounds)
+    seen, waiting = {first.key}, deque([first])
+    while waiting:
+        world = waiting.popleft()
+        if not ends_without_faults(world):
+            raise Violation("L4, a job would wait for ever\n  " + "\n  ".join(world.way))
+        for after in following(world):
+            if after.key not in seen:
+                seen.add(after.key)
+                waiting.append(after)
+    return len(seen)
+
+
+def ends_without_faults(world: World) -> bool:
+    """Whether sweeps and healthy workers end all jobs, with a limit of one, and what was let go is claimed."""
+    lane = replace(world.lane, settings=LaneSettings(limit=1))
+    healed = replace(world, lane=lane, left=Bounds(limits=(9,)), workers=(Worker(),))
+    for _ in range(40):
+        if all(is_final(job) for job in healed.jobs):
+            return True
+        healed = _healthy_step(healed)
+    return False
+
+
+def _healthy_step(world: World) -> World:
+    for job in world.jobs:
+        if isinstance(job.state, Running):
+            late = job.state.lease.until + timedelta(seconds=1)
+            return _must(world, transitions.finish(job, POLICY, job.state.lease.token, DONE, late, 0.5), job)
+    for job in world.jobs:
+        if is_final(job) or isinstance(job.state, Blocked):
+            continue
+        now = max(world.now, job.wake_at or world.now)
+        start_ = on_claim(world.lane, _terms(world.lane), now, 0.0, in_slot=False)
+        if isinstance(start_, InLine):
+            return _must(world, transitions.block(job, POLICY, now), job)
+        return _must(world, transitions.claim(job, POLICY, f"healthy {world.tokens}", now + FUNCTION, now, start_), job)
+    seen = _line(world)[0]
+    return _let_go(world, seen, world.lane) or world
+
+
+def _must(world: World, change: Change | IllegalTransition, job: Job) -> World:
+    if isinstance(change, IllegalTransition):
+        return world
+    written = _write(world, change, job.version, "healthy", _terms(world.lane).limit)
+    return replace(written or world, tokens=world.tokens + 1)
+
+
+def _of(job: Job | None) -> tuple[object, ...] | None:
+    if job is None:
+        return None
+    lease = job.state.lease if isinstance(job.state, Running) else None
+    return (job.id, job.version, job.status, job.attempt, lease and (lease.token, lease.place))
+
+
+def _taken(lane: Lane) -> tuple[object, ...]:
+    return (lane.settings.limit, tuple((place.number, place.token) for place in lane.places))

@@ -1,0 +1,509 @@
+"""What each call does with lanes, and what it answers when the store of lanes fails."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+import pytest
+
+from domain.jobs import transitions
+from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
+from domain.jobs.committing import commit
+from domain.jobs.due_steps import step_of
+from domain.jobs.execution import Executed, Interrupted, JobExecutor, NothingToDo
+from domain.jobs.failed_jobs import BulkRetry, FailedJobService
+from domain.jobs.job import Blocked, InLane, Job, Running, Scheduled
+from domain.jobs.outcomes import Done
+from domain.jobs.repository import CompanionRefused, DueState, JobRepository, VersionConflict
+from domain.jobs.service import JobService
+from domain.jobs.sweeping import Sweeper
+from domain.lanes.admission import HORIZON, Free, InLine, Start, on_claim, on_entry
+from domain.lanes.lane import Lane, LaneSettings, Place, Slot, Terms, free_numbers, next_slot, terms_of
+from domain.lanes.lanes import LaneClosed, Lanes, Released
+from domain.lanes.service import LaneService, LaneStatus, PlaceInLine
+from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
+from headrace.authoring.job_type import Policy
+from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.rate import Rate
+from headrace.testing.clock import FakeClock, half, numbered_ids
+from headrace.testing.job_repository import FakeJobRepository
+from headrace.testing.lane_repository import FakeLaneRepository
+from headrace.testing.stream_positions import FakeStreamPositions
+from headrace.testing.wake_queue import FakeWakeQueue
+from tests.factories import LANE, NOW, TOKEN, UserFactory, blocked, claimed, failed, finished, legal, queued, retrying
+from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
+from tests.fakes.faulty_lane_repository import FaultyLaneRepository
+from tests.fakes.handlers import a_handler
+from tests.fakes.job_listing import FakeJobListing
+from tests.fakes.lane_world import to
+
+KIND: Final = "text.word_count"
+SECOND: Final = timedelta(seconds=1)
+DEADLINE = NOW + timedelta(minutes=15)
+OWNER = UserFactory.build(id="owner-1")
+POLICY = Policy(limit=1, lane=LANE.name)
+RATED = Policy(rate=Rate(1, per=SECOND), lane=LANE.name)
+
+
+def taken(*numbers: int) -> tuple[Place, ...]:
+    return tuple(Place(number=number, holder="job", token=f"t{number}", since=NOW) for number in numbers)
+
+
+class World:
+    """Jobs and lanes in memory, and what works on them."""
+
+    def __init__(self, policy: Policy = POLICY, *failing: str, jobs: JobRepository | None = None) -> None:
+        self.jobs = FakeJobRepository()
+        self.store = FakeLaneRepository(self.jobs)
+        self.faulty = FaultyLaneRepository(self.store, *failing)
+        self.catalogue, self.clock = Catalogue([a_handler(policy=policy)]), FakeClock()
+        used = jobs or self.jobs
+        self.lanes = Lanes(used, self.faulty, self.catalogue, self.clock, half)
+        self.executor = JobExecutor(used, self.catalogue, self.clock, numbered_ids(), half, {}, lanes=self.lanes)
+        self.service = JobService(used, self.catalogue, self.clock, self.lanes)
+        self.admin = LaneService(self.faulty, self.lanes)
+
+    async def stored(self, *jobs: Job) -> None:
+        for job in jobs:
+            assert isinstance(await self.jobs.add(Change(job), NOW), Job)
+
+    async def run(self, place: int = 0) -> Job:
+        """A job that runs in a place of the lane."""
+        job = queued(type=KIND, lane=LANE, owner_id=OWNER.id)
+        await self.stored(job)
+        claim = transitions.claim(job, POLICY, TOKEN, DEADLINE, NOW, Start(place=place))
+        assert isinstance(claim, Change)
+        written = await self.jobs.replace(claim, 1)
+        assert isinstance(written, Job)
+        return written
+
+    async def status(self, job: Job) -> str:
+        found = await self.jobs.get(job.id, NOW)
+        assert isinstance(found, Job)
+        return found.status
+
+
+def waiting() -> Job:
+    return blocked(type=KIND, owner_id=OWNER.id)
+
+
+def test_the_settings_of_a_lane_win_over_the_policy_and_a_lane_of_a_submission_is_a_mutex() -> None:
+    lane = Lane(name="x")
+    rate = Rate(1, per=SECOND)
+    assert terms_of(lane, Policy(), 7) == Terms(limit=1)
+    assert terms_of(lane, Policy(limit=3), 7) == Terms(limit=3)
+    assert terms_of(lane, Policy(rate=rate), 7) == Terms(limit=1000, rate=rate)
+    assert terms_of(Lane(name="owner:me"), Policy(limit=3), 7) == Terms(limit=7)
+    assert terms_of(Lane(name="owner:me"), Policy(), 0) == Terms(limit=1000), "the limit was switched off since"
+    changed = replace(lane, settings=LaneSettings(limit=0, rate=rate))
+    assert terms_of(changed, Policy(limit=3), 7) == Terms(limit=0, rate=rate)
+
+
+def test_places_above_a_lowered_limit_make_as_many_below_it_unusable() -> None:
+    assert free_numbers(Lane(name="x", places=taken(1)), 3) == (0, 2)
+    assert free_numbers(Lane(name="x", places=taken(0, 7, 8)), 4) == (1,)
+    assert free_numbers(Lane(name="x", places=taken(5, 6, 7)), 2) == ()
+
+
+def test_a_slot_far_ahead_is_not_given_away() -> None:
+    terms = Terms(limit=1, rate=Rate(1, per=SECOND))
+    near = Lane(name="x", next_start=NOW + HORIZON)
+    far = Lane(name="x", next_start=NOW + HORIZON + SECOND)
+    assert isinstance(on_entry(near, terms, NOW, others_wait=False), Slot)
+    assert on_entry(far, terms, NOW, others_wait=False) == InLine()
+    assert on_entry(near, terms, NOW, others_wait=True) == InLine(behind=True)
+
+
+def test_a_claim_without_a_slot_of_its_own_takes_one_that_is_now() -> None:
+    rate = Rate(1, per=SECOND)
+    terms, free = Terms(limit=4, rate=rate), Lane(name="x", places=taken(0))
+    start = on_claim(free, terms, NOW, 0.5, in_slot=False)
+    assert start == Start(place=2, slot=next_slot(free, rate, NOW))
+    assert on_claim(free, terms, NOW, 0.5, in_slot=True) == Start(place=2)
+    used_up = replace(free, next_start=NOW + SECOND)
+    assert on_claim(used_up, terms, NOW, 0.5, in_slot=False) == InLine()
+    assert on_claim(used_up, terms, NOW, 0.99, in_slot=True) == Start(place=3)
+    paused = replace(free, settings=LaneSettings(mode="paused"))
+    assert on_claim(paused, terms, NOW, 0.5, in_slot=True) == InLine()
+
+
+def test_a_slot_is_lost_by_who_comes_too_late() -> None:
+    slot = next_slot(Lane(name=LANE.name), Rate(1, per=SECOND), NOW)
+    job = legal(transitions.unblock(waiting(), RATED, slot, NOW))
+    assert isinstance(job.state, Scheduled)
+    assert transitions.is_in_slot(job, NOW + 2 * SECOND)
+    assert not transitions.is_in_slot(job, NOW + 3 * SECOND)
+
+
+@pytest.mark.parametrize("rate", [(0, SECOND), (1, timedelta(0)), (1, timedelta(days=32)), (51, SECOND)])
+def test_a_rate_that_cannot_be_kept_is_refused(rate: tuple[int, timedelta]) -> None:
+    with pytest.raises(ValueError, match="rate is"):
+        Rate(rate[0], per=rate[1])
+
+
+def test_settings_that_cannot_be_are_refused() -> None:
+    for wrong in ({"limit": -1}, {"limit": 1001}, {"mode": "closed"}):
+        with pytest.raises(ValueError, match="a lane"):
+            LaneSettings(**wrong)
+
+
+def test_a_lane_without_limit_and_rate_is_refused() -> None:
+    with pytest.raises(ValueError, match="a lane needs a limit or a rate"):
+        Policy(lane="x")
+
+
+def test_only_a_job_in_a_lane_that_could_be_claimed_is_blocked() -> None:
+    assert isinstance(transitions.block(queued(), POLICY, NOW), transitions.IllegalTransition)
+    assert isinstance(transitions.block(waiting(), POLICY, NOW), transitions.IllegalTransition)
+    again = retrying(lane=LANE)
+    assert again.wake_at is not None
+    line = legal(transitions.block(again, POLICY, again.wake_at))
+    assert line.state == Blocked(since=again.wake_at)
+    assert line.wake_at == again.wake_at + POLICY.max_age
+    assert line.attempt == again.attempt
+
+
+def test_the_sweeper_examines_a_blocked_job_when_it_is_too_old() -> None:
+    state = DueState(type=KIND, status="blocked", since=NOW, written_at=NOW)
+    assert step_of(state, POLICY.max_age, POLICY, in_stream=False) == "idle"
+    assert step_of(state, POLICY.max_age + SECOND, POLICY, in_stream=False) == "examine"
+
+
+async def test_a_place_that_is_gone_keeps_no_job_from_its_end() -> None:
+    world = World()
+    job = await world.run()
+    ended = transitions.rescue(job, POLICY, NOW + timedelta(hours=1), 0.5)
+    assert isinstance(ended, Change)
+    faulty = FaultyJobRepository(world.jobs)
+    world.jobs._items.clear()
+    written = await commit(faulty, ended, job.version)
+    assert isinstance(written, Job)
+    assert written.status == "retrying"
+
+
+async def test_only_a_place_may_be_left_out_of_a_commit() -> None:
+    refused = CompanionRefused(job_id="x", index=0)
+    jobs = FaultyJobRepository(FakeJobRepository(), on_replace=lambda _: refused)
+    job = queued(lane=LANE)
+    claim = transitions.claim(job, POLICY, TOKEN, DEADLINE, NOW, Start(place=0))
+    assert isinstance(claim, Change)
+    assert await commit(jobs, claim, 1) == refused
+
+
+@pytest.mark.parametrize("call", ["read", "line"])
+async def test_a_claim_that_cannot_read_its_lane_is_interrupted(call: str) -> None:
+    world = World(POLICY, call)
+    job = retrying(NOW - timedelta(hours=1), type=KIND, lane=LANE)
+    await world.stored(job)
+    executed = await world.executor.execute(job, DEADLINE)
+    assert executed == Interrupted(job_id=job.id, stage="claim", problem=OUTAGE)
+
+
+async def test_a_retry_lets_the_line_go_first() -> None:
+    world = World()
+    job = retrying(NOW - timedelta(hours=1), type=KIND, lane=LANE)
+    await world.stored(job, waiting())
+    assert await world.executor.execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="blocked")
+
+
+async def test_a_retry_takes_a_place_when_nobody_stands_in_line() -> None:
+    world = World()
+    job = retrying(NOW - timedelta(hours=1), type=KIND, lane=LANE)
+    await world.stored(job)
+    assert isinstance(await world.executor.execute(job, DEADLINE), Executed)
+
+
+async def test_a_claim_that_is_refused_every_place_stands_in_line() -> None:
+    inner = FakeJobRepository()
+
+    def refuse(job: Job) -> CompanionRefused | None:
+        return CompanionRefused(job_id=job.id, index=0) if isinstance(job.state, Running) else None
+
+    jobs = FaultyJobRepository(inner, on_replace=refuse)
+    world = World(jobs=jobs)
+    job = queued(type=KIND, lane=LANE)
+    await jobs.add(Change(job), NOW)
+    assert await world.executor.execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="blocked")
+
+
+async def test_a_job_that_was_blocked_when_its_place_became_free_goes_at_once_even_if_the_index_lags() -> None:
+    world = World(POLICY, "lags")
+    await world.stored(job := waiting())
+    world.faulty.failing |= {"read"}
+    await world.lanes.look_again(job)
+    assert await world.status(job) == "blocked"
+    world.faulty.failing -= {"read"}
+    await world.lanes.look_again(job)
+    assert await world.status(job) == "queued"
+
+
+async def test_one_that_stands_behind_others_does_not_look_again() -> None:
+    world = World()
+    await world.stored(first := blocked(NOW, type=KIND, lane=LANE), job := blocked(NOW + SECOND, type=KIND, lane=LANE))
+    await world.lanes.look_again(job)
+    assert [await world.status(first), await world.status(job)] == ["blocked", "blocked"]
+    await world.lanes.look_again(queued())
+
+
+async def test_an_entry_of_the_index_whose_job_has_gone_is_passed_over() -> None:
+    world = World()
+    await world.stored(first := blocked(NOW, type=KIND, lane=LANE), job := blocked(NOW + SECOND, type=KIND, lane=LANE))
+    world.jobs._jobs[first.id] = legal(transitions.cancel(first, POLICY, NOW))
+    assert await world.lanes.release(LANE.name) == Released(count=1)
+    assert await world.status(job) == "queued"
+
+
+async def test_an_entry_of_the_index_whose_job_was_deleted_is_passed_over() -> None:
+    world = World()
+    await world.stored(first := blocked(NOW, type=KIND, lane=LANE), job := blocked(NOW + SECOND, type=KIND, lane=LANE))
+    del world.jobs._jobs[first.id]
+    assert await world.lanes.release(LANE.name) == Released(count=1)
+    assert await world.status(job) == "queued"
+
+
+async def test_a_release_that_meets_a_failing_store_says_so() -> None:
+    for call in ("line", "read"):
+        world = World(POLICY, call)
+        await world.stored(waiting())
+        assert await world.lanes.release(LANE.name) == Released(problem=OUTAGE)
+        repaired = await world.lanes.repair(NOW + SECOND)
+        assert (repaired.count, repaired.problem) == (0, OUTAGE)
+    world = World(POLICY, "next_line")
+    assert (await world.lanes.repair(NOW + SECOND)).problem == OUTAGE
+    assert await world.lanes.repair(NOW) == Released(), "there was no time"
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [(OUTAGE, OUTAGE), (ItemTooLarge(size=2, limit=1), None), (VersionConflict(job_id="x", current=None), None)],
+)
+async def test_a_job_that_cannot_be_let_go_is_left(
+    fault: StorageUnavailable | ItemTooLarge | VersionConflict, problem: StorageUnavailable | None
+) -> None:
+    inner = FakeJobRepository()
+    jobs = FaultyJobRepository(inner, on_replace=lambda _: fault)
+    lanes = Lanes(jobs, FakeLaneRepository(inner), Catalogue([a_handler(policy=POLICY)]), FakeClock(), half)
+    await inner.add(Change(waiting()), NOW)
+    assert await lanes.release(LANE.name) == Released(count=0, problem=problem)
+
+
+async def test_a_job_that_cannot_be_read_ends_the_release() -> None:
+    inner = FakeJobRepository()
+    jobs = FaultyJobRepository(inner, on_read=lambda: OUTAGE)
+    lanes = Lanes(jobs, FakeLaneRepository(inner), Catalogue([a_handler(policy=POLICY)]), FakeClock(), half)
+    await inner.add(Change(waiting()), NOW)
+    assert await lanes.release(LANE.name) == Released(problem=OUTAGE)
+
+
+async def test_a_release_whose_slot_another_took_looks_again() -> None:
+    inner = FakeJobRepository()
+    refusals = iter([True, True])
+
+    def refuse(job: Job) -> CompanionRefused | None:
+        return CompanionRefused(job_id=job.id, index=0) if next(refusals, False) else None
+
+    jobs = FaultyJobRepository(inner, on_replace=refuse)
+    lanes = Lanes(jobs, FakeLaneRepository(inner), Catalogue([a_handler(policy=RATED)]), FakeClock(), half)
+    await inner.add(Change(waiting()), NOW)
+    assert await lanes.release(LANE.name) == Released(count=1)
+
+
+async def test_a_release_that_is_always_too_late_for_the_slot_ends() -> None:
+    inner = FakeJobRepository()
+    jobs = FaultyJobRepository(inner, on_replace=lambda job: CompanionRefused(job_id=job.id, index=0))
+    lanes = Lanes(jobs, FakeLaneRepository(inner), Catalogue([a_handler(policy=RATED)]), FakeClock(), half)
+    await inner.add(Change(waiting()), NOW)
+    assert await lanes.release(LANE.name) == Released()
+
+
+async def test_the_lines_of_more_lanes_than_are_asked_for_are_not_all_read() -> None:
+    world = World()
+    await world.stored(*(blocked(lane=InLane(name=f"lane {number}")) for number in range(40)))
+    names = sorted(f"lane {number}" for number in range(40))
+    assert await world.admin.list(2) == tuple(names[:2])
+
+
+async def test_a_job_in_a_lane_that_changes_at_each_try_is_left_to_others() -> None:
+    job = queued(type=KIND, lane=LANE)
+    conflict = VersionConflict(job_id=job.id, current=job)
+    world = World(jobs=FaultyJobRepository(FakeJobRepository(), on_replace=lambda _: conflict))
+    assert await world.executor.execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="contended")
+
+
+async def test_many_are_let_go_at_a_rate_each_in_a_slot_of_its_own() -> None:
+    world = World(RATED)
+    await world.stored(*(waiting() for _ in range(150)))
+    assert await world.lanes.release(LANE.name, 100) == Released(count=91), "what fits before the horizon"
+    starts = sorted(job.state.run_at for job in world.jobs.stored if isinstance(job.state, Scheduled))
+    assert starts == [NOW + SECOND * number for number in range(91)]
+
+
+async def test_no_more_are_let_go_than_there_are_places() -> None:
+    world = World(Policy(limit=3, lane=LANE.name))
+    await world.run()
+    await world.stored(*(waiting() for _ in range(9)))
+    assert await world.lanes.release(LANE.name, 100) == Released(count=2)
+
+
+async def test_a_lane_that_drains_takes_nothing_new_and_runs_what_it_has() -> None:
+    world = World()
+    job = waiting()
+    await world.stored(job, failed_one := failed(type=KIND, lane=LANE, owner_id=OWNER.id))
+    await world.admin.pause(LANE.name)
+    status = await world.admin.drain(LANE.name)
+    assert isinstance(status, LaneStatus)
+    assert (status.lane.settings.mode, status.waiting) == ("draining", 0)
+    assert await world.status(job) == "queued"
+    assert await world.lanes.admit(LANE, POLICY) == LaneClosed(lane=LANE.name)
+    retried = await world.service.retry(failed_one.id, OWNER)
+    assert isinstance(retried, Job)
+    assert retried.status == "queued"
+    assert isinstance(await world.admin.resume(LANE.name), LaneStatus)
+    assert await world.lanes.admit(LANE, POLICY) == Free()
+
+
+async def test_lanes_with_settings_and_those_with_a_line_are_listed_once_and_in_order() -> None:
+    world = World()
+    for name in ("a", "c", "e"):
+        await world.store.save(name, LaneSettings(version=1), 0)
+    for name in ("b", "c", "d"):
+        await world.stored(blocked(lane=InLane(name=name)))
+    assert await world.admin.list(100) == ("a", "b", "c", "d", "e")
+    assert await world.admin.list(2) == ("a", "b")
+    assert await world.admin.list(2, "b") == ("c", "d")
+    for call in ("changed", "next_line"):
+        world.faulty.failing = {call}
+        assert await world.admin.list(2) == OUTAGE
+
+
+async def test_a_waiting_job_has_a_place_in_line_and_knows_who_is_before_it() -> None:
+    world = World()
+    running = await world.run()
+    first, second = blocked(NOW, lane=LANE), blocked(NOW + SECOND, lane=LANE)
+    await world.stored(first, second)
+    place = await world.admin.place_in_line(second)
+    assert isinstance(place, PlaceInLine)
+    assert (place.ahead, [each.holder for each in place.lane.places]) == (1, [running.id])
+    assert await world.admin.place_in_line(queued()) is None
+    for call in ("read", "ahead"):
+        world.faulty.failing = {call}
+        assert await world.admin.place_in_line(second) == OUTAGE
+
+
+async def test_a_lane_is_changed_at_the_version_that_was_read() -> None:
+    world = World()
+    changed = await world.admin.change(LANE.name, to(5, Rate(1, per=SECOND)))
+    assert isinstance(changed, LaneStatus)
+    assert changed.lane.settings == LaneSettings(limit=5, rate=Rate(1, per=SECOND), version=1)
+    assert await world.admin.change(LANE.name, to(6), frozenset({0})) == StaleVersion(current_version=1)
+    assert isinstance(await world.admin.change(LANE.name, to(6), frozenset({1})), LaneStatus)
+    for call, answer in (
+        ("read", OUTAGE), ("save", OUTAGE), ("line", OUTAGE), ("stale", StaleVersion(current_version=None))
+    ):  # fmt: skip
+        world.faulty.failing = {call}
+        assert await world.admin.pause(LANE.name) == answer
+    world.faulty.failing = {"read"}
+    assert await world.admin.read(LANE.name) == OUTAGE
+
+
+@pytest.mark.parametrize("call", ["read", "line"])
+async def test_a_retry_by_hand_that_cannot_read_its_lane_changes_nothing(call: str) -> None:
+    world = World(POLICY, call)
+    job = failed(type=KIND, lane=LANE, owner_id=OWNER.id)
+    await world.stored(job)
+    assert await world.service.retry(job.id, OWNER) == OUTAGE
+    assert await world.lanes.admit(LANE, POLICY) == OUTAGE
+    bulk = FailedJobService(world.jobs, FakeJobListing(world.jobs), world.catalogue, world.clock, world.lanes)
+    retried = await bulk.retry(BulkRetry(type=KIND))
+    assert not isinstance(retried, StorageUnavailable)
+    assert (retried.retried, retried.incomplete) == (0, True)
+    assert await world.status(job) == "failed"
+
+
+async def test_retries_in_bulk_stand_in_line() -> None:
+    world = World()
+    await world.run()
+    await world.stored(*(failed(type=KIND, lane=LANE) for _ in range(5)))
+    bulk = FailedJobService(world.jobs, FakeJobListing(world.jobs), world.catalogue, world.clock, world.lanes)
+    retried = await bulk.retry(BulkRetry(type=KIND))
+    assert not isinstance(retried, StorageUnavailable)
+    assert retried.retried == 5
+    assert [job.status for job in world.jobs.stored] == ["running", *["blocked"] * 5]
+
+
+async def test_a_retry_in_a_lane_with_a_rate_goes_through_the_line_into_a_slot() -> None:
+    world = World(RATED)
+    job = failed(type=KIND, lane=LANE, owner_id=OWNER.id)
+    await world.stored(job)
+    retried = await world.service.retry(job.id, OWNER)
+    assert isinstance(retried, Job)
+    assert retried.status == "blocked"
+    assert await world.status(job) == "scheduled"
+
+
+async def test_a_sweep_lets_go_whom_nobody_did_and_reports_it() -> None:
+    world = World()
+    await world.stored(first := waiting(), waiting())
+    sweeper = Sweeper(
+        world.jobs, FakeStreamPositions(), FakeWakeQueue(), world.catalogue, world.clock, half, world.lanes
+    )
+    report = await sweeper.sweep(DEADLINE)
+    assert (report.released, report.unavailable) == (1, ())
+    assert sorted(job.status for job in world.jobs.stored) == ["blocked", "queued"]
+    world.faulty.failing = {"next_line"}
+    assert (await sweeper.sweep(DEADLINE)).unavailable == (OUTAGE,)
+    assert first.status == "blocked"
+
+
+async def test_a_place_that_no_job_has_is_freed_by_the_sweep_when_it_is_old_and_somebody_waits() -> None:
+    world = World()
+    running = await world.run()
+    await world.stored(waiter := waiting())
+    world.clock.now = NOW + timedelta(minutes=21)
+    assert await world.lanes.repair(world.clock.now + SECOND) == Released(), "its job still runs, as far as is stored"
+    del world.jobs._jobs[running.id]
+    world.clock.now = NOW + timedelta(minutes=19)
+    assert await world.lanes.repair(world.clock.now + SECOND) == Released(), "not old enough"
+    world.clock.now = NOW + timedelta(minutes=21)
+    assert await world.lanes.repair(world.clock.now + SECOND) == Released(count=1)
+    assert await world.status(waiter) == "queued"
+
+
+async def test_a_place_whose_job_cannot_be_read_is_left() -> None:
+    inner = FakeJobRepository()
+    jobs = FaultyJobRepository(inner, on_read=lambda: OUTAGE)
+    store = FakeLaneRepository(inner)
+    held = queued(lane=LANE)
+    claim = transitions.claim(held, POLICY, TOKEN, DEADLINE, NOW, Start(place=0))
+    assert isinstance(claim, Change)
+    await inner.add(Change(held), NOW)
+    await inner.replace(claim, 1)
+    await inner.add(Change(waiting()), NOW)
+    clock = FakeClock(NOW + timedelta(hours=1))
+    lanes = Lanes(jobs, store, Catalogue([a_handler(policy=POLICY)]), clock, half)
+    assert (await lanes.repair(clock.now + SECOND)).problem == OUTAGE
+    assert len((await store.read(LANE.name)).places) == 1
+
+
+def test_a_place_is_given_back_by_every_way_out_of_running() -> None:
+    job = queued(lane=LANE)
+    claim = transitions.claim(job, POLICY, TOKEN, DEADLINE, NOW, Start(place=4))
+    assert isinstance(claim, Change)
+    running = claim.job
+    asked = legal(transitions.cancel(running, POLICY, NOW))
+    ways = (
+        transitions.finish(running, POLICY, TOKEN, Retry(reason="x"), NOW, 0.5),
+        transitions.finish(running, POLICY, TOKEN, Fail(reason="x"), NOW, 0.5),
+        transitions.finish(running, POLICY, TOKEN, Done(result=job.payload), NOW, 0.5),
+        transitions.finish(asked, POLICY, TOKEN, Stopped(), NOW, 0.5),
+        transitions.rescue(running, POLICY, DEADLINE + timedelta(hours=1), 0.5),
+    )
+    for way in ways:
+        assert isinstance(way, Change)
+        (given_back,) = way.companions
+        assert given_back.key == {"lane": LANE.name, "item": "place#00004"}
+    for change in (transitions.cancel(running, POLICY, NOW), transitions.report_progress(running, TOKEN, 1, "", NOW)):
+        assert isinstance(change, Change)
+        assert change.companions == ()
+    assert finished(claimed(queued()), Fail(reason="x")).status == "failed"

@@ -35,8 +35,10 @@ TOLD = {"scheduled", "retrying", "succeeded", "failed", "cancelled"}
 FINAL = {"succeeded", "failed", "cancelled"}
 PATIENCE = 1800
 SWEEP_SECONDS = 5
-KILLS_EVERY = 1.5
-"""Seconds between two kills, while jobs or deliveries are under way."""
+KILLS_EVERY = 4.0
+"""Seconds between two kills, on average."""
+SETTLED = 5.0
+"""Seconds that a process has lived before it is killed: one that never comes to work shows nothing."""
 
 
 class Result(Frozen):
@@ -106,12 +108,14 @@ class Receiver:
 
 
 def function_processes() -> Iterator[int]:
-    """The processes of functions that this process has started, by their ids."""
+    """The processes of functions that this process started a while ago, by their ids."""
     for entry in Path("/proc").iterdir():
         with suppress(OSError, ValueError, IndexError):
             pid = int(entry.name)
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == os.getpid() and "headrace.emulator.bootstrap" in (entry / "cmdline").read_text():
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            parent, started = int(fields[1]), int(fields[19]) / os.sysconf("SC_CLK_TCK")
+            old = time.clock_gettime(time.CLOCK_BOOTTIME) - started >= SETTLED
+            if old and parent == os.getpid() and "headrace.emulator.bootstrap" in (entry / "cmdline").read_text():
                 yield pid
 
 

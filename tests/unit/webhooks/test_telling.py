@@ -106,7 +106,9 @@ async def test_nothing_to_tell_reads_nothing() -> None:
     assert (await Teller(FakeJobRepository(), Unreachable(), TELL_OF, FakeClock()).tell([], LATER)).not_made == ()
 
 
-@pytest.mark.parametrize("job", [each for each in in_every_state() if each.status not in {"blocked", "queued", "running"}])
+@pytest.mark.parametrize(
+    "job", [each for each in in_every_state() if each.status not in {"blocked", "queued", "running"}]
+)
 def test_an_event_has_its_published_form_and_no_document_unless_asked(job: Job) -> None:
     endpoint = an_endpoint(statuses=("scheduled", "retrying", "succeeded", "failed", "cancelled"))
     (new,) = TELL_OF.deliveries(job, [endpoint])

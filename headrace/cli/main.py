@@ -27,6 +27,7 @@ from headrace.cli.replay import replay
 from headrace.cli.run import run
 from headrace.cli.target import ExitCode, fail, folder, json_text, mint, read_json, read_limited, without_stack
 from headrace.cli.types import HOST, SERVER, TABLE, URL, FiniteNumber
+from headrace.cli.webhooks import webhooks
 
 if TYPE_CHECKING:
     from headrace.cli.console import Level
@@ -153,7 +154,7 @@ def token(email: str, hours: float, as_json: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    lanes, why, types, logs, completion, run, replay, check, new, lock, build, files,
+    lanes, why, types, logs, completion, run, replay, check, new, lock, build, files, webhooks,
 ):  # fmt: skip
     main.add_command(command)
 

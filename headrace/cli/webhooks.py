@@ -33,19 +33,19 @@ def webhooks() -> None:
 
 
 @webhooks.command()
-@click.argument("url")
+@click.argument("receiver", metavar="URL")
 @_wishes
 @with_target
 def create(
     target: Target,
-    url: str,
+    receiver: str,
     statuses: tuple[str, ...],
     types: tuple[str, ...],
     include: tuple[str, ...],
     description: str | None,
 ) -> None:
     """Add an endpoint at URL, and print its secret: the only time that it is shown."""
-    body = {"url": url, **_given(statuses, types, include, description)}
+    body = {"url": receiver, **_given(statuses, types, include, description)}
     target.show(target.client().call("POST", "/webhooks", body=body), _with_secret)
 
 
@@ -68,14 +68,14 @@ def show(target: Target, id: str) -> None:
 
 @webhooks.command()
 @click.argument("id")
-@click.option("--url", help="Where to deliver from now on, also what already waits.")
+@click.option("--to", "receiver", metavar="URL", help="Where to deliver from now on, also what already waits.")
 @_wishes
 @click.option("--enable/--disable", "enabled", default=None, help="Begin to deliver again, or stop.")
 @with_target
 def change(
     target: Target,
     id: str,
-    url: str | None,
+    receiver: str | None,
     statuses: tuple[str, ...],
     types: tuple[str, ...],
     include: tuple[str, ...],
@@ -84,7 +84,7 @@ def change(
 ) -> None:
     """Change an endpoint; what is not given stays."""
     body = _given(statuses, types, include, description)
-    body |= {name: value for name, value in (("url", url), ("enabled", enabled)) if value is not None}
+    body |= {name: value for name, value in (("url", receiver), ("enabled", enabled)) if value is not None}
     if not body:
         raise click.UsageError("give at least one change")
     target.show(target.client().call("PATCH", _path(id), body=body), _webhook_text)

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -84,15 +85,15 @@ async def _run(client: httpx.AsyncClient, receiver: str, delayed: int, retried: 
     seeded = random.Random(1)  # noqa: S311 - it shuffles, and is the same each time
     backoffs = [seeded.randint(1, LONGEST_BACKOFF) for _ in range(retried)]
     delays = [seeded.uniform(1, LONGEST_DELAY) for _ in range(delayed)]
-    now = datetime.now(UTC)
-    times = [now + timedelta(seconds=seconds) for seconds in delays]
-    bodies = [_delivery(receiver, seconds) for seconds in backoffs] + [_profile(moment) for moment in times]
+    # Each delay begins with its submission: a busy machine takes seconds for all of them.
+    bodies = [partial(_delivery, receiver, seconds) for seconds in backoffs]
+    bodies += [partial(_profile, timedelta(seconds=seconds)) for seconds in delays]
     seeded.shuffle(bodies)
     slots = asyncio.Semaphore(SUBMITTERS)
 
-    async def submit(body: dict[str, object]) -> str:
+    async def submit(body: Callable[[], dict[str, object]]) -> str:
         async with slots:
-            response = await client.post("/v1/jobs", json=body)
+            response = await client.post("/v1/jobs", json=body())
             response.raise_for_status()
             return str(response.json()["id"])
 
@@ -102,8 +103,8 @@ async def _run(client: httpx.AsyncClient, receiver: str, delayed: int, retried: 
     return _lateness(jobs)
 
 
-def _profile(run_at: datetime) -> dict[str, object]:
-    moment = run_at.isoformat()
+def _profile(delay: timedelta) -> dict[str, object]:
+    moment = (datetime.now(UTC) + delay).isoformat()
     return {"type": "csv.profile", "payload": {"csv": "a,b\n1,x\n"}, "run_at": moment, "tags": {"due": moment}}
 
 

@@ -32,15 +32,19 @@ if TYPE_CHECKING:
     from domain.files.attempts import JobFiles
     from domain.jobs.catalogue import Catalogue
     from domain.jobs.dispatch import Dispatcher
+    from domain.schedules.ticking import Ticker
     from domain.webhooks.delivering import DeliveryService
-    from functions.settings import ApiSettings, BlobSettings, Settings, WebhookSettings
+    from functions.settings import ApiSettings, BlobSettings, Settings, WebhookSettings, WorkerSettings
     from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
+    from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
+    from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
     from persistence.dynamodb.repositories.webhook_repository import DynamoEndpointRepository, DynamoSignerRepository
     from persistence.eventbridge.event_bus import EventBridgeBus
     from persistence.s3.blob_store import S3BlobStore
+    from persistence.sqs.tick_queue import SqsTickQueue
     from persistence.sqs.wake_queue import SqsWakeQueue
 
 
@@ -92,6 +96,62 @@ def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> Dyna
 
     cursors = CursorCodec(cursor_key.encode())
     return DynamoJobListing(client, settings.jobs_table, cursors, new_random, asyncio.sleep, time.monotonic)
+
+
+def schedule_repository(table: str, client: LazyClient) -> DynamoScheduleRepository:
+    """The schedules; for the API, the worker and the sweeper."""
+    from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
+
+    return DynamoScheduleRepository(client, table, new_id)
+
+
+def schedule_listing(table: str, cursor_key: str, client: LazyClient) -> DynamoScheduleListing:
+    """The lists of schedules; for the API alone, which has the key for cursors."""
+    from persistence.cursors import CursorCodec
+    from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
+
+    cursors = CursorCodec(cursor_key.encode())
+    return DynamoScheduleListing(client, table, cursors, new_random, asyncio.sleep, time.monotonic)
+
+
+def tick_queue(queue_url: str, queues_url: str | None = None) -> SqsTickQueue:
+    """The wake queue, for ticks of schedules; `queues_url` as in `Settings`."""
+    from persistence.sqs.tick_queue import SqsTickQueue
+    from persistence.sqs.wake_queue import open_queue_client
+
+    return SqsTickQueue(Lazy(partial(open_queue_client, queues_url)), queue_url)
+
+
+def ticker(parts: Parts, settings: WorkerSettings, blobs: BlobStore) -> Callable[[], Ticker]:
+    """Gives what makes the jobs of schedules, once a tick comes: most workers never load it."""
+
+    @cache
+    def made() -> Ticker:
+        from domain.files.service import FileService
+        from domain.jobs.documents import Documents
+        from domain.jobs.service import JobService
+        from domain.jobs.submitting import SubmissionService
+        from domain.schedules.ticking import Ticker
+        from functions.settings import read_blob_settings
+        from persistence.dynamodb.repositories.schedule_repository import COMPANION_TABLE
+        from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+
+        client, blob_settings = parts.runtime.client, read_blob_settings(parts.environment)
+        # A tick's job is committed with its schedule.
+        tables = {COMPANION_TABLE: settings.schedules_table, LANES: parts.settings.lanes_table}
+        jobs = DynamoJobRepository(client, parts.settings.jobs_table, new_id, tables)
+        files = FileService(file_repository(blob_settings, client), blobs, now, new_id, blob_settings.file_lifetime)
+        return Ticker(
+            schedule_repository(settings.schedules_table, client),
+            jobs,
+            SubmissionService(jobs, parts.job_types, now, new_id, Documents(blobs), files, parts.lanes),
+            JobService(jobs, parts.job_types, now, parts.lanes),
+            DynamoUserRepository(client, settings.users_table, "", new_id),  # owners are only read
+            tick_queue(settings.wake_queue_url, parts.settings.queues_url),
+            now,
+        )
+
+    return made
 
 
 def blob_store(settings: BlobSettings, runtime: Runtime) -> S3BlobStore:

@@ -18,13 +18,17 @@ LOCAL_DATABASE_VARIABLE = "HEADRACE_DATABASE_URL"
 LOCAL_QUEUES_VARIABLE = "HEADRACE_QUEUES_URL"
 """The local stack's queues, likewise."""
 
-LOCAL_VARIABLES = (LOCAL_DATABASE_VARIABLE, LOCAL_QUEUES_VARIABLE)
+LOCAL_BLOBS_VARIABLE = "HEADRACE_BLOBS_URL"
+"""The local stack's S3, likewise."""
+
+LOCAL_VARIABLES = (LOCAL_DATABASE_VARIABLE, LOCAL_QUEUES_VARIABLE, LOCAL_BLOBS_VARIABLE)
 
 JOB_TYPES_VARIABLE = "JOB_TYPES"
 
 RUNNERS_VARIABLE = "RUNNERS"
 
 _DAY = 86_400
+_MAX_SCHEDULES = 10_000
 _MAX_DAYS = 3650
 
 
@@ -74,6 +78,16 @@ class ApiSettings(Frozen):
     """Whether a token without the claim `email_verified` counts as verified."""
 
 
+class ScheduleSettings(Frozen):
+    """What the API reads of schedules."""
+
+    table: str
+    per_owner: int
+    """How many one user may have."""
+    wake_queue_url: str
+    """Where the next tick is sent; empty in `sam local`, where there is no such queue."""
+
+
 class RunnerSettings(Frozen):
     """What a runner reads besides; its job types read variables of their own."""
 
@@ -91,12 +105,18 @@ class WorkerSettings(Frozen):
     """Where undecodable records go; empty locally, where there is no such queue."""
     function_timeout: timedelta
     """The time limit of one invocation, by which a job type's timeout is judged."""
+    schedules_table: str
+    users_table: str
+    """Where the owners of schedules are."""
+    wake_queue_url: str
+    """Where the next tick of a schedule is sent; empty in `sam local`."""
 
 
 class SweeperSettings(Frozen):
     """What the sweeper reads besides."""
 
     stream_positions_table: str
+    schedules_table: str
     wake_queue_url: str
     """Where due jobs are sent; empty in `sam local`, where there is no such queue: due jobs are queued instead."""
 
@@ -126,7 +146,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_level=_text(environment, "POWERTOOLS_LOG_LEVEL"),
         queues_url=environment.get(LOCAL_QUEUES_VARIABLE),
         lanes_table=_text(environment, "LANES_TABLE"),
-        owner_limit=_number(environment, "OWNER_CONCURRENCY"),
+        owner_limit=_number(environment, "OWNER_CONCURRENCY", MAX_LIMIT),
         runners=_runners(_text(environment, RUNNERS_VARIABLE)),
     )
 
@@ -135,7 +155,7 @@ def read_blob_settings(environment: Mapping[str, str]) -> BlobSettings:
     """Of the API and the worker; the sweeper touches no blob."""
     return BlobSettings(
         bucket=_text(environment, "BLOB_BUCKET"),
-        endpoint_url=_text(environment, S3_ENDPOINT_VARIABLE) or None,
+        endpoint_url=environment.get(LOCAL_BLOBS_VARIABLE, _text(environment, S3_ENDPOINT_VARIABLE)) or None,
         files_table=_text(environment, "FILES_TABLE"),
         file_lifetime=_days(environment, "FILE_DAYS"),
     )
@@ -152,12 +172,24 @@ def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:
     )
 
 
+def read_schedule_settings(environment: Mapping[str, str]) -> ScheduleSettings:
+    """Of the API."""
+    return ScheduleSettings(
+        table=_text(environment, "SCHEDULES_TABLE"),
+        per_owner=_number(environment, "SCHEDULES_PER_OWNER", _MAX_SCHEDULES),
+        wake_queue_url=_text(environment, "WAKE_QUEUE_URL"),
+    )
+
+
 def read_worker_settings(environment: Mapping[str, str]) -> WorkerSettings:
     """Of `WorkerFunction`."""
     return WorkerSettings(
         stream_positions_table=_text(environment, "STREAM_POSITIONS_TABLE"),
         on_failure_queue_url=_text(environment, "ON_FAILURE_QUEUE_URL"),
         function_timeout=_seconds(environment, "FUNCTION_TIMEOUT_SECONDS"),
+        schedules_table=_text(environment, "SCHEDULES_TABLE"),
+        users_table=_text(environment, "USERS_TABLE"),
+        wake_queue_url=_text(environment, "WAKE_QUEUE_URL"),
     )
 
 
@@ -165,6 +197,7 @@ def read_sweeper_settings(environment: Mapping[str, str]) -> SweeperSettings:
     """Of `SweeperFunction`."""
     return SweeperSettings(
         stream_positions_table=_text(environment, "STREAM_POSITIONS_TABLE"),
+        schedules_table=_text(environment, "SCHEDULES_TABLE"),
         wake_queue_url=_text(environment, "WAKE_QUEUE_URL"),
     )
 
@@ -208,10 +241,10 @@ def _text(environment: Mapping[str, str], name: str) -> str:
         raise MissingSetting(f"The environment variable {name} is missing; template.yaml says what it holds.") from None
 
 
-def _number(environment: Mapping[str, str], name: str) -> int:
+def _number(environment: Mapping[str, str], name: str, most: int) -> int:
     text = _text(environment, name)
-    if not text.isdecimal() or int(text) > MAX_LIMIT:
-        raise MissingSetting(f"The environment variable {name} must be a number of up to {MAX_LIMIT}, not {text!r}.")
+    if not text.isdecimal() or int(text) > most:
+        raise MissingSetting(f"The environment variable {name} must be a whole number up to {most}, not {text!r}.")
     return int(text)
 
 

@@ -20,20 +20,26 @@ from domain.jobs.lifecycle import MOVES
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.jobs.wake_queue import Wake
+from domain.lanes.lanes import Lanes
+from domain.schedules.tick_queue import TickWake
 from domain.users.user import Role, User
 from domain.webhooks.event import JobEvent
-from functions.api.app import Large, Webhooks, create_app
+from functions.api.app import Large, Scheduling, Webhooks, create_app
 from functions.compose import (
     blob_store,
     endpoint_repository,
     file_repository,
     job_listing,
     job_repository,
+    lane_repository,
+    schedule_listing,
+    schedule_repository,
     signer_repository,
+    tick_queue,
     user_repository,
 )
 from functions.job_types import load_job_types
-from functions.runtime import LazyClient, Runtime, new_id, new_secret, now
+from functions.runtime import LazyClient, Runtime, new_id, new_random, new_secret, now
 from functions.settings import ApiSettings, BlobSettings, Settings
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import WORKER, Policy
@@ -49,6 +55,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 POLICY = Policy(runner=WORKER)
 SAMPLE_JOB_ID = "0b9f5f6e-4c1d-4e54-9b57-6d2f6f0c7a11"
+SAMPLE_SCHEDULE_ID = "8c1e7d42-5b0a-4f7e-9d3c-6a2b1f0e9d84"
 SAMPLE_OWNER_ID = "5a1c9f52-8a3b-4f43-9c11-2f7d1a3e9b20"
 _STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/JobsTable/stream/2026-11-23T00:00:00.000"
 _STATES = (
@@ -75,15 +82,25 @@ def openapi() -> dict[str, JsonValue]:
     blobs = BlobSettings(bucket="blobs", endpoint_url=None, files_table="files", file_lifetime=timedelta(days=30))
     client = LazyClient(None)  # Never opened: the document needs no table.
     settings = Settings(jobs_table="jobs", endpoint_url=None)
+    jobs, lanes = job_repository(settings, client), lane_repository(settings, client)
+    catalogue = load_job_types(declared_job_types(os.environ))
     app = create_app(
-        job_repository(settings, client),
+        jobs,
         job_listing(settings, ours.cursor_key, client),
         user_repository(ours, client),
-        load_job_types(declared_job_types(os.environ)),
+        catalogue,
         now,
         new_id,
         Logger("docs"),
+        lanes=Lanes(jobs, lanes, catalogue, now, new_random),
+        lane_store=lanes,
         large=Large(blob_store(blobs, Runtime(None)), file_repository(blobs, client), blobs.file_lifetime),
+        scheduling=Scheduling(
+            schedule_repository("schedules", client),
+            schedule_listing("schedules", ours.cursor_key, client),
+            tick_queue(""),
+            per_owner=100,
+        ),
         webhooks=Webhooks(
             endpoint_repository("webhooks", client), signer_repository("webhook_secrets", client), new_secret
         ),
@@ -171,6 +188,7 @@ def _samples() -> dict[str, JsonValue]:
         "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
     }
     poisoned = stream_record("5", "INSERT", "7f8e2a90-0d4a-4c43-b9a4-5c1f8e6d7b33", new=poison)
+    tick = TickWake(schedule_id=SAMPLE_SCHEDULE_ID, due=SAMPLE_TIME)
     body = json.dumps({"type": "csv.profile", "payload": {"csv": "city,people\nBergen,291940\nBodo,53712\n"}})
     return {
         "api_submit": http_event("POST", "/v1/jobs", body),
@@ -181,6 +199,7 @@ def _samples() -> dict[str, JsonValue]:
         "worker_poison_record": {"Records": [poisoned]},
         "worker_mixed_batch": {"Records": [insert, modify, change, removal, poisoned]},
         "worker_due_job_message": {"Records": [queue_message(body_of(Wake(job_id=SAMPLE_JOB_ID, due=SAMPLE_TIME)))]},
+        "worker_schedule_tick_message": {"Records": [queue_message(tick.model_dump_json())]},
         "runner_job_message": {"Records": [queue_message(body_of(Wake(job_id=SAMPLE_JOB_ID, due=SAMPLE_TIME)))]},
         "recorder_retrying_modify": {"Records": [retrying]},
         "recorder_succeeded_modify": {"Records": [succeeded]},

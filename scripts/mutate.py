@@ -23,6 +23,7 @@ TRANSITIONS = "domain/jobs/transitions.py"
 REPOSITORIES = (
     "persistence/dynamodb/repositories/job_repository.py",
     "persistence/dynamodb/repositories/user_repository.py",
+    "persistence/dynamodb/repositories/schedule_repository.py",
 )
 COMPANIONS = "persistence/converters/companions.py"
 TRANSACTIONS = "persistence/dynamodb/transactions.py"
@@ -66,6 +67,7 @@ CLAIMS = {
         "tests/integration/test_lost_acknowledgements.py",
     ),
     REPOSITORIES[1]: ("tests/contract/test_user_repository.py", "tests/integration/test_lost_acknowledgements.py"),
+    REPOSITORIES[2]: ("tests/contract/test_schedule_repository.py",),
 }
 EDITS = (
     (REPOSITORIES[0], '[{"Put": put}, *writes]', '[{"Put": put}]'),

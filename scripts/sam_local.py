@@ -61,6 +61,7 @@ EXPECTED: dict[str, tuple[dict[str, JsonValue], str]] = {
     "worker_poison_record": ({"batchItemFailures": POISON}, "queued"),
     "worker_mixed_batch": ({"batchItemFailures": POISON}, "succeeded"),
     "worker_due_job_message": ({"batchItemFailures": []}, "succeeded"),
+    "worker_schedule_tick_message": ({"batchItemFailures": []}, "queued"),
     "runner_job_message": ({"batchItemFailures": []}, "succeeded"),
     "recorder_retrying_modify": ({"batchItemFailures": UNSENT}, "queued"),
     "recorder_succeeded_modify": ({"batchItemFailures": []}, "queued"),

@@ -28,6 +28,9 @@ ANSWER_BYTES = 5_000_000
 ANSWER_TIME = timedelta(seconds=4)
 """What a read waits for its documents: after the longest long poll, within the function's own timeout."""
 
+QUOTES = 2
+"""Bytes that a document is longer by in an answer, at the least: it is a string there."""
+
 LINK_LIFETIME = timedelta(minutes=15)
 
 Name = Literal["payload", "result"]
@@ -80,7 +83,7 @@ class Documents:
 
         `unique` gives what distinguishes this write from every other of the job's.
         """
-        if self._blobs is None or (len(document) <= self._spill_bytes and byte_length(document) <= self._spill_bytes):
+        if self._blobs is None or byte_length(document) <= self._spill_bytes:
             return document
         content = document.encode()
         ref = BlobRef(
@@ -101,7 +104,7 @@ class Documents:
             case StorageUnavailable():
                 return content
             case bytes():
-                if len(content) != document.size or hashlib.sha256(content).hexdigest() != document.sha256:
+                if hashlib.sha256(content).hexdigest() != document.sha256:
                     return DocumentLost(name=name, why="damaged")
                 return JsonText(content.decode())
 
@@ -126,7 +129,7 @@ class Documents:
     async def _fill(self, found: dict[Name, JsonText], job: Job) -> None:
         left = ANSWER_BYTES
         for name, document in reversed(documents_of(job).items()):
-            if isinstance(document, BlobRef) and document.size <= left:
+            if isinstance(document, BlobRef) and document.size + QUOTES <= left:
                 text = await self.load(name, document)
                 written = len(json.dumps(text)) if isinstance(text, str) else 0
                 if isinstance(text, str) and written <= left:

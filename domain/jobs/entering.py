@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from domain.jobs import transitions
+from domain.jobs.change import Change, Companion
 from domain.jobs.job import Job, is_final
 from domain.jobs.repository import AddResult, CompanionRefused, JobExists, JobNotFound, JobRepository, JobUnreadable
 from domain.jobs.transitions import NewJob
@@ -31,18 +32,20 @@ class Entrance:
         """Of the lanes that owners have by default; 0 for none."""
         return self._lanes.owner_limit if self._lanes else 0
 
-    async def store(self, new: NewJob, policy: Policy, now: datetime) -> AddResult | LaneClosed:
-        """As `JobRepository.add`; `JobExists` also names the unfinished job of its unique key."""
+    async def store(
+        self, new: NewJob, policy: Policy, now: datetime, companions: tuple[Companion, ...] = ()
+    ) -> AddResult | LaneClosed:
+        """As `JobRepository.add`, with `companions`; `JobExists` also names the unfinished job of its unique key."""
         refused: CompanionRefused | None = None
         for tried in range(MAX_TRIES):
             admission = InLine() if tried >= SLOTS_TRIED and new.lane else await self._admission(new, policy, now)
             if isinstance(admission, LaneClosed | StorageUnavailable):
                 return admission
             change = transitions.submit(new, policy, now, admission)
-            added = await self._jobs.add(change, now)
+            added = await self._jobs.add(Change(change.job, (*change.companions, *companions)), now)
             if isinstance(added, Job) and self._lanes is not None and admission != InLine(behind=True):
                 await self._lanes.look_again(added)
-            if not isinstance(added, CompanionRefused):
+            if not isinstance(added, CompanionRefused) or added.index >= len(change.companions):
                 return added
             refused = added
             if new.unique is not None and added.index == len(change.companions) - 1:

@@ -48,7 +48,7 @@ DOCUMENTS: Include = frozenset({"payload", "result"})
 
 
 class JobFilter(Frozen):
-    """Which of an owner's jobs to list; None admits all."""
+    """Which jobs to list; None admits all."""
 
     status: Status | None = None
     type: str | None = None
@@ -106,14 +106,28 @@ class JobListing(Protocol):
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
         """An owner's unexpired jobs: the last created first; failed or cancelled ones, the last to end first."""
 
+    async def list_unfinished(
+        self, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
+    ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
+        """The unfinished, unexpired jobs of every owner, in the order in which the sweeper would examine them.
+
+        That order is of `wake_at`, the next due first: a job that moves on between two pages may be on both, or none.
+        """
+
     async def list_failed(
         self, type: str, page: PageRequest, now: datetime, include: Include = SUMMARIES
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
         """The failed, unexpired jobs of one type, of every owner, the last to fail first."""
 
 
+class NotListed(Frozen):
+    """No index holds such jobs of all owners; `status` is what was asked for."""
+
+    status: Status
+
+
 class JobListService:
-    """The use case of the API's list of an owner's jobs. The caller decides whose jobs may be seen."""
+    """The use case of the API's lists of jobs. The caller decides whose jobs may be seen."""
 
     def __init__(self, listing: JobListing, clock: Clock) -> None:
         self._listing = listing
@@ -124,6 +138,20 @@ class JobListService:
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
         """A page of an owner's jobs."""
         return await self._listing.list_by_owner(owner_id, filter, page, self._clock(), include)
+
+    async def list_all(
+        self, filter: JobFilter, page: PageRequest, include: Include = SUMMARIES
+    ) -> Page[JobSummary] | BadCursor | StorageUnavailable | NotListed:
+        """A page of every owner's jobs: the unfinished ones, or the failed ones of one type."""
+        match filter:
+            case (
+                JobFilter(status="succeeded" | "cancelled" as status) | JobFilter(status="failed" as status, type=None)
+            ):
+                return NotListed(status=status)
+            case JobFilter(status="failed", type=str(type)):
+                return await self._listing.list_failed(type, page, self._clock(), include)
+            case _:
+                return await self._listing.list_unfinished(filter, page, self._clock(), include)
 
 
 def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:

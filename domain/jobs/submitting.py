@@ -9,6 +9,7 @@ from pydantic import BaseModel, JsonValue
 
 from domain.flaws import MAX_FLAWS, Flaw, Flaws, read_document
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Companion
 from domain.jobs.documents import Documents
 from domain.jobs.entering import Entrance
 from domain.jobs.fingerprint import fingerprint, is_recognised, is_replay
@@ -107,6 +108,32 @@ class SubmissionService:
 
     async def submit(self, submission: Submission, owner: User, idempotency_key: str | None = None) -> SubmitResult:
         """Accept a job with one conditional write; nothing is written for a flawed submission."""
+        submitted = await self.submit_with(submission, owner, idempotency_key)
+        if isinstance(submitted, CompanionRefused):
+            return StorageUnavailable(reason="throttled", detail="contended")
+        return submitted
+
+    async def refusal(
+        self, submission: Submission, owner: User, starts: datetime
+    ) -> UnknownJobType | InvalidPayload | PayloadTooLarge | StorageUnavailable | None:
+        """Why a job like this that starts then would not be accepted; None if it would be. Nothing is written."""
+        definition = self._catalogue.definition(submission.type)
+        if definition is None:
+            return UnknownJobType(type=submission.type, known=self._catalogue.names())
+        files: list[File] = []
+        read = _read_payload(submission.payload, definition.payload, files)
+        if isinstance(read, InvalidPayload | PayloadTooLarge):
+            return read
+        return await self._refused_files(files, owner, starts) if files else None
+
+    async def submit_with(
+        self,
+        submission: Submission,
+        owner: User,
+        idempotency_key: str | None = None,
+        companions: tuple[Companion, ...] = (),
+    ) -> SubmitResult | CompanionRefused:
+        """As `submit`; the job is committed with `companions`, or `CompanionRefused` and not at all."""
         now = self._clock()
         definition = self._catalogue.definition(submission.type)
         if definition is None:
@@ -122,7 +149,7 @@ class SubmissionService:
         lane = lane_of(submission, definition, document, owner, self._entrance.owner_limit)
         if isinstance(lane, Flaw):
             return InvalidPayload(flaws=(lane,))
-        unique = _keyed_id(owner.id, idempotency_key) if idempotency_key and submission.unique else None
+        unique = keyed_id(owner.id, idempotency_key) if idempotency_key and submission.unique else None
         if submission.unique and unique is None:
             return InvalidPayload(flaws=(Flaw(path=("unique",), message="needs an Idempotency-Key"),))
         if files and (refused := await self._refused_files(files, owner, run_at or now)) is not None:
@@ -130,7 +157,7 @@ class SubmissionService:
             return replayed or refused
         if submission.notify is not None and (unsigned := await self._unsigned(owner)) is not None:
             return unsigned
-        job_id = _keyed_id(owner.id, idempotency_key) if idempotency_key and unique is None else self._new_id()
+        job_id = keyed_id(owner.id, idempotency_key) if idempotency_key and unique is None else self._new_id()
         # Before the item, under a key of this submission's own: a job never refers to what is not there.
         kept = await self._documents.keep(job_id, "payload", self._new_id, payload)
         if isinstance(kept, StorageUnavailable):
@@ -149,7 +176,7 @@ class SubmissionService:
             unique=unique,
             notify=submission.notify,
         )
-        stored = await self._entrance.store(new, definition.policy, now)
+        stored = await self._entrance.store(new, definition.policy, now, companions)
         if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | LaneClosed | JobUnreadable):
             await self._documents.discard(kept)
         match stored:
@@ -161,9 +188,7 @@ class SubmissionService:
                 return await self._replayed(current, submission, payload, definition, idempotency_key or "")
             case ItemTooLarge(size=size, limit=limit):
                 return PayloadTooLarge(size=size, limit=limit)
-            case CompanionRefused():
-                return StorageUnavailable(reason="throttled", detail="contended")
-            case JobUnreadable() | LaneClosed() | StorageUnavailable():
+            case CompanionRefused() | JobUnreadable() | LaneClosed() | StorageUnavailable():
                 return stored
 
     async def _unsigned(self, owner: User) -> InvalidPayload | StorageUnavailable | None:
@@ -200,7 +225,7 @@ class SubmissionService:
         """The job that this very submission has made before, when its files were still there."""
         if key is None:
             return None
-        keyed, now = _keyed_id(owner.id, key), self._clock()
+        keyed, now = keyed_id(owner.id, key), self._clock()
         found = await (self._entrance.holder(keyed, now) if submission.unique else self._jobs.get(keyed, now))
         if not isinstance(found, Job) or found.owner_id != owner.id:
             return None
@@ -251,8 +276,8 @@ def _read_payload(
     return text, read
 
 
-def _keyed_id(owner_id: str, key: str) -> str:
-    """Derive the job id from an owner's idempotency key, so that the table decides races."""
+def keyed_id(owner_id: str, key: str) -> str:
+    """The job id of an owner's idempotency key, so that the table decides races."""
     digest = hashlib.sha256(f"{owner_id}\n{key}".encode()).digest()
     # By form a name-based UUID; Python 3.11's uuid does not write version 8, which RFC 9562 has for this.
     return str(UUID(bytes=digest[:16], version=5))

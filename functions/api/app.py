@@ -22,6 +22,9 @@ from domain.lanes.lanes import Lanes
 from domain.lanes.repository import LaneRepository
 from domain.lanes.service import LaneService
 from domain.ports import Clock, NewId
+from domain.schedules.repository import ScheduleListing, ScheduleRepository
+from domain.schedules.service import ScheduleService
+from domain.schedules.tick_queue import TickQueue
 from domain.users.repository import UserRepository
 from domain.users.service import UserService
 from domain.webhooks.repository import EndpointRepository, SignerRepository
@@ -40,6 +43,7 @@ from functions.api.job_types.routes import job_type_routes
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.api.lanes.routes import lane_routes, why_routes
+from functions.api.schedules.routes import schedule_routes
 from functions.api.users.routes import user_routes
 from functions.api.webhooks.actions import webhook_actions
 from functions.api.webhooks.routes import webhook_routes
@@ -52,6 +56,17 @@ class Large:
     blobs: BlobStore
     files: FileRepository
     file_lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """What schedules need."""
+
+    schedules: ScheduleRepository
+    listing: ScheduleListing
+    queue: TickQueue
+    per_owner: int
+    """How many one user may have."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +92,15 @@ def create_app(
     large: Large | None = None,
     lanes: Lanes | None = None,
     lane_store: LaneRepository | None = None,
+    scheduling: Scheduling | None = None,
     webhooks: Webhooks | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without
-    `large` the documents of jobs stay in their items, and there are no files; without `webhooks`, nobody is told.
+    `large` the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules;
+    without `webhooks`, nobody is told.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(user_service, local_email, trust_unverified_email)
@@ -95,6 +112,10 @@ def create_app(
     job_service = JobService(jobs, catalogue, clock, lanes)
     lane_service = LaneService(lane_store, lanes) if lanes and lane_store else None
     why = WhyService(jobs, lane_service, catalogue, clock, lanes.owner_limit if lanes else 0)
+    submissions = SubmissionService(
+        jobs, catalogue, clock, new_id, documents, files, lanes, webhooks.signers if webhooks else None
+    )
+    schedules = _schedules(scheduling, submissions, users, clock, new_id) if scheduling else None
     app = FastAPI(
         title="Headrace",
         version=VERSION,
@@ -105,9 +126,7 @@ def create_app(
     )
     routers = (
         job_routes(
-            SubmissionService(
-                jobs, catalogue, clock, new_id, documents, files, lanes, webhooks.signers if webhooks else None
-            ),
+            submissions,
             job_service,
             lists,
             documents,
@@ -121,6 +140,7 @@ def create_app(
         job_type_routes(catalogue, identify),
         user_routes(user_service, identify),
         *((file_routes(files, identify),) if files else ()),
+        *((schedule_routes(schedules, catalogue, disclosure, identify),) if schedules else ()),
         *(
             (webhook_routes(endpoints, identify), webhook_actions(endpoints, lists, disclosure, identify))
             if endpoints
@@ -136,6 +156,14 @@ def create_app(
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def _schedules(
+    parts: Scheduling, submissions: SubmissionService, users: UserRepository, clock: Clock, new_id: NewId
+) -> ScheduleService:
+    return ScheduleService(
+        parts.schedules, parts.listing, submissions, users, parts.queue, clock, new_id, parts.per_owner
+    )
 
 
 def _endpoints(webhooks: Webhooks, jobs: JobRepository, clock: Clock, new_id: NewId) -> WebhookService:

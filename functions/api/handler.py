@@ -11,7 +11,7 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
-from functions.api.app import Large, Webhooks, create_app
+from functions.api.app import Large, Scheduling, Webhooks, create_app
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.jobs.waiting import LONGEST_WAIT
@@ -23,11 +23,19 @@ from functions.compose import (
     file_repository,
     job_listing,
     lane_repository,
+    schedule_listing,
+    schedule_repository,
     signer_repository,
+    tick_queue,
     user_repository,
 )
 from functions.runtime import new_id, new_secret, now
-from functions.settings import read_api_settings, read_blob_settings, read_webhook_settings
+from functions.settings import (
+    read_api_settings,
+    read_blob_settings,
+    read_schedule_settings,
+    read_webhook_settings,
+)
 
 TEXT = ["text/", "application/json", "application/problem+json", "application/javascript"]
 
@@ -36,6 +44,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
     """Build the Lambda handler of these parts."""
     settings, client = read_api_settings(parts.environment), parts.runtime.client
     blob_settings = read_blob_settings(parts.environment)
+    schedule_settings = read_schedule_settings(parts.environment)
     blobs = blob_store(blob_settings, parts.runtime)
     hooks = read_webhook_settings(parts.environment)
     app = create_app(
@@ -52,6 +61,12 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         lanes=parts.lanes,
         lane_store=lane_repository(parts.settings, client),
         large=Large(blobs, file_repository(blob_settings, client), blob_settings.file_lifetime),
+        scheduling=Scheduling(
+            schedule_repository(schedule_settings.table, client),
+            schedule_listing(schedule_settings.table, settings.cursor_key, client),
+            tick_queue(schedule_settings.wake_queue_url, parts.settings.queues_url),
+            schedule_settings.per_owner,
+        ),
         webhooks=Webhooks(
             endpoint_repository(hooks.webhooks_table, client),
             signer_repository(hooks.webhook_secrets_table, client),

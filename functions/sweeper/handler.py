@@ -5,6 +5,7 @@ import gc
 # What importing makes is not garbage: to look for some on the way costs a fifth of a cold start.
 gc.disable()
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -17,13 +18,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from domain.jobs.due_steps import INTERVAL
 from domain.jobs.sweep_report import SweepReport
 from domain.jobs.sweeping import Sweeper
-from functions.compose import Parts, compose, stream_positions, wake_queue
+from domain.schedules.sweeping import TickSweep, TickSweeper
+from functions.compose import Parts, compose, schedule_repository, stream_positions, tick_queue, wake_queue
 from functions.runtime import new_random, now
 from functions.settings import read_sweeper_settings
 
 Event = dict[str, object]
 Response = dict[str, int | bool]
 
+NO_TICKS = TickSweep(sent=0, oldest=timedelta(0), problem=None)
 MAX_LINES = 50
 """Of each kind in one sweep's log: a burst of a hundred thousand jobs is counted, not listed."""
 
@@ -34,13 +37,19 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     positions = stream_positions(settings.stream_positions_table, runtime.client)
     wakes = wake_queue(settings.wake_queue_url)
     sweeper = Sweeper(parts.jobs, positions, wakes, parts.job_types, now, new_random, parts.lanes)
+    schedules = schedule_repository(settings.schedules_table, runtime.client)
+    tick_sweeper = TickSweeper(schedules, tick_queue(settings.wake_queue_url), now)
+
+    async def sweep(deadline: datetime, planned: datetime | None) -> tuple[SweepReport, TickSweep]:
+        # At once: a burst of due jobs must not delay the schedules.
+        return await asyncio.gather(sweeper.sweep(deadline, planned), tick_sweeper.sweep(deadline, planned))
 
     def handle(event: Event, context: LambdaContext) -> Response:
-        """What the sweep did: `moved`, `woken`, `idle`, `waiting` and `problems` are numbers of jobs."""
+        """What the sweep did, in numbers of jobs; `ticks` are messages for schedules."""
         logger.append_keys(function_request_id=context.aws_request_id)
         left = timedelta(milliseconds=context.get_remaining_time_in_millis())
-        report = runtime.run(sweeper.sweep(now() + left, planned_for(event)))
-        report_sweep(logger, report)
+        report, ticks = runtime.run(sweep(now() + left, planned_for(event)))
+        report_sweep(logger, report, ticks)
         return {
             "moved": len(report.moved),
             "woken": report.woken,
@@ -48,6 +57,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
             "waiting": report.waiting,
             "problems": len(report.problems) + len(report.unavailable),
             "complete": report.complete,
+            "ticks": ticks.sent,
         }
 
     return handle
@@ -63,8 +73,10 @@ def planned_for(event: Event) -> datetime | None:
     return planned if planned.tzinfo and abs(now() - planned) < INTERVAL else None
 
 
-def report_sweep(logger: Logger, report: SweepReport) -> None:
+def report_sweep(logger: Logger, report: SweepReport, ticks: TickSweep = NO_TICKS) -> None:
     """Log what a sweep did, a bounded number of lines, and emit its metrics."""
+    if ticks.problem is not None:
+        logger.error("ticks_not_sent", reason=ticks.problem.reason, detail=ticks.problem.detail)
     for swept in report.moved[:MAX_LINES]:
         logger.info("job_swept", job_id=swept.job_id, job_type=swept.type, before=swept.before, after=swept.after)
     if report.woken or len(report.moved) > MAX_LINES:
@@ -89,7 +101,9 @@ def report_sweep(logger: Logger, report: SweepReport) -> None:
         metrics.add_metric("JobsSwept", MetricUnit.Count, count)
         metrics.flush_metrics()
     overdue = EphemeralMetrics()
-    overdue.add_metric("OldestDueJob", MetricUnit.Seconds, report.oldest_due.total_seconds())
+    # With the ticks of schedules, so that one alarm is about all that does not start in time.
+    oldest = max(report.oldest_due, ticks.oldest)
+    overdue.add_metric("OldestDueJob", MetricUnit.Seconds, oldest.total_seconds())
     if report.oldest_queued is not None:
         # Also of jobs that were triggered again and again: a stream that brings nothing is seen here.
         overdue.add_metric("OldestQueuedJob", MetricUnit.Seconds, report.oldest_queued.total_seconds())

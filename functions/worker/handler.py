@@ -1,6 +1,6 @@
 """Entry point of WorkerFunction: batches of records of the jobs table's stream, or of messages of the wake queue.
 
-It runs short jobs itself, and sends those of other runners to their queues.
+It runs short jobs itself, sends those of other runners to their queues, and makes the jobs of schedules' ticks.
 """
 
 import gc
@@ -30,12 +30,13 @@ from functions.attempts.invocation import (
 )
 from functions.attempts.telemetry import count_executions, log_execution, report_undecodable
 from functions.attempts.wakes import are_messages
-from functions.compose import Parts, blob_store, compose, dispatcher, stream_positions
+from functions.compose import Parts, blob_store, compose, dispatcher, stream_positions, ticker
 from functions.runtime import environment_id, now
 from functions.settings import read_blob_settings, read_worker_settings
 from functions.worker.batch import run_batch
 from functions.worker.dead_letters import dead_letter
 from functions.worker.position import PositionKeeper
+from functions.worker.ticks import run_ticks, split
 from headrace.authoring.job_type import WORKER
 
 
@@ -53,6 +54,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     due_jobs = DueJobRunner(parts.jobs, executor, dispatch, WORKER, now)
     positions = stream_positions(settings.stream_positions_table, runtime.client)
     position = PositionKeeper(positions, environment_id, now)
+    schedules = ticker(parts, settings, blobs)
 
     def deliver_records(records: Sequence[object], context: LambdaContext) -> tuple[str, ...]:
         report_job = partial(log_execution, logger)
@@ -70,7 +72,11 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
         logger.append_keys(function_request_id=context.aws_request_id)
         records = records_of(event)
         if are_messages(records):
-            return batch_response(deliver_messages(parts, due_jobs, records, context))
+            ticks, records = split(records)
+            if ticks:
+                # First: what they submit starts by the stream while the other messages' jobs run here.
+                runtime.run(run_ticks(schedules(), ticks, logger))
+            return batch_response(deliver_messages(parts, due_jobs, records, context) if records else ())
         return batch_response(deliver_records(records, context))
 
     return handle

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
+import click
 from aiohttp import web
+from pydantic import JsonValue
 from rich import box
 from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,7 +23,7 @@ from rich.table import Table
 from functions.settings import JOB_TYPES_VARIABLE
 from headrace.cli.demo_cases import Case, Ended, cases
 from headrace.cli.log_text import duration
-from headrace.cli.target import Json
+from headrace.cli.target import Json, json_text
 from headrace.emulator.cloudformation import default_of
 from headrace.emulator.database import StackError, free_port
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
@@ -34,10 +36,10 @@ CONCURRENCY = 16
 MAX_WAIT_SECONDS = 55.0
 
 
-async def run_demo(*, keep: bool) -> int:
-    """Run the demo; returns 0 when every job ended as expected, else 1."""
+async def run_demo(*, keep: bool, as_json: bool = False) -> int:
+    """Run the demo; returns 0 when every job ended as expected, else 1. With JSON, stdout has nothing but the jobs."""
     os.environ[JOB_TYPES_VARIABLE] = default_of("JobTypes")  # Its jobs are of the built-in types, in any project.
-    console = Console(stderr=False)
+    console = Console(stderr=as_json)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="headrace-demo-") as temporary:
         folder = Folder(Path(temporary) / ".headrace")
@@ -57,6 +59,8 @@ async def run_demo(*, keep: bool) -> int:
                     console.print(f"[red]not as expected[/red] ({each.case.group}): {shown}")
                 verdict = "[red]some ended wrong[/red]" if wrong else "[green]every job ended as expected[/green]"
                 console.print(f"{len(ended)} jobs in {took:.1f} s: {verdict}.")
+                if as_json:
+                    click.echo(json_text([document_of(each) for each in ended], indent=2))
                 if keep:
                     await _until_interrupted(running.url, token, console)
     return 1 if wrong else 0
@@ -99,6 +103,12 @@ async def _run_cases(client: AsyncClient, demo_cases: tuple[Case, ...], console:
 
 def _show(ended: list[Ended], console: Console) -> None:
     console.print(table_of(ended))
+
+
+def document_of(ended: Ended) -> JsonValue:
+    """A job of the demo, and how it should have ended."""
+    shown = {name: ended.job.get(name) for name in ("id", "type", "status", "attempt", "error", "history")}
+    return {"group": ended.case.group, "expected": ended.case.expect, "as_expected": ended.as_expected, **shown}
 
 
 def table_of(ended: list[Ended]) -> Table:

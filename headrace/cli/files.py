@@ -37,13 +37,17 @@ def put(target: Target, path: Path, name: str | None, content_type: str | None) 
 @click.option("--output", help="Where to write it; - is stdout. By default under its own name, in this folder.")
 @with_target
 def get(target: Target, id: str, output: str | None) -> None:
-    """Download a file."""
+    """Download a file, and print where it is."""
+    if output == "-" and target.as_json:
+        raise click.UsageError("with --output - the file itself is on stdout: leave --json out")
     client = target.client()
     if output == "-":
         received = client.download(id, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     else:
-        received = _into_folder(client, id, None if output is None else Path(output))
+        path, received = _into_folder(client, id, None if output is None else Path(output))
+        document: JsonValue = {"id": id, "path": str(path), "size": received.size}
+        click.echo(json_text(document, indent=2) if target.as_json else str(path))
     click.echo(f"{received.size:,} bytes", err=True)
 
 
@@ -67,8 +71,8 @@ def _is_file(schema: JsonValue) -> bool:
             return False
 
 
-def _into_folder(client: "Client", id: str, path: Path | None) -> "Downloaded":
-    """Download beside the final place, and move it there when it is complete."""
+def _into_folder(client: "Client", id: str, path: Path | None) -> "tuple[Path, Downloaded]":
+    """Download beside the final place, and move it there when it is complete; returns the place."""
     folder = Path() if path is None else path.parent
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".headrace-")
     try:
@@ -80,5 +84,4 @@ def _into_folder(client: "Client", id: str, path: Path | None) -> "Downloaded":
         Path(temporary).replace(final)
     finally:
         Path(temporary).unlink(missing_ok=True)
-    click.echo(str(final))
-    return received
+    return final, received

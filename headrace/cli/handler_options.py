@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from headrace.emulator.handler_variables import Sources
+    from headrace.emulator.state import Running
 
 
 def with_variables(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,12 +40,12 @@ def sources_of(env_files: tuple[Path, ...], aws_profile: str | None) -> "Sources
     return found if project is None else found.model_copy(update={"declared": project.known_environment})
 
 
-def use_variables(sources: "Sources", database: str | None) -> None:
+def use_variables(sources: "Sources", running: "Running | None") -> None:
     """Give this process the variables that a handler has in a worker: it runs here.
 
-    Without a profile its AWS clients have dummy credentials, and those of DynamoDB call `database`, if there is one.
+    Without a profile its AWS clients have dummy credentials, and those of DynamoDB and S3 call the stack, if one runs.
     """
-    from functions.settings import ENDPOINT_VARIABLE, JOB_TYPES_VARIABLE, LOCAL_VARIABLES
+    from functions.settings import ENDPOINT_VARIABLE, JOB_TYPES_VARIABLE, LOCAL_VARIABLES, S3_ENDPOINT_VARIABLE
     from headrace.emulator.cloudformation import written
     from headrace.emulator.database import local_credentials
     from headrace.emulator.handler_variables import is_of_credentials, profile_variables, read_variables
@@ -53,10 +54,13 @@ def use_variables(sources: "Sources", database: str | None) -> None:
     profile = profile_variables(sources)
     # Reading the template takes a moment, which a command without a file should not pay.
     of_template = own_variables(written()) if any(file.exists() for file in sources.files) else ()
-    found = read_variables(sources, {JOB_TYPES_VARIABLE, ENDPOINT_VARIABLE, *LOCAL_VARIABLES, *of_template})
+    own = {JOB_TYPES_VARIABLE, ENDPOINT_VARIABLE, S3_ENDPOINT_VARIABLE, *LOCAL_VARIABLES, *of_template}
+    found = read_variables(sources, own)
     for note in found.notes:
         click.echo(note, err=True)
-    for name in (*filter(is_of_credentials, sources.shell), ENDPOINT_VARIABLE):
+    for name in (*filter(is_of_credentials, sources.shell), ENDPOINT_VARIABLE, S3_ENDPOINT_VARIABLE):
         os.environ.pop(name, None)
-    emulator = {**local_credentials(), **({ENDPOINT_VARIABLE: database} if database else {})}
+    of_stack = (running.endpoint_url, running.s3_url) if running else ("", "")
+    endpoints = zip((ENDPOINT_VARIABLE, S3_ENDPOINT_VARIABLE), of_stack, strict=True)
+    emulator = local_credentials() | {name: url for name, url in endpoints if url}
     os.environ.update(found.values | (emulator if profile is None else profile))

@@ -43,12 +43,12 @@ def job_text(response: Json) -> str:
     return "\n".join(lines)
 
 
-def page_text(page: Json, now: datetime) -> str:
-    """A page of jobs: a line each, and one more for an error; with a header when stdout is a terminal."""
+def page_text(page: Json, now: datetime, *, owners: bool = False) -> str:
+    """A page of jobs: a line each, and one more for an error and the owner; with a header on a terminal."""
     items = page["items"]
     jobs = [job for job in items if isinstance(job, dict)] if isinstance(items, list) else []
     header = [HEADER] if jobs and sys.stdout.isatty() else []
-    return "\n".join([*header, *(line for job in jobs for line in _listed_lines(job, now))])
+    return "\n".join([*header, *(line for job in jobs for line in _listed_lines(job, now, owners=owners))])
 
 
 def age(since: datetime, now: datetime) -> str:
@@ -66,11 +66,13 @@ def _job(response: Json) -> "Job":
     return Job.of(response)
 
 
-def _listed_lines(response: Json, now: datetime) -> list[str]:
+def _listed_lines(response: Json, now: datetime, *, owners: bool) -> list[str]:
     job = _job(response)
     old = "-" if job.created_at is None else age(job.created_at, now)
     attempts = f"{job.attempt}/{job.max_attempts}"
     lines = [f"{job.id}  {job.status:<9}  {old:>4}  {attempts:<7}  {job.type}"]
+    if owners:
+        lines = [*lines, f"    owner  {job.owner_id or '-'}"]
     if job.error is not None:
         lines = [*lines, _cut(f"    error  {job.error.code}: {' '.join(job.error.message.split())}")]
     documents = [name for name in ("payload", "result") if name in response]

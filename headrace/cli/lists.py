@@ -14,6 +14,12 @@ MAX_RETRIED = 500
 @click.option("--status", help="Only jobs of this status.")
 @click.option("--type", "type", help="Only jobs of this type.")
 @click.option("--owner", metavar="EMAIL|ID", help="The jobs of another user; for admins.")
+@click.option(
+    "--all",
+    "everyone",
+    is_flag=True,
+    help="Unfinished jobs of all users, the next due first, with their owners; or failed ones of a type. For admins.",
+)
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, MAX_PAGE))
 @click.option("--cursor", help="Continue where an earlier page ended.")
 @click.option("--include", help="Include payload, result or both, separated by a comma; pages may then be shorter.")
@@ -23,20 +29,33 @@ def list_jobs(
     status: str | None,
     type: str | None,
     owner: str | None,
+    everyone: bool,
     limit: int,
     cursor: str | None,
     include: str | None,
 ) -> None:
     """List your jobs, newest first, without payload and result."""
+    if everyone:
+        _check_all(status, type, owner)
     query = {
         "status": status,
         "type": type,
-        "owner": None if owner is None else _user_id(target, owner),
+        "owner": "*" if everyone else None if owner is None else _user_id(target, owner),
         "limit": str(limit),
         "cursor": cursor,
         "include": include,
     }
-    _show_page(target, "/jobs", query)
+    _show_page(target, "/jobs", query, owners=everyone)
+
+
+def _check_all(status: str | None, type: str | None, owner: str | None) -> None:
+    """Refuse what the API does not list of all users, in terms of the command's options."""
+    if owner is not None:
+        raise click.UsageError("give either --owner or --all")
+    if status == "failed" and type is None:
+        raise click.UsageError("failed jobs of all users are listed by --type; `headrace types` names the types")
+    if status in {"succeeded", "cancelled"}:
+        raise click.UsageError(f"{status} jobs are listed of one user only: give --owner instead of --all")
 
 
 @click.command()
@@ -71,10 +90,11 @@ def failed(
     _show_page(target, "/failed-jobs", {"type": type, "limit": str(limit or 20), "cursor": cursor})
 
 
-def _show_page(target: Target, path: str, query: dict[str, str | None]) -> None:
+def _show_page(target: Target, path: str, query: dict[str, str | None], *, owners: bool = False) -> None:
     """Print a page; that there is none or more goes to stderr, so that stdout has nothing but jobs."""
     params = {name: value for name, value in query.items() if value is not None}
-    page = target.show(target.client().call("GET", path, params=params), lambda page: page_text(page, now()))
+    listed = target.client().call("GET", path, params=params)
+    page = target.show(listed, lambda page: page_text(page, now(), owners=owners))
     if target.as_json:
         return
     if page["next"]:

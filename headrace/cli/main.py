@@ -25,6 +25,7 @@ from headrace.cli.logs import logs
 from headrace.cli.project import build, lock, new
 from headrace.cli.replay import replay
 from headrace.cli.run import run
+from headrace.cli.schedules import schedules
 from headrace.cli.target import ExitCode, fail, folder, json_text, mint, read_json, read_limited, without_stack
 from headrace.cli.types import HOST, SERVER, TABLE, URL, FiniteNumber
 from headrace.cli.webhooks import webhooks
@@ -135,11 +136,12 @@ def _stop_at_once_next_time() -> None:
 
 @main.command()
 @click.option("--keep", is_flag=True, help="Leave the stack running afterwards, until Ctrl-C.")
-def demo(keep: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the jobs and how they ended as JSON.")
+def demo(keep: bool, as_json: bool) -> None:
     """Run several hundred real jobs on a temporary stack, and show how they ended."""
     from headrace.cli.demo import run_demo
 
-    sys.exit(asyncio.run(run_demo(keep=keep)))
+    sys.exit(asyncio.run(run_demo(keep=keep, as_json=as_json)))
 
 
 @main.command()
@@ -154,7 +156,7 @@ def token(email: str, hours: float, as_json: bool) -> None:
 
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    lanes, why, types, logs, completion, run, replay, check, new, lock, build, files, webhooks,
+    lanes, schedules, why, types, logs, completion, run, replay, check, new, lock, build, files, webhooks,
 ):  # fmt: skip
     main.add_command(command)
 

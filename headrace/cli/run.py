@@ -37,9 +37,8 @@ def with_attempt(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def use_variables_here(env_files: tuple[Path, ...], aws_profile: str | None) -> None:
-    """Give this process the variables of handlers; the database of a stack that runs in this folder is the emulator."""
-    running = folder().running()
-    use_variables(sources_of(env_files, aws_profile), running.endpoint_url if running else None)
+    """Give this process the variables of handlers; a stack that runs in this folder is the emulator."""
+    use_variables(sources_of(env_files, aws_profile), folder().running())
 
 
 @click.command()

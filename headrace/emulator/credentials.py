@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from functions.settings import LOCAL_DATABASE_VARIABLE, LOCAL_QUEUES_VARIABLE
+from functions.settings import LOCAL_BLOBS_VARIABLE, LOCAL_DATABASE_VARIABLE, LOCAL_QUEUES_VARIABLE
 from headrace.emulator.cloudformation import PROFILE_VARIABLES
 from headrace.emulator.database import local_credentials
 
@@ -33,9 +33,12 @@ def use_credentials(endpoint_url: str) -> dict[str, str]:
     return credentials
 
 
-def with_profile(profile: Mapping[str, str], endpoint_url: str, queues_url: str, path: str) -> dict[str, str]:
-    """The variables of a function whose AWS settings are its handlers' own: local URLs have their credentials."""
+def with_profile(profile: Mapping[str, str], endpoint_url: str, beside_url: str, path: str) -> dict[str, str]:
+    """The variables of a function whose AWS settings are its handlers' own: local URLs have their credentials.
+
+    `endpoint_url` is the database's, `beside_url` that of queues and S3.
+    """
     key, secret = local_credentials()["AWS_ACCESS_KEY_ID"], local_credentials()["AWS_SECRET_ACCESS_KEY"]
-    urls = {LOCAL_DATABASE_VARIABLE: endpoint_url, LOCAL_QUEUES_VARIABLE: queues_url}
+    urls = {LOCAL_DATABASE_VARIABLE: endpoint_url, LOCAL_QUEUES_VARIABLE: beside_url, LOCAL_BLOBS_VARIABLE: beside_url}
     own = {name: url.replace("://", f"://{key}:{secret}@", 1) for name, url in urls.items()}
     return {**profile, **own, "PYTHONPATH": path}

@@ -36,7 +36,10 @@ def cannot_start(function: str, reason: str) -> web.Response:
 
 
 def challenge(refused: InvalidToken) -> str:
-    """The `WWW-Authenticate` of API Gateway's authorizer; `reason` is empty when there was no token."""
+    """The `WWW-Authenticate` of API Gateway's authorizer; `reason` is empty when there was no token.
+
+    Then it has no error (RFC 6750, section 3.1), but the realm that API Gateway leaves out: a scheme needs a parameter.
+    """
     if not refused.reason:
-        return "Bearer"
+        return 'Bearer realm="headrace"'
     return f'Bearer scope="" error="invalid_token" error_description="{refused.reason}"'

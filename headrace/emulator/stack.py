@@ -123,12 +123,12 @@ async def running_stack(
         await _prepare_tables(stack, endpoint_url)
         await _prepare_queues(stack, beside_url)
         await _prepare_buckets(stack, beside_url)
-        path, s3 = os.pathsep.join(map(str, search_path())), {S3_ENDPOINT_VARIABLE: beside_url}
-        urls = {ENDPOINT_VARIABLE: endpoint_url, QUEUES_VARIABLE: beside_url, **s3}
+        path = os.pathsep.join(map(str, search_path()))
+        urls = {ENDPOINT_VARIABLE: endpoint_url, QUEUES_VARIABLE: beside_url, S3_ENDPOINT_VARIABLE: beside_url}
         extra = {**credentials, **urls, "PYTHONPATH": path}
         by_function = dict.fromkeys(stack.functions, extra)
         if profile is not None:
-            with_own = with_profile(profile, endpoint_url, beside_url, path) | s3
+            with_own = with_profile(profile, endpoint_url, beside_url, path)
             by_function |= dict.fromkeys(stack.running_jobs, with_own)
         pools = await running.enter_async_context(_functions(stack, folder, by_function, variables, observer, options))
         watches: tuple[Watch, ...] = (watch,)

@@ -23,6 +23,7 @@ _PACKAGE = '''\
 """The job types of my-jobs."""
 
 from headrace import Handler
+
 from my_jobs.orders import total_of_order
 
 JOB_TYPES: tuple[Handler, ...] = (total_of_order,)
@@ -34,9 +35,8 @@ _ORDERS = '''\
 import logging
 from datetime import timedelta
 
-from pydantic import BaseModel
-
 from headrace import Fail, JobContext, job_type
+from pydantic import BaseModel
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ _TEST = '''\
 """An order is added up."""
 
 from headrace.testing import run_job
+
 from my_jobs.orders import Order, Total, total_of_order
 
 

@@ -60,6 +60,17 @@ class FakeJobRepository:
         self._items: dict[tuple[str, str], Item] = {}
         self._lines: dict[str, dict[str, str]] = {}
 
+    def put_item(self, table: str, key: Mapping[str, str | int], item: Item | None) -> None:
+        """Store an item where companions write too, or remove it: for the fakes of other repositories."""
+        if item is None:
+            self._items.pop(_place(table, key), None)
+        else:
+            self._items[_place(table, key)] = item
+
+    def items(self, table: str) -> tuple[Item, ...]:
+        """Every item of a table of companions."""
+        return tuple(item for (name, _), item in self._items.items() if name == table)
+
     @property
     def stored(self) -> tuple[Job, ...]:
         """Every stored job, for the fake of the listing."""

@@ -1,4 +1,4 @@
-"""The keys of an index, newest first: of one partition, or of several as if they were one."""
+"""The keys of an index in their order: of one partition, or of several as if they were one."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class Index(Frozen):
     name: str
     partition: str
     sort: str
+    ascending: bool = False
+    """From the lowest sort key; by default the newest comes first."""
 
 
 class Span(Frozen):
@@ -50,7 +52,7 @@ class Span(Frozen):
 
 
 class Keys(NamedTuple):
-    """Some keys, newest first, and how far each partition was read."""
+    """Some keys, in the order of their index, and how far each partition was read."""
 
     keys: tuple[Key, ...]
     places: Places
@@ -63,7 +65,7 @@ class _Part(NamedTuple):
     """The last key read of the partition; None at its end."""
 
 
-async def newest_keys(
+async def next_keys(
     client: ClientSource, table: str, span: Span, places: Places, limit: int | None
 ) -> Keys | StorageUnavailable:
     """The next keys after `places`: at most `limit`, or as many as DynamoDB gives at once (1 MB a partition).
@@ -77,8 +79,10 @@ async def newest_keys(
     failed = [part for part in parts if isinstance(part, StorageUnavailable)]
     if failed:
         return failed[0]
-    newest = heapq.merge(*(part.keys for part in read), key=lambda key: (key.sort, key.id), reverse=True)
-    taken = tuple(islice(newest, limit))
+    merged = heapq.merge(
+        *(part.keys for part in read), key=lambda key: (key.sort, key.id), reverse=not span.index.ascending
+    )
+    taken = tuple(islice(merged, limit))
     counts = Counter(key.suffix for key in taken)
     last = {key.suffix: key for key in taken}
     return Keys(taken, {**places, **last, **{part.suffix: part.after for part in read if _used(part, counts)}})
@@ -88,6 +92,29 @@ def key_of(item: Item, index: Index, suffix: str = "") -> Key | None:
     """The entry's key, if it has the form of one."""
     sort, id = string_of(item, index.sort), string_of(item, "id")
     return Key(suffix, sort, id) if sort and id else None
+
+
+def at_end(span: Span, places: Places) -> bool:
+    """Whether every partition was read to its end."""
+    return all(suffix in places and places[suffix] is None for suffix in span.suffixes)
+
+
+def position_of(span: Span, places: Places) -> Mapping[str, str]:
+    """The places as a cursor holds them. Of one partition it is the index's key, as in the previous version."""
+    sorts = {f"{span.index.sort}{suffix}": key.sort for suffix, key in places.items() if key is not None}
+    ids = {f"id{suffix}": key.id if key is not None else "" for suffix, key in places.items()}
+    return {span.index.partition: span.prefix, **sorts, **ids}
+
+
+def places_of(span: Span, position: Mapping[str, str]) -> Places:
+    """The places that a cursor holds; `position` is what `position_of` returned, or empty at the start."""
+    begun = [suffix for suffix in span.suffixes if f"id{suffix}" in position]
+    return {suffix: _place(span, suffix, position) for suffix in begun}
+
+
+def _place(span: Span, suffix: str, position: Mapping[str, str]) -> Key | None:
+    id = position[f"id{suffix}"]
+    return Key(suffix, position[f"{span.index.sort}{suffix}"], id) if id else None
 
 
 _NOT_BEGUN = Key("", "", "")
@@ -105,7 +132,7 @@ async def _part(
         "IndexName": span.index.name,
         "KeyConditionExpression": f"{span.index.partition} = :partition",
         "ExpressionAttributeValues": {":partition": {"S": span.prefix + suffix}},
-        "ScanIndexForward": False,
+        "ScanIndexForward": span.index.ascending,
     }
     if limit is not None:
         query["Limit"] = limit

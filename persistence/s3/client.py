@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import aioboto3
 from aiobotocore.config import AioConfig
+
+from persistence.dynamodb.client import session_for
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -20,7 +21,7 @@ class S3ClientSource(Protocol):
 
 
 def open_s3_client(endpoint_url: str | None) -> AbstractAsyncContextManager[S3Client]:
-    """A client for AWS (None) or for another endpoint; credentials come from the environment."""
+    """A client for AWS (None) or for another endpoint; its credentials are found as by DynamoDB's `open_client`."""
     config = AioConfig(
         # Two calls after one another end within the API's timeout: 2 x (1 + 5) s each, at the worst.
         connect_timeout=1,
@@ -33,4 +34,5 @@ def open_s3_client(endpoint_url: str | None) -> AbstractAsyncContextManager[S3Cl
         request_checksum_calculation="when_required",  # a link would else bind the checksum of nothing
         response_checksum_validation="when_required",
     )
-    return aioboto3.Session().client("s3", endpoint_url=endpoint_url, config=config)
+    session, url = session_for(endpoint_url)
+    return session.client("s3", endpoint_url=url, config=config)

@@ -105,5 +105,10 @@ def _entry(id: str, wake: Wake, now: datetime) -> SendMessageBatchRequestEntryTy
 
 def delay_seconds(wake: Wake, now: datetime) -> int:
     """Whole seconds, rounded up, so that no message comes before its job is due."""
-    delay = min(max((wake.due - now).total_seconds(), 0), LONGEST_DELAY.total_seconds())
+    return delay_seconds_until(wake.due, now)
+
+
+def delay_seconds_until(due: datetime, now: datetime) -> int:
+    """The same, until a moment."""
+    delay = min(max((due - now).total_seconds(), 0), LONGEST_DELAY.total_seconds())
     return math.ceil(delay)

@@ -7,7 +7,7 @@ import pytest
 
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Status
+from domain.jobs.job import Job, Status, is_final
 from domain.jobs.listing import (
     DOCUMENTS,
     PAGE_BYTES,
@@ -28,7 +28,7 @@ from headrace.authoring.json_text import to_json_text
 from headrace.authoring.outcomes import Fail
 from headrace.testing.job_repository import FakeJobRepository
 from tests.conftest import job_listing_on, job_repository_on, new_id
-from tests.factories import NOW, POLICY, failed, finished, in_every_state, legal, queued, running, succeeded
+from tests.factories import NOW, POLICY, failed, finished, in_every_state, legal, queued, running, scheduled, succeeded
 from tests.fakes.job_listing import FakeJobListing
 
 SECOND = timedelta(seconds=1)
@@ -79,6 +79,20 @@ async def owners(
         cursor = page.next
         if cursor is None:
             return pages
+    raise AssertionError("the list does not end")
+
+
+async def of_all_owners(store: Store, wanted: JobFilter, limit: int = 100) -> list[str]:
+    """Read every page of unfinished jobs; other tests' jobs are in the same index, so `wanted` names a type."""
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(300):
+        page = await store.lists.list_unfinished(wanted, PageRequest(limit=limit, cursor=cursor), NOW)
+        assert isinstance(page, Page)
+        assert len(page.items) <= limit
+        seen, cursor = [*seen, *(job.id for job in page.items)], page.next
+        if cursor is None:
+            return seen
     raise AssertionError("the list does not end")
 
 
@@ -315,3 +329,56 @@ async def test_failed_jobs_of_one_type_are_one_list_however_many_partitions_hold
             if cursor is None:
                 break
         assert seen == [job.id for job in reversed(stored)]
+
+
+async def test_unfinished_jobs_of_all_owners_are_listed_the_next_due_first(store: Store) -> None:
+    kind = f"t{new_id()[:8]}"
+    stored = [
+        scheduled(run_at=NOW + (n * 7 % 12) * SECOND, id=new_id(), owner_id=new_id(), type=kind) for n in range(12)
+    ]
+    for job in stored:
+        await store.jobs.add(Change(job), NOW)
+    due = sorted(stored, key=lambda job: (job.wake_at or NOW, job.id))
+    for limit in (5, 12, 100):
+        assert await of_all_owners(store, JobFilter(type=kind), limit) == [job.id for job in due]
+
+
+async def test_only_unfinished_jobs_are_listed_of_all_owners(store: Store) -> None:
+    kind = f"t{new_id()[:8]}"
+    stored = [job.model_copy(update={"id": new_id(), "owner_id": new_id(), "type": kind}) for job in in_every_state()]
+    for job in stored:
+        await store.jobs.add(Change(job), NOW)
+    unfinished = [job for job in stored if not is_final(job)]
+    assert sorted(await of_all_owners(store, JobFilter(type=kind))) == sorted(job.id for job in unfinished)
+    for status in sorted({job.status for job in unfinished}):
+        expected = sorted(job.id for job in stored if job.status == status)
+        assert sorted(await of_all_owners(store, JobFilter(status=status, type=kind))) == expected
+
+
+async def test_a_job_that_ends_or_expires_leaves_the_list_of_all_owners(store: Store) -> None:
+    kind = f"t{new_id()[:8]}"
+    job, old = queued(id=new_id(), type=kind), queued(id=new_id(), type=kind)
+    gone = old.model_copy(update={"expires_at": NOW - SECOND})
+    for each in (job, gone):
+        await store.jobs.add(Change(each), NOW - timedelta(days=1))
+    assert await of_all_owners(store, JobFilter(type=kind)) == [job.id]
+    await store.jobs.replace(Change(legal(transitions.cancel(job, POLICY, NOW))), job.version)
+    assert await of_all_owners(store, JobFilter(type=kind)) == []
+
+
+async def test_a_cursor_of_all_owners_serves_no_other_query_and_no_owner(store: Store) -> None:
+    kind = f"t{new_id()[:8]}"
+    for n in range(3):
+        await store.jobs.add(Change(queued(now=NOW + n * SECOND, id=new_id(), type=kind)), NOW)
+    page = await store.lists.list_unfinished(JobFilter(), PageRequest(limit=1), NOW)
+    assert isinstance(page, Page)
+    assert page.next is not None
+    request = PageRequest(cursor=page.next)
+    refused = [
+        await store.lists.list_unfinished(JobFilter(type=kind), request, NOW),
+        await store.lists.list_unfinished(JobFilter(status="queued"), request, NOW),
+        await store.lists.list_unfinished(JobFilter(), request, NOW + timedelta(hours=25)),
+        await store.lists.list_by_owner("*", JobFilter(), request, NOW),
+        await store.lists.list_failed(kind, request, NOW),
+    ]
+    assert refused == [BadCursor()] * len(refused)

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from headrace import job_type
+from pydantic import BaseModel, ConfigDict
 
 
 class Order(BaseModel):

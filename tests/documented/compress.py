@@ -3,9 +3,8 @@
 import gzip
 from collections.abc import Iterator
 
-from pydantic import BaseModel
-
 from headrace import File, SyncJobContext, job_type
+from pydantic import BaseModel
 
 
 class Plain(BaseModel):

@@ -7,9 +7,8 @@ from email.message import EmailMessage
 from smtplib import SMTP, SMTPRecipientsRefused
 from typing import Protocol
 
-from pydantic import BaseModel
-
 from headrace import Backoff, Fail, JobType, Policy, SyncJobContext
+from pydantic import BaseModel
 
 
 class Mail(BaseModel):

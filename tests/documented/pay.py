@@ -2,9 +2,8 @@
 
 from typing import Protocol
 
-from pydantic import BaseModel
-
 from headrace import JobContext, JobType
+from pydantic import BaseModel
 
 
 class Order(BaseModel):

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-
 from headrace import Handler
 from headrace.testing import Effect, JobStack, run_job, survives_crashes
+
 from tests.documented.pay import Paid, Pay
 
 

@@ -2,9 +2,8 @@
 
 from datetime import timedelta
 
-from pydantic import BaseModel
-
 from headrace import Fail, JobContext, job_type
+from pydantic import BaseModel
 
 
 class Document(BaseModel):

@@ -40,7 +40,7 @@ CODE = '''
     @job_type("shop.seen", settings=("SHOP_URL", "SHOP_KEY"))
     def seen(_: Nothing, context: SyncJobContext) -> Seen:
         """What a handler has."""
-        clients = [described(AT_IMPORT), described(boto3.client("dynamodb"))]
+        clients = [described(each) for each in (AT_IMPORT, boto3.client("dynamodb"), boto3.client("s3"))]
         return Seen(settings=dict(context.settings), table=os.environ["JOBS_TABLE"], clients=clients)
 
 
@@ -72,9 +72,9 @@ def seen(stack: Stack) -> dict[str, object]:
 
 
 def test_a_handler_has_its_variables_and_the_profile_and_its_job_ends_in_the_embedded_database(shop: Stack) -> None:
-    aws = ["https://dynamodb.eu-central-1.amazonaws.com", "KEYOFSHOP"]
+    aws = [[f"https://{name}.eu-central-1.amazonaws.com", "KEYOFSHOP"] for name in ("dynamodb", "dynamodb", "s3")]
     settings = {"SHOP_URL": "shell", "SHOP_KEY": "secret-of-the-file"}
-    assert seen(shop) == {"settings": settings, "table": "JobsTable", "clients": [aws, aws]}
+    assert seen(shop) == {"settings": settings, "table": "JobsTable", "clients": aws}
     assert ".env:3: JOBS_TABLE has no effect: Headrace sets it itself" in (shop.folder / "stderr").read_text()
 
 

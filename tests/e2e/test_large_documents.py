@@ -43,6 +43,8 @@ def test_a_file_is_put_and_got(cli: Cli, tmp_path: Path) -> None:
     file_id = cli.ok("files", "put", str(path))
     copy = tmp_path / "copy.csv"
     assert cli.ok("files", "get", file_id, "--output", str(copy)) == str(copy)
+    received = json.loads(cli.ok("files", "get", file_id, "--output", str(copy), "--json"))
+    assert (received["id"], received["path"]) == (file_id, str(copy))
     assert copy.read_bytes() == path.read_bytes()
     described = json.loads(cli.ok("files", "put", str(path), "--name", "other.txt", "--json"))
     assert (described["name"], described["content_type"], described["size"]) == ("other.txt", "text/csv", 2_000_000)

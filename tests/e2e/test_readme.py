@@ -17,10 +17,11 @@ from tests.conftest import PARAMETERS
 from tests.e2e.conftest import Stack, clean_environment
 
 README = (ROOT / "README.md").read_text()
+SCHEDULES = (ROOT / "docs/schedules.md").read_text()
 
 
-def block(name: str) -> str:
-    found = re.search(rf"<!-- test: {name} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+def block(name: str, text: str = README) -> str:
+    found = re.search(rf"<!-- test: {name} -->\n```\w+\n(.*?)```", text, re.DOTALL)
     assert found is not None
     return found.group(1)
 
@@ -48,6 +49,11 @@ def test_the_http_lines_work_as_printed(stack_running: Stack) -> None:
     ]
     statuses = [document["status"] for document in documents]
     assert statuses == ["queued", "succeeded", "scheduled", 422]
+
+
+def test_the_lines_about_schedules_work_as_printed(stack_running: Stack) -> None:
+    output = run(block("schedules", SCHEDULES), stack_running)
+    assert output.count("nightly  csv.profile  [0 3 * * * Europe/Oslo]  next ") == 2
 
 
 def test_the_lines_about_users_work_as_printed(stack_running: Stack) -> None:

@@ -27,7 +27,13 @@ ANOTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 NOBODY = "00000000-0000-4000-8000-000000000000"
 CSV = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}}
 
+NIGHTLY = {"name": "nightly", "cron": "0 3 * * *", **CSV}
+
 BODIES: dict[tuple[str, str], object] = {
+    ("PATCH", "/v1/lanes/{lane}"): {"limit": 2},
+    ("POST", "/v1/schedules"): NIGHTLY,
+    ("POST", "/v1/schedules/preview"): {"cron": "0 3 * * *"},
+    ("PATCH", "/v1/schedules/{schedule_id}"): {"name": "Renamed"},
     ("POST", "/v1/jobs"): CSV,
     ("POST", "/v1/jobs/batch"): {"jobs": [CSV]},
     ("POST", "/v1/failed-jobs/retry"): {"type": "csv.profile", "dry_run": True},
@@ -51,6 +57,22 @@ ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
     ("GET", "/v1/files/{file_id}"): (409, 409),
     ("POST", "/v1/jobs/{job_id}/cancel"): (200, 200),
     ("POST", "/v1/jobs/{job_id}/retry"): (409, 409),
+    ("GET", "/v1/jobs/{job_id}/why"): (200, 200),
+    ("GET", "/v1/lanes"): (403, 200),
+    ("GET", "/v1/lanes/{lane}"): (403, 200),
+    ("PATCH", "/v1/lanes/{lane}"): (403, 200),
+    ("POST", "/v1/lanes/{lane}/pause"): (403, 200),
+    ("POST", "/v1/lanes/{lane}/resume"): (403, 200),
+    ("POST", "/v1/lanes/{lane}/drain"): (403, 200),
+    ("POST", "/v1/schedules"): (201, 201),
+    ("POST", "/v1/schedules/preview"): (200, 200),
+    ("GET", "/v1/schedules"): (200, 200),
+    ("GET", "/v1/schedules/{schedule_id}"): (200, 200),
+    ("PATCH", "/v1/schedules/{schedule_id}"): (200, 200),
+    ("DELETE", "/v1/schedules/{schedule_id}"): (204, 204),
+    ("POST", "/v1/schedules/{schedule_id}/pause"): (200, 200),
+    ("POST", "/v1/schedules/{schedule_id}/resume"): (200, 200),
+    ("POST", "/v1/schedules/{schedule_id}/run"): (202, 202),
     ("GET", "/v1/failed-jobs"): (403, 200),
     ("POST", "/v1/failed-jobs/retry"): (403, 200),
     ("GET", "/v1/job-types"): (200, 200),
@@ -61,7 +83,8 @@ ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
     ("GET", "/v1/users/{user_id}"): (200, 200),
     ("PATCH", "/v1/users/{user_id}"): (200, 200),
 }
-FOREIGN = [operation for operation in OPERATIONS if any(id in operation[1] for id in ("job_id", "user_id", "file_id"))]
+IDS = ("job_id", "user_id", "file_id", "schedule_id")
+FOREIGN = [operation for operation in OPERATIONS if any(id in operation[1] for id in IDS)]
 
 
 class Tenants:
@@ -103,9 +126,17 @@ class Tenants:
         method, path = operation
         headers = {"if-match": '"1"'} if method == "PATCH" else {}
         file_id = NOBODY if job_id == NOBODY else self.file_id
-        filled = path.format(job_id=job_id, user_id=user_id, file_id=file_id, name="csv.profile")
+        schedule_id = self.a_schedule() if "schedule_id" in path and job_id != NOBODY else NOBODY
+        filled = path.format(
+            job_id=job_id, user_id=user_id, file_id=file_id, schedule_id=schedule_id, name="csv.profile", lane="a-lane"
+        )
         body = BODIES.get(operation)
         return client.request(method, filled, json=body, params=QUERIES.get(operation), headers=headers)
+
+    def a_schedule(self) -> str:
+        """A schedule of the first tenant."""
+        with self.client("tenant-a") as owner:
+            return str(owner.post("/v1/schedules", json=NIGHTLY).json()["id"])
 
     def a_job(self) -> str:
         """A job of the first tenant that waits for an hour."""

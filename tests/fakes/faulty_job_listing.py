@@ -21,5 +21,10 @@ class FaultyJobListing:
     ) -> Answer:
         return self._answer(page)
 
+    async def list_unfinished(
+        self, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
+    ) -> Answer:
+        return self._answer(page)
+
     async def list_failed(self, type: str, page: PageRequest, now: datetime, include: Include = SUMMARIES) -> Answer:
         return self._answer(page)

@@ -33,6 +33,17 @@ class FakeJobListing:
         scope = ("owner", owner_id, filter.status or "", filter.type or "")
         return self._page(scope, mine, page, now, include)
 
+    async def list_unfinished(
+        self, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
+    ) -> Page[JobSummary] | BadCursor:
+        waiting = [
+            (timestamp(job.wake_at), job.id, job)
+            for job in self._jobs.stored
+            if job.wake_at is not None and filter.status in {None, job.status} and filter.type in {None, job.type}
+        ]
+        scope = ("unfinished", filter.status or "", filter.type or "")
+        return self._page(scope, waiting, page, now, include, ascending=True)
+
     async def list_failed(
         self, type: str, page: PageRequest, now: datetime, include: Include = SUMMARIES
     ) -> Page[JobSummary] | BadCursor:
@@ -40,13 +51,21 @@ class FakeJobListing:
         return self._page(("failed", type), failed, page, now, include)
 
     def _page(
-        self, scope: tuple[str, ...], jobs: list[Ordered], page: PageRequest, now: datetime, include: Include
+        self,
+        scope: tuple[str, ...],
+        jobs: list[Ordered],
+        page: PageRequest,
+        now: datetime,
+        include: Include,
+        *,
+        ascending: bool = False,
     ) -> Page[JobSummary] | BadCursor:
         start = self._cursors.open(scope, page.cursor, now) if page.cursor else None
         if isinstance(start, BadCursor):
             return start
-        newest = sorted((entry for entry in jobs if not is_expired(entry[2].expires_at, now)), reverse=True, key=_order)
-        rest = [entry for entry in newest if start is None or _order(entry) < (start["order"], start["id"])]
+        unexpired = [entry for entry in jobs if not is_expired(entry[2].expires_at, now)]
+        ordered = sorted(unexpired, reverse=not ascending, key=_order)
+        rest = [entry for entry in ordered if start is None or _follows(entry, start, ascending=ascending)]
         chosen = _within_the_budget([summary_of(job, include) for *_, job in rest[: page.limit]])
         last = rest[len(chosen) - 1] if chosen else None
         more = last is not None and len(rest) > len(chosen)
@@ -56,6 +75,11 @@ class FakeJobListing:
 
 def _order(entry: Ordered) -> tuple[str, str]:
     return entry[0], entry[1]
+
+
+def _follows(entry: Ordered, start: dict[str, str], *, ascending: bool) -> bool:
+    place = (start["order"], start["id"])
+    return place < _order(entry) if ascending else _order(entry) < place
 
 
 def _ended(job: Job) -> Ordered:

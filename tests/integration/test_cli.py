@@ -446,6 +446,35 @@ def test_a_list_has_age_attempts_and_error_and_keeps_the_cursor_off_stdout(folde
         assert json.loads(run("list", "--json", "--url", url, "--token", "x")[1])["next"] == "further"
 
 
+def test_a_list_of_all_users_jobs_names_their_owners(folder: Path) -> None:
+    queries: list[dict[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        queries.append(dict(request.query))
+        return web.json_response({"items": [JOB | {"owner_id": "u1"}], "next": None})
+
+    with serving(answer) as url:
+        code, stdout, _ = run("list", "--all", "--status", "queued", "--url", url, "--token", "x")
+    assert code == 0
+    assert queries == [{"status": "queued", "owner": "*", "limit": "20"}]
+    assert stdout.splitlines()[1] == "    owner  u1"
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        (("--owner", "u1"), "give either --owner or --all"),
+        (("--status", "failed"), "listed by --type"),
+        (("--status", "succeeded"), "give --owner instead"),
+        (("--status", "cancelled", "--type", "t"), "give --owner instead"),
+    ],
+)
+def test_a_list_of_all_users_says_what_it_cannot_have(folder: Path, options: tuple[str, ...], advice: str) -> None:
+    code, _, stderr = run("list", "--all", *options, *NOBODY)
+    assert code == 2
+    assert advice in stderr
+
+
 def test_a_job_is_shown_with_the_places_where_it_failed(folder: Path) -> None:
     frames = [{"file": "my_jobs/a.py", "line": 7, "function": "run"}]
     failed = JOB | {"status": "failed", "error": {"code": "c", "message": "m", "frames": frames}}

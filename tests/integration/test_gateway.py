@@ -290,7 +290,7 @@ async def test_a_token_may_follow_bearer_or_be_sent_alone(served: Served, scheme
 async def test_without_a_token_it_is_401(served: Served, headers: bytes) -> None:
     reply = await served.call(b"/v1/x", headers)
     assert (reply.status, json.loads(reply.body)) == (401, {"message": "Unauthorized"})
-    assert reply.headers["www-authenticate"] == "Bearer"
+    assert reply.headers["www-authenticate"] == 'Bearer realm="headrace"'
 
 
 async def test_a_401_says_why_on_the_console_and_never_shows_the_token(

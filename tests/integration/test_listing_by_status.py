@@ -107,6 +107,17 @@ async def test_three_running_jobs_beside_ten_thousand_finished_are_one_page_of_f
     assert len(theirs.items) == 100
     assert theirs.next is not None
     assert of_theirs.calls <= 11
+
+    # An admin's list of all owners reads as many keys as a page needs.
+    meter, everyones = Meter(await client()), []
+
+    async def listed() -> None:
+        everyones.append(await job_listing_on(client).list_unfinished(JobFilter(), PageRequest(), NOW))
+
+    assert (await meter.cost_of(listed())).calls == 9
+    (of_everyone,) = everyones
+    assert isinstance(of_everyone, Page)
+    assert len(of_everyone.items) == 20
     await client.close()
 
 

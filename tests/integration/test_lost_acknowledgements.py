@@ -8,13 +8,17 @@ import pytest
 from domain.jobs.change import Change
 from domain.jobs.repository import CompanionRefused, JobExists, JobNotFound, VersionConflict
 from domain.results import StorageUnavailable
+from domain.schedules.repository import ScheduleConflict, ScheduleExists
+from domain.schedules.schedule import paused
 from domain.users.repository import EmailTaken, UserVersionConflict
 from domain.users.user import Email, User, changed_user
 from functions.runtime import LazyClient
+from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
 from tests.companions import given_back, taken
 from tests.conftest import job_repository_on, new_id, user_repository_on
 from tests.factories import NOW, UserFactory, claimed, queued
 from tests.integration.lossy_proxy import LossyProxy, lossy
+from tests.schedules import a_schedule
 
 PUT, TRANSACT = "PutItem", "TransactWriteItems"
 
@@ -92,6 +96,20 @@ async def test_a_change_with_companions_that_is_cut_off_is_made_wholly_or_not_at
     answer = await jobs.add(Change(rival, (taken(lane, rival),)), NOW)
     assert answer == (rival if before else CompanionRefused(job_id=rival.id, index=0))
     await direct.close()
+
+
+async def test_a_schedule_whose_response_was_lost_is_stored_once(database: str) -> None:
+    schedule = a_schedule()
+    async for client, proxy in through(database, PUT):
+        schedules = DynamoScheduleRepository(client, "SchedulesTable", new_id)
+        assert await schedules.add(schedule) == schedule
+        assert proxy.left == 0, "the response was lost"
+        assert await schedules.add(schedule) == ScheduleExists(current=schedule)
+        proxy.left = 1
+        still = paused(schedule, NOW)
+        assert await schedules.replace(still, 1) == still
+        assert proxy.left == 0
+        assert await schedules.replace(still, 1) == ScheduleConflict(schedule_id=schedule.id)
 
 
 async def test_an_added_user_whose_response_was_lost_is_added(database: str) -> None:

@@ -5,6 +5,7 @@ import importlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
@@ -14,21 +15,26 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.listing import DOCUMENTS, JobFilter
 from domain.paging import Page, PageRequest
+from domain.schedules.schedule import Schedule, new_schedule
+from domain.schedules.timing import Timing
 from domain.users.user import Email, User
 from domain.webhooks.endpoint import EndpointWishes, new_endpoint
 from functions.job_types import load_job_types
 from functions.runtime import LazyClient, Runtime, now
+from headrace.authoring.json_text import JsonText
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import Stack
+from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
 from persistence.dynamodb.repositories.webhook_repository import DynamoEndpointRepository
 from persistence.sqs.wake_messages import WakeMessage, decode_message
 from persistence.sqs.wake_queue import open_queue_client
-from scripts.generate import SAMPLE_JOB_ID, SAMPLE_OWNER_ID, sample_job
+from scripts.generate import SAMPLE_JOB_ID, SAMPLE_OWNER_ID, SAMPLE_SCHEDULE_ID, sample_job
 from scripts.sample_events import SAMPLE_EMAIL, SAMPLE_TIME
 from tests.conftest import job_listing_on, job_repository_on, new_id, parts_on, user_repository_on
 from tests.factories import NOW, UserFactory
 from tests.fakes.lambda_context import FakeLambdaContext
+from tests.schedules import a_spec
 
 T = TypeVar("T")
 SAMPLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events/samples").glob("*.json")}
@@ -88,9 +94,11 @@ async def found(client: LazyClient) -> Job:
 
 
 def test_every_sample_is_tested_here() -> None:
-    tried = {"api_submit", "api_read", "worker_queued_insert", "worker_redriven_modify", "worker_ttl_removal",
-             "worker_poison_record", "worker_mixed_batch", "worker_due_job_message", "runner_job_message",
-             "recorder_retrying_modify", "recorder_succeeded_modify", "sweeper_schedule_tick"}  # fmt: skip
+    tried = {
+        "api_submit", "api_read", "worker_queued_insert", "worker_redriven_modify", "worker_ttl_removal",
+        "worker_poison_record", "worker_mixed_batch", "worker_due_job_message", "worker_schedule_tick_message",
+        "runner_job_message", "recorder_retrying_modify", "recorder_succeeded_modify", "sweeper_schedule_tick",
+    }  # fmt: skip
     assert set(SAMPLES) == tried
 
 
@@ -122,6 +130,32 @@ async def test_a_trigger_runs_the_job_once(
     assert (job.status, job.attempt) == ("succeeded", 1)
     assert functions_on_ministack.invoke(sample) == {"batchItemFailures": poison}
     assert await found(ministack_client) == job
+
+
+async def test_a_tick_of_a_schedule_makes_its_job_once_and_asks_for_the_next(
+    functions_on_ministack: Lambda, ministack_client: LazyClient, stored: Job, wake_queue_url: str
+) -> None:
+    assert functions_on_ministack.invoke("worker_schedule_tick_message") == {"batchItemFailures": []}, "there is none"
+    schedules = DynamoScheduleRepository(ministack_client, "SchedulesTable", new_id)
+    timing, payload = Timing(every_seconds=60), JsonText('{"csv":"a\\n1\\n"}')
+    spec = a_spec(timing=timing, type="csv.profile", payload=payload)
+    schedule = new_schedule(SAMPLE_SCHEDULE_ID, SAMPLE_OWNER_ID, spec, now() - timedelta(seconds=90))
+    assert await schedules.add(schedule) == schedule
+    for _ in range(2):
+        assert functions_on_ministack.invoke("worker_schedule_tick_message") == {"batchItemFailures": []}
+    after = await schedules.get(SAMPLE_SCHEDULE_ID)
+    assert isinstance(after, Schedule)
+    assert after.last is not None
+    assert (after.version, after.last.at) == (2, schedule.anchor + timedelta(seconds=60))
+    job = await job_repository_on(ministack_client).get(after.last.job_id, NOW)
+    assert isinstance(job, Job)
+    assert (job.status, job.payload, job.owner_id) == ("queued", payload, SAMPLE_OWNER_ID)
+    async with open_queue_client() as queue:
+        waiting = await queue.get_queue_attributes(
+            QueueUrl=wake_queue_url, AttributeNames=["ApproximateNumberOfMessagesDelayed"]
+        )
+    assert waiting["Attributes"]["ApproximateNumberOfMessagesDelayed"] == "1"
+    await schedules.delete(SAMPLE_SCHEDULE_ID, 2)
 
 
 async def test_a_removal_is_not_a_trigger(

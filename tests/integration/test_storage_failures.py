@@ -81,6 +81,7 @@ async def every_answer(url: str) -> list[object]:
             await jobs.replace(Change(claimed(job)), 1),
             await lists.list_by_owner("owner", JobFilter(), PageRequest(), NOW),
             await lists.list_by_owner("owner", JobFilter(status="running"), PageRequest(), NOW),
+            await lists.list_unfinished(JobFilter(), PageRequest(), NOW),
             await lists.list_failed("csv.profile", PageRequest(), NOW),
             await jobs.due("0", NOW, 10, None),
             await users.add(user),

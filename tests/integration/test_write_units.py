@@ -15,24 +15,40 @@ from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.run_due import DueJobRunner
+from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.wake_queue import Wake
 from domain.lanes.admission import Start
 from domain.lanes.lanes import Lanes, Released
+from domain.schedules.sweeping import TickSweeper
+from domain.schedules.tick_outcomes import (
+    Made,
+)
+from domain.schedules.tick_queue import TickWake
+from domain.schedules.ticking import (
+    Ticker,
+)
 from functions.runtime import LazyClient, new_random, now
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.testing.wake_queue import FakeWakeQueue
 from persistence.converters.dynamo_to_domain import item_size, job_to_item
+from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
+from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
 from tests.companions import given_back, taken
 from tests.conftest import job_repository_on, lane_repository_on, new_id
 from tests.factories import NOW, UserFactory, claimed, finished, queued, scheduled
 from tests.fakes.handlers import a_handler
+from tests.fakes.schedule_repository import COMPANIONS, FakeTickQueue
+from tests.fakes.user_repository import FakeUserRepository
+from tests.schedules import a_schedule
 
 SECOND = timedelta(seconds=1)
+TICK_UNITS = 8.0
+"""Twice the job and the schedule; the job's two entries in indexes, and the move of the schedule's."""
 
 
 class Capacity(Protocol):
@@ -174,6 +190,30 @@ async def test_what_a_job_in_a_lane_costs_blocked_or_not(metered: tuple[LazyClie
     work = meter.take()
     assert [unit for unit in work if "Write" in unit[0]] == [("TransactWriteItems", 4.0), ("TransactWriteItems", 5.0)]
     assert sum(units for call, units in work if call in {"Query", "GetItem"}) == 3.5, "its place, and who follows"
+
+
+async def test_a_tick_costs_its_job_twice_and_the_schedule_and_a_sweep_without_schedules_one_query(
+    metered: tuple[LazyClient, Meter],
+) -> None:
+    client, meter = metered
+    schedules = DynamoScheduleRepository(client, "SchedulesTable", new_id)
+    jobs = DynamoJobRepository(client, "JobsTable", new_id, COMPANIONS)
+    catalogue, users = Catalogue([a_handler()]), FakeUserRepository()
+    owner = UserFactory.build(id=new_id())
+    await users.add(owner)
+    schedule = a_schedule(now() - 90 * SECOND, owner_id=owner.id)
+    await schedules.add(schedule)
+    assert meter.take() == [("PutItem", 3.0)], "the item, its owner, its next tick"
+    submissions, service = SubmissionService(jobs, catalogue, now, new_id), JobService(jobs, catalogue, now)
+    ticker = Ticker(schedules, jobs, submissions, service, users, FakeTickQueue(), now)
+    (made,) = await ticker.tick(TickWake(schedule_id=schedule.id, due=now()))
+    assert isinstance(made, Made)
+    assert meter.take() == [("GetItem", 1.0), ("TransactWriteItems", TICK_UNITS)]
+    await schedules.delete(schedule.id, 2)
+    meter.take()
+    far_past = now() - SECOND * 10**9
+    await TickSweeper(schedules, FakeTickQueue(), lambda: far_past).sweep(far_past + SECOND * 60)
+    assert meter.take() == [("Query", 0.5)]
 
 
 async def test_a_sweep_without_work_reads_each_shard_twice_and_the_positions_once(

@@ -10,6 +10,7 @@ TABLES = {
     "UserEmailsTable": "old-emails",
     "FilesTable": "old-files",
     "LanesTable": "old-lanes",
+    "SchedulesTable": "old-schedules",
     "WebhooksTable": "old-webhooks",
     "WebhookSecretsTable": "old-webhook-secrets",
 }

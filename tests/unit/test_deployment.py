@@ -29,7 +29,7 @@ JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
 HOOKS, SECRETS = ("WebhooksTable.Arn", "WebhookSecretsTable.Arn")
 BLOBS, FILES = "BlobBucket.Arn", "FilesTable.Arn"
 LANES = "LanesTable.Arn"
-POSITIONS = "StreamPositionsTable.Arn"
+POSITIONS, SCHEDULES = "StreamPositionsTable.Arn", "SchedulesTable.Arn"
 LONGEST_RETRIES = timedelta(days=100)
 """A hundred attempts, each a day after the last (`MAX_RETRY_AFTER`)."""
 VPC = {"WorkerSubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d", "WorkerSecurityGroupIds": "sg-0a1b2c3d"}
@@ -118,6 +118,12 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         ("s3:ListBucket", BLOBS),
         ("dynamodb:GetItem", FILES),
         ("dynamodb:PutItem", FILES),
+        ("dynamodb:GetItem", SCHEDULES),
+        ("dynamodb:BatchGetItem", SCHEDULES),
+        ("dynamodb:PutItem", SCHEDULES),
+        ("dynamodb:DeleteItem", SCHEDULES),
+        ("dynamodb:Query", f"{SCHEDULES}/index/owner-index"),
+        ("sqs:SendMessage", "WakeQueue.Arn"),
         *(
             (f"dynamodb:{action}", table)
             for action in ("GetItem", "PutItem", "DeleteItem")
@@ -152,7 +158,12 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
         ("s3:PutObject", f"{BLOBS}/files/*"),
         ("s3:AbortMultipartUpload", f"{BLOBS}/files/*"),
         ("s3:ListBucket", BLOBS),
+        ("dynamodb:GetItem", FILES),
         ("dynamodb:PutItem", FILES),
+        ("dynamodb:GetItem", SCHEDULES),
+        ("dynamodb:PutItem", SCHEDULES),
+        ("dynamodb:GetItem", USERS),
+        ("sqs:SendMessage", "WakeQueue.Arn"),
         ("logs:CreateLogStream", "WorkerLogGroup.Arn"),
         ("logs:PutLogEvents", "WorkerLogGroup.Arn"),
     }
@@ -183,7 +194,7 @@ def test_a_runner_may_read_and_write_jobs_and_take_messages_from_its_queue(resou
     }
 
 
-def test_the_sweeper_may_read_one_index_and_write_jobs(resources: Resources) -> None:
+def test_the_sweeper_may_read_the_wake_indexes_and_write_jobs(resources: Resources) -> None:
     assert grants(resources, "SweeperRole") == {
         ("dynamodb:GetItem", JOBS),
         ("dynamodb:BatchGetItem", JOBS),
@@ -192,6 +203,7 @@ def test_the_sweeper_may_read_one_index_and_write_jobs(resources: Resources) -> 
         ("dynamodb:Query", f"{JOBS}/index/lane-index"),
         *((f"dynamodb:{action}", LANES) for action in ("Query", "PutItem", "DeleteItem")),
         ("dynamodb:Query", POSITIONS),
+        ("dynamodb:Query", f"{SCHEDULES}/index/wake-index"),
         ("sqs:SendMessage", "WakeQueue.Arn"),
         ("logs:CreateLogStream", "SweeperLogGroup.Arn"),
         ("logs:PutLogEvents", "SweeperLogGroup.Arn"),
@@ -327,7 +339,7 @@ def test_the_worker_gets_deleted_jobs_if_they_have_blobs_and_no_others(stack: St
 
 def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
-    assert len(tables) == 8
+    assert len(tables) == 9
     for name, table in tables.items():
         assert at(table, "SSESpecification", "SSEEnabled") is True
         assert at(table, "BillingMode") == "PAY_PER_REQUEST"

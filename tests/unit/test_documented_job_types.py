@@ -81,7 +81,7 @@ def test_each_document_shows_its_job_types_as_they_are_tested() -> None:
 
 @pytest.mark.parametrize(("path", "text"), dict(SHOWN).items(), ids=dict(SHOWN))
 def test_what_is_shown_passes_the_rules_for_job_types(path: str, text: str) -> None:
-    name = f"{'tests' if 'test_' in path else 'job_types'}/{Path(path).name}"
+    name = path if "test_" in path else f"job_types/{Path(path).name}"
     ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "--stdin-filename", name, "-"]
     checked = subprocess.run(ruff, input=text, capture_output=True, text=True, cwd=ROOT, check=False)
     assert checked.returncode == 0, checked.stdout

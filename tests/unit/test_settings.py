@@ -13,6 +13,7 @@ from functions.settings import (
     MissingSetting,
     read_api_settings,
     read_runner_settings,
+    read_schedule_settings,
     read_settings,
     read_worker_settings,
 )
@@ -88,9 +89,12 @@ def test_what_runs_jobs_has_what_the_job_types_declare(stack: Stack) -> None:
     assert all(set(stack.functions[name].environment) >= OF_JOB_TYPES for name in running)
 
 
-def test_only_the_api_has_the_key_of_cursors_and_the_tables_of_users(stack: Stack) -> None:
-    for name in ("CURSOR_KEY", "USERS_TABLE", "USER_EMAILS_TABLE"):
+def test_only_the_api_has_the_key_of_cursors_and_the_addresses_of_users(stack: Stack) -> None:
+    for name in ("CURSOR_KEY", "USER_EMAILS_TABLE"):
         assert [key for key, function in stack.functions.items() if name in function.environment] == ["ApiFunction"]
+    # The worker looks up the owner of a schedule, by id.
+    users = {key for key, function in stack.functions.items() if "USERS_TABLE" in function.environment}
+    assert users == {"ApiFunction", "WorkerFunction"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -116,6 +120,13 @@ def test_a_line_that_is_no_runner_is_named(stack: Stack) -> None:
     environment = stack.functions["WorkerFunction"].environment | {"RUNNERS": "standard\n"}
     with pytest.raises(MissingSetting, match=r"RUNNERS has a line that is no runner: \['standard'\]"):
         read_settings(environment)
+
+
+@pytest.mark.parametrize("text", ["", "a", "-1", "1.5"])
+def test_a_number_of_schedules_is_whole(stack: Stack, text: str) -> None:
+    environment = {**stack.functions["ApiFunction"].environment, "SCHEDULES_PER_OWNER": text}
+    with pytest.raises(MissingSetting, match="SCHEDULES_PER_OWNER must be a whole number"):
+        read_schedule_settings(environment)
 
 
 @pytest.mark.parametrize("text", ["", "a", "-1", "nan", "inf", "1e99"])

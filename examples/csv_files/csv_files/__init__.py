@@ -1,6 +1,7 @@
 """Job types on files."""
 
-from csv_files.profile import profile_file
 from headrace import Handler
+
+from csv_files.profile import profile_file
 
 JOB_TYPES: tuple[Handler, ...] = (profile_file,)

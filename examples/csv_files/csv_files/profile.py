@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice, zip_longest
 
-from pydantic import BaseModel, Field
-
 from headrace import Fail, File, Stopped, SyncJobContext, job_type
+from pydantic import BaseModel, Field
 
 MAX_COLUMNS = 500
 BATCH = 20_000

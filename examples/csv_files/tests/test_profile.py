@@ -1,9 +1,9 @@
 """The job type, run without a stack."""
 
-from csv_files.profile import CsvFile, CsvFileProfile, profile_file
-
 from headrace import File
 from headrace.testing import JobRun, run_job
+
+from csv_files.profile import CsvFile, CsvFileProfile, profile_file
 
 ID = "0b9f5f6e-4c1d-4e54-9b57-6d2f6f0c7a11"
 

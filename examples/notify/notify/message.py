@@ -3,9 +3,8 @@
 from datetime import timedelta
 from http import HTTPStatus
 
-from pydantic import BaseModel, Field
-
 from headrace import Backoff, Fail, JobContext, Retry, job_type
+from pydantic import BaseModel, Field
 
 URL, TOKEN = "NOTIFY_URL", "NOTIFY_TOKEN"
 SECONDS = 10.0

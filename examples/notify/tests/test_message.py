@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from notify.message import TOKEN, URL, Message, Sent, send_message
-
 from headrace.testing import JobRun, JobStack, run_job
+
+from notify.message import TOKEN, URL, Message, Sent, send_message
 
 SECRET = "s3cr3t-token"
 HELLO = Message(to="ada@example.com", text="Hello")

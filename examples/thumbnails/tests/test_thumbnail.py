@@ -4,10 +4,10 @@ import base64
 import io
 
 import pytest
-from PIL import Image as Images
-from thumbnails.thumbnail import make_thumbnail
-
 from headrace.testing import JobStack, SubmissionRefused, run_job
+from PIL import Image as Images
+
+from thumbnails.thumbnail import make_thumbnail
 
 
 def encoded(image: Images.Image, format: str = "PNG") -> str:

@@ -4,9 +4,8 @@ import io
 import warnings
 from datetime import timedelta
 
-from pydantic import Base64Bytes, BaseModel, Field
-
 from headrace import Fail, SyncJobContext, job_type
+from pydantic import Base64Bytes, BaseModel, Field
 
 MAX_IMAGE_BYTES = 180 * 1024
 """As base64 it fits into a payload of 256 KiB."""

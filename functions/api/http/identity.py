@@ -16,7 +16,7 @@ Identify = Callable[[Request], Awaitable[User]]
 
 _UNAUTHENTICATED = problem(HTTPStatus.UNAUTHORIZED, "unauthenticated", "A token with a verified email is needed.")
 _UNKNOWN = problem(HTTPStatus.FORBIDDEN, "unknown_user", "The token is valid, but there is no user with its address.")
-_CHALLENGE = {"www-authenticate": "Bearer"}
+_CHALLENGE = {"www-authenticate": 'Bearer realm="headrace"'}
 
 
 def sam_local_email(environment: Mapping[str, str]) -> str | None:

@@ -20,6 +20,11 @@ JOB_LINKS: dict[str, JsonValue] = {
     for name, operation in (("read", "get_job"), ("cancel", "cancel_job"), ("retry", "retry_job"))
 }
 """OpenAPI links from a job to the operations on it."""
+SCHEDULE_LINKS: dict[str, JsonValue] = {
+    name: {"operationId": f"{name}_schedule", "parameters": {"schedule_id": "$response.body#/id"}}
+    for name in ("get", "change", "pause", "resume", "run", "delete")
+}
+"""The same from a schedule."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, JsonValue]]:

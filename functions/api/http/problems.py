@@ -11,12 +11,19 @@ from domain.files.repository import FileNotFound
 from domain.files.service import FileNotUploaded, FileTooLarge
 from domain.flaws import MAX_FLAWS, Flaw
 from domain.jobs.documents import DocumentLost, NoSuchDocument
+from domain.jobs.listing import NotListed
 from domain.jobs.repository import JobNotFound, JobUnreadable
 from domain.jobs.service import Contended
 from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
 from domain.jobs.transitions import IllegalTransition
 from domain.lanes.lanes import LaneClosed
 from domain.results import BadCursor, StaleVersion, StorageUnavailable
+from domain.schedules.repository import ScheduleNotFound
+from domain.schedules.results import (
+    InvalidSchedule,
+    ScheduleMismatch,
+    TooManySchedules,
+)
 from domain.users.repository import EmailTaken, UserNotFound
 from domain.users.service import NotAllowed
 from domain.users.user import InvalidEmail
@@ -85,12 +92,17 @@ Failure = (
     | IllegalTransition
     | LaneClosed
     | BadCursor
+    | NotListed
     | StorageUnavailable
     | UserNotFound
     | EmailTaken
     | InvalidEmail
     | NotAllowed
     | StaleVersion
+    | ScheduleNotFound
+    | InvalidSchedule
+    | ScheduleMismatch
+    | TooManySchedules
     | EndpointNotFound
     | TooManyEndpoints
 )
@@ -143,7 +155,14 @@ def problem_of(failure: Failure) -> Problem:
         case PayloadTooLarge(size=size, limit=limit):
             detail = f"The payload has {size} bytes of JSON; the limit is {limit}."
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail)
-        case IdempotencyMismatch():
+        case ScheduleNotFound():
+            return problem(HTTPStatus.NOT_FOUND, "schedule_not_found", "There is no such schedule.")
+        case InvalidSchedule(flaws=flaws):
+            return invalid("invalid_schedule", "The schedule was not accepted", flaws, len(flaws))
+        case TooManySchedules(limit=limit):
+            detail = f"You have as many schedules as one user may have: {limit}."
+            return problem(HTTPStatus.CONFLICT, "too_many_schedules", detail)
+        case IdempotencyMismatch() | ScheduleMismatch():
             detail = "This Idempotency-Key was used for another submission."
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_mismatch", detail)
         case NoSuchDocument():
@@ -167,6 +186,12 @@ def problem_of(failure: Failure) -> Problem:
             return problem(HTTPStatus.CONFLICT, "lane_draining", detail)
         case BadCursor():
             return problem(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not valid for this query.")
+        case NotListed(status="failed"):
+            detail = "Failed jobs of all owners are listed by type: add type=, with a name from GET /v1/job-types."
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not_listed", detail)
+        case NotListed(status=status):
+            detail = f"Jobs that are {status} are listed by owner: name one instead of owner=*."
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not_listed", detail)
         case StorageUnavailable():
             detail = "The store did not respond; try again."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", detail)

@@ -64,7 +64,11 @@ def page_response(
 ) -> Response:
     """A page of jobs; the link to the next page repeats the request's `query` with the next cursor."""
     body = JobPage(items=[listed_job_view(shown(job), include) for job in page.items], next=page.next)
-    next_query = urlencode({name: value for name, value in query.items() if value is not None} | {"cursor": page.next})
-    link = {"link": f'<{path}?{next_query}>; rel="next"'} if page.next else {}
-    text = body.model_dump_json(exclude_unset=True)
+    return linked_page(body.model_dump_json(exclude_unset=True), page.next, path, query)
+
+
+def linked_page(text: str, cursor: str | None, path: str, query: Mapping[str, str | int | None]) -> Response:
+    """A page as JSON, with the link to the next one if there is a cursor for it."""
+    next_query = urlencode({name: value for name, value in query.items() if value is not None} | {"cursor": cursor})
+    link = {"link": f'<{path}?{next_query}>; rel="next"'} if cursor else {}
     return Response(text, 200, {"cache-control": "no-store", **link}, "application/json")

@@ -37,6 +37,8 @@ DOCUMENT: Final[dict[int | str, dict[str, JsonValue]]] = {
     **problems(401, 403, 404, 410, 503),
 }
 """The responses of the routes that give one document."""
+EVERYONE: Final = "*"
+OWNER: Final = "Another user's id, or * for all users; admins only"
 
 
 def job_routes(
@@ -88,21 +90,25 @@ def job_routes(
         caller: Caller,
         status: Annotated[Status | None, Query()] = None,
         type: Annotated[str | None, Query(max_length=64)] = None,
-        owner: Annotated[str | None, Query(min_length=1, max_length=64, description="Admins only")] = None,
+        owner: Annotated[str | None, Query(min_length=1, max_length=64, description=OWNER)] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
         cursor: Annotated[str | None, Query(max_length=2048)] = None,
         include: IncludeParameter = None,
     ) -> Response:
-        """List the caller's jobs, newest first; an admin may list another owner's.
+        """List the caller's jobs, newest first; an admin may list another owner's, or with `owner=*` everyone's.
 
         Payload and result are left out unless `include` names them. A page may be shorter than `limit` and still have
-        a `next`. With `status=failed` or `cancelled`, the job that ended last comes first.
+        a `next`. With `status=failed` or `cancelled`, the job that ended last comes first. `owner=*` lists unfinished
+        jobs, the next due first, or with `status=failed` and a `type` the failed jobs of that type.
         """
         if owner is not None and owner != caller.id and caller.role != "admin":
             raise refuse(NotAllowed(reason="only an admin may list another owner's jobs"))
-        criteria = JobFilter(status=status, type=type)
+        criteria, request = JobFilter(status=status, type=type), PageRequest(limit=limit, cursor=cursor)
         included = documents_of(include)
-        page = await lists.list(owner or caller.id, criteria, PageRequest(limit=limit, cursor=cursor), included)
+        if owner == EVERYONE:
+            page = await lists.list_all(criteria, request, included)
+        else:
+            page = await lists.list(owner or caller.id, criteria, request, included)
         if not isinstance(page, Page):
             raise refuse(page)
         query = {"status": status, "type": type, "owner": owner, "limit": limit, "include": include}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from persistence.converters.dynamo_to_domain import FAILED_SHARDS, WAKE_SHARDS, 
 from persistence.converters.job_summaries import item_to_summary, summary_attributes
 from persistence.dynamodb.batch_reading import MAX_BATCH_GET, BatchReader
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
-from persistence.dynamodb.index_keys import Index, Key, Places, Span, key_of, newest_keys
+from persistence.dynamodb.index_keys import Index, Key, Places, Span, at_end, key_of, next_keys, places_of, position_of
 
 if TYPE_CHECKING:
     from domain.ports import Random
@@ -37,6 +36,7 @@ WITH_DOCUMENTS = 16
 _OWNER = Index(name="owner-index", partition="owner_id", sort="created_at")
 _ENDED = Index(name="ended-index", partition="wake_shard", sort="finished_at")
 _FAILED = Index(name="failed-index", partition="failed_type", sort="finished_at")
+_WAKE = Index(name="wake-index", partition="wake_shard", sort="wake_at", ascending=True)
 # The unsharded partition is where the previous version puts a failed job.
 _FAILED_SUFFIXES = ("", *(f"#{shard}" for shard in range(FAILED_SHARDS)))
 _UNFINISHED: frozenset[Status] = frozenset({"scheduled", "blocked", "queued", "running", "retrying"})
@@ -112,31 +112,45 @@ class DynamoJobListing:
         )
         return await self._page(wanted, page.cursor)
 
+    async def list_unfinished(
+        self, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
+    ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
+        wanted = _Wanted(
+            span=Span(index=_WAKE, prefix="", suffixes=WAKE_SHARDS),
+            owner_id=None,
+            filter=filter,
+            scope=(_WAKE.name, filter.status or "", filter.type or "", str(len(WAKE_SHARDS))),
+            include=include,
+            limit=page.limit,
+            now=now,
+        )
+        return await self._page(wanted, page.cursor)
+
     async def _page(self, wanted: _Wanted, cursor: str | None) -> Page[JobSummary] | BadCursor | StorageUnavailable:
         position = self._cursors.open(wanted.scope, cursor, wanted.now) if cursor else {}
         if isinstance(position, BadCursor):
             return position
-        start, ends = _Filling(places=_places(wanted.span, position)), self._monotonic() + PAGE_SECONDS
-        if wanted.filter.status not in _UNFINISHED:
+        start, ends = _Filling(places=places_of(wanted.span, position)), self._monotonic() + PAGE_SECONDS
+        if wanted.owner_id is None or wanted.filter.status not in _UNFINISHED:
             filled = await self._walked(wanted, start, None, ends)
         else:
             filled = await self._unfinished(wanted, start, ends)
         if isinstance(filled, StorageUnavailable):
             return filled
-        if not filled.full and _at_end(wanted.span, filled.places):
+        if not filled.full and at_end(wanted.span, filled.places):
             return Page(items=filled.found)
-        following = self._cursors.seal(wanted.scope, _position(wanted.span, filled.places), wanted.now)
+        following = self._cursors.seal(wanted.scope, position_of(wanted.span, filled.places), wanted.now)
         return Page(items=filled.found, next=following)
 
     async def _walked(
         self, wanted: _Wanted, start: _Filling, among: frozenset[str] | None, ends: float
     ) -> _Filling | StorageUnavailable:
-        """Along the index, newest first; only ids that are `among` these are read, if that is given."""
+        """Along the index, in its order; only ids that are `among` these are read, if that is given."""
         filling = start
         # One more than requested shows whether another page follows. Keys alone are cheap, so take all.
         limit = None if among is not None else min(wanted.limit + 1, MAX_BATCH_GET)
         for _ in range(MAX_CALLS // (len(wanted.span.suffixes) + 1)):
-            read = await newest_keys(self._client, self._table, wanted.span, filling.places, limit)
+            read = await next_keys(self._client, self._table, wanted.span, filling.places, limit)
             if isinstance(read, StorageUnavailable):
                 return read
             keys = tuple(key for key in read.keys if among is None or key.id in among)
@@ -144,7 +158,7 @@ class DynamoJobListing:
             if isinstance(filled, StorageUnavailable) or filled.full:
                 return filled
             filling = filled.model_copy(update={"places": read.places})
-            if _at_end(wanted.span, filling.places) or len(filling.found) == wanted.limit or self._monotonic() >= ends:
+            if at_end(wanted.span, filling.places) or len(filling.found) == wanted.limit or self._monotonic() >= ends:
                 return filling
             limit = None if among is not None else MAX_BATCH_GET
         return filling
@@ -242,26 +256,6 @@ def _kept(item: Item | None, wanted: _Wanted) -> JobSummary | None:
         wanted.owner_id in {None, job.owner_id},
         wanted.filter.status in {None, job.status},
         wanted.filter.type in {None, job.type},
+        wanted.span.index != _WAKE or job.status in _UNFINISHED,
     )
     return job if all(fits) else None
-
-
-def _at_end(span: Span, places: Places) -> bool:
-    return all(suffix in places and places[suffix] is None for suffix in span.suffixes)
-
-
-def _position(span: Span, places: Places) -> Mapping[str, str]:
-    """The places as a cursor holds them. Of one partition it is the index's key, as in the previous version."""
-    sorts = {f"{span.index.sort}{suffix}": key.sort for suffix, key in places.items() if key is not None}
-    ids = {f"id{suffix}": key.id if key is not None else "" for suffix, key in places.items()}
-    return {span.index.partition: span.prefix, **sorts, **ids}
-
-
-def _places(span: Span, position: Mapping[str, str]) -> Places:
-    begun = [suffix for suffix in span.suffixes if f"id{suffix}" in position]
-    return {suffix: _place(span, suffix, position) for suffix in begun}
-
-
-def _place(span: Span, suffix: str, position: Mapping[str, str]) -> Key | None:
-    id = position[f"id{suffix}"]
-    return Key(suffix, position[f"{span.index.sort}{suffix}"], id) if id else None

@@ -22,7 +22,7 @@ from domain.jobs.repository import JobRepository
 from domain.lanes.lanes import Lanes
 from domain.users.repository import UserRepository
 from domain.users.user import User
-from functions.api.app import Large, Webhooks, create_app
+from functions.api.app import Large, Scheduling, Webhooks, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.jobs.waiting import LONGEST_WAIT
@@ -35,6 +35,7 @@ from headrace.testing.lane_repository import FakeLaneRepository
 from tests.factories import UserFactory
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
+from tests.fakes.schedule_repository import FakeScheduleRepository, FakeTickQueue
 from tests.fakes.user_repository import FakeUserRepository
 from tests.fakes.webhook_repository import FakeEndpointRepository, FakeSignerRepository, fixed_secrets
 
@@ -84,8 +85,11 @@ class Api:
         longest_wait: timedelta = LONGEST_WAIT,
         listing: JobListing | None = None,
         blobs: BlobStore | None = None,
+        schedules: FakeScheduleRepository | None = None,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
+        self.schedules = schedules or FakeScheduleRepository(FakeJobRepository())
+        self.ticks = FakeTickQueue()
         self.listing = listing or FakeJobListing(
             self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
         )
@@ -103,6 +107,7 @@ class Api:
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
             trust_unverified_email, longest_wait, large, self.lanes, self.lane_store,
+            Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
             Webhooks(self.endpoints, self.signers, fixed_secrets()),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)

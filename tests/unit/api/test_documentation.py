@@ -25,6 +25,7 @@ DOCUMENT: dict[str, JsonValue] = json.loads((ROOT / "docs/openapi.json").read_te
 DESCRIPTION = Description.model_validate(DOCUMENT)
 SCHEMAS = DESCRIPTION.components.schemas
 PAGES = ("/", "/docs")
+SCHEDULE: dict[str, JsonValue] = {"name": "n", "every_seconds": 60, "type": "csv.profile", "payload": {"csv": "a\n"}}
 VOID = frozenset({"input", "link", "meta"})
 LOADING = frozenset({"src", "srcset", "data", "poster", "background", "action", "formaction", "style", "ping"})
 HOSTILE = """"><img src=x onerror=alert(1)>' `</script><script>alert(2)</script>` & <!--"""
@@ -188,10 +189,12 @@ def test_a_cold_start_imports_nothing_that_renders_a_page() -> None:
 def test_every_example_is_accepted(api: Api) -> None:
     with_bodies = [call for call in calls() if call.operation.body]
     assert with_bodies
-    webhook = str(api.call("POST", "/v1/webhooks", {"url": "https://example.com"}, who=ADMIN).json["id"])
+    schedule = api.call("POST", "/v1/schedules", SCHEDULE, who=ADMIN).json["id"]
+    webhook = api.call("POST", "/v1/webhooks", {"url": "https://example.com"}, who=ADMIN).json["id"]
+    made = {"{user_id}": MEMBER.id, "{schedule_id}": str(schedule), "{webhook_id}": str(webhook)}
     for call in with_bodies:
         body = example_body(call, SCHEMAS)
-        path = call.path.replace("{user_id}", MEMBER.id).replace("{webhook_id}", webhook)
+        path = "/".join(made.get(step, step) for step in call.path.split("/"))
         answer = api.call(call.method, path, json.loads(str(body)), who=ADMIN, headers={"if-match": "*"})
         assert str(answer.status) < "300", (call.operation.id, answer.text)
 

@@ -45,7 +45,7 @@ def test_without_verified_claims_no_caller_is_admitted(api: Api, claims: dict[st
         "GET", "/v1/jobs", who=claims, headers={"authorization": "Bearer x", "email": "admin@example.com"}
     )
     answer.refused(401, "unauthenticated")
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["www-authenticate"] == 'Bearer realm="headrace"'
 
 
 @pytest.mark.parametrize("value", NOT_VERIFIED)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import JsonValue
 from rich.console import Console
 
-from headrace.cli.demo import table_of
+from headrace.cli.demo import document_of, table_of
 from headrace.cli.demo_cases import Case, Ended
 from headrace.cli.job_text import HEADER, age, job_text
 
@@ -22,6 +22,12 @@ def ended(group: str, status: str, waited: float, ran: float, attempt: int = 1) 
     ]
     case = Case(group=group, type="t", payload={}, expect=status)
     return Ended(case=case, job={"attempt": attempt, "status": status, "history": history})
+
+
+def test_the_demos_jobs_can_be_read_by_programs() -> None:
+    document = document_of(ended("quick", "failed", 1, 2))
+    assert isinstance(document, dict)
+    assert {"group": "quick", "expected": "failed", "as_expected": True, "status": "failed"}.items() <= document.items()
 
 
 def test_the_table_of_the_demo_fits_80_columns_with_every_number() -> None:

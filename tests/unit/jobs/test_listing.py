@@ -4,12 +4,14 @@ import json
 from datetime import timedelta
 
 from domain.jobs.change import Change
-from domain.jobs.listing import JobFilter, JobListService, answer_bytes, due_at, summary_of
+from domain.jobs.listing import JobFilter, JobListService, NotListed, answer_bytes, due_at, summary_of
 from domain.paging import Page, PageRequest
 from headrace.testing.clock import FakeClock
 from headrace.testing.job_repository import FakeJobRepository
-from tests.factories import NOW, queued, retrying, scheduled, succeeded
+from tests.factories import NOW, failed, queued, retrying, scheduled, succeeded
 from tests.fakes.job_listing import FakeJobListing
+
+ANOTHER = "018f0000-0000-7000-8000-00000000000f"
 
 
 async def test_a_page_has_the_jobs_of_its_owner() -> None:
@@ -18,6 +20,20 @@ async def test_a_page_has_the_jobs_of_its_owner() -> None:
         await jobs.add(Change(job), NOW)
     page = await JobListService(FakeJobListing(jobs), FakeClock()).list("owner-1", JobFilter(), PageRequest(limit=9))
     assert page == Page(items=(summary_of(mine),), next=None)
+
+
+async def test_jobs_of_all_owners_are_listed_where_an_index_holds_them() -> None:
+    jobs, waiting, lost = FakeJobRepository(), queued(owner_id="owner-1"), failed(id=ANOTHER, owner_id="owner-2")
+    for job in (waiting, lost):
+        await jobs.add(Change(job), NOW)
+    lists = JobListService(FakeJobListing(jobs), FakeClock())
+    assert await lists.list_all(JobFilter(), PageRequest()) == Page(items=(summary_of(waiting),))
+    assert await lists.list_all(JobFilter(status="running"), PageRequest()) == Page(items=())
+    of_a_type = await lists.list_all(JobFilter(status="failed", type=lost.type), PageRequest())
+    assert of_a_type == Page(items=(summary_of(lost),))
+    assert await lists.list_all(JobFilter(status="failed"), PageRequest()) == NotListed(status="failed")
+    for status in ("succeeded", "cancelled"):
+        assert await lists.list_all(JobFilter(status=status, type="t"), PageRequest()) == NotListed(status=status)
 
 
 def test_an_entry_has_the_documents_that_were_asked_for() -> None:

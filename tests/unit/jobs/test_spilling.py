@@ -216,7 +216,9 @@ async def test_a_lost_or_damaged_payload_fails_its_job_with_a_clear_error(
     failed = await world.executed(job)
     assert isinstance(failed.state, Failed)
     assert (failed.state.error.code, failed.state.reason) == (f"payload_{code}", "permanent")
+    told = {"missing": "not in the blob bucket any more", "damaged": "not what was stored"}[code]
     assert "the payload" in failed.state.error.message
+    assert told in failed.state.error.message
 
 
 async def test_while_the_blobs_cannot_be_read_no_attempt_is_used_up() -> None:
@@ -312,6 +314,31 @@ async def test_an_answer_brings_what_fits_the_result_first() -> None:
     job = await a_finished(world, JsonText("{}"), result)
     world.blobs.stored.clear()
     assert await world.documents.for_answer(job) == {}, "the job can be shown without it"
+
+
+async def test_an_answer_brings_what_just_fits_and_does_not_read_what_cannot() -> None:
+    world = World()
+    fits, larger = (JsonText("1" * (ANSWER_BYTES - 2 + more)) for more in (0, 1))
+    job = await a_finished(world, JsonText("{}"), fits)
+    assert await world.documents.for_answer(job) == {"result": fits}
+    job = await a_finished(world, JsonText("{}"), larger)
+    reads: list[str] = []
+
+    def note(call: str) -> None:
+        reads.append(call)
+
+    assert await Documents(FaultyBlobStore(world.blobs, note)).for_answer(job) == {}
+    assert reads == []
+
+
+async def test_without_a_store_of_blobs_every_document_stays_in_its_item() -> None:
+    document = JsonText(f'"{LARGE}"')
+    assert await Documents().keep("job", "payload", lambda: "1", document) == document
+
+
+async def test_a_payload_in_its_item_is_at_hand() -> None:
+    job = queued()
+    assert await Documents().with_payload(job) is job
 
 
 async def a_finished(world: World, payload: JsonText, result: JsonText) -> Job:

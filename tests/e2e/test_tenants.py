@@ -27,7 +27,8 @@ ANOTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 NOBODY = "00000000-0000-4000-8000-000000000000"
 CSV = {"type": "csv.profile", "payload": {"csv": "a\n1\n"}}
 
-WEBHOOK = {"url": "http://127.0.0.1:1/", "types": ["of.no.job"]}
+WEBHOOK = {"url": "http://10.0.0.1/", "types": ["of.no.job"]}
+"""Its deliveries fail at once, for the address is private."""
 NIGHTLY = {"name": "nightly", "cron": "0 3 * * *", **CSV}
 
 BODIES: dict[tuple[str, str], object] = {
@@ -75,7 +76,7 @@ ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
     ("POST", "/v1/webhooks/{webhook_id}/rotate"): (403, 200),
     ("POST", "/v1/webhooks/{webhook_id}/test"): (403, 202),
     ("GET", "/v1/webhooks/{webhook_id}/deliveries"): (403, 200),
-    ("POST", "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): (403, 409),
+    ("POST", "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): (403, 202),
     ("POST", "/v1/notify-secret"): (200, 200),
     ("POST", "/v1/schedules"): (201, 201),
     ("POST", "/v1/schedules/preview"): (200, 200),
@@ -149,7 +150,7 @@ class Tenants:
         return client.request(method, filled, json=body, params=QUERIES.get(operation), headers=headers)
 
     def a_delivery(self) -> tuple[str, str]:
-        """An endpoint, and a delivery to it that is tried again and again. There is one at a time."""
+        """An endpoint, and a delivery to it. There is one at a time."""
         with self.client("tenant-admin") as admin:
             for left in admin.get("/v1/webhooks").json()["items"]:
                 if left["types"] == WEBHOOK["types"]:
@@ -228,7 +229,8 @@ def test_an_owner_and_an_admin_get_the_documented_responses(tenants: Tenants, op
             answer = tenants.call(client, operation, tenants.a_job(), me.json()["id"])
             if operation[0] == "PATCH":
                 assert answer.status_code in {expected, 412}, answer.text
-            elif operation == ("POST", "/v1/users"):
+            elif operation == ("POST", "/v1/users") or (caller == "tenant-admin" and "replay" in operation[1]):
+                # A user may be there already; a delivery that has not ended yet cannot be replayed.
                 assert answer.status_code in {expected, 409}, answer.text
             else:
                 assert answer.status_code == expected, answer.text

@@ -152,6 +152,12 @@ async def test_one_that_others_were_faster_than_for_every_slot_stands_in_line() 
     assert answer == StorageUnavailable(reason="throttled", detail="contended")
 
 
+async def test_a_unique_key_that_others_take_each_time_is_given_up() -> None:
+    always = FaultyJobRepository(FakeJobRepository(), on_add=lambda: CompanionRefused(job_id="x", index=0))
+    answer = await World(Policy(), jobs=always).submit(key="one", unique=WHILE)
+    assert answer == StorageUnavailable(reason="throttled", detail="contended")
+
+
 async def test_a_unique_key_needs_a_key() -> None:
     refused = await World(Policy()).submit(unique=WHILE)
     assert isinstance(refused, InvalidPayload)

@@ -8,6 +8,10 @@ import pytest
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.repository import AddResult, JobUnreadable
+from domain.jobs.service import JobService
+from domain.jobs.submitting import SubmissionService
+from domain.lanes.lane import LaneSettings
+from domain.lanes.lanes import Lanes
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.schedules.repository import ScheduleConflict
 from domain.schedules.schedule import MAX_OPEN, Active, Overlap, Paused, Schedule, due_at, paused
@@ -22,16 +26,18 @@ from domain.schedules.tick_outcomes import (
     TickOutcome,
 )
 from domain.schedules.tick_queue import NEAR, TickWake
-from domain.schedules.ticking import (
-    PATIENCE,
-)
+from domain.schedules.ticking import PATIENCE, Ticker
 from domain.schedules.timing import Timing
 from domain.users.repository import UserNotFound
 from domain.users.user import User
+from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
+from headrace.testing.clock import half
+from headrace.testing.lane_repository import FakeLaneRepository
 from tests.factories import NOW
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.faulty_schedule_repository import FaultyScheduleRepository
+from tests.fakes.handlers import a_handler
 from tests.fakes.user_repository import FakeUserRepository
 from tests.schedules import Spec, a_schedule
 from tests.unit.schedules.conftest import FAILURE, OWNER, SUCCESS, World
@@ -217,6 +223,21 @@ async def test_a_tick_that_waited_is_made_when_the_type_is_back(world: World) ->
     assert isinstance((await without.tick_next(schedule))[0], Refused)
     assert made(await world.tick(schedule)) == [FIRST]
     assert (await world.stored(schedule)).problem is None
+
+
+async def test_a_tick_whose_lane_drains_is_refused_and_said(world: World) -> None:
+    catalogue, store = Catalogue([a_handler(policy=Policy(limit=1))]), FakeLaneRepository(world.jobs)
+    schedule = await world.add(a_schedule())
+    await store.save(schedule.spec.type, LaneSettings(mode="draining"), 0)
+    lanes = Lanes(world.jobs, store, catalogue, world.clock, half)
+    submissions = SubmissionService(world.jobs, catalogue, world.clock, world.new_id, lanes=lanes)
+    changes = JobService(world.jobs, catalogue, world.clock)
+    world.clock.now = FIRST
+    ticker = Ticker(world.schedules, world.jobs, submissions, changes, world.users, world.queue, world.clock)
+    (refused,) = await world.tick(schedule, ticker)
+    assert isinstance(refused, Refused)
+    assert refused.problem.code == "lane_draining"
+    assert world.ids() == []
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,16 @@
 
 Its id comes from the change and the receiver, so that however often a change is seen, one delivery is made. Its owner
 is the endpoint, so that an endpoint's deliveries are listed, and take their turns in queues, as a user's jobs do. A
-delivery that a job's own `notify` asked for belongs to the job's owner.
+delivery that a job's own `notify` asked for belongs to the job's owner. Every function knows the type, so that this
+module imports little; `tell_of.py` decides which deliveries there are.
 """
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
 
-from domain.jobs.catalogue import Catalogue
-from domain.jobs.disclosure import Disclosure
-from domain.jobs.job import Job
-from domain.jobs.listing import DOCUMENTS, JobSummary, summary_of
 from domain.jobs.transitions import NewJob
-from domain.webhooks.endpoint import Endpoint, wants
-from domain.webhooks.event import body_of, derived_id, job_event
 from headrace.authoring.context import JobContext
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import STANDARD, JobType, Policy
@@ -75,43 +69,6 @@ class UnrunDelivery:
     async def run(self, _delivery: Delivery, _context: JobContext, /) -> Retry:
         """Never called; if it were, another attempt would find a function that can."""
         return Retry(code="not_here", reason="this function delivers no webhooks")
-
-
-class TellOf:
-    """Decides which deliveries a change asks for."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._disclosure = Disclosure(catalogue)
-
-    def summary(self, job: Job) -> JobSummary:
-        """The job as those may see it who are told of it: as its owner would."""
-        return self._disclosure.outside(summary_of(job, DOCUMENTS))
-
-    def deliveries(self, job: Job, endpoints: Iterable[Endpoint]) -> tuple[NewJob, ...]:
-        """The deliveries of a change; none of a delivery's own changes, or they would never end."""
-        if job.type == WEBHOOK_DELIVER:
-            return ()
-        summary = self.summary(job)
-        notify = job.notify
-        own = notify is not None and job.status in notify.statuses
-        return (
-            *(_to_endpoint(summary, each) for each in endpoints if wants(each, job)),
-            *((_to_url(summary, notify.url, notify.include),) if own and notify is not None else ()),
-        )
-
-
-def _to_endpoint(summary: JobSummary, endpoint: Endpoint) -> NewJob:
-    id = derived_id("delivery", summary.id, str(summary.version), endpoint.id)
-    body = body_of(job_event(summary, endpoint.include))
-    delivery = Delivery(message_id=id, endpoint_id=endpoint.id, signer_id=endpoint.id, body=body)
-    return new_delivery(id, endpoint.id, delivery, {JOB_TAG: summary.id, EVENT_TAG: f"job.{summary.status}"})
-
-
-def _to_url(summary: JobSummary, url: str, include: tuple[str, ...]) -> NewJob:
-    id = derived_id("delivery", summary.id, str(summary.version), "notify", url)
-    body = body_of(job_event(summary, include))
-    delivery = Delivery(message_id=id, url=url, signer_id=summary.owner_id, body=body)
-    return new_delivery(id, summary.owner_id, delivery, {JOB_TAG: summary.id, EVENT_TAG: f"job.{summary.status}"})
 
 
 def new_delivery(id: str, owner_id: str, delivery: Delivery, tags: dict[str, str]) -> NewJob:

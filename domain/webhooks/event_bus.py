@@ -7,8 +7,9 @@ from pydantic import JsonValue
 
 from domain.jobs.job import Job, is_final
 from domain.results import StorageUnavailable
-from domain.webhooks.delivery import WEBHOOK_DELIVER, TellOf
+from domain.webhooks.delivery import WEBHOOK_DELIVER
 from domain.webhooks.event import body_of, job_event
+from domain.webhooks.tell_of import TellOf
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.json_text import JsonText
 

@@ -11,8 +11,9 @@ from domain.jobs.repository import CompanionRefused, JobExists, JobRepository, J
 from domain.jobs.transitions import NewJob
 from domain.ports import Clock
 from domain.results import ItemTooLarge, StorageUnavailable
-from domain.webhooks.delivery import DELIVERY, TellOf
+from domain.webhooks.delivery import DELIVERY
 from domain.webhooks.endpoint import Endpoint
+from domain.webhooks.tell_of import TellOf
 from headrace.authoring.frozen import Frozen
 
 CONCURRENCY = 16

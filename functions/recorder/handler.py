@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from domain.webhooks.delivery import TellOf
+from domain.webhooks.tell_of import TellOf
 from domain.webhooks.telling import Teller
 from functions.compose import Parts, compose, dispatcher, endpoint_repository, event_bus
 from functions.recorder.endpoints import KnownEndpoints

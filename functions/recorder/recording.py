@@ -7,8 +7,9 @@ from datetime import datetime
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.job import Job
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, wake_of
-from domain.webhooks.delivery import WEBHOOK_DELIVER, TellOf
+from domain.webhooks.delivery import WEBHOOK_DELIVER
 from domain.webhooks.event_bus import EventBus, Unpublished, bus_events
+from domain.webhooks.tell_of import TellOf
 from domain.webhooks.telling import Teller, Told
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import WORKER

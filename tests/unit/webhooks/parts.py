@@ -6,10 +6,11 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import Job, Notify
 from domain.jobs.repository import JobRepository
 from domain.results import StorageUnavailable
-from domain.webhooks.delivery import TellOf, UnrunDelivery
+from domain.webhooks.delivery import UnrunDelivery
 from domain.webhooks.endpoint import Endpoint, EndpointWishes, Include, ToldStatus, new_endpoint
 from domain.webhooks.repository import EndpointConflict, EndpointNotFound, SignerConflict, SignerNotFound
 from domain.webhooks.signing import Signer, new_signer
+from domain.webhooks.tell_of import TellOf
 from domain.webhooks.telling import Teller
 from headrace.testing.clock import FakeClock
 from tests.factories import NOW

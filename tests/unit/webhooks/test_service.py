@@ -8,7 +8,6 @@ from domain.jobs.job import Job
 from domain.jobs.repository import CompanionRefused, JobNotFound, JobRepository
 from domain.jobs.transitions import IllegalTransition
 from domain.results import StaleVersion, StorageUnavailable
-from domain.webhooks.delivery import TellOf
 from domain.webhooks.endpoint import MAX_ENDPOINTS, Disabled, Endpoint, EndpointWishes
 from domain.webhooks.repository import (
     EndpointConflict,
@@ -20,6 +19,7 @@ from domain.webhooks.repository import (
 )
 from domain.webhooks.service import Created, TooManyEndpoints, WebhookService
 from domain.webhooks.signing import OVERLAP, Signer
+from domain.webhooks.tell_of import TellOf
 from headrace.testing.clock import FakeClock, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import NOW, cancelled, queued, succeeded

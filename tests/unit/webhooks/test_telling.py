@@ -10,9 +10,10 @@ from domain.jobs.job import BlobRef, Job, Queued
 from domain.jobs.listing import summary_of
 from domain.jobs.repository import CompanionRefused, JobUnreadable
 from domain.results import ItemTooLarge
-from domain.webhooks.delivery import DELIVERY, WEBHOOK_DELIVER, Delivery, TellOf, UnrunDelivery
+from domain.webhooks.delivery import DELIVERY, WEBHOOK_DELIVER, Delivery, UnrunDelivery
 from domain.webhooks.event import JobEvent
 from domain.webhooks.event_bus import bus_events
+from domain.webhooks.tell_of import TellOf
 from domain.webhooks.telling import Lost, NotMade, Teller
 from headrace.testing.clock import FakeClock
 from headrace.testing.job_repository import FakeJobRepository

@@ -33,11 +33,14 @@ JOBS = 1000
 BATCH = 25
 TOLD = {"scheduled", "retrying", "succeeded", "failed", "cancelled"}
 FINAL = {"succeeded", "failed", "cancelled"}
-PATIENCE = 1800
+PATIENCE = 2400
 SWEEP_SECONDS = 5
 KILLS_EVERY = 4.0
 """Seconds between two kills, on average."""
+KILLING = 180.0
+"""Seconds for which processes are killed: what the last of them lost is found by the sweeper within 16 minutes."""
 BROKEN = 2
+"""Requests of one message, the first ones, of which some end in a broken connection."""
 SETTLED = 5.0
 """Seconds that a process has lived before it is killed: one that never comes to work shows nothing."""
 
@@ -124,7 +127,8 @@ def function_processes() -> Iterator[int]:
 
 async def kill_now_and_then(chosen: random.Random, kills: list[int]) -> None:
     """Kill a process of any function; the API's too, whose callers try again."""
-    while True:
+    ends = time.monotonic() + KILLING
+    while time.monotonic() < ends:
         await asyncio.sleep(KILLS_EVERY * 2 * chosen.random())
         if pids := list(function_processes()):
             pid = chosen.choice(pids)
@@ -134,7 +138,7 @@ async def kill_now_and_then(chosen: random.Random, kills: list[int]) -> None:
 
 
 async def measure(jobs: int, seed: int = 1, *, kill: bool = True) -> Result:
-    """Run `jobs` jobs with one endpoint for all changes, and wait until all has been told, or for half an hour."""
+    """Run `jobs` jobs with one endpoint for all changes, and wait until all has been told, or for 40 minutes."""
     receiver, kills = Receiver(seed), list[int]()
     with serving(receiver.handle) as url, tempfile.TemporaryDirectory() as temporary:
         folder = Folder(Path(temporary))

@@ -1,5 +1,7 @@
 """The conformance suite of `JobListing`, for the fake, moto's server and MiniStack."""
 
+import asyncio
+import time
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -26,10 +28,16 @@ from domain.results import BadCursor
 from functions.runtime import LazyClient
 from headrace.authoring.json_text import to_json_text
 from headrace.authoring.outcomes import Fail
+from headrace.emulator.tables import ensure_tables
+from headrace.emulator.template import Stack
+from headrace.testing.clock import half
 from headrace.testing.job_repository import FakeJobRepository
+from persistence.cursors import CursorCodec
+from persistence.dynamodb.repositories.job_listing import DynamoJobListing
+from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from tests.conftest import job_listing_on, job_repository_on, new_id
 from tests.factories import NOW, POLICY, failed, finished, in_every_state, legal, queued, running, scheduled, succeeded
-from tests.fakes.job_listing import FakeJobListing
+from tests.fakes.job_listing import CURSOR_KEY, FakeJobListing
 
 SECOND = timedelta(seconds=1)
 
@@ -50,6 +58,26 @@ def store(request: pytest.FixtureRequest) -> Store:
 def large_store(request: pytest.FixtureRequest) -> Store:
     """Without moto, whose server takes seconds to select from megabytes."""
     return a_store(request)
+
+
+@pytest.fixture(params=["fake", "moto", "ministack"])
+async def own_store(request: pytest.FixtureRequest, stack: Stack) -> Store:
+    """On a table of its own: the unfinished jobs of all other tests are many for moto's server."""
+    if request.param == "fake":
+        return a_store(request)
+    client = request.getfixturevalue(f"{request.param}_client")
+    assert isinstance(client, LazyClient)
+    name = f"Jobs-{new_id()}"
+    await ensure_tables(
+        await client(),
+        (
+            stack.tables["JobsTable"].model_copy(
+                update={"name": name, "create": {**stack.tables["JobsTable"].create, "TableName": name}}
+            ),
+        ),
+    )
+    listing = DynamoJobListing(client, name, CursorCodec(CURSOR_KEY), half, asyncio.sleep, time.monotonic)
+    return Store(DynamoJobRepository(client, name, new_id), listing)
 
 
 def a_store(request: pytest.FixtureRequest) -> Store:
@@ -331,54 +359,54 @@ async def test_failed_jobs_of_one_type_are_one_list_however_many_partitions_hold
         assert seen == [job.id for job in reversed(stored)]
 
 
-async def test_unfinished_jobs_of_all_owners_are_listed_the_next_due_first(store: Store) -> None:
+async def test_unfinished_jobs_of_all_owners_are_listed_the_next_due_first(own_store: Store) -> None:
     kind = f"t{new_id()[:8]}"
     stored = [
         scheduled(run_at=NOW + (n * 7 % 12) * SECOND, id=new_id(), owner_id=new_id(), type=kind) for n in range(12)
     ]
     for job in stored:
-        await store.jobs.add(Change(job), NOW)
+        await own_store.jobs.add(Change(job), NOW)
     due = sorted(stored, key=lambda job: (job.wake_at or NOW, job.id))
     for limit in (5, 12, 100):
-        assert await of_all_owners(store, JobFilter(type=kind), limit) == [job.id for job in due]
+        assert await of_all_owners(own_store, JobFilter(type=kind), limit) == [job.id for job in due]
 
 
-async def test_only_unfinished_jobs_are_listed_of_all_owners(store: Store) -> None:
+async def test_only_unfinished_jobs_are_listed_of_all_owners(own_store: Store) -> None:
     kind = f"t{new_id()[:8]}"
     stored = [job.model_copy(update={"id": new_id(), "owner_id": new_id(), "type": kind}) for job in in_every_state()]
     for job in stored:
-        await store.jobs.add(Change(job), NOW)
+        await own_store.jobs.add(Change(job), NOW)
     unfinished = [job for job in stored if not is_final(job)]
-    assert sorted(await of_all_owners(store, JobFilter(type=kind))) == sorted(job.id for job in unfinished)
+    assert sorted(await of_all_owners(own_store, JobFilter(type=kind))) == sorted(job.id for job in unfinished)
     for status in sorted({job.status for job in unfinished}):
         expected = sorted(job.id for job in stored if job.status == status)
-        assert sorted(await of_all_owners(store, JobFilter(status=status, type=kind))) == expected
+        assert sorted(await of_all_owners(own_store, JobFilter(status=status, type=kind))) == expected
 
 
-async def test_a_job_that_ends_or_expires_leaves_the_list_of_all_owners(store: Store) -> None:
+async def test_a_job_that_ends_or_expires_leaves_the_list_of_all_owners(own_store: Store) -> None:
     kind = f"t{new_id()[:8]}"
     job, old = queued(id=new_id(), type=kind), queued(id=new_id(), type=kind)
     gone = old.model_copy(update={"expires_at": NOW - SECOND})
     for each in (job, gone):
-        await store.jobs.add(Change(each), NOW - timedelta(days=1))
-    assert await of_all_owners(store, JobFilter(type=kind)) == [job.id]
-    await store.jobs.replace(Change(legal(transitions.cancel(job, POLICY, NOW))), job.version)
-    assert await of_all_owners(store, JobFilter(type=kind)) == []
+        await own_store.jobs.add(Change(each), NOW - timedelta(days=1))
+    assert await of_all_owners(own_store, JobFilter(type=kind)) == [job.id]
+    await own_store.jobs.replace(Change(legal(transitions.cancel(job, POLICY, NOW))), job.version)
+    assert await of_all_owners(own_store, JobFilter(type=kind)) == []
 
 
-async def test_a_cursor_of_all_owners_serves_no_other_query_and_no_owner(store: Store) -> None:
+async def test_a_cursor_of_all_owners_serves_no_other_query_and_no_owner(own_store: Store) -> None:
     kind = f"t{new_id()[:8]}"
     for n in range(3):
-        await store.jobs.add(Change(queued(now=NOW + n * SECOND, id=new_id(), type=kind)), NOW)
-    page = await store.lists.list_unfinished(JobFilter(), PageRequest(limit=1), NOW)
+        await own_store.jobs.add(Change(queued(now=NOW + n * SECOND, id=new_id(), type=kind)), NOW)
+    page = await own_store.lists.list_unfinished(JobFilter(), PageRequest(limit=1), NOW)
     assert isinstance(page, Page)
     assert page.next is not None
     request = PageRequest(cursor=page.next)
     refused = [
-        await store.lists.list_unfinished(JobFilter(type=kind), request, NOW),
-        await store.lists.list_unfinished(JobFilter(status="queued"), request, NOW),
-        await store.lists.list_unfinished(JobFilter(), request, NOW + timedelta(hours=25)),
-        await store.lists.list_by_owner("*", JobFilter(), request, NOW),
-        await store.lists.list_failed(kind, request, NOW),
+        await own_store.lists.list_unfinished(JobFilter(type=kind), request, NOW),
+        await own_store.lists.list_unfinished(JobFilter(status="queued"), request, NOW),
+        await own_store.lists.list_unfinished(JobFilter(), request, NOW + timedelta(hours=25)),
+        await own_store.lists.list_by_owner("*", JobFilter(), request, NOW),
+        await own_store.lists.list_failed(kind, request, NOW),
     ]
     assert refused == [BadCursor()] * len(refused)

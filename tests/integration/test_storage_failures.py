@@ -20,7 +20,7 @@ from tests.conftest import job_listing_on, job_repository_on, user_repository_on
 from tests.factories import NOW, UserFactory, claimed, queued
 
 IMPATIENT = CONFIG.merge(
-    AioConfig(connect_timeout=0.2, read_timeout=0.2, retries={"mode": "standard", "total_max_attempts": 1})
+    AioConfig(connect_timeout=0.5, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 1})
 )
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from domain.jobs.catalogue import Catalogue
     from domain.jobs.dispatch import Dispatcher
     from domain.schedules.ticking import Ticker
-    from functions.settings import ApiSettings, BlobSettings, Settings, WorkerSettings
+    from domain.webhooks.delivering import DeliveryService
+    from functions.settings import ApiSettings, BlobSettings, Settings, WebhookSettings, WorkerSettings
     from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
     from persistence.dynamodb.repositories.user_listing import DynamoUserListing
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
+    from persistence.dynamodb.repositories.webhook_repository import DynamoEndpointRepository, DynamoSignerRepository
+    from persistence.eventbridge.event_bus import EventBridgeBus
     from persistence.s3.blob_store import S3BlobStore
     from persistence.sqs.tick_queue import SqsTickQueue
     from persistence.sqs.wake_queue import SqsWakeQueue
@@ -204,6 +207,40 @@ def dispatcher(parts: Parts, wake_queue_url: str = "") -> Dispatcher:
     urls = dict(parts.settings.runners)
     urls = {**urls, WORKER: wake_queue_url} if wake_queue_url else urls
     return Dispatcher(parts.job_types, {name: SqsWakeQueue(client, url) for name, url in urls.items()}, now)
+
+
+def endpoint_repository(table: str, client: LazyClient) -> DynamoEndpointRepository:
+    """The webhook endpoints."""
+    from persistence.dynamodb.repositories.webhook_repository import DynamoEndpointRepository
+
+    return DynamoEndpointRepository(client, table, new_id)
+
+
+def signer_repository(table: str, client: LazyClient) -> DynamoSignerRepository:
+    """The secrets that webhooks are signed with; for the API and those that run jobs."""
+    from persistence.dynamodb.repositories.webhook_repository import DynamoSignerRepository
+
+    return DynamoSignerRepository(client, table, new_id)
+
+
+def delivery_service(settings: WebhookSettings, client: LazyClient) -> Callable[[], DeliveryService]:
+    """Gives what a delivery needs, once there is one: most workers never load it."""
+
+    @cache
+    def made() -> DeliveryService:
+        from domain.webhooks.delivering import DeliveryService
+
+        endpoints = endpoint_repository(settings.webhooks_table, client)
+        return DeliveryService(endpoints, signer_repository(settings.webhook_secrets_table, client), now)
+
+    return made
+
+
+def event_bus(bus: str) -> EventBridgeBus:
+    """The event bus of this name or ARN; for the recorder."""
+    from persistence.eventbridge.event_bus import EventBridgeBus, open_events_client
+
+    return EventBridgeBus(Lazy(open_events_client), bus)
 
 
 def user_repository(settings: ApiSettings, client: LazyClient) -> DynamoUserRepository:

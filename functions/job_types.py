@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from pydantic import ValidationError
 
 from domain.jobs.catalogue import Catalogue, DuplicateJobType
+from domain.webhooks.delivery import UnrunDelivery
 from headrace.authoring.job_type import why_no_job_type
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class InvalidJobTypes(ImportError):
 
 
 def load_job_types(package: str) -> Catalogue:
-    """Import `package` and return the job types in its tuple `JOB_TYPES`.
+    """Import `package` and return the job types in its tuple `JOB_TYPES`, beside Headrace's own.
 
     Raises `InvalidJobTypes` with one sentence when there is no such package, when it cannot be imported, and when its
     tuple is missing or holds anything but job types with names of their own.
@@ -40,7 +41,7 @@ def load_job_types(package: str) -> Catalogue:
         if why := why_no_job_type(member):
             raise InvalidJobTypes(f"{_setting(package)}: member {number} of {TUPLE} in {_file(module)} {why}")
     try:
-        return Catalogue(member for member in listed if _is_job_type(member))
+        return Catalogue((member for member in listed if _is_job_type(member)), (UnrunDelivery(),))
     except DuplicateJobType as error:
         raise InvalidJobTypes(f"{_setting(package)}: {_file(module)} has job types {error}") from error
 

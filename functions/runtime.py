@@ -43,10 +43,15 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+def new_secret() -> bytes:
+    """32 unpredictable bytes, also in environments restored from one snapshot."""
+    return os.urandom(32)
+
+
 _RANDOM = random.SystemRandom()
 
 
-def new_secret() -> str:
+def new_key_secret() -> str:
     """256 random bits as 43 characters of base64url."""
     import secrets  # noqa: PLC0415 - only keys need it
 

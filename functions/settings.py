@@ -126,6 +126,16 @@ class RecorderSettings(Frozen):
     """What the recorder reads besides."""
 
     wake_queue_url: str
+    webhooks_table: str
+    event_bus: str
+    """Name or ARN of the EventBridge bus that is told of final states; empty for none."""
+
+
+class WebhookSettings(Frozen):
+    """What the functions read that keep webhook endpoints, or deliver to them."""
+
+    webhooks_table: str
+    webhook_secrets_table: str
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -196,7 +206,19 @@ def read_sweeper_settings(environment: Mapping[str, str]) -> SweeperSettings:
 
 def read_recorder_settings(environment: Mapping[str, str]) -> RecorderSettings:
     """Of `RecorderFunction`."""
-    return RecorderSettings(wake_queue_url=_text(environment, "WAKE_QUEUE_URL"))
+    return RecorderSettings(
+        wake_queue_url=_text(environment, "WAKE_QUEUE_URL"),
+        webhooks_table=_text(environment, "WEBHOOKS_TABLE"),
+        event_bus=_text(environment, "EVENT_BUS"),
+    )
+
+
+def read_webhook_settings(environment: Mapping[str, str]) -> WebhookSettings:
+    """Of the API and of the standard runner."""
+    return WebhookSettings(
+        webhooks_table=_text(environment, "WEBHOOKS_TABLE"),
+        webhook_secrets_table=_text(environment, "WEBHOOK_SECRETS_TABLE"),
+    )
 
 
 def read_runner_settings(environment: Mapping[str, str]) -> RunnerSettings:

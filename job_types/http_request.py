@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from headrace import Backoff, Fail, JobContext, JobType, Policy, Retry
-from job_types.addresses import is_public
-from job_types.http_answer import MAX_BODY_BYTES, first_header, retry_after, text_headers, text_of
-from job_types.http_exchange import Incoming, NoResponse, Outgoing, exchange
-from job_types.http_url import HttpUrl, permits, split_url
-from job_types.name_resolution import Resolver, SystemResolver, Unresolved
+from headrace.http.answer import MAX_BODY_BYTES, first_header, retry_after, text_headers, text_of
+from headrace.http.exchange import Incoming, NoResponse, Outgoing, exchange
+from headrace.http.guard import Forbidden, reachable
+from headrace.http.name_resolution import Resolver, SystemResolver, Unresolved
+from headrace.http.url import HttpUrl, split_url
 
 MAX_HEADERS = 50
 MAX_TIMEOUT_SECONDS = 20
@@ -133,18 +133,15 @@ class DeliverHttpRequest:
                 return _judged(request, response)
 
     async def _addresses(self, url: HttpUrl, allowed: str) -> tuple[str, ...] | Retry | Fail:
-        """Resolve the addresses to connect to; all must be public, unless the setting permits the host.
-
-        The connection is made to these addresses and not to the name, so that a second DNS lookup cannot change them.
-        """
-        found = await self._resolver.resolve(url.host.host, url.port)
-        if isinstance(found, Unresolved):
-            return Retry(code="dns", reason=found.reason)
-        if permits(allowed, url):
-            return found
-        if not found or not all(is_public(address) for address in found):
-            return Fail(code="forbidden_address", reason="the host is not at a public address")
-        return found
+        """The addresses to connect to, or why there are none."""
+        found = await reachable(url, allowed, self._resolver)
+        match found:
+            case Unresolved(reason=reason):
+                return Retry(code="dns", reason=reason)
+            case Forbidden():
+                return Fail(code="forbidden_address", reason="the host is not at a public address")
+            case tuple():
+                return found
 
 
 def _judged(request: HttpRequest, response: Incoming) -> HttpResponse | Retry | Fail:

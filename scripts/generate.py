@@ -1,4 +1,4 @@
-"""Writes what is generated: docs/openapi.json, docs/lifecycle.md, events/samples/*.json and the synchronous client.
+"""Writes what is generated: docs/openapi.json, docs/lifecycle.md, events/ and the synchronous client.
 
 `make docs` runs it; a test compares what it would write with what is committed.
 """
@@ -17,26 +17,30 @@ from domain.jobs import transitions
 from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.lifecycle import MOVES
+from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.jobs.wake_queue import Wake
 from domain.lanes.lanes import Lanes
 from domain.schedules.tick_queue import TickWake
 from domain.users.user import Role, User
-from functions.api.app import Large, Scheduling, create_app
+from domain.webhooks.event import JobEvent
+from functions.api.app import Large, Scheduling, Webhooks, create_app
 from functions.compose import (
     blob_store,
+    endpoint_repository,
     file_repository,
     job_listing,
     job_repository,
     lane_repository,
     schedule_listing,
     schedule_repository,
+    signer_repository,
     tick_queue,
     user_listing,
     user_repository,
 )
 from functions.job_types import load_job_types
-from functions.runtime import LazyClient, Runtime, new_id, new_random, now
+from functions.runtime import LazyClient, Runtime, new_id, new_random, new_secret, now
 from functions.settings import ApiSettings, BlobSettings, Settings
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import WORKER, Policy
@@ -63,7 +67,8 @@ _STATES = (
 def generated() -> Mapping[str, str]:
     """Every generated file's path from the root, and its content."""
     samples = {f"events/samples/{name}.json": _json(event) for name, event in _samples().items()}
-    return {"docs/openapi.json": _json(openapi()), "docs/lifecycle.md": lifecycle(), **samples, **twins(ROOT)}
+    documents = {"docs/openapi.json": _json(openapi()), "docs/lifecycle.md": lifecycle()}
+    return {**documents, "events/schemas/job_event.json": _json(event_schema()), **samples, **twins(ROOT)}
 
 
 def openapi() -> dict[str, JsonValue]:
@@ -99,9 +104,18 @@ def openapi() -> dict[str, JsonValue]:
             per_owner=100,
         ),
         user_lists=user_listing(ours, client),
+        webhooks=Webhooks(
+            endpoint_repository("webhooks", client), signer_repository("webhook_secrets", client), new_secret
+        ),
     )
     document: dict[str, JsonValue] = json.loads(json.dumps(app.openapi()))
     return document
+
+
+def event_schema() -> dict[str, JsonValue]:
+    """The JSON Schema of what webhooks and events on the bus say of a job."""
+    schema: dict[str, JsonValue] = JobEvent.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def lifecycle() -> str:
@@ -169,6 +183,8 @@ def _samples() -> dict[str, JsonValue]:
     claimed = _legal(transitions.claim(queued, POLICY, "token", SAMPLE_TIME + timedelta(seconds=90), SAMPLE_TIME))
     failed = _legal(transitions.finish(claimed, POLICY, "token", Retry(reason="busy"), SAMPLE_TIME, 0.5))
     retrying = stream_record("3", "MODIFY", SAMPLE_JOB_ID, new=_image(failed), old=_image(claimed))
+    done = _legal(transitions.finish(claimed, POLICY, "token", Done(result=JsonText('{"rows":2}')), SAMPLE_TIME, 0.5))
+    succeeded = stream_record("3", "MODIFY", SAMPLE_JOB_ID, new=_image(done), old=_image(claimed))
     change = stream_record("3", "MODIFY", other.id, new=_image(cancelled), old=_image(other))
     removal: dict[str, JsonValue] = {
         **stream_record("4", "REMOVE", other.id, old=_image(cancelled)),
@@ -189,6 +205,7 @@ def _samples() -> dict[str, JsonValue]:
         "worker_schedule_tick_message": {"Records": [queue_message(tick.model_dump_json())]},
         "runner_job_message": {"Records": [queue_message(body_of(Wake(job_id=SAMPLE_JOB_ID, due=SAMPLE_TIME)))]},
         "recorder_retrying_modify": {"Records": [retrying]},
+        "recorder_succeeded_modify": {"Records": [succeeded]},
         "sweeper_schedule_tick": {"source": "headrace.schedule", "time": "2026-11-23T03:00:00Z"},
     }
 

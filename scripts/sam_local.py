@@ -64,6 +64,7 @@ EXPECTED: dict[str, tuple[dict[str, JsonValue], str]] = {
     "worker_schedule_tick_message": ({"batchItemFailures": []}, "queued"),
     "runner_job_message": ({"batchItemFailures": []}, "succeeded"),
     "recorder_retrying_modify": ({"batchItemFailures": UNSENT}, "queued"),
+    "recorder_succeeded_modify": ({"batchItemFailures": []}, "queued"),
     "sweeper_schedule_tick": ({"problems": 0, "complete": True}, "queued"),
 }
 

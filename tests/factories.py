@@ -38,6 +38,7 @@ class NewJobFactory(ModelFactory[NewJob]):
     fingerprint = None
     unique = None
     unique_before = None
+    notify = None
 
 
 class UserFactory(ModelFactory[User]):

@@ -38,6 +38,7 @@ def fingerprint(submission: Submission, payload: JsonText) -> str:
         _canonical(payload),
     ]
     asked += [_lane_wishes(submission)] if _lane_wishes(submission) else []
+    asked += [submission.notify.model_dump()] if submission.notify else []
     return f"{_FORM}{_digest(json.dumps(asked, sort_keys=True))}:{_start(submission)}"
 
 
@@ -54,6 +55,7 @@ def is_replay(job: Job, submission: Submission, payload: JsonText, job_type: Any
         and job.tags == submission.tags
         and job.max_attempts == (submission.max_attempts or job_type.policy.max_attempts)
         and _in_same_lane(job, submission)
+        and job.notify == submission.notify
         and _mean_the_same(loaded(job.payload), payload, job_type.payload)
     )
 
@@ -103,8 +105,9 @@ def _digest(text: str) -> str:
 
 
 def _first_form(submission: Submission, payload: JsonText) -> str:
-    # As versions wrote it that know no lanes, where the submission says nothing about them.
+    # As versions wrote it that know no lanes and no `notify`, where the submission says nothing about them.
     silent = {name for name in _LANES if name not in _lane_wishes(submission)}
+    silent |= set() if submission.notify else {"notify"}
     rest = submission.model_dump_json(exclude={"payload", *silent})
     return _digest(f"{rest}\n{payload}")
 

@@ -67,6 +67,16 @@ class InLane(Stored):
     """From 0 to 9; the highest goes first, and of one priority the oldest."""
 
 
+class Notify(Stored):
+    """Where the job's submitter wants to be told of its changes (`domain/webhooks`)."""
+
+    url: str
+    statuses: tuple[str, ...] = ("succeeded", "failed", "cancelled")
+    """Of what to tell."""
+    include: tuple[str, ...] = ()
+    """Which documents to tell along: `payload`, `result`."""
+
+
 class JobError(Stored):
     """What went wrong in an attempt, in words for the job's owner."""
 
@@ -215,6 +225,8 @@ class Job(Frozen):
     """The key of which this was the only unfinished job when it was submitted, as the store names it."""
     fingerprint: str | None = None
     """Digest of the submission, where the id comes from an idempotency key: distinguishes a replay from another one."""
+    notify: Notify | None = None
+    """Who is told of its changes, besides the endpoints that admins keep."""
     history: tuple[HistoryEntry, ...]
     """The last transitions, oldest first."""
     state: State

@@ -17,6 +17,7 @@ from domain.jobs.job import (
     HistoryEntry,
     Job,
     JobError,
+    Notify,
     Progress,
     Retrying,
     Running,
@@ -90,6 +91,7 @@ class JobSummary(Frozen):
     payload_ref: BlobRef | None = None
     """Where the payload is, if it is not in the item: lists never load it."""
     result_ref: BlobRef | None = None
+    notify: Notify | None = None
 
 
 class JobListing(Protocol):
@@ -176,6 +178,7 @@ def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
         result=texts.get("result"),
         payload_ref=refs.get("payload_ref"),
         result_ref=refs.get("result_ref"),
+        notify=declared(job.notify) if job.notify else None,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, JsonValue
 
+from domain.jobs.job import Notify
 from headrace.authoring.frozen import Frozen
 
 
@@ -22,3 +23,4 @@ class Submission(Frozen):
     """In its lane, from 0 to 9; None for the job type's."""
     unique: Literal["while-unfinished"] | None = None
     """How long the idempotency key is the job's: until it has ended, or else as long as the job is kept."""
+    notify: Notify | None = None

@@ -22,6 +22,7 @@ from domain.lanes.naming import lane_of
 from domain.ports import Clock, NewId
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.users.user import User
+from domain.webhooks.repository import SignerNotFound, SignerRepository
 from headrace.authoring.files import FILES_FOUND, File
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import AnyJobType
@@ -94,6 +95,7 @@ class SubmissionService:
         documents: Documents | None = None,
         files: "FileService | None" = None,
         lanes: Lanes | None = None,
+        signers: SignerRepository | None = None,
     ) -> None:
         self._jobs = jobs
         self._entrance = Entrance(jobs, lanes)
@@ -102,6 +104,7 @@ class SubmissionService:
         self._new_id = new_id
         self._documents = documents or Documents()
         self._files = files
+        self._signers = signers
 
     async def submit(self, submission: Submission, owner: User, idempotency_key: str | None = None) -> SubmitResult:
         """Accept a job with one conditional write; nothing is written for a flawed submission."""
@@ -152,6 +155,8 @@ class SubmissionService:
         if files and (refused := await self._refused_files(files, owner, run_at or now)) is not None:
             replayed = await self._earlier(submission, payload, definition, owner, idempotency_key)
             return replayed or refused
+        if submission.notify is not None and (unsigned := await self._unsigned(owner)) is not None:
+            return unsigned
         job_id = keyed_id(owner.id, idempotency_key) if idempotency_key and unique is None else self._new_id()
         # Before the item, under a key of this submission's own: a job never refers to what is not there.
         kept = await self._documents.keep(job_id, "payload", self._new_id, payload)
@@ -169,6 +174,7 @@ class SubmissionService:
             fingerprint=fingerprint(submission, payload) if idempotency_key else None,
             lane=lane,
             unique=unique,
+            notify=submission.notify,
         )
         stored = await self._entrance.store(new, definition.policy, now, companions)
         if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | LaneClosed | JobUnreadable):
@@ -184,6 +190,20 @@ class SubmissionService:
                 return PayloadTooLarge(size=size, limit=limit)
             case CompanionRefused() | JobUnreadable() | LaneClosed() | StorageUnavailable():
                 return stored
+
+    async def _unsigned(self, owner: User) -> InvalidPayload | StorageUnavailable | None:
+        """Why the owner cannot be told anything: what is not signed could come from anyone."""
+        if self._signers is None:
+            return StorageUnavailable(reason="rejected", detail="no webhooks here")
+        signer = await self._signers.get(owner.id)
+        match signer:
+            case StorageUnavailable():
+                return signer
+            case SignerNotFound():
+                first = "needs your secret, by which deliveries are signed: make it with POST /v1/notify-secret"
+                return InvalidPayload(flaws=(Flaw(path=("notify",), message=first),))
+            case _:
+                return None
 
     async def _refused_files(
         self, files: list[File], owner: User, starts: datetime

@@ -24,6 +24,7 @@ from domain.jobs.job import (
     JobDocument,
     JobError,
     Lease,
+    Notify,
     Progress,
     Queued,
     Retrying,
@@ -105,6 +106,7 @@ class NewJob(Frozen):
     unique: str | None = None
     unique_before: str | None = None
     """The finished job that had the unique key before, if any."""
+    notify: Notify | None = None
 
 
 def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _FREE) -> Change:
@@ -133,6 +135,7 @@ def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _F
         lane=new.lane,
         fingerprint=new.fingerprint,
         unique=new.unique,
+        notify=new.notify,
         history=(HistoryEntry(status=state.status, at=now, attempt=0),),
         state=state,
         stored_schema=FIRST_SCHEMA if new.lane is None else LANE_SCHEMA,

@@ -29,6 +29,9 @@ from domain.users.identity import IdentityService
 from domain.users.principals import PrincipalService
 from domain.users.repository import UserListing, UserRepository
 from domain.users.service import UserService
+from domain.webhooks.repository import EndpointRepository, SignerRepository
+from domain.webhooks.service import WebhookService
+from domain.webhooks.signing import NewSecret
 from functions.api.documentation.routes import documentation_routes
 from functions.api.failed_jobs.routes import failed_job_routes
 from functions.api.files.routes import file_routes
@@ -45,7 +48,9 @@ from functions.api.lanes.routes import lane_routes, why_routes
 from functions.api.schedules.routes import schedule_routes
 from functions.api.users.principal_routes import principal_routes
 from functions.api.users.routes import user_routes
-from functions.runtime import new_secret
+from functions.api.webhooks.actions import webhook_actions
+from functions.api.webhooks.routes import webhook_routes
+from functions.runtime import new_key_secret
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,15 @@ class Scheduling:
     """How many one user may have."""
 
 
+@dataclass(frozen=True)
+class Webhooks:
+    """What webhooks need."""
+
+    endpoints: EndpointRepository
+    signers: SignerRepository
+    new_secret: NewSecret
+
+
 def create_app(
     jobs: JobRepository,
     listing: JobListing,
@@ -84,23 +98,28 @@ def create_app(
     lane_store: LaneRepository | None = None,
     scheduling: Scheduling | None = None,
     user_lists: UserListing | None = None,
+    webhooks: Webhooks | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without `large`
     the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules; without
-    `user_lists`, users are found by address alone.
+    `user_lists`, users are found by address alone; without `webhooks`, nobody is told.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(IdentityService(users, clock, new_id), local_email, trust_unverified_email)
     disclosure = Disclosure(catalogue)
     documents = Documents(large.blobs if large else None)
     files = FileService(large.files, large.blobs, clock, new_id, large.file_lifetime) if large else None
+    lists = JobListService(listing, clock)
+    endpoints = _endpoints(webhooks, jobs, clock, new_id) if webhooks else None
     job_service = JobService(jobs, catalogue, clock, lanes)
     lane_service = LaneService(lane_store, lanes) if lanes and lane_store else None
     why = WhyService(jobs, lane_service, catalogue, clock, lanes.owner_limit if lanes else 0)
-    submissions = SubmissionService(jobs, catalogue, clock, new_id, documents, files, lanes)
+    submissions = SubmissionService(
+        jobs, catalogue, clock, new_id, documents, files, lanes, webhooks.signers if webhooks else None
+    )
     schedules = _schedules(scheduling, submissions, users, clock, new_id) if scheduling else None
     app = FastAPI(
         title="Headrace",
@@ -114,7 +133,7 @@ def create_app(
         job_routes(
             submissions,
             job_service,
-            JobListService(listing, clock),
+            lists,
             documents,
             disclosure,
             identify,
@@ -125,9 +144,14 @@ def create_app(
         *((lane_routes(lane_service, identify),) if lane_service else ()),
         job_type_routes(catalogue, identify),
         user_routes(user_service, user_lists, clock, identify),
-        principal_routes(PrincipalService(users, clock, new_id, new_secret), clock, identify),
+        principal_routes(PrincipalService(users, clock, new_id, new_key_secret), clock, identify),
         *((file_routes(files, identify),) if files else ()),
         *((schedule_routes(schedules, catalogue, disclosure, identify),) if schedules else ()),
+        *(
+            (webhook_routes(endpoints, identify), webhook_actions(endpoints, lists, disclosure, identify))
+            if endpoints
+            else ()
+        ),
         health_routes(jobs, clock),
         documentation_routes(lambda: openapi_document(app)),
     )
@@ -146,3 +170,7 @@ def _schedules(
     return ScheduleService(
         parts.schedules, parts.listing, submissions, users, parts.queue, clock, new_id, parts.per_owner
     )
+
+
+def _endpoints(webhooks: Webhooks, jobs: JobRepository, clock: Clock, new_id: NewId) -> WebhookService:
+    return WebhookService(webhooks.endpoints, webhooks.signers, jobs, clock, new_id, webhooks.new_secret)

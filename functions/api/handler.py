@@ -11,7 +11,7 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
-from functions.api.app import Large, Scheduling, create_app
+from functions.api.app import Large, Scheduling, Webhooks, create_app
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.http.prefixes import without_prefix
@@ -20,17 +20,24 @@ from functions.compose import (
     Parts,
     blob_store,
     compose,
+    endpoint_repository,
     file_repository,
     job_listing,
     lane_repository,
     schedule_listing,
     schedule_repository,
+    signer_repository,
     tick_queue,
     user_listing,
     user_repository,
 )
-from functions.runtime import new_id, now
-from functions.settings import read_api_settings, read_blob_settings, read_schedule_settings
+from functions.runtime import new_id, new_secret, now
+from functions.settings import (
+    read_api_settings,
+    read_blob_settings,
+    read_schedule_settings,
+    read_webhook_settings,
+)
 
 TEXT = ["text/", "application/json", "application/problem+json", "application/javascript"]
 
@@ -41,6 +48,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
     blob_settings = read_blob_settings(parts.environment)
     schedule_settings = read_schedule_settings(parts.environment)
     blobs = blob_store(blob_settings, parts.runtime)
+    hooks = read_webhook_settings(parts.environment)
     app = create_app(
         parts.jobs,
         job_listing(parts.settings, settings.cursor_key, client),
@@ -62,6 +70,11 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             schedule_settings.per_owner,
         ),
         user_lists=user_listing(settings, client),
+        webhooks=Webhooks(
+            endpoint_repository(hooks.webhooks_table, client),
+            signer_repository(hooks.webhook_secrets_table, client),
+            new_secret,
+        ),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 

@@ -7,15 +7,22 @@ gc.disable()
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.compose import Parts, compose, dispatcher
-from functions.recorder.recording import Recorded, record_changes
+from domain.webhooks.tell_of import TellOf
+from domain.webhooks.telling import Teller
+from functions.compose import Parts, compose, dispatcher, endpoint_repository, event_bus
+from functions.recorder.endpoints import KnownEndpoints
+from functions.recorder.recording import Recorded, Telling, record_changes
 from functions.runtime import now
 from functions.settings import read_recorder_settings
+
+RESERVE = timedelta(seconds=14)
+"""What an invocation leaves of its time for the calls that are under way: one takes twelve seconds at the worst."""
 
 Event = dict[str, object]
 Response = dict[str, list[dict[str, str]]]
@@ -24,13 +31,18 @@ Response = dict[str, list[dict[str, str]]]
 def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     """The handler, made of these parts."""
     settings, logger, runtime = read_recorder_settings(parts.environment), parts.logger, parts.runtime
-    queues = dispatcher(parts, settings.wake_queue_url)
+    queues, tell_of = dispatcher(parts, settings.wake_queue_url), TellOf(parts.job_types)
+    known = KnownEndpoints(endpoint_repository(settings.webhooks_table, runtime.client))
+    bus = event_bus(settings.event_bus) if settings.event_bus else None
+    telling = Telling(Teller(parts.jobs, known, tell_of, now), tell_of, bus)
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """Return Lambda's partial batch response: the records to deliver again."""
         logger.append_keys(function_request_id=context.aws_request_id)
         records = event.get("Records")
-        recorded = runtime.run(record_changes(records if isinstance(records, list) else [], queues, now()))
+        ends = now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE
+        batch = records if isinstance(records, list) else []
+        recorded = runtime.run(record_changes(batch, queues, now(), telling, ends))
         _report(logger, recorded)
         return {"batchItemFailures": [{"itemIdentifier": number} for number in recorded.failures]}
 
@@ -43,12 +55,33 @@ def _report(logger: Logger, recorded: Recorded) -> None:
         problem = recorded.unsent[0].problem
         logger.error("wakes_not_sent", count=len(recorded.unsent), reason=problem.reason, detail=problem.detail)
         _count("WakesNotSent", len(recorded.unsent))
+    _report_telling(logger, recorded)
     for record in recorded.undecodable:
         logger.error(
             "record_undecodable", job_id=record.job_id, sequence_number=record.sequence_number, detail=record.detail
         )
     if recorded.undecodable:
         _count("UndecodableRecords", len(recorded.undecodable))
+
+
+def _report_telling(logger: Logger, recorded: Recorded) -> None:
+    told = recorded.told
+    logger.debug("webhooks_submitted", count=told.made)
+    if told.not_made:
+        problem = told.not_made[0].problem
+        logger.error("webhooks_not_submitted", count=len(told.not_made), reason=problem.reason, detail=problem.detail)
+        _count("WebhooksNotSubmitted", len(told.not_made))
+    for lost in told.lost:
+        logger.error("webhook_lost", job_id=lost.job_id, detail=lost.detail)
+    for newer in recorded.newer:
+        logger.error("change_of_newer_version_not_told", job_id=newer.job_id, detail=newer.detail)
+    if lost_count := len(told.lost) + len(recorded.newer):
+        _count("WebhooksLost", lost_count)
+    if recorded.unpublished:
+        problem = recorded.unpublished[0].problem
+        count = len(recorded.unpublished)
+        logger.error("events_not_published", count=count, reason=problem.reason, detail=problem.detail)
+        _count("EventsNotPublished", count)
 
 
 def _count(name: str, number: int) -> None:

@@ -1,13 +1,31 @@
-"""Sends what a batch of changes asks for: a message of the wake queue for each job that soon falls due."""
+"""Does what a batch of changes asks for: messages for jobs that soon fall due, deliveries of webhooks, events."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from domain.jobs.dispatch import Dispatcher
+from domain.jobs.job import Job
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, wake_of
+from domain.webhooks.delivery import WEBHOOK_DELIVER
+from domain.webhooks.event_bus import EventBus, Unpublished, bus_events
+from domain.webhooks.tell_of import TellOf
+from domain.webhooks.telling import Teller, Told
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import WORKER
-from persistence.dynamodb.stream_records import JobChanged, JobQueued, Undecodable, decode
+from persistence.dynamodb.stream_records import JobChanged, JobOfNewerVersion, JobQueued, Undecodable, decode
+
+Changed = JobChanged | JobQueued
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What tells others of changes."""
+
+    teller: Teller
+    tell_of: TellOf
+    bus: EventBus | None = None
+    """None where there is no event bus."""
 
 
 class Recorded(Frozen):
@@ -18,23 +36,69 @@ class Recorded(Frozen):
     undecodable: tuple[Undecodable, ...]
     failures: tuple[str, ...]
     """Sequence numbers to hand back (`batchItemFailures`)."""
+    told: Told = Told(made=0)
+    unpublished: tuple[Unpublished, ...] = ()
+    newer: tuple[JobOfNewerVersion, ...] = ()
+    """Changes that only a newer version can read, and of which nobody is told by this one."""
 
 
-async def record_changes(records: Sequence[object], dispatcher: Dispatcher, now: datetime) -> Recorded:
+async def record_changes(
+    records: Sequence[object],
+    dispatcher: Dispatcher,
+    now: datetime,
+    telling: Telling | None = None,
+    deadline: datetime | None = None,
+) -> Recorded:
     """Send a message for each job that waits and is due within `LONGEST_DELAY`; the sweeper sends those of later ones.
 
-    It goes to the queue of the job's runner, or to the wake queue for the worker, also where the type is unknown.
+    It goes to the queue of the job's runner, or to the wake queue for the worker, also where the type is unknown. Of
+    several changes of a job, the last counts for that; of each, `telling` tells.
 
     A record that cannot be decoded is reported and passed over: the sweeper finds its job in the wake index.
     """
     events = tuple(decode(record) for record in records)
-    newest = {event.after.id: event for event in events if isinstance(event, JobChanged | JobQueued)}.values()
+    changed = [event for event in events if isinstance(event, Changed)]
+    newest = {event.after.id: event for event in changed}.values()
     waits = [(event, wake) for event in newest if (wake := wake_of(event.after)) and wake.due - now <= LONGEST_DELAY]
     numbers = {wake: event.sequence_number for event, wake in waits}
     unsent = await dispatcher.send([(dispatcher.runner_of(event.after) or WORKER, wake) for event, wake in waits], now)
+    told, unpublished = await _tell(changed, telling, deadline or now)
     return Recorded(
         sent=len(numbers) - len(unsent),
         unsent=unsent,
         undecodable=tuple(event for event in events if isinstance(event, Undecodable)),
-        failures=tuple(numbers[each.wake] for each in unsent),
+        failures=_failures([numbers[each.wake] for each in unsent], changed, told, unpublished),
+        told=told,
+        unpublished=unpublished,
+        newer=tuple(event for event in events if isinstance(event, JobOfNewerVersion)),
     )
+
+
+async def _tell(
+    changed: Sequence[Changed], telling: Telling | None, deadline: datetime
+) -> tuple[Told, tuple[Unpublished, ...]]:
+    jobs = [event.after for event in changed if isinstance(event, JobChanged) and _is_told_of(event.after)]
+    if telling is None or not jobs:
+        return Told(made=0), ()
+    told = await telling.teller.tell(jobs, deadline)
+    events = bus_events(jobs, telling.tell_of) if telling.bus else ()
+    return told, await telling.bus.publish(events) if telling.bus and events else ()
+
+
+def _is_told_of(job: Job) -> bool:
+    return job.type != WEBHOOK_DELIVER
+
+
+def _failures(
+    unsent: Sequence[str], changed: Sequence[Changed], told: Told, unpublished: Sequence[Unpublished]
+) -> tuple[str, ...]:
+    """The records to hand back, each once, in their order; Lambda begins again with the first of them."""
+    versions = {(each.job_id, each.version) for each in told.not_made}
+    jobs = {each.event.job_id for each in unpublished}
+    failed = {
+        event.sequence_number
+        for event in changed
+        if (event.after.id, event.after.version) in versions or event.after.id in jobs
+    }
+    again = failed | set(unsent)
+    return tuple(dict.fromkeys(event.sequence_number for event in changed if event.sequence_number in again))

@@ -5,6 +5,7 @@ import gc
 # What importing makes is not garbage: to look for some on the way costs a fifth of a cold start.
 gc.disable()
 
+import dataclasses
 import os
 from collections.abc import Callable
 
@@ -12,6 +13,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.jobs.fitting import refuse_unrunnable
 from domain.jobs.run_due import DueJobRunner
+from domain.webhooks.delivery import DELIVERY
+from functions.attempts.deliver_webhook import DeliverWebhook
 from functions.attempts.invocation import (
     RESERVE,
     Event,
@@ -21,9 +24,9 @@ from functions.attempts.invocation import (
     job_executor,
     records_of,
 )
-from functions.compose import Parts, blob_store, compose, dispatcher
+from functions.compose import Parts, blob_store, compose, delivery_service, dispatcher
 from functions.runtime import now
-from functions.settings import read_blob_settings, read_runner_settings
+from functions.settings import read_blob_settings, read_runner_settings, read_webhook_settings
 
 
 def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
@@ -34,7 +37,8 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     settings = read_runner_settings(parts.environment)
     refuse_unrunnable(parts.job_types, settings.runner, settings.function_timeout - RESERVE)
     blobs = blob_store(read_blob_settings(parts.environment), parts.runtime)
-    due_jobs = DueJobRunner(parts.jobs, job_executor(parts, blobs), dispatcher(parts), settings.runner, now)
+    able = parts if settings.runner != DELIVERY.policy.runs_in else _delivering(parts)
+    due_jobs = DueJobRunner(parts.jobs, job_executor(able, blobs), dispatcher(parts), settings.runner, now)
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """Return Lambda's partial batch response: the messages to deliver again."""
@@ -42,6 +46,12 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
         return batch_response(deliver_messages(parts, due_jobs, records_of(event), context))
 
     return handle
+
+
+def _delivering(parts: Parts) -> Parts:
+    """The parts of the one runner that delivers webhooks, and has the rights to."""
+    service = delivery_service(read_webhook_settings(parts.environment), parts.runtime.client)
+    return dataclasses.replace(parts, job_types=parts.job_types.with_own(DeliverWebhook(service, parts.logger)))
 
 
 handler = build(compose(os.environ))

@@ -36,6 +36,9 @@ WATCH_SECONDS = 0.3
 @click.option("--tag", "tags", multiple=True, type=TAG, help="A tag of the job; may be repeated.")
 @click.option("--lane", help="Jobs of one lane run one at a time, or as many as an admin has set.")
 @click.option("--priority", type=click.IntRange(0, 9), help="In its lane; 9 goes first.")
+@click.option(
+    "--notify", metavar="URL", help="Tell this URL of the job's end; needs `headrace webhooks notify-secret`."
+)
 @click.option("--unique", is_flag=True, help="With --key: the key is free again when the job has ended.")
 @click.option("--wait", is_flag=True, help="Wait until the job is final.")
 @click.option("--timeout", default=300.0, show_default=True, type=SECONDS, help="Seconds to wait at most.")
@@ -52,6 +55,7 @@ def submit(
     tags: tuple[tuple[str, str], ...],
     lane: str | None,
     priority: int | None,
+    notify: str | None,
     unique: bool,
     wait: bool,
     timeout: float,
@@ -81,6 +85,7 @@ def submit(
         lane=lane,
         priority=priority,
         unique="while-unfinished" if unique else None,
+        notify=None if notify is None else {"url": notify},
     )
     if not wait:
         target.show(accepted.raw, job_line)

@@ -26,6 +26,7 @@ from headrace.cli.target import ExitCode, fail, folder, json_text, read_json, re
 from headrace.cli.tokens import credentials, token
 from headrace.cli.types import HOST, SERVER, URL, FiniteNumber
 from headrace.cli.users import users
+from headrace.cli.webhooks import webhooks
 
 if TYPE_CHECKING:
     from headrace.cli.console import Level
@@ -141,7 +142,7 @@ def demo(keep: bool, as_json: bool) -> None:
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
     lanes, schedules, why, types, logs, completion, run, replay, check, new, lock, build, files, users, token,
-    credentials,
+    credentials, webhooks,
 ):  # fmt: skip
     main.add_command(command)
 

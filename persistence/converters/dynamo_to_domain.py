@@ -31,6 +31,7 @@ from domain.jobs.job import (
     Job,
     JobError,
     Lease,
+    Notify,
     Progress,
     Queued,
     Retrying,
@@ -53,7 +54,7 @@ WAKE_SHARDS = tuple(str(shard) for shard in range(8))
 """The partitions of the wake index. Fixed: a job is found where the version wrote it that knew another number."""
 
 _JOB_FIELDS = frozenset(Job.model_fields) - {"state", "stored_schema", "unknown"}
-_PLAIN_FIELDS = _JOB_FIELDS - {"lane"}
+_PLAIN_FIELDS = _JOB_FIELDS - {"lane", "notify"}
 _STATES = (Scheduled, Blocked, Queued, Running, Retrying, Succeeded, Failed, Cancelled)
 _STATE_FIELDS = {state.model_fields["status"].default: frozenset(state.model_fields) for state in _STATES}
 _ANY_STATE_FIELD = frozenset().union(*_STATE_FIELDS.values())
@@ -67,6 +68,7 @@ REFS = {"payload": "payload_ref", "result": "result_ref"}
 """The attribute that a document has when it lies among the blobs, by the one that it has otherwise."""
 _ENTRY = frozenset(HistoryEntry.model_fields)
 _IN_LANE = frozenset(InLane.model_fields)
+_NOTIFY = frozenset(Notify.model_fields)
 _USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
 _PRINCIPAL = frozenset(Principal.model_fields)
 _STORAGE_ONLY = frozenset({
@@ -197,6 +199,8 @@ def item_to_job(item: Item) -> Job | Unreadable:
         }
         if "lane" in item:
             fields["lane"] = _part(item["lane"], _IN_LANE)
+        if "notify" in item:
+            fields["notify"] = _part(item["notify"], _NOTIFY)
         if "payload_ref" in item:
             fields["payload"] = _part(item["payload_ref"], _REF)
         if "result_ref" in item and "result" in state_fields:
@@ -385,3 +389,7 @@ def _moment(seconds: object) -> datetime:
 def _places(error: ValidationError) -> str:
     flaws = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, flaw['loc']))}: {flaw['type']}" for flaw in flaws[:5])
+
+
+value_of, kept, restored, places = _value, _kept, _restored, _places
+"""The same, for the converters of other aggregates."""

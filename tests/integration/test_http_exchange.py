@@ -11,7 +11,7 @@ import pytest
 from domain.jobs.guard import MAX_RESULT_BYTES
 from headrace.authoring.json_text import byte_length, to_json_text
 from headrace.authoring.outcomes import Fail, Retry
-from job_types.http_answer import MAX_BODY_BYTES
+from headrace.http.answer import MAX_BODY_BYTES
 from job_types.http_request import ALLOWED_HOSTS, DeliverHttpRequest, HttpRequest, HttpResponse
 from tests.fakes.context import FakeContext
 

@@ -10,8 +10,8 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from headrace.authoring.outcomes import Fail, Retry
-from job_types.addresses import is_public
-from job_types.http_answer import MAX_BODY_BYTES, retry_after
+from headrace.http.addresses import is_public
+from headrace.http.answer import MAX_BODY_BYTES, retry_after
 from job_types.http_request import (
     ALLOWED_HOSTS,
     DeliverHttpRequest,

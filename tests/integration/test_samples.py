@@ -13,9 +13,12 @@ from pydantic import JsonValue
 
 from domain.jobs.change import Change
 from domain.jobs.job import Job
+from domain.jobs.listing import DOCUMENTS, JobFilter
+from domain.paging import Page, PageRequest
 from domain.schedules.schedule import Schedule, new_schedule
 from domain.schedules.timing import Timing
 from domain.users.user import Email, User
+from domain.webhooks.endpoint import EndpointWishes, new_endpoint
 from functions.job_types import load_job_types
 from functions.runtime import LazyClient, Runtime, now
 from headrace.authoring.json_text import JsonText
@@ -23,11 +26,12 @@ from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import Stack
 from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
+from persistence.dynamodb.repositories.webhook_repository import DynamoEndpointRepository
 from persistence.sqs.wake_messages import WakeMessage, decode_message
 from persistence.sqs.wake_queue import open_queue_client
 from scripts.generate import SAMPLE_JOB_ID, SAMPLE_OWNER_ID, SAMPLE_SCHEDULE_ID, sample_job
-from scripts.sample_events import SAMPLE_EMAIL
-from tests.conftest import job_repository_on, new_id, parts_on, user_repository_on
+from scripts.sample_events import SAMPLE_EMAIL, SAMPLE_TIME
+from tests.conftest import job_listing_on, job_repository_on, new_id, parts_on, user_repository_on
 from tests.factories import NOW, UserFactory
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.schedules import a_spec
@@ -92,7 +96,7 @@ def test_every_sample_is_tested_here() -> None:
     tried = {
         "api_submit", "api_read", "worker_queued_insert", "worker_redriven_modify", "worker_ttl_removal",
         "worker_poison_record", "worker_mixed_batch", "worker_due_job_message", "worker_schedule_tick_message",
-        "runner_job_message", "recorder_retrying_modify", "sweeper_schedule_tick",
+        "runner_job_message", "recorder_retrying_modify", "recorder_succeeded_modify", "sweeper_schedule_tick",
     }  # fmt: skip
     assert set(SAMPLES) == tried
 
@@ -191,6 +195,26 @@ async def test_a_retry_is_sent_to_the_wake_queue_and_without_one_is_handed_back(
     unsent = elsewhere.invoke("recorder_retrying_modify")
     elsewhere.close()
     assert unsent == {"batchItemFailures": [{"itemIdentifier": "100000000000000000003"}]}
+
+
+async def test_a_final_state_is_told_to_an_endpoint_once(
+    wake_queue_url: str, ministack_url: str, ministack_client: LazyClient
+) -> None:
+    endpoint = new_endpoint(new_id(), EndpointWishes(url="https://example.com/hooks"), SAMPLE_TIME)
+    endpoints = DynamoEndpointRepository(ministack_client, "WebhooksTable", new_id)
+    await endpoints.add(endpoint)
+    functions = Lambda(ministack_url)
+    for _ in range(2):
+        assert functions.invoke("recorder_succeeded_modify") == {"batchItemFailures": []}
+    functions.close()
+    page = await job_listing_on(ministack_client).list_by_owner(
+        endpoint.id, JobFilter(), PageRequest(limit=10), now(), DOCUMENTS
+    )
+    await endpoints.delete(endpoint.id)
+    assert isinstance(page, Page)
+    (delivery,) = page.items
+    assert (delivery.type, delivery.status) == ("webhook.deliver", "queued")
+    assert delivery.tags == {"job_id": SAMPLE_JOB_ID, "event": "job.succeeded"}
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ TABLES = {
     "FilesTable": "old-files",
     "LanesTable": "old-lanes",
     "SchedulesTable": "old-schedules",
+    "WebhooksTable": "old-webhooks",
+    "WebhookSecretsTable": "old-webhook-secrets",
 }
 NAMES = {**TABLES, "BlobBucket": "old-blobs"}
 

@@ -54,6 +54,7 @@ def refusal(package: str = "shop") -> str:
 def test_the_job_types_of_a_package_are_loaded(shop: Shop) -> None:
     shop("from shop.packing import Pack\nJOB_TYPES = (Pack(),)")
     assert load_job_types("shop").names() == ("shop.pack",)
+    assert load_job_types("shop").handler("webhook.deliver") is not None, "Headrace's own is beside them"
 
 
 def test_the_built_in_ones_are_the_default() -> None:

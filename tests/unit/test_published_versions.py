@@ -15,7 +15,7 @@ from functions.settings import LOCAL_VARIABLES
 from headrace.emulator.cloudformation import ROOT, TEMPLATE, InvalidParameter, mapping, resolved, translated
 from tests.conftest import FUNCTIONS, PARAMETERS
 
-API, WORKER, RUNNER = "ApiFunction", "WorkerFunction", "StandardRunnerFunction"
+API, WORKER, RUNNER, RECORDER = "ApiFunction", "WorkerFunction", "StandardRunnerFunction", "RecorderFunction"
 EVERY = frozenset(FUNCTIONS)
 SUBNETS = ",".join(f"subnet-{number:017x}" for number in (1, 2, 3))
 GROUPS = ",".join(f"sg-{number:017x}" for number in (1, 2))
@@ -33,6 +33,7 @@ OTHER = {
     "DocumentDays": "1000",
     "JobTypes": "other_types",
     "SchedulesPerOwner": "7",
+    "EventBus": "told",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "90",
     "Architecture": "x86_64",
@@ -70,6 +71,7 @@ CONCERNED = {
     "FileDays": {API, WORKER, RUNNER},
     "SchedulesPerOwner": {API},
     "HttpRequestAllowedHosts": {WORKER, RUNNER},
+    "EventBus": {RECORDER},
     "WorkerTimeoutSeconds": {WORKER},
     "StandardRunnerTimeoutSeconds": {RUNNER},
     "WorkerSubnetIds": {WORKER, RUNNER},
@@ -88,6 +90,7 @@ LONGEST = {
     "OwnerConcurrency": "1000",
     "JobTypes": "j" * 28,
     "SchedulesPerOwner": "10000",
+    "EventBus": "b" * 64,
     "LogLevel": "WARNING",
     "Architecture": "x86_64",
     "SnapStart": "off",

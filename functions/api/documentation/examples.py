@@ -18,6 +18,8 @@ _WRITTEN: Mapping[str, JsonValue] = {
     "ChangeSchedule": {"cron": "30 3 * * 1-5"},
     "PreviewSchedule": {"cron": "30 2 * * *", "timezone": "America/New_York"},
     "ChangeUser": {"name": "Ada King"},
+    "CreateWebhook": {"url": "https://example.com/hooks", "statuses": ["succeeded", "failed"]},
+    "ChangeWebhook": {"enabled": True},
 }
 """Where a value that only fits the schema would say little."""
 

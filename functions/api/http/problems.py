@@ -27,6 +27,8 @@ from domain.schedules.results import (
 from domain.users.repository import EmailTaken, UserNotFound
 from domain.users.service import NotAllowed
 from domain.users.user import InvalidEmail
+from domain.webhooks.repository import EndpointNotFound
+from domain.webhooks.service import TooManyEndpoints
 from functions.api.http.identity_problems import IdentityFailure, identity_problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -103,6 +105,8 @@ Failure = (
     | InvalidSchedule
     | ScheduleMismatch
     | TooManySchedules
+    | EndpointNotFound
+    | TooManyEndpoints
 )
 
 
@@ -202,6 +206,10 @@ def problem_of(failure: Failure) -> Problem:
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_email", "The address is not valid.", [flaw])
         case NotAllowed(reason=reason):
             return problem(HTTPStatus.FORBIDDEN, "not_allowed", f"Not allowed: {reason}.")
+        case EndpointNotFound():
+            return problem(HTTPStatus.NOT_FOUND, "webhook_not_found", "There is no such webhook.")
+        case TooManyEndpoints(limit=limit):
+            return problem(HTTPStatus.CONFLICT, "too_many_webhooks", f"There are {limit} webhooks; delete one first.")
         case StaleVersion():
             detail = "The resource has changed since; read it again."
             return problem(HTTPStatus.PRECONDITION_FAILED, "stale_version", detail)

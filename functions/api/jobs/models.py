@@ -10,6 +10,7 @@ from domain.jobs.job import BlobRef, FailureReason, Job, Status
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
 from functions.api.http.forms import Form
 from functions.api.http.times import Moment, MomentIn
+from functions.api.webhooks.models import NotifyForm, NotifyView
 from headrace.authoring.json_text import JsonText, from_json_text
 
 TagName = Annotated[str, Field(min_length=1, max_length=64)]
@@ -44,6 +45,7 @@ class SubmitJob(Form):
     unique: Literal["while-unfinished"] | None = Field(
         default=None, description="The Idempotency-Key is free again when the job has ended"
     )
+    notify: NotifyForm | None = None
 
 
 class FrameView(BaseModel):
@@ -119,6 +121,7 @@ class JobSummaryView(BaseModel):
     priority: int | None = Field(description="In its lane, from 0 to 9")
     history: list[HistoryView]
     owner_id: str
+    notify: NotifyView | None = Field(default=None, description="Who is told of its changes, if it was submitted so")
     links: dict[str, str] = Field(description="The job itself, and the actions that its status allows")
 
 
@@ -176,6 +179,7 @@ def _shared(summary: JobSummary) -> dict[str, object]:
     own |= {f"{name}_ref": DocumentRef(size=ref.size, href=f"{self_link}/{name}") for name, ref in refs.items() if ref}
     return own | {
         "error": _error_view(summary),
+        "notify": NotifyView.model_validate(summary.notify.model_dump()) if summary.notify else None,
         "progress": ProgressView(**dict(summary.progress)) if summary.progress else None,
         "history": [HistoryView.model_construct(**dict(entry)) for entry in summary.history],
         "links": {"self": self_link} | {action: f"{self_link}/{action}" for action in summary.actions},

@@ -18,6 +18,7 @@ from domain.users.user import User
 from functions.api.http.forms import Form, InvalidForm
 from functions.api.http.problems import Problem, Refused, problem, problem_of
 from functions.api.jobs.models import JobView, Shown, SubmitJob, job_view
+from functions.api.webhooks.models import notify_of
 from headrace.authoring.json_text import byte_length
 
 MAX_BATCH: Final = 25
@@ -73,7 +74,7 @@ def submission_of(body: SubmitJob) -> Submission | InvalidPayload:
     if body.run_at is not None and body.delay_seconds is not None:
         flaw = Flaw(path=("delay_seconds",), message="give run_at or delay_seconds, not both")
         return InvalidPayload(flaws=(flaw,))
-    return Submission.model_construct(**dict(body))
+    return Submission.model_construct(**{**dict(body), "notify": notify_of(body.notify)})
 
 
 async def submit_entries(

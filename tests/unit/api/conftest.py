@@ -23,7 +23,7 @@ from domain.lanes.lanes import Lanes
 from domain.users.principal import USUAL_SCOPES, Principal
 from domain.users.repository import UserRepository
 from domain.users.user import Role, User
-from functions.api.app import Large, Scheduling, create_app
+from functions.api.app import Large, Scheduling, Webhooks, create_app
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.http.prefixes import without_prefix
@@ -39,6 +39,7 @@ from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.schedule_repository import FakeScheduleRepository, FakeTickQueue
 from tests.fakes.user_repository import FakeUserRepository
+from tests.fakes.webhook_repository import FakeEndpointRepository, FakeSignerRepository, fixed_secrets
 
 ISSUER = "https://issuer.test"
 
@@ -111,6 +112,7 @@ class Api:
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
         catalogue = types or load_job_types("job_types")
         self.files = FakeFileRepository()
+        self.endpoints, self.signers = FakeEndpointRepository(), FakeSignerRepository()
         large = Large(blobs or FakeBlobStore(), self.files, timedelta(days=30))
         stored = self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
         self.lane_store = FakeLaneRepository(stored)
@@ -120,6 +122,7 @@ class Api:
             trust_unverified_email, longest_wait, large, self.lanes, self.lane_store,
             Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
             self.users if isinstance(self.users, FakeUserRepository) else None,
+            Webhooks(self.endpoints, self.signers, fixed_secrets()),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

@@ -11,15 +11,21 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.job import Job
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, Wake, WakeQueue
-from functions.recorder.recording import Recorded, record_changes
+from domain.webhooks.event_bus import BusEvent, Unpublished
+from domain.webhooks.telling import Teller
+from functions.recorder.endpoints import FRESH, KnownEndpoints
+from functions.recorder.recording import Recorded, Telling, record_changes
 from headrace.authoring.job_type import STANDARD, WORKER, Policy
 from headrace.testing.clock import FakeClock
+from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.wake_queue import FakeWakeQueue
 from persistence.converters.dynamo_to_domain import job_to_item
 from scripts.generate import stream_record
-from tests.factories import NOW, cancelled, in_every_state, queued, retrying, scheduled
-from tests.fakes.faulty_job_repository import OUTAGE
+from tests.factories import NOW, cancelled, in_every_state, queued, retrying, scheduled, succeeded
+from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
+from tests.fakes.webhook_repository import FakeEndpointRepository
+from tests.unit.webhooks.parts import TELL_OF, FaultyEndpoints, Unreachable, a_teller, an_endpoint
 
 SECOND = timedelta(seconds=1)
 
@@ -93,3 +99,72 @@ async def test_the_message_of_a_runners_job_goes_to_the_runners_queue() -> None:
     dispatcher = Dispatcher(known, {WORKER: wakes, STANDARD: standard}, FakeClock())
     await record_changes([changed(retrying(NOW, id="1", type="csv.profile"))], dispatcher, NOW)
     assert (wakes.waiting, [wake.job_id for wake in standard.waiting]) == ((), ["1"])
+
+
+# ---- what others are told -----------------------------------------------------------------------------
+
+LATER = NOW + 15 * SECOND
+NOBODY_WAITS = Dispatcher(Catalogue(()), {WORKER: FakeWakeQueue()}, FakeClock())
+
+
+class Bus:
+    """An event bus that refuses the events of some jobs."""
+
+    def __init__(self, *refused: str) -> None:
+        self._refused = refused
+        self.events: tuple[BusEvent, ...] = ()
+
+    async def publish(self, events: Sequence[BusEvent]) -> tuple[Unpublished, ...]:
+        self.events += tuple(event for event in events if event.job_id not in self._refused)
+        return tuple(Unpublished(event=event, problem=OUTAGE) for event in events if event.job_id in self._refused)
+
+
+async def test_each_change_is_told_not_only_the_last() -> None:
+    jobs, every = FakeJobRepository(), an_endpoint(statuses=("retrying", "succeeded"))
+    again, done = retrying(NOW, id="1"), succeeded(id="1").model_copy(update={"version": 9})
+    telling = Telling(a_teller(jobs, every), TELL_OF)
+    recorded = await record_changes([changed(again, 1), changed(done, 2)], NOBODY_WAITS, NOW, telling, LATER)
+    assert (recorded.told.made, recorded.failures, recorded.sent) == (2, (), 0)
+
+
+async def test_changes_that_were_not_told_are_handed_back() -> None:
+    down = FaultyJobRepository(FakeJobRepository(), on_add=lambda: OUTAGE)
+    telling = Telling(a_teller(down, an_endpoint()), TELL_OF)
+    records = [changed(queued(id="1"), 1), changed(succeeded(id="2"), 2), changed(scheduled(id="3"), 3)]
+    recorded = await record_changes(records, NOBODY_WAITS, NOW, telling, LATER)
+    assert recorded.failures == (sequence_number(2),)
+    assert [each.problem for each in recorded.told.not_made] == [OUTAGE]
+
+
+async def test_events_that_the_bus_refused_are_handed_back() -> None:
+    bus = Bus("2")
+    telling = Telling(a_teller(FakeJobRepository()), TELL_OF, bus)
+    records = [changed(succeeded(id="1"), 1), changed(cancelled(id="2"), 2), changed(retrying(NOW, id="3"), 3)]
+    recorded = await record_changes(records, NOBODY_WAITS, NOW, telling, LATER)
+    assert [event.type for event in bus.events] == ["job.succeeded"]
+    assert recorded.failures == (sequence_number(2),)
+
+
+async def test_changes_of_deliveries_read_no_endpoints() -> None:
+    telling = Telling(Teller(FakeJobRepository(), Unreachable(), TELL_OF, FakeClock()), TELL_OF)
+    records = [changed(retrying(NOW, type="webhook.deliver"), 1), changed(queued(), 2)]
+    assert (await record_changes(records, NOBODY_WAITS, NOW, telling, LATER)).failures == ()
+
+
+async def test_a_change_that_only_a_newer_version_reads_is_named() -> None:
+    newer = stream_record("1", "MODIFY", "1", new={"id": {"S": "1"}, "schema": {"N": "99"}})
+    telling = Telling(a_teller(FakeJobRepository()), TELL_OF)
+    recorded = await record_changes([newer], NOBODY_WAITS, NOW, telling, LATER)
+    assert ([each.job_id for each in recorded.newer], recorded.failures) == (["1"], ())
+
+
+async def test_endpoints_are_read_again_after_half_a_minute_and_not_before() -> None:
+    endpoints = FakeEndpointRepository()
+    known = KnownEndpoints(endpoints)
+    assert await known.current(NOW) == ()
+    await endpoints.add(an_endpoint())
+    assert await known.current(NOW + FRESH - SECOND) == ()
+    assert await known.current(NOW + FRESH) == (an_endpoint(),)
+    assert endpoints.lists == 2
+    down = KnownEndpoints(FaultyEndpoints(on_all=lambda: OUTAGE))
+    assert await down.current(NOW) == OUTAGE

@@ -37,6 +37,8 @@ class Submission:
     priority: int | None = None
     """From 0 to 9, in its lane; the highest goes first."""
     unique: Unique | None = None
+    notify: Mapping[str, JsonInput] | None = None
+    """Who is told of its changes: `{"url": …}`, with `statuses` and `include` where they matter."""
     """`while-unfinished`: the idempotency key is free again when the job has ended."""
 
     def text(self) -> str:
@@ -52,6 +54,7 @@ class Submission:
             "lane": self.lane,
             "priority": self.priority,
             "unique": self.unique,
+            "notify": None if self.notify is None else dict(self.notify),
         }
         own = json.dumps({name: value for name, value in members.items() if value is not None}, allow_nan=False)
         return f'{own[:-1]}, "payload": {written(self.payload)}}}'

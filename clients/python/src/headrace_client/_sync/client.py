@@ -87,13 +87,14 @@ class Client:
         lane: str | None = None,
         priority: int | None = None,
         unique: Unique | None = None,
+        notify: Mapping[str, JsonInput] | None = None,
     ) -> Job:
         """Submit a job, and return it as it was stored.
 
         Without a `key` one is made for this call, so that repeating a broken request makes no second job; give your
         own (such as an order's number) to have one job however often your program submits it.
         """
-        body = Submission(type, payload, run_at, delay, max_attempts, tags, lane, priority, unique).text()
+        body = Submission(type, payload, run_at, delay, max_attempts, tags, lane, priority, unique, notify).text()
         request = Request("POST", "/jobs", body=body, key=self._seams.new_key() if key is None else key)
         return read_as("job", Job.of, self._sender.send(request))
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from headrace import json_size
-from job_types.http_exchange import Headers
+from headrace.http.exchange import Headers
 
 MAX_BODY_BYTES = 64 * 1024
 """Of a response's body: of what is read, and of the JSON string that is stored."""

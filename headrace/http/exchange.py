@@ -14,8 +14,8 @@ from datetime import timedelta
 from functools import cache
 from typing import NamedTuple
 
-from job_types.http_body import More, read_body
-from job_types.http_url import HttpUrl
+from headrace.http.body import More, read_body
+from headrace.http.url import HttpUrl
 
 MAX_HEAD_BYTES = 256 * 1024
 """Limit of the status line and headers together; the body of a response that exceeds it is not read."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from job_types.http_url import parse_authority, permits, split_url
+from headrace.http.url import parse_authority, permits, split_url
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from job_types.name_resolution import SystemResolver, Unresolved
+from headrace.http.name_resolution import SystemResolver, Unresolved
 
 
 class Hanging:

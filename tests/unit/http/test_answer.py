@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.authoring.json_text import to_json_text
-from job_types.http_answer import (
+from headrace.http.answer import (
     MAX_BODY_BYTES,
     MAX_HEADERS_BYTES,
     cut_to_json_bytes,

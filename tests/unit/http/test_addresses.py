@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from job_types.addresses import is_public
+from headrace.http.addresses import is_public
 
 SPECIAL = [
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",

@@ -1,0 +1,1 @@
+"""Sends HTTP requests for job types: exactly as given, once, and only to hosts that may be reached."""

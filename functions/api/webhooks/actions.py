@@ -69,7 +69,8 @@ def webhook_actions(
         return job_response(delivery, partial(disclosure.to, caller), HTTPStatus.ACCEPTED, {})
 
     @router.get(
-        "/v1/webhooks/{webhook_id}/deliveries", responses={200: {"model": JobPage}, **problems(400, 401, 403, 422, 503)}
+        "/v1/webhooks/{webhook_id}/deliveries",
+        responses={200: {"model": JobPage}, **problems(400, 401, 403, 404, 422, 503)},
     )
     async def list_deliveries(
         webhook_id: str,

@@ -25,6 +25,7 @@ from domain.ports import Clock, NewId
 from domain.schedules.repository import ScheduleListing, ScheduleRepository
 from domain.schedules.service import ScheduleService
 from domain.schedules.tick_queue import TickQueue
+from domain.stats.service import StatsService
 from domain.users.identity import IdentityService
 from domain.users.principals import PrincipalService
 from domain.users.repository import UserListing, UserRepository
@@ -46,6 +47,7 @@ from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.api.lanes.routes import lane_routes, why_routes
 from functions.api.schedules.routes import schedule_routes
+from functions.api.stats.routes import stats_routes
 from functions.api.users.principal_routes import principal_routes
 from functions.api.users.routes import user_routes
 from functions.api.webhooks.actions import webhook_actions
@@ -141,6 +143,7 @@ def create_app(
         ),
         failed_job_routes(FailedJobService(jobs, listing, catalogue, clock, lanes), disclosure, identify),
         why_routes(job_service, why, identify),
+        stats_routes(StatsService(jobs, clock), job_service, clock, identify),
         *((lane_routes(lane_service, identify),) if lane_service else ()),
         job_type_routes(catalogue, identify),
         user_routes(user_service, user_lists, clock, identify),

@@ -10,7 +10,7 @@ from domain.jobs.job import BlobRef, FailureReason, Job, Status
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
 from functions.api.http.forms import Form
 from functions.api.http.times import Moment, MomentIn
-from functions.api.webhooks.models import NotifyForm, NotifyView
+from functions.api.webhooks.notify import NotifyForm, NotifyView
 from headrace.authoring.json_text import JsonText, from_json_text
 
 TagName = Annotated[str, Field(min_length=1, max_length=64)]

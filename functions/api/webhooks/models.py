@@ -11,6 +11,7 @@ from domain.webhooks.service import Created
 from domain.webhooks.signing import Signer
 from functions.api.http.forms import Form
 from functions.api.http.ids import is_id
+from functions.api.http.links import link
 from functions.api.http.problems import refuse
 from functions.api.http.times import Moment
 from headrace.http.url import split_url
@@ -175,14 +176,14 @@ def _once(values: list[T]) -> tuple[T, ...]:
 
 def _shared(endpoint: Endpoint) -> dict[str, object]:
     own = {name: getattr(endpoint, name) for name in WebhookView.model_fields if name in Endpoint.model_fields}
-    link = f"/v1/webhooks/{endpoint.id}"
+    itself = link(f"/v1/webhooks/{endpoint.id}")
     return {
         **own,
         "statuses": list(endpoint.statuses),
         "types": list(endpoint.types),
         "include": list(endpoint.include),
         **_state(endpoint.state),
-        "links": {"self": link, "deliveries": f"{link}/deliveries"},
+        "links": {"self": itself, "deliveries": f"{itself}/deliveries"},
     }
 
 

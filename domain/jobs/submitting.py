@@ -1,11 +1,12 @@
 """Submitting a job: one conditional write, or a reason why not."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
 from domain.flaws import MAX_FLAWS, Flaw, Flaws, read_document
 from domain.jobs.catalogue import Catalogue
@@ -117,14 +118,10 @@ class SubmissionService:
         self, submission: Submission, owner: User, starts: datetime
     ) -> UnknownJobType | InvalidPayload | PayloadTooLarge | StorageUnavailable | None:
         """Why a job like this that starts then would not be accepted; None if it would be. Nothing is written."""
-        definition = self._catalogue.definition(submission.type)
-        if definition is None:
-            return UnknownJobType(type=submission.type, known=self._catalogue.names())
-        files: list[File] = []
-        read = _read_payload(submission.payload, definition.payload, files)
-        if isinstance(read, InvalidPayload | PayloadTooLarge):
+        read = _read(submission, self._catalogue)
+        if not isinstance(read, _Read):
             return read
-        return await self._refused_files(files, owner, starts) if files else None
+        return await self._refused_files(read.files, owner, starts) if read.files else None
 
     async def submit_with(
         self,
@@ -135,18 +132,14 @@ class SubmissionService:
     ) -> SubmitResult | CompanionRefused:
         """As `submit`; the job is committed with `companions`, or `CompanionRefused` and not at all."""
         now = self._clock()
-        definition = self._catalogue.definition(submission.type)
-        if definition is None:
-            return UnknownJobType(type=submission.type, known=self._catalogue.names())
-        files: list[File] = []
-        read = _read_payload(submission.payload, definition.payload, files)
-        if isinstance(read, InvalidPayload | PayloadTooLarge):
+        read = _read(submission, self._catalogue)
+        if not isinstance(read, _Read):
             return read
-        payload, document = read
+        definition, payload, files = read.definition, read.payload, read.files
         run_at = _start(submission, now)
         if isinstance(run_at, InvalidPayload):
             return run_at
-        lane = lane_of(submission, definition, document, owner, self._entrance.owner_limit)
+        lane = lane_of(submission, definition, read.document, owner, self._entrance.owner_limit)
         if isinstance(lane, Flaw):
             return InvalidPayload(flaws=(lane,))
         unique = keyed_id(owner.id, idempotency_key) if idempotency_key and submission.unique else None
@@ -259,21 +252,34 @@ def _start(submission: Submission, now: datetime) -> datetime | InvalidPayload |
     return submission.run_at if submission.delay_seconds is None else now + timedelta(seconds=seconds)
 
 
-def _read_payload(
-    payload: JsonValue, model: type[BaseModel], files: list[File]
-) -> tuple[JsonText, BaseModel] | InvalidPayload | PayloadTooLarge:
-    """The payload as it will be stored, exactly as given, and as its model accepted it; notes its files."""
+@dataclass(frozen=True)
+class _Read:
+    """A submission as its job type accepted it."""
+
+    definition: AnyJobType
+    payload: JsonText
+    """As it will be stored: exactly as given."""
+    document: BaseModel
+    files: list[File]
+    """Those that the payload names."""
+
+
+def _read(submission: Submission, catalogue: Catalogue) -> _Read | UnknownJobType | InvalidPayload | PayloadTooLarge:
+    definition = catalogue.definition(submission.type)
+    if definition is None:
+        return UnknownJobType(type=submission.type, known=catalogue.names())
     try:
-        text = to_json_text(payload)
+        text = to_json_text(submission.payload)
     except NotJson as error:
         return InvalidPayload(flaws=(Flaw(path=("payload",), message=str(error)),))
     size = byte_length(text)
     if size > MAX_PAYLOAD_BYTES:
         return PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
-    read = read_document(model, text, {FILES_FOUND: files})
-    if isinstance(read, Flaws):
-        return InvalidPayload(flaws=read.below("payload").first, count=read.count)
-    return text, read
+    files: list[File] = []
+    document = read_document(definition.payload, text, {FILES_FOUND: files})
+    if isinstance(document, Flaws):
+        return InvalidPayload(flaws=document.below("payload").first, count=document.count)
+    return _Read(definition, text, document, files)
 
 
 def keyed_id(owner_id: str, key: str) -> str:

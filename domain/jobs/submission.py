@@ -1,11 +1,20 @@
 """What a client asks for when it submits a job."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue
 
 from domain.jobs.job import Notify
 from headrace.authoring.frozen import Frozen
+
+TypeName = Annotated[str, Field(strict=True, min_length=1, max_length=64)]
+DelaySeconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+MaxAttempts = Annotated[int, Field(strict=True, ge=1, le=100)]
+TagName = Annotated[str, Field(min_length=1, max_length=64)]
+TagValue = Annotated[str, Field(max_length=256)]
+Tags = Annotated[dict[TagName, TagValue], Field(max_length=20)]
+LaneName = Annotated[str, Field(strict=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+Priority = Annotated[int, Field(strict=True, ge=0, le=9)]
 
 
 class Submission(Frozen):

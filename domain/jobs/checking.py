@@ -1,6 +1,7 @@
 """Checks a submission without asking anybody: its payload, its start, its lane, its key. Pure."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,6 +24,8 @@ MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
 """Of the payload's JSON. Lambda takes requests of 6 MB, in which its quotes and line feeds are escaped once more."""
 
 MAX_DELAY = timedelta(days=365)
+
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class InvalidPayload(Frozen):
@@ -136,6 +139,11 @@ def read_payload(
     if isinstance(read, Flaws):
         return InvalidPayload(flaws=read.below("payload").first, count=read.count)
     return text, read
+
+
+def is_key(text: str) -> bool:
+    """Whether a client may use the text as idempotency key: 1 to 255 printable ASCII characters."""
+    return _KEY.fullmatch(text) is not None
 
 
 def keyed_id(owner_id: str, key: str) -> str:

@@ -20,15 +20,15 @@ Priority = Annotated[int, Field(strict=True, ge=0, le=9)]
 class Submission(Frozen):
     """A validated submission."""
 
-    type: str
+    type: TypeName
     payload: JsonValue
     run_at: AwareDatetime | None = None
-    delay_seconds: float | None = None
-    max_attempts: int | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-    lane: str | None = None
+    delay_seconds: DelaySeconds | None = None
+    max_attempts: MaxAttempts | None = None
+    tags: Tags = Field(default_factory=dict)
+    lane: LaneName | None = None
     """A lane of the owner's own, for a type that has none."""
-    priority: int | None = None
+    priority: Priority | None = None
     """In its lane, from 0 to 9; None for the job type's."""
     unique: Literal["while-unfinished"] | None = None
     """How long the idempotency key is the job's: until it has ended, or else as long as the job is kept."""

@@ -298,7 +298,8 @@ def test_no_error_path_writes_a_secret_to_a_log(
 async def test_a_job_in_a_transaction_of_the_callers_own_is_run(stack_running: Stack, api: httpx.Client) -> None:
     running = Folder(stack_running.folder / ".headrace").running()
     assert running is not None
-    owner = str(api.get("/v1/users/me").json()["id"])
+    me = await asyncio.to_thread(api.get, "/v1/users/me")
+    owner = str(me.json()["id"])
     job = job_item("csv.profile", {"csv": "a\n1\n"}, owner=owner, jobs_table="JobsTable")
     async with open_client(running.endpoint_url) as database:
         await database.transact_write_items(TransactItems=[job.write])

@@ -11,7 +11,7 @@ from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summar
 from domain.jobs.submission import DelaySeconds, LaneName, MaxAttempts, Priority, Tags, TypeName
 from functions.api.http.forms import Form
 from functions.api.http.times import Moment, MomentIn
-from functions.api.webhooks.models import NotifyForm, NotifyView
+from functions.api.webhooks.notify import NotifyForm, NotifyView
 from headrace.authoring.json_text import JsonText, from_json_text
 
 

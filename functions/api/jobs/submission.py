@@ -18,7 +18,7 @@ from domain.users.user import User
 from functions.api.http.forms import Form, InvalidForm
 from functions.api.http.problems import Problem, Refused, problem, problem_of
 from functions.api.jobs.models import JobView, Shown, SubmitJob, job_view
-from functions.api.webhooks.models import notify_of
+from functions.api.webhooks.notify import notify_of
 from headrace.authoring.json_text import byte_length
 
 MAX_BATCH: Final = 25

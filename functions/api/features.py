@@ -99,6 +99,7 @@ def features_of(
         Feature(("/v1/jobs", "/v1/jobs/*"), lambda: (core,)),
         Feature(("/v1/failed-jobs*",), lambda: _failed_jobs(parts)),
         Feature(("/v1/jobs/*/why",), lambda: _why(parts)),
+        Feature(("/v1/stats*", "/v1/jobs/*/cost"), lambda: _stats(parts)),
         Feature(("/v1/lanes*",), lambda: _lanes(parts)),
         Feature(("/v1/job-types*",), lambda: _job_types(parts)),
         Feature(("/v1/users*",), lambda: _users(parts, user_lists)),
@@ -140,6 +141,14 @@ def _why(parts: Parts) -> tuple[APIRouter, ...]:
     owner_limit = parts.lanes.owner_limit if parts.lanes else 0
     why = WhyService(parts.jobs, _lane_service(parts), parts.catalogue, parts.clock, owner_limit)
     return (why_routes(parts.job_service, why, parts.identify),)
+
+
+def _stats(parts: Parts) -> tuple[APIRouter, ...]:
+    from domain.stats.service import StatsService
+    from functions.api.stats.routes import stats_routes
+
+    service = StatsService(parts.jobs, parts.clock)
+    return (stats_routes(service, parts.job_service, parts.clock, parts.identify),)
 
 
 def _lanes(parts: Parts) -> tuple[APIRouter, ...]:

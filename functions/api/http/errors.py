@@ -54,12 +54,17 @@ async def _invalid_form(request: Request, error: Exception) -> Response:
 
 
 def _http_errors(features: Features) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Maps Starlette's HTTP errors to problem documents: unknown paths, wrong methods."""
+    """Maps Starlette's HTTP errors to problem documents: unknown paths, wrong methods.
+
+    OPTIONS, which no route serves itself, says which methods the path has (RFC 9110, section 9.3.7), without content.
+    """
 
     async def http_error(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
         status = HTTPStatus(error.status_code)
+        if status == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers={"allow": allowed(request)})
         refused = problem(status, status.name.lower(), f"{status.description or status.phrase}.")
         headers = {"allow": allowed(request)} if status == HTTPStatus.METHOD_NOT_ALLOWED else {}
         return problem_response(request, refused, headers)
@@ -69,6 +74,6 @@ def _http_errors(features: Features) -> Callable[[Request, Exception], Awaitable
         routes = (route for route in features.routes() if isinstance(route, Route))
         matching = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
         methods = {method for methods in matching for method in methods}
-        return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+        return ", ".join(sorted(methods | ({"HEAD", "OPTIONS"} if "GET" in methods else {"OPTIONS"})))
 
     return http_error

@@ -10,6 +10,7 @@ from domain.jobs.job import BlobRef, FailureReason, Job, Status
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
 from domain.jobs.submission import DelaySeconds, LaneName, MaxAttempts, Priority, Tags, TypeName
 from functions.api.http.forms import Form
+from functions.api.http.links import link
 from functions.api.http.times import Moment, MomentIn
 from functions.api.webhooks.notify import NotifyForm, NotifyView
 from headrace.authoring.json_text import JsonText, from_json_text
@@ -163,7 +164,7 @@ def listed_job_view(summary: JobSummary, include: Include) -> ListedJobView:
 
 
 def _shared(summary: JobSummary) -> dict[str, object]:
-    self_link = f"/v1/jobs/{summary.id}"
+    self_link = link(f"/v1/jobs/{summary.id}")
     own = {name: value for name, value in summary if name not in DOCUMENTS and not name.endswith("_ref")}
     refs: dict[Document, BlobRef | None] = {"payload": summary.payload_ref, "result": summary.result_ref}
     own |= {f"{name}_ref": DocumentRef(size=ref.size, href=f"{self_link}/{name}") for name, ref in refs.items() if ref}

@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from domain.webhooks.endpoint import Disabled, Enabled, Endpoint, EndpointWishes
+from domain.webhooks.endpoint import FINAL_STATUSES, Disabled, Enabled, Endpoint, EndpointWishes
 from domain.webhooks.repository import EndpointNotFound
 from domain.webhooks.service import Created
 from domain.webhooks.signing import Signer
 from functions.api.http.forms import Form
 from functions.api.http.ids import is_id
+from functions.api.http.links import link
 from functions.api.http.problems import refuse
 from functions.api.http.times import Moment
 from functions.api.webhooks.notify import CheckedUrl, Includes, Statuses, once
@@ -126,14 +127,14 @@ def secret_view(signer: Signer) -> SecretView:
 
 def _shared(endpoint: Endpoint) -> dict[str, object]:
     own = {name: getattr(endpoint, name) for name in WebhookView.model_fields if name in Endpoint.model_fields}
-    link = f"/v1/webhooks/{endpoint.id}"
+    itself = link(f"/v1/webhooks/{endpoint.id}")
     return {
         **own,
         "statuses": list(endpoint.statuses),
         "types": list(endpoint.types),
         "include": list(endpoint.include),
         **_state(endpoint.state),
-        "links": {"self": link, "deliveries": f"{link}/deliveries"},
+        "links": {"self": itself, "deliveries": f"{itself}/deliveries"},
     }
 
 

@@ -39,6 +39,7 @@ class NewJobFactory(ModelFactory[NewJob]):
     unique = None
     unique_before = None
     notify = None
+    traceparent = None
 
 
 class UserFactory(ModelFactory[User]):

@@ -168,6 +168,7 @@ class SubmissionService:
             lane=lane,
             unique=unique,
             notify=submission.notify,
+            traceparent=submission.traceparent,
         )
         stored = await self._entrance.store(new, definition.policy, now, companions)
         if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | LaneClosed | JobUnreadable):

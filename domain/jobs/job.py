@@ -239,6 +239,8 @@ class Job(Frozen):
     """Digest of the submission, where the id comes from an idempotency key: distinguishes a replay from another one."""
     notify: Notify | None = None
     """Who is told of its changes, besides the endpoints that admins keep."""
+    traceparent: str | None = None
+    """The trace that it was submitted in (`headrace/authoring/trace.py`)."""
     history: tuple[HistoryEntry, ...]
     """The last transitions, oldest first."""
     state: State

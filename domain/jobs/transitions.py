@@ -108,6 +108,7 @@ class NewJob(Frozen):
     unique_before: str | None = None
     """The finished job that had the unique key before, if any."""
     notify: Notify | None = None
+    traceparent: str | None = None
 
 
 def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _FREE) -> Change:
@@ -137,6 +138,7 @@ def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _F
         fingerprint=new.fingerprint,
         unique=new.unique,
         notify=new.notify,
+        traceparent=new.traceparent,
         history=(HistoryEntry(status=state.status, at=now, attempt=0),),
         state=state,
         stored_schema=FIRST_SCHEMA if new.lane is None else LANE_SCHEMA,

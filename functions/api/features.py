@@ -101,7 +101,7 @@ def features_of(
         Feature(("/v1/jobs", "/v1/jobs/*"), lambda: (core,)),
         Feature(("/v1/failed-jobs*",), lambda: _failed_jobs(parts)),
         Feature(("/v1/jobs/*/why",), lambda: _why(parts)),
-        Feature(("/v1/stats", "/v1/jobs/*/cost"), lambda: _stats(parts, stats)),
+        Feature(("/v1/stats*", "/v1/jobs/*/cost"), lambda: _stats(parts, stats)),
         Feature(("/v1/lanes*",), lambda: _lanes(parts)),
         Feature(("/v1/job-types*",), lambda: _job_types(parts)),
         Feature(("/v1/users*",), lambda: _users(parts, user_lists)),

@@ -1,11 +1,7 @@
 """The write units of a job, measured on a database that charges as DynamoDB does."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Protocol
-
-import pytest
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
@@ -31,6 +27,7 @@ from domain.schedules.ticking import (
     Ticker,
 )
 from functions.runtime import LazyClient, new_random, now
+from headrace import job_item
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.testing.wake_queue import FakeWakeQueue
@@ -44,46 +41,12 @@ from tests.factories import NOW, UserFactory, claimed, finished, queued, schedul
 from tests.fakes.handlers import a_handler
 from tests.fakes.schedule_repository import COMPANIONS, FakeTickQueue
 from tests.fakes.user_repository import FakeUserRepository
+from tests.integration.metering import Meter
 from tests.schedules import a_schedule
 
 SECOND = timedelta(seconds=1)
 TICK_UNITS = 8.0
 """Twice the job and the schedule; the job's two entries in indexes, and the move of the schedule's."""
-
-
-class Capacity(Protocol):
-    """The `ConsumedCapacity` of a response."""
-
-    def __getitem__(self, name: str) -> float: ...
-
-
-class Meter:
-    """Requests the capacity of every call, and records it by operation."""
-
-    def __init__(self) -> None:
-        self.units: list[tuple[str, float]] = []
-
-    def ask(self, params: dict[str, object], model: object, **_: object) -> dict[str, object]:
-        return params | {"ReturnConsumedCapacity": "INDEXES"}
-
-    def note(self, parsed: dict[str, Capacity | list[Capacity]], model: object, **_: object) -> None:
-        consumed = parsed["ConsumedCapacity"]
-        tables = consumed if isinstance(consumed, list) else [consumed]
-        self.units.append((str(getattr(model, "name", "")), sum(table["CapacityUnits"] for table in tables)))
-
-    def take(self) -> list[tuple[str, float]]:
-        taken, self.units = self.units, []
-        return taken
-
-
-@pytest.fixture
-async def metered(ministack_client: LazyClient, ministack_url: str) -> AsyncIterator[tuple[LazyClient, Meter]]:
-    client, meter = LazyClient(ministack_url), Meter()
-    events = (await client()).meta.events
-    events.register("provide-client-params.dynamodb", meter.ask)  # type: ignore[arg-type]  # it may return
-    events.register("after-call.dynamodb", meter.note)
-    yield client, meter
-    await client.close()
 
 
 async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
@@ -104,6 +67,13 @@ async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
     assert create == [("PutItem", 3.0)], "the item, its owner, its wake time"
     assert work == [("PutItem", 1.0), ("PutItem", 2.0)], "the claim moves no index; the end leaves one"
     assert item_size(job_to_item(executed.job, new_id())) <= 1024
+
+
+async def test_a_job_in_the_callers_own_transaction_costs_four(metered: tuple[LazyClient, Meter]) -> None:
+    client, meter = metered
+    job = job_item(a_handler(), {"text": "x" * 150}, owner=new_id(), jobs_table="JobsTable")
+    await (await client()).transact_write_items(TransactItems=[job.write])
+    assert meter.take() == [("TransactWriteItems", 4.0)], "twice the item, and its two entries in indexes"
 
 
 async def test_a_delay_costs_no_write_unit_and_one_read(metered: tuple[LazyClient, Meter]) -> None:

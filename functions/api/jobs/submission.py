@@ -1,7 +1,6 @@
 """Converts request bodies to the domain's submissions, one or a batch of them, and submits batches."""
 
 import asyncio
-import re
 from functools import partial
 from http import HTTPStatus
 from itertools import accumulate
@@ -10,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from domain.flaws import Flaw
+from domain.jobs.checking import is_key
 from domain.jobs.disclosure import Disclosure
 from domain.jobs.job import BlobRef, Job, documents_of
 from domain.jobs.submission import Submission
@@ -20,6 +20,7 @@ from functions.api.http.problems import Problem, Refused, problem, problem_of
 from functions.api.jobs.models import JobView, Shown, SubmitJob, job_view
 from functions.api.webhooks.notify import notify_of
 from headrace.authoring.json_text import byte_length
+from headrace.authoring.trace import read_traceparent
 
 MAX_BATCH: Final = 25
 MAX_BATCH_DOCUMENTS: Final = 1024 * 1024
@@ -27,8 +28,6 @@ MAX_BATCH_DOCUMENTS: Final = 1024 * 1024
 
 A Lambda response has at most 6 MB, and a byte of a document takes up to three (two-byte characters are escaped to six).
 """
-
-_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class SubmitBatch(Form):
@@ -64,26 +63,35 @@ class BatchResponse(BaseModel):
 
 def check_key(key: str | None) -> None:
     """Refuse an Idempotency-Key that is not 1 to 255 printable ASCII characters."""
-    if key is not None and not _KEY.fullmatch(key):
+    if key is not None and not is_key(key):
         detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
         raise Refused(problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_idempotency_key", detail))
 
 
-def submission_of(body: SubmitJob) -> Submission | InvalidPayload:
-    """Convert a validated body to the domain's submission; refuse one with both `run_at` and `delay_seconds`."""
+def submission_of(body: SubmitJob, traceparent: str | None = None) -> Submission | InvalidPayload:
+    """Convert a validated body to the domain's submission; refuse one with both `run_at` and `delay_seconds`.
+
+    `traceparent` is the request's header: an invalid one is ignored, as its standard says.
+    """
     if body.run_at is not None and body.delay_seconds is not None:
         flaw = Flaw(path=("delay_seconds",), message="give run_at or delay_seconds, not both")
         return InvalidPayload(flaws=(flaw,))
-    return Submission.model_construct(**{**dict(body), "notify": notify_of(body.notify)})
+    given = {**dict(body), "notify": notify_of(body.notify), "traceparent": read_traceparent(traceparent)}
+    return Submission.model_construct(**given)
 
 
 async def submit_entries(
-    submissions: SubmissionService, disclosure: Disclosure, entries: list[JsonValue], owner: User, key: str | None
+    submissions: SubmissionService,
+    disclosure: Disclosure,
+    entries: list[JsonValue],
+    owner: User,
+    key: str | None,
+    traceparent: str | None,
 ) -> list[BatchResult]:
     """Submit each entry independently; with a key, each entry's own key is derived from it and the entry's place."""
 
     async def submit(place: int, entry: JsonValue) -> Job | Problem:
-        submission = _entry(entry)
+        submission = _entry(entry, traceparent)
         if isinstance(submission, InvalidPayload):
             return problem_of(submission)
         # A client's key cannot contain a line feed, so a derived key never equals a client's.
@@ -115,8 +123,8 @@ def _result(outcome: Job | Problem, shown: Shown, *, whole: bool) -> BatchResult
     return BatchResult(status=HTTPStatus.ACCEPTED, job=without, omitted=["payload", "result"])
 
 
-def _entry(entry: JsonValue) -> Submission | InvalidPayload:
+def _entry(entry: JsonValue, traceparent: str | None) -> Submission | InvalidPayload:
     try:
-        return submission_of(SubmitJob.model_validate(entry))
+        return submission_of(SubmitJob.model_validate(entry), traceparent)
     except InvalidForm as error:
         return InvalidPayload(flaws=error.flaws.first, count=error.flaws.count)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, JsonValue
 
+from domain.jobs.submission import TagName, TagValue
 from domain.schedules.schedule import Missed, Overlap, Paused, PauseReason, Schedule, ScheduleSpec
 from domain.schedules.timing import MAX_CRON, MAX_EVERY, MAX_ZONE, MIN_EVERY, Timing
 from functions.api.http.forms import Form
 from functions.api.http.links import link
 from functions.api.http.times import Moment
-from functions.api.jobs.models import TagName, TagValue
 from headrace.authoring.json_text import from_json_text, to_json_text
 
 MAX_TAGS = 18

@@ -81,7 +81,10 @@ class BulkService:
 
     async def _page(self, wish: BulkWish, cursor: str | None) -> Page[JobSummary] | NotListed | StorageUnavailable:
         status = wish.status or ("failed" if wish.action == "retry" else None)
-        criteria, request = JobFilter(status=status, type=wish.type), PageRequest(limit=MAX_PAGE, cursor=cursor)
+        criteria, request = (
+            JobFilter(status=status, type=wish.type, tags=wish.tags),
+            PageRequest(limit=MAX_PAGE, cursor=cursor),
+        )
         if wish.owner_id == EVERYONE:
             page = await self._lists.list_all(criteria, request)
         else:

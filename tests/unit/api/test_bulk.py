@@ -41,3 +41,14 @@ def test_an_empty_filter_and_what_no_index_lists_are_refused(api: Api) -> None:
         api.call("POST", "/v1/jobs/retry", {"filter": empty}, who=ADMIN).refused(422, "invalid_request")
     everyones: JsonValue = {"filter": {"status": "failed", "owner": "*"}}
     assert api.call("POST", "/v1/jobs/retry", everyones, who=ADMIN).status == 422
+
+
+def test_jobs_with_a_tag_are_listed(api: Api) -> None:
+    for tag, count in (("batch=7", 2), ("batch=8", 0), ("other=7", 0)):
+        items = api.call("GET", "/v1/jobs", query={"tag": tag}).json["items"]
+        assert isinstance(items, list)
+        assert len(items) == count
+    for no_tag in ("batch", "=7"):
+        api.call("GET", "/v1/jobs", query={"tag": no_tag}).refused(422, "invalid_request")
+    first = api.call("GET", "/v1/jobs", query={"tag": "batch=7", "limit": "1"})
+    assert "tag=batch%3D7" in str(first.headers["link"])

@@ -6,16 +6,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from domain.jobs.job import Job
+from domain.secrets.hidden import Hidden
 
 
 class CurrentAttempt:
     """An attempt whose handler runs, with the unfinished lines that it has printed."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, hidden: Hidden) -> None:
         self.keys: dict[str, str | int] = {"job_id": job.id, "job_type": job.type, "attempt": job.attempt}
         self.unfinished: dict[str, str] = {}
         """By the name of the stream. Threads of one handler share it, under `lock`."""
         self.lock = threading.Lock()
+        self.hidden = hidden
+        """What nothing of it may show."""
 
 
 _CURRENT: ContextVar[CurrentAttempt | None] = ContextVar("attempt", default=None)

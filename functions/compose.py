@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from domain.jobs.catalogue import Catalogue
     from domain.jobs.dispatch import Dispatcher
     from domain.schedules.ticking import Ticker
+    from domain.secrets.store import SecretSource, SecretStore
     from domain.webhooks.delivering import DeliveryService
     from functions.settings import ApiSettings, BlobSettings, Settings, WebhookSettings, WorkerSettings
     from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
@@ -177,6 +178,30 @@ def job_files(settings: BlobSettings, blobs: BlobStore, client: LazyClient) -> C
         from domain.files.attempts import JobFiles
 
         return JobFiles(file_repository(settings, client), blobs, now, new_id, settings.file_lifetime)
+
+    return made
+
+
+def secrets(parts: Parts) -> SecretSource:
+    """Gives what reads secrets, once a payload names one: most workers never load it."""
+
+    @cache
+    def made() -> SecretStore:
+        from functions.settings import read_secret_settings
+        from persistence.secrets.aws import ParameterStore, SecretsManager, open_parameter_client, open_secret_client
+        from persistence.secrets.cache import CachedSecrets
+        from persistence.secrets.environment import EnvironmentSecrets, NoSecrets
+
+        settings = read_secret_settings(parts.environment)
+        match settings.store:
+            case "ParameterStore":
+                return CachedSecrets(ParameterStore(Lazy(open_parameter_client), settings.prefix), time.monotonic)
+            case "SecretsManager":
+                return CachedSecrets(SecretsManager(Lazy(open_secret_client), settings.prefix), time.monotonic)
+            case "environment":
+                return EnvironmentSecrets(parts.environment)
+            case "off":
+                return NoSecrets()
 
     return made
 

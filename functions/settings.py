@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field
 
@@ -26,6 +27,8 @@ LOCAL_VARIABLES = (LOCAL_DATABASE_VARIABLE, LOCAL_QUEUES_VARIABLE, LOCAL_BLOBS_V
 JOB_TYPES_VARIABLE = "JOB_TYPES"
 
 RUNNERS_VARIABLE = "RUNNERS"
+
+SECRETS_VARIABLE = "SECRETS"
 
 _DAY = 86_400
 _MAX_SCHEDULES = 10_000
@@ -64,6 +67,15 @@ class BlobSettings(Frozen):
     files_table: str
     file_lifetime: timedelta
     """How long a file is kept."""
+
+
+class SecretSettings(Frozen):
+    """What the functions read that run jobs: where the secrets are that payloads name."""
+
+    store: Literal["off", "ParameterStore", "SecretsManager", "environment"]
+    """`environment` is for the local stack: the function's own variables."""
+    prefix: str
+    """How the names of all secrets begin there."""
 
 
 class ApiSettings(Frozen):
@@ -160,6 +172,18 @@ def read_blob_settings(environment: Mapping[str, str]) -> BlobSettings:
         files_table=_text(environment, "FILES_TABLE"),
         file_lifetime=_days(environment, "FILE_DAYS"),
     )
+
+
+def read_secret_settings(environment: Mapping[str, str]) -> SecretSettings:
+    """Of the worker and of each runner."""
+    store, _, prefix = _text(environment, SECRETS_VARIABLE).partition(" ")
+    match store:
+        case "ParameterStore" | "SecretsManager":
+            return SecretSettings(store=store, prefix=prefix)
+        case "off":
+            return SecretSettings(store="environment" if LOCAL_DATABASE_VARIABLE in environment else "off", prefix="")
+        case _:
+            raise MissingSetting(f"The environment variable {SECRETS_VARIABLE} names no store of secrets: {store!r}.")
 
 
 def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:

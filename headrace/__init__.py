@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backoff", "Fail", "File", "FileError", "FileMissing", "FileStream", "FileTooLarge", "FileUnavailable", "Handler",
-    "InvalidJobType", "JobContext", "JobItem", "JobRefused", "JobType", "Policy", "Rate", "Retry", "Secret", "SecretUnavailable", "Stopped",
-    "SyncJobContext", "job_item", "job_type", "json_size",
+    "InvalidJobType", "JobContext", "JobItem", "JobRefused", "JobType", "Policy", "Rate", "Retry", "Secret",
+    "SecretUnavailable", "Stopped", "SyncJobContext", "job_item", "job_type", "json_size",
 ]  # fmt: skip
 
 _OF_TRANSACTIONS = frozenset({"JobItem", "JobRefused", "job_item"})

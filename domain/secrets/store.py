@@ -29,7 +29,7 @@ SecretFound = str | NoSecret
 class SecretStore(Protocol):
     """Reads secrets. What it gives may be as old as some seconds."""
 
-    async def get(self, place: str) -> SecretFound:
+    async def get(self, place: str, /) -> SecretFound:
         """The value of the secret at a place, as `place_of` gives it."""
 
 

@@ -27,15 +27,20 @@ class CachedSecrets:
         self._asking: dict[str, asyncio.Lock] = {}
 
     async def get(self, place: str) -> SecretFound:
-        async with self._asking.setdefault(place, asyncio.Lock()) as _:
-            known = self._known.get(place)
-            if known is not None and self._monotonic() < known[1]:
-                return known[0]
-            found = await self._store.get(place)
-            if isinstance(found, str):
-                self._known[place] = (found, self._monotonic() + SECONDS)
-                self._known.move_to_end(place)
+        turn = self._asking.setdefault(place, asyncio.Lock())
+        try:
+            async with turn:
+                known = self._known.get(place)
+                return known[0] if known and self._monotonic() < known[1] else await self._ask(place)
+        finally:
+            if not turn.locked():
+                self._asking.pop(place, None)
+
+    async def _ask(self, place: str) -> SecretFound:
+        found = await self._store.get(place)
+        self._known.pop(place, None)
+        if isinstance(found, str):
+            self._known[place] = (found, self._monotonic() + SECONDS)
         if len(self._known) > MOST:
-            forgotten, _ = self._known.popitem(last=False)
-            self._asking.pop(forgotten, None)
+            self._known.popitem(last=False)
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from domain.secrets.store import SHARED, SecretMissing
+from domain.secrets.store import SHARED, SecretMissing, SecretsOff
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,13 @@ class EnvironmentSecrets:
 
     async def get(self, place: str) -> SecretFound:
         return self._environment.get(variable_of(place)) or SecretMissing()
+
+
+class NoSecrets:
+    """The `SecretStore` of a deployment that keeps none."""
+
+    async def get(self, _place: str, /) -> SecretFound:
+        return SecretsOff()
 
 
 def variable_of(place: str) -> str:

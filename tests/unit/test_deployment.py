@@ -174,6 +174,27 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
     }
 
 
+IN_ACCOUNT = "us-east-1:000000000000"
+
+
+@pytest.mark.parametrize(
+    ("store", "grant"),
+    [
+        ("ParameterStore", ("ssm:GetParameter", f"arn:aws:ssm:{IN_ACCOUNT}:parameter/headrace/headrace/*")),
+        (
+            "SecretsManager",
+            ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{IN_ACCOUNT}:secret:/headrace/headrace/*"),
+        ),
+    ],
+)
+def test_only_what_runs_jobs_may_read_the_secrets_of_this_stack(
+    resources: Resources, store: str, grant: tuple[str, str]
+) -> None:
+    with_secrets = deployed(Secrets=store)
+    more = {role: grants(with_secrets, role) - grants(resources, role) for role in resources if role.endswith("Role")}
+    assert {role: new for role, new in more.items() if new} == {"WorkerRole": {grant}, "StandardRunnerRole": {grant}}
+
+
 def test_a_runner_may_read_and_write_jobs_and_take_messages_from_its_queue(resources: Resources) -> None:
     assert grants(resources, "StandardRunnerRole") == {
         ("dynamodb:GetItem", JOBS),

@@ -20,7 +20,7 @@ from domain.lanes.lane import TABLE as LANES
 from domain.lanes.lanes import Lanes
 from functions.job_types import load_job_types
 from functions.runtime import Lazy, LazyClient, Runtime, new_id, new_random, now
-from functions.settings import read_settings
+from functions.settings import read_secret_settings, read_settings
 from headrace.authoring.job_type import WORKER
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.lane_repository import DynamoLaneRepository
@@ -184,15 +184,14 @@ def job_files(settings: BlobSettings, blobs: BlobStore, client: LazyClient) -> C
 
 def secrets(parts: Parts) -> SecretSource:
     """Gives what reads secrets, once a payload names one: most workers never load it."""
+    settings = read_secret_settings(parts.environment)
 
     @cache
     def made() -> SecretStore:
-        from functions.settings import read_secret_settings
         from persistence.secrets.aws import ParameterStore, SecretsManager, open_parameter_client, open_secret_client
         from persistence.secrets.cache import CachedSecrets
         from persistence.secrets.environment import EnvironmentSecrets, NoSecrets
 
-        settings = read_secret_settings(parts.environment)
         match settings.store:
             case "ParameterStore":
                 return CachedSecrets(ParameterStore(Lazy(open_parameter_client), settings.prefix), time.monotonic)

@@ -180,8 +180,8 @@ def read_secret_settings(environment: Mapping[str, str]) -> SecretSettings:
     match store:
         case "ParameterStore" | "SecretsManager":
             return SecretSettings(store=store, prefix=prefix)
-        case "off":
-            return SecretSettings(store="environment" if LOCAL_DATABASE_VARIABLE in environment else "off", prefix="")
+        case "off" | "environment":
+            return SecretSettings(store=store, prefix="")
         case _:
             raise MissingSetting(f"The environment variable {SECRETS_VARIABLE} names no store of secrets: {store!r}.")
 

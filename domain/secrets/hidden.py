@@ -28,10 +28,17 @@ class Hidden:
                     self._marks[form] = f"[secret {name}]"
 
     def text(self, text: str) -> str:
-        """The text without the values."""
+        """The text without the values, also where the beginning of one was cut off at its end."""
+        text = self.beginning(text)
+        for value, mark in self._marks.items():
+            text = _without_end(text, value, mark)
+        return text
+
+    def beginning(self, text: str) -> str:
+        """The same of a text that goes on: whatever its end is the beginning of may still become whole."""
         # The longest first: a value may be a part of another.
         for value in sorted(self._marks, key=len, reverse=True):
-            text = _without_end(text.replace(value, self._marks[value]), value, self._marks[value])
+            text = text.replace(value, self._marks[value])
         return text
 
     def outcome(self, outcome: Outcome) -> Outcome:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from domain.results import StorageUnavailable
 from domain.secrets.hidden import Hidden
@@ -15,10 +14,7 @@ from domain.secrets.store import (
     place_of,
 )
 from headrace.authoring.outcomes import Fail, Retry
-from headrace.authoring.secrets import Secret, give_value
-
-MAX_SECRETS: Final = 20
-"""Names of secrets in one payload."""
+from headrace.authoring.secrets import MAX_SECRETS, Secret, give_value
 
 
 async def reveal(

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, 
 SECRETS_FOUND: Final = "headrace.secrets"
 """The member of a validation's context that collects the secrets of a document, if it is given: a list."""
 
+MAX_SECRETS: Final = 20
+"""Names of secrets in one payload."""
+
 SecretName = Annotated[
     str,
     Field(

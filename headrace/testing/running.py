@@ -116,7 +116,7 @@ async def run_job_async(
     finished = _legal(transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0))
     hidden = context.hidden
     lines.logs[:] = [replace(line, text=hidden.text(line.text)) for line in lines.logs]
-    lines.printed[:] = [hidden.text("".join(lines.printed))]
+    lines.printed[:] = [hidden.beginning("".join(lines.printed))]
     run = _run_of(handler.definition.result, finished, outcome, context, lines, errors)
     return replace(run, saved=saved_files(files or {}, owner, blobs, described))
 
@@ -184,7 +184,7 @@ class _NotedAttempt(Attempt):
         self._asked = 0
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
-        self.reports.append(ProgressReport(fraction, message))
+        self.reports.append(ProgressReport(fraction, self.hidden.text(message)))
         await super().report_progress(fraction, message)
 
     async def cancel_requested(self) -> bool:

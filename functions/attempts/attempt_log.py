@@ -22,7 +22,7 @@ class AttemptLog:
     def attempt(self, job: Job, hidden: Hidden, /) -> Iterator[None]:
         """Around the handler of one attempt."""
         current = CurrentAttempt(job, hidden)
-        self._logger.info("job_attempt_started", job_id=job.id, job_type=job.type, attempt=job.attempt)
+        self._logger.info("job_attempt_started", extra=current.keys)
         with as_current(current):
             try:
                 yield

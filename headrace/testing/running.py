@@ -64,6 +64,7 @@ async def run_job_async(
     log_level: str = "INFO",
     files: Mapping[str, bytes] | None = None,
     secrets: Mapping[str, str] | None = None,
+    traceparent: str | None = None,
 ) -> JobRun[Result_co]:
     """Run one attempt of a job type to its end, on the running event loop.
 
@@ -85,6 +86,7 @@ async def run_job_async(
         log_level: From which level on log records are noted.
         files: The content of the owner's files, by the ids that the payload names. What is saved is in `JobRun.saved`.
         secrets: The values of the owner's secrets, by the names that the payload has for them.
+        traceparent: What the handler finds as `context.traceparent`.
 
     Raises:
         SubmissionRefused: The API would not accept the payload.
@@ -94,7 +96,11 @@ async def run_job_async(
     observed = noting(cast("Handler", handler), timeout, errors)
     limit = max_attempts or max(attempt, observed.definition.policy.max_attempts)
     submission = Submission(
-        type=observed.definition.name, payload=document_of(payload), max_attempts=limit, tags=dict(tags or {})
+        type=observed.definition.name,
+        payload=document_of(payload),
+        max_attempts=limit,
+        tags=dict(tags or {}),
+        traceparent=traceparent,
     )
     jobs, blobs, described = FakeJobRepository(), FakeBlobStore(), FakeFileRepository()
     documents = Documents(blobs)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
     from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
+    from persistence.dynamodb.repositories.usage_repository import DynamoUsageRepository
     from persistence.dynamodb.repositories.user_listing import DynamoUserListing
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
     from persistence.dynamodb.repositories.webhook_repository import DynamoEndpointRepository, DynamoSignerRepository
@@ -265,6 +266,13 @@ def event_bus(bus: str) -> EventBridgeBus:
     from persistence.eventbridge.event_bus import EventBridgeBus, open_events_client
 
     return EventBridgeBus(Lazy(open_events_client), bus)
+
+
+def usage_repository(settings: Settings, client: LazyClient) -> DynamoUsageRepository:
+    """What owners have used of their quotas; for the API alone."""
+    from persistence.dynamodb.repositories.usage_repository import DynamoUsageRepository
+
+    return DynamoUsageRepository(client, settings.jobs_table, settings.lanes_table)
 
 
 def user_repository(settings: ApiSettings, client: LazyClient) -> DynamoUserRepository:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from domain.users.quota import MAX_A_MINUTE, MAX_UNFINISHED, Quota
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import MAX_LIMIT
 
@@ -89,6 +90,8 @@ class ApiSettings(Frozen):
     """How long a request that prefers to wait may hold the function; zero answers at once."""
     trust_unverified_email: bool
     """Whether a token without the claim `email_verified` counts as verified."""
+    quota: Quota
+    """Of users for whom no admin has decided otherwise; 0 sets no limit."""
 
 
 class ScheduleSettings(Frozen):
@@ -195,6 +198,10 @@ def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:
         cursor_key=_text(environment, "CURSOR_KEY"),
         longest_wait=_seconds(environment, "LONGEST_WAIT_SECONDS"),
         trust_unverified_email=_text(environment, "TRUST_UNVERIFIED_EMAIL") == "on",
+        quota=Quota(
+            unfinished=_number(environment, "OWNER_UNFINISHED_JOBS", MAX_UNFINISHED),
+            submissions_per_minute=_number(environment, "OWNER_SUBMISSIONS_PER_MINUTE", MAX_A_MINUTE),
+        ),
     )
 
 

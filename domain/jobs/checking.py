@@ -73,8 +73,8 @@ class Checked:
         """The job's id, where its key says it."""
         return None if self.submission.unique else self.keyed
 
-    def as_job(self, id: str, payload: JobDocument) -> NewJob:
-        """The new job, with this id and its payload as it is kept."""
+    def as_job(self, id: str, payload: JobDocument, *, counted: bool = False) -> NewJob:
+        """The new job, with this id and its payload as it is kept; `counted` against its owner's quota."""
         submission, definition = self.submission, self.definition
         return NewJob(
             id=id,
@@ -89,6 +89,7 @@ class Checked:
             lane=self.lane,
             unique=self.unique,
             notify=submission.notify,
+            counted=counted,
             traceparent=submission.traceparent,
         )
 

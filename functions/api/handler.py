@@ -11,6 +11,7 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
+from domain.quotas.quotas import Quotas
 from functions.api.app import create_app
 from functions.api.features import Large, Scheduling, Webhooks
 from functions.api.http.event import Event, readable
@@ -30,6 +31,7 @@ from functions.compose import (
     schedule_repository,
     signer_repository,
     tick_queue,
+    usage_repository,
     user_listing,
     user_repository,
 )
@@ -77,6 +79,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             signer_repository(hooks.webhook_secrets_table, client),
             new_secret,
         ),
+        quotas=Quotas(usage_repository(parts.settings, client), settings.quota, now),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 

@@ -104,7 +104,10 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         ("dynamodb:Query", f"{JOBS}/index/failed-index"),
         ("dynamodb:Query", f"{JOBS}/index/lane-index"),
         ("dynamodb:Query", f"{LANES}/index/changed-index"),
-        *((f"dynamodb:{action}", LANES) for action in ("Query", "GetItem", "PutItem", "ConditionCheckItem")),
+        *(
+            (f"dynamodb:{action}", LANES)
+            for action in ("Query", "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem")
+        ),
         ("dynamodb:GetItem", USERS),
         ("dynamodb:PutItem", USERS),
         ("dynamodb:DeleteItem", USERS),

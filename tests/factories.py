@@ -41,6 +41,7 @@ class NewJobFactory(ModelFactory[NewJob]):
     unique_before = None
     notify = None
     traceparent = None
+    counted = False
 
 
 class UserFactory(ModelFactory[User]):

@@ -80,11 +80,11 @@ async def test_a_job_under_a_quota_costs_two_units_more_and_one_for_its_minute(
     owner = UserFactory.build(id=new_id(), quota=Quota(unfinished=100, submissions_per_minute=100))
     quotas = Quotas(DynamoUsageRepository(client, "JobsTable", "LanesTable"), Quota(), now)
     service = SubmissionService(jobs, catalogue, now, new_id, quotas=quotas)
-    submission = Submission(type="text.word_count", payload={"text": "x" * 150})
+    submission = Submission(type="text.word_count", payload={"text": "x" * 50})
     for _ in range(3):
         submitted = await service.submit(submission, owner)
-        assert isinstance(submitted, Submitted)
         assert meter.take() == [("Query", 0.5), ("UpdateItem", 1.0), ("PutItem", 4.0)], "one entry more"
+    assert isinstance(submitted, Submitted)
     executor = JobExecutor(jobs, catalogue, now, new_id, new_random, {})
     assert isinstance(await executor.execute(submitted.job, now() + 120 * SECOND), Executed)
     assert meter.take() == [("PutItem", 1.0), ("PutItem", 3.0)], "the claim moves no index; the end leaves two"

@@ -71,7 +71,7 @@ async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
     assert item_size(job_to_item(executed.job, new_id())) <= 1024
 
 
-async def test_a_job_under_a_quota_costs_two_units_more_and_one_for_its_minute(
+async def test_a_job_under_a_quota_costs_four_units_more_and_one_for_its_minute(
     metered: tuple[LazyClient, Meter],
 ) -> None:
     client, meter = metered
@@ -82,11 +82,11 @@ async def test_a_job_under_a_quota_costs_two_units_more_and_one_for_its_minute(
     submission = Submission(type="text.word_count", payload={"text": "x" * 50})
     for _ in range(3):
         submitted = await service.submit(submission, owner)
-        assert meter.take() == [("Query", 0.5), ("UpdateItem", 1.0), ("PutItem", 4.0)], "one entry more"
+        assert meter.take() == [("Query", 0.5), ("UpdateItem", 1.0), ("PutItem", 5.0)], "two entries more"
     assert isinstance(submitted, Submitted)
     executor = JobExecutor(jobs, catalogue, now, new_id, new_random, {})
     assert isinstance(await executor.execute(submitted.job, now() + 120 * SECOND), Executed)
-    assert meter.take() == [("PutItem", 1.0), ("PutItem", 3.0)], "the claim moves no index; the end leaves two"
+    assert meter.take() == [("PutItem", 1.0), ("PutItem", 4.0)], "the claim moves no index; the end leaves them"
 
 
 async def test_a_job_in_the_callers_own_transaction_costs_four(metered: tuple[LazyClient, Meter]) -> None:

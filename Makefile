@@ -13,13 +13,16 @@ export UV_SYSTEM_CERTS ?= 1
 # Some images set this; then each of some hundred processes would compile everything that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
+# The page, built of ui/; it needs its packages once.
+UI := ui/.built
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local clients examples bench reliability docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.done $(TOOLS)/ministack/.done ## prepare .venv (with .venv/bin/headrace) and the embedded database
+setup: $(VENV)/.done $(TOOLS)/ministack/.done $(UI) ## prepare .venv (with .venv/bin/headrace), the embedded database and the page
 
 demo: setup ## run some hundred real jobs on the local stack, and show how each of them ended
 	$(BIN)/headrace demo
@@ -70,7 +73,7 @@ build: setup $(TOOLS)/sam/.done ## build and prove what is deployed (TARGET=3.13
 	$(BIN)/python -m headrace.build.sizes .aws-sam/build
 
 # What `sam build` calls for each function.
-build-%Function: $(VENV)/.done
+build-%Function: $(VENV)/.done $(UI)
 	$(BIN)/python -m headrace.build $*Function "$(ARTIFACTS_DIR)"
 
 # After `build`, because all builds of the SAM CLI share one file.
@@ -105,7 +108,7 @@ lock: setup ## lock the requirements; what is locked stays (UPGRADE=1 takes the 
 	scripts/lock.sh
 
 clean: ## remove everything that was installed or generated
-	rm -rf $(VENV) $(TOOLS) clients/python/build .headrace .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf ui/node_modules ui/.built functions/api/ui/built $(VENV) $(TOOLS) clients/python/build .headrace .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage
 
 $(VENV)/bin/uv: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Headrace needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -117,6 +120,9 @@ $(VENV)/.done: $(VENV)/bin/uv requirements/dev.txt pyproject.toml clients/python
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable clients/python --editable .
 	@touch $@
+
+$(UI): $(VENV)/.done $(TOOLS)/node/.done docs/openapi.json $(wildcard ui/*.* ui/scripts/* ui/src/*.* ui/src/[b-z]*/* ui/src/api/client.ts)
+	@$(BIN)/python -m scripts.ui build
 
 $(TOOLS)/%/.done: requirements/%.txt $(VENV)/bin/uv
 	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(TOOLS)/$*

@@ -79,6 +79,16 @@ class ApiSettings(Frozen):
     """Whether a token without the claim `email_verified` counts as verified."""
 
 
+class PageSettings(Frozen):
+    """What the page needs to sign people in."""
+
+    issuer: str
+    client_id: str
+    """Of the page, at the issuer; empty for none."""
+    origins: tuple[str, ...]
+    """Further origins of the issuer."""
+
+
 class ScheduleSettings(Frozen):
     """What the API reads of schedules."""
 
@@ -171,6 +181,16 @@ def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:
         cursor_key=_text(environment, "CURSOR_KEY"),
         longest_wait=_seconds(environment, "LONGEST_WAIT_SECONDS"),
         trust_unverified_email=_text(environment, "TRUST_UNVERIFIED_EMAIL") == "on",
+    )
+
+
+def read_page_settings(environment: Mapping[str, str]) -> PageSettings:
+    """Of the API."""
+    origin = _text(environment, "UI_SIGN_IN_ORIGIN")
+    return PageSettings(
+        issuer=_text(environment, "UI_ISSUER"),
+        client_id=_text(environment, "UI_CLIENT_ID"),
+        origins=(origin,) if origin else (),
     )
 
 

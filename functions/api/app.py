@@ -46,6 +46,7 @@ from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.api.lanes.routes import lane_routes, why_routes
 from functions.api.schedules.routes import schedule_routes
+from functions.api.ui.routes import SignIn, ui_routes
 from functions.api.users.principal_routes import principal_routes
 from functions.api.users.routes import user_routes
 from functions.api.webhooks.actions import webhook_actions
@@ -99,13 +100,15 @@ def create_app(
     scheduling: Scheduling | None = None,
     user_lists: UserListing | None = None,
     webhooks: Webhooks | None = None,
+    sign_in: SignIn | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without `large`
     the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules; without
-    `user_lists`, users are found by address alone; without `webhooks`, nobody is told.
+    `user_lists`, users are found by address alone; without `webhooks`, nobody is told; `sign_in`
+    is of the page, which without it signs nobody in.
     """
     user_service = UserService(users, clock, new_id)
     identify = identifier(IdentityService(users, clock, new_id), local_email, trust_unverified_email)
@@ -154,6 +157,7 @@ def create_app(
         ),
         health_routes(jobs, clock),
         documentation_routes(lambda: openapi_document(app)),
+        ui_routes(sign_in or SignIn()),
     )
     for router in routers:
         app.include_router(router)

@@ -16,6 +16,7 @@ from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.http.prefixes import without_prefix
 from functions.api.jobs.waiting import LONGEST_WAIT
+from functions.api.ui.routes import SignIn
 from functions.compose import (
     Parts,
     blob_store,
@@ -35,6 +36,7 @@ from functions.runtime import new_id, new_secret, now
 from functions.settings import (
     read_api_settings,
     read_blob_settings,
+    read_page_settings,
     read_schedule_settings,
     read_webhook_settings,
 )
@@ -49,6 +51,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
     schedule_settings = read_schedule_settings(parts.environment)
     blobs = blob_store(blob_settings, parts.runtime)
     hooks = read_webhook_settings(parts.environment)
+    page = read_page_settings(parts.environment)
     app = create_app(
         parts.jobs,
         job_listing(parts.settings, settings.cursor_key, client),
@@ -75,6 +78,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             signer_repository(hooks.webhook_secrets_table, client),
             new_secret,
         ),
+        sign_in=SignIn(issuer=page.issuer, client_id=page.client_id, origins=page.origins),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 

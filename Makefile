@@ -121,7 +121,7 @@ $(VENV)/.done: $(VENV)/bin/uv requirements/dev.txt pyproject.toml clients/python
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable clients/python --editable .
 	@touch $@
 
-$(UI): $(VENV)/.done $(TOOLS)/node/.done docs/openapi.json $(wildcard ui/*.* ui/scripts/* ui/src/*.* ui/src/[b-z]*/* ui/src/api/client.ts)
+$(UI): $(VENV)/.done $(TOOLS)/node/.done docs/openapi.json $(wildcard ui/*.* ui/scripts/* ui/src/*.* ui/src/*/*)
 	@$(BIN)/python -m scripts.ui build
 
 $(TOOLS)/%/.done: requirements/%.txt $(VENV)/bin/uv

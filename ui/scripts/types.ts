@@ -1,5 +1,5 @@
-// Writes src/api/schema.ts, the types of every request and response, from docs/openapi.json.
-import { readFileSync, writeFileSync } from "node:fs";
+// Writes generated/schema.ts, the types of every request and response, from docs/openapi.json.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 type Schema = {
   $ref?: string;
@@ -27,6 +27,7 @@ type Document = {
 };
 
 const here = import.meta.dirname;
+mkdirSync(`${here}/../generated`, { recursive: true });
 const document: Document = JSON.parse(readFileSync(`${here}/../../docs/openapi.json`, "utf8"));
 
 function typeOf(schema: Schema, indent: string): string {
@@ -106,4 +107,4 @@ const text = [
   ...models,
   `export interface Operations {\n${operations.join("\n")}\n}`,
 ].join("\n\n");
-writeFileSync(`${here}/../src/api/schema.ts`, `${text}\n`);
+writeFileSync(`${here}/../generated/schema.ts`, `${text}\n`);

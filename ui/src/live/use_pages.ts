@@ -28,18 +28,18 @@ export function usePages<T>(
   identity: (item: T) => string,
   every = 0,
 ): Pages<T> {
-  const first = useLive(key, (signal) => read(undefined, signal), every);
+  const { data, ...first } = useLive(key, (signal) => read(undefined, signal), every);
   const [older, setOlder] = useState<Older<T> | undefined>();
   const [fetching, setFetching] = useState(false);
   useEffect(() => setOlder(undefined), [key]);
   const mine = older?.key === key ? older : undefined;
-  const next = mine ? mine.next : first.data?.next;
+  const next = mine ? mine.next : data?.next;
   const more = async () => {
     setFetching(true);
     try {
       const page = await read(next ?? undefined);
       // What the live first page has pushed out since is kept.
-      const before = mine?.items ?? first.data?.items ?? [];
+      const before = mine?.items ?? data?.items ?? [];
       setOlder({ key, items: [...before, ...page.items], next: page.next ?? null });
     } catch (error) {
       setOlder({ key, items: mine?.items ?? [], next: next ?? null, error: error as Error });
@@ -47,13 +47,13 @@ export function usePages<T>(
       setFetching(false);
     }
   };
-  const newest = first.data?.items ?? [];
+  const newest = data?.items ?? [];
   const fresh = new Set(newest.map(identity));
   const rest = (mine?.items ?? []).filter((item) => !fresh.has(identity(item)));
   return {
     ...first,
     error: first.error ?? mine?.error,
-    items: first.data ? [...newest, ...rest] : undefined,
+    items: data ? [...newest, ...rest] : undefined,
     more: next ? () => void more() : undefined,
     fetching,
   };

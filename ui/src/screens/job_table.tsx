@@ -1,5 +1,6 @@
 // Jobs as lines of a table; what does not fit a narrow screen moves below the type.
 
+import type { ComponentChildren } from "preact";
 import type { ListedJobView } from "../../generated/schema.ts";
 import { Id, Moment, Status } from "../parts/basics.tsx";
 import { useNow } from "../live/use_now.ts";
@@ -11,9 +12,11 @@ interface Props {
   jobs: ListedJobView[];
   selected?: ReadonlySet<string>;
   onSelect?: (selected: ReadonlySet<string>) => void;
+  /** What else can be done with a job. */
+  extra?: (job: ListedJobView) => ComponentChildren;
 }
 
-export function JobTable({ jobs, selected, onSelect }: Props) {
+export function JobTable({ jobs, selected, onSelect, extra }: Props) {
   const all = jobs.length > 0 && jobs.every((job) => selected?.has(job.id));
   const toggle = (id: string) => {
     const next = new Set(selected);
@@ -35,18 +38,19 @@ export function JobTable({ jobs, selected, onSelect }: Props) {
           <th class="col-number wide">Attempt</th>
           <th class="col-time">Created</th>
           <th class="col-number wide">Took</th>
+          {extra ? <th class="col-number">Change</th> : null}
         </tr>
       </thead>
       <tbody>
         {jobs.map((job) => (
-          <Line key={job.id} job={job} selected={selected?.has(job.id) ?? false} {...(onSelect ? { onToggle: () => toggle(job.id) } : {})} />
+          <Line key={job.id} job={job} selected={selected?.has(job.id) ?? false} extra={extra?.(job)} {...(onSelect ? { onToggle: () => toggle(job.id) } : {})} />
         ))}
       </tbody>
     </table>
   );
 }
 
-function Line({ job, selected, onToggle }: { job: ListedJobView; selected: boolean; onToggle?: () => void }) {
+function Line({ job, selected, extra, onToggle }: { job: ListedJobView; selected: boolean; extra: ComponentChildren; onToggle?: () => void }) {
   return (
     <tr class={selected ? "selected" : ""}>
       {onToggle ? (
@@ -81,6 +85,7 @@ function Line({ job, selected, onToggle }: { job: ListedJobView; selected: boole
       <td class="col-number wide">
         <Took job={job} />
       </td>
+      {extra ? <td class="col-number">{extra}</td> : null}
     </tr>
   );
 }

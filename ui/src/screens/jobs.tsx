@@ -15,6 +15,7 @@ import { JobTable } from "./job_table.tsx";
 
 const EVERY = 2000;
 const MOST_AT_ONCE = 500;
+const MOST_EMPTY = 5;
 const STATUSES = ["scheduled", "blocked", "queued", "running", "retrying", "failed", "succeeded", "cancelled"] as const;
 const OF_EVERYONE: readonly string[] = ["scheduled", "blocked", "queued", "running", "retrying", "failed"];
 type Status = (typeof STATUSES)[number];
@@ -26,17 +27,16 @@ interface Criteria {
 }
 
 function reading({ status, type, owner }: Criteria) {
+  const wanted = { ...(status ? { status: status as Status } : {}), ...(type ? { type } : {}), ...(owner ? { owner } : {}) };
   return (cursor: string | undefined, signal?: AbortSignal, limit = 50): Promise<JobPage> =>
-    call("GET /v1/jobs", {
-      query: {
-        ...(status ? { status: status as Status } : {}),
-        ...(type ? { type } : {}),
-        ...(owner ? { owner } : {}),
-        ...(cursor ? { cursor } : {}),
-        limit,
-      },
-      signal,
-    });
+    filled((at) => call("GET /v1/jobs", { query: { ...wanted, ...(at ? { cursor: at } : {}), limit }, signal }), cursor);
+}
+
+/** A page may be empty and still have a next: where few of many match, some pages are read for one. */
+async function filled(read: (cursor: string | undefined) => Promise<JobPage>, cursor: string | undefined): Promise<JobPage> {
+  let page = await read(cursor);
+  for (let more = MOST_EMPTY; more && !page.items.length && page.next; more--) page = await read(page.next);
+  return page;
 }
 
 /** All jobs that match, up to a limit. */
@@ -160,13 +160,13 @@ function List({ criteria }: { criteria: Criteria }) {
           </>
         ) : (
           <>
-            <span class="muted">All that match:</span>
-            <Button disabled={!pages.items?.length} onClick={() => setBulk({ action: "retry", all: true })}>
-              Retry…
-            </Button>
-            <Button disabled={!pages.items?.length} onClick={() => setBulk({ action: "cancel", all: true })}>
-              Cancel…
-            </Button>
+            <span class="muted">{pages.items ? shownCount(pages.items.length, Boolean(pages.more)) : "Reading…"}</span>
+            <button type="button" class="textual" disabled={!pages.items?.length} onClick={() => setBulk({ action: "retry", all: true })}>
+              Retry all…
+            </button>
+            <button type="button" class="textual" disabled={!pages.items?.length} onClick={() => setBulk({ action: "cancel", all: true })}>
+              Cancel all…
+            </button>
           </>
         )}
       </div>
@@ -189,4 +189,8 @@ function List({ criteria }: { criteria: Criteria }) {
       ) : null}
     </>
   );
+}
+
+function shownCount(number: number, more: boolean): string {
+  return more ? `${number} shown, and there are more` : count(number, "job");
 }

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
-from functions.api.app import Large, Scheduling, Webhooks, create_app
+from functions.api.app import create_app
+from functions.api.features import Large, Scheduling, Webhooks
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.http.prefixes import without_prefix
 from functions.api.jobs.waiting import LONGEST_WAIT
-from functions.api.ui.routes import SignIn
 from functions.compose import (
     Parts,
     blob_store,
@@ -51,7 +51,6 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
     schedule_settings = read_schedule_settings(parts.environment)
     blobs = blob_store(blob_settings, parts.runtime)
     hooks = read_webhook_settings(parts.environment)
-    page = read_page_settings(parts.environment)
     app = create_app(
         parts.jobs,
         job_listing(parts.settings, settings.cursor_key, client),
@@ -66,7 +65,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         lanes=parts.lanes,
         lane_store=lane_repository(parts.settings, client),
         large=Large(blobs, file_repository(blob_settings, client), blob_settings.file_lifetime),
-        scheduling=Scheduling(
+        scheduling=lambda: Scheduling(
             schedule_repository(schedule_settings.table, client),
             schedule_listing(schedule_settings.table, settings.cursor_key, client),
             tick_queue(schedule_settings.wake_queue_url, parts.settings.queues_url),
@@ -78,7 +77,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             signer_repository(hooks.webhook_secrets_table, client),
             new_secret,
         ),
-        sign_in=SignIn(issuer=page.issuer, client_id=page.client_id, origins=page.origins),
+        page=read_page_settings(parts.environment),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 

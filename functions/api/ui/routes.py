@@ -1,56 +1,31 @@
-"""/ui: the page, its assets, and how people sign in. Open to anyone: the data behind it takes a token.
+"""/ui: the page, its assets, and where people sign in. Open to anyone: the data behind it takes a token."""
 
-A cold start imports this file alone: files are read, and what serves them is imported, at the first request.
-"""
-
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from headrace.authoring.frozen import Frozen
-
-if TYPE_CHECKING:
-    from functions.api.ui.serving import Served
+from functions.api.ui.serving import asset, configuration, page
+from functions.settings import PageSettings
 
 
-class SignIn(Frozen):
-    """How people sign in to the page: the OpenID Connect issuer whose tokens API Gateway accepts."""
-
-    issuer: str = ""
-    client_id: str = ""
-    """Of the page at the issuer, a public client; empty where there is none: the page can sign nobody in."""
-    origins: tuple[str, ...] = ()
-    """Further origins that the page calls to sign in, where the issuer has its token endpoint elsewhere."""
-
-
-def ui_routes(sign_in: SignIn) -> APIRouter:
+def page_routes(settings: PageSettings) -> APIRouter:
     """The routes of the page. They are Starlette's, as those of the documentation, and are in no OpenAPI document."""
     router = APIRouter()
-    router.add_route("/ui", _answering("/ui", lambda headers, _name: _serving().page(sign_in, headers)))
-    router.add_route(
-        "/ui/config.json", _answering("/ui/config.json", lambda _headers, _name: _serving().configuration(sign_in))
-    )
-    router.add_route(
-        "/ui/assets/{name}", _answering("/ui/assets/{name}", lambda headers, name: _serving().asset(name, headers))
-    )
+    for path, respond in (
+        ("/ui", lambda request: page(settings, request.headers)),
+        ("/ui/config.json", lambda _request: configuration(settings)),
+        ("/ui/assets/{name}", lambda request: asset(request.path_params["name"], request.headers)),
+    ):
+        router.add_route(path, _answering(path, respond))
     return router
 
 
-def _serving() -> "Served":
-    from functions.api.ui.serving import Served  # noqa: PLC0415 - see the module's docstring
-
-    return Served()
-
-
-def _answering(
-    path: str, respond: Callable[[Mapping[str, str], str], Response]
-) -> Callable[[Request], Awaitable[Response]]:
+def _answering(path: str, respond: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         request.scope["route"] = Route(path, answer)  # for the log, as FastAPI's routes do
-        return respond(request.headers, request.path_params.get("name", ""))
+        return respond(request)
 
     return answer

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.responses import Response
 
 from functions.api.http.header_fields import entity_tags
-from functions.api.ui.routes import SignIn
+from functions.settings import PageSettings
 
 BUILT: Final = Path(__file__).parent / "built"
 """Made of `ui/` by `make setup`: each file as `NAME.br` and `NAME.gz`."""
@@ -31,41 +31,40 @@ _OF_ANOTHER_VERSION: Final = "setTimeout(() => location.reload(), 1500);\n"
 """During a gradual deployment two versions answer, and a page may ask the one for the other's script."""
 
 
-class Served:
-    """The responses of the page's routes."""
+def page(settings: PageSettings, headers: Mapping[str, str]) -> Response:
+    """The HTML document; 304 for a browser that has it, 503 where it was not built."""
+    sent = {
+        **_SAFE,
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": _policy(settings),
+        "cache-control": "no-cache",  # Kept by browsers, and asked for anew with its ETag: a deployment changes it.
+    }
+    return _compressed("index.html", headers, sent) or _text(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_BUILT)
 
-    def page(self, sign_in: SignIn, headers: Mapping[str, str]) -> Response:
-        """The HTML document; 304 for a browser that has it, 503 where it was not built."""
-        sent = {
-            **_SAFE,
-            "content-type": "text/html; charset=utf-8",
-            "content-security-policy": _policy(sign_in),
-            "cache-control": "no-cache",  # Kept by browsers, and asked for anew with its ETag: a deployment changes it.
-        }
-        return _compressed("index.html", headers, sent) or _text(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_BUILT)
 
-    def asset(self, name: str, headers: Mapping[str, str]) -> Response:
-        """A file whose name has the hash of its content, to be kept for a year; 404 for one that there is not."""
-        if _NAME.fullmatch(name) is None:
-            return _text(HTTPStatus.NOT_FOUND, "There is no such file.\n")
-        kind = name.rpartition(".")[2]
-        sent = {
-            **_SAFE,
-            "content-type": _TYPES[kind],
-            "cache-control": f"public, max-age={_YEAR}, immutable",
-        }
-        found = _compressed(f"assets/{name}", headers, sent)
-        if found is None and kind == "js":
-            return Response(
-                _OF_ANOTHER_VERSION, headers={**_SAFE, "content-type": _TYPES[kind], "cache-control": "no-store"}
-            )
-        return found or _text(HTTPStatus.NOT_FOUND, "There is no such file.\n")
+def asset(name: str, headers: Mapping[str, str]) -> Response:
+    """A file whose name has the hash of its content, to be kept for a year; 404 for one that there is not."""
+    if _NAME.fullmatch(name) is None:
+        return _text(HTTPStatus.NOT_FOUND, "There is no such file.\n")
+    kind = name.rpartition(".")[2]
+    sent = {
+        **_SAFE,
+        "content-type": _TYPES[kind],
+        "cache-control": f"public, max-age={_YEAR}, immutable",
+    }
+    found = _compressed(f"assets/{name}", headers, sent)
+    if found is None and kind == "js":
+        return Response(
+            _OF_ANOTHER_VERSION, headers={**_SAFE, "content-type": _TYPES[kind], "cache-control": "no-store"}
+        )
+    return found or _text(HTTPStatus.NOT_FOUND, "There is no such file.\n")
 
-    def configuration(self, sign_in: SignIn) -> Response:
-        """Where to sign in; `sign_in` is null where no client is configured, as on the local stack."""
-        found = {"issuer": sign_in.issuer, "client_id": sign_in.client_id} if sign_in.client_id else None
-        headers = {**_SAFE, "content-type": "application/json", "cache-control": "no-store"}
-        return Response(json.dumps({"sign_in": found}), headers=headers)
+
+def configuration(settings: PageSettings) -> Response:
+    """Where to sign in; `sign_in` is null where no client is configured, as on the local stack."""
+    found = {"issuer": settings.issuer, "client_id": settings.client_id} if settings.client_id else None
+    headers = {**_SAFE, "content-type": "application/json", "cache-control": "no-store"}
+    return Response(json.dumps({"sign_in": found}), headers=headers)
 
 
 def _compressed(name: str, headers: Mapping[str, str], sent: Mapping[str, str]) -> Response | None:
@@ -101,10 +100,10 @@ def _is_known(if_none_match: str | None, tag: str) -> bool:
     return known == "*" or any(each.opaque == tag for each in known or ())
 
 
-def _policy(sign_in: SignIn) -> str:
+def _policy(settings: PageSettings) -> str:
     """The page's own files, and calls of this API and of where people sign in (CSP 3, Trusted Types)."""
-    issuer = urlsplit(sign_in.issuer)
-    own = (f"{issuer.scheme}://{issuer.netloc}", *sign_in.origins) if sign_in.client_id else ()
+    issuer = urlsplit(settings.issuer)
+    own = (f"{issuer.scheme}://{issuer.netloc}", *settings.origins) if settings.client_id else ()
     return "; ".join((
         "default-src 'none'",
         "script-src 'self'",

@@ -5,8 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from headrace import Backoff, Fail, JobContext, Retry, Stopped, job_type
 from pydantic import BaseModel, Field
+
+from headrace import Backoff, Fail, JobContext, Retry, Stopped, job_type
 
 QUICKLY = Backoff(base=timedelta(milliseconds=300), cap=timedelta(seconds=1))
 

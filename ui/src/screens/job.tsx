@@ -12,12 +12,12 @@ import { Confirm, Panel, Screen } from "../parts/frame.tsx";
 import { Shown } from "../parts/states.tsx";
 import { Timeline } from "../parts/timeline.tsx";
 import { Document } from "../parts/tree.tsx";
-import { costOf, dollars, total } from "../pure/cost.ts";
 import { expected, isFinal } from "../pure/job.ts";
-import { bytes, sizeOf } from "../pure/json.ts";
+import { bytes } from "../pure/json.ts";
 import { href } from "../pure/route.ts";
 import { duration, exact } from "../pure/time.ts";
 import { FINAL, spansOf, totals } from "../pure/timeline.ts";
+import { Cost } from "./cost.tsx";
 import { ErrorPanel } from "./job_error.tsx";
 import { Why } from "./why.tsx";
 
@@ -139,7 +139,7 @@ function Times({ job }: { job: JobView }) {
           ["Ran", duration(sums.running)],
           ...(sums.between ? [["Between attempts", duration(sums.between)] as [string, string]] : []),
           ["In all", duration(to - from)],
-          ["Cost so far", <Cost job={job} now={now} />],
+          ["Cost so far", <Cost id={job.id} version={job.version} />],
         ]}
       />
       <details>
@@ -176,30 +176,6 @@ function Times({ job }: { job: JobView }) {
         </table>
       </details>
     </Panel>
-  );
-}
-
-function Cost({ job, now }: { job: JobView; now: number }) {
-  const size = job.payload_ref?.size ?? sizeOf(job.payload);
-  const parts = costOf(spansOf(job.history, now), size, Boolean(job.lane));
-  return (
-    <details class="popover">
-      <summary>{dollars(total(parts))}</summary>
-      <div class="card">
-        <table class="cost">
-          <tbody>
-            {parts.map((part) => (
-              <tr key={part.name}>
-                <th scope="row">{part.name}</th>
-                <td class="muted">{part.how}</td>
-                <td class="col-number">{dollars(part.dollars)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-        <p class="muted small">Estimated from its history by AWS's list prices of us-east-1 and the formulas of docs/cost.md, alone in its batch; without what its handler uses elsewhere.</p>
-      </div>
-    </details>
   );
 }
 

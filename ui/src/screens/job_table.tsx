@@ -59,14 +59,14 @@ function Line({ job, selected, extra, onToggle }: { job: ListedJobView; selected
         </td>
       ) : null}
       <td class="col-main">
-        <a data-line class="name strong" href={href(["jobs", job.id])} title={job.type}>
-          {job.type}
-        </a>
-        <div class="second">
+        <div class="line">
+          <a data-line class="name strong" href={href(["jobs", job.id])} title={job.type}>
+            {job.type}
+          </a>
           <Id id={job.id} short />
-          <span class="narrow detail">
-            <Detail job={job} />
-          </span>
+        </div>
+        <div class="narrow detail small">
+          <Detail job={job} />
         </div>
       </td>
       <td class="col-status">

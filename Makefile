@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UI := ui/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local clients examples bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui ui-tests clients examples bench reliability docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,13 @@ sam-local: build-here ## run every function by the SAM CLI, in Docker (or in a s
 
 clients: setup ## test the clients, and the applications that use them, as a user would: installed, against the local stack
 	$(BIN)/python -m scripts.clients
+
+ui: setup ## build the page on every change, until Ctrl-C; `make dev` serves it
+	$(BIN)/python -m scripts.ui watch
+
+ui-tests: setup $(TOOLS)/playwright/.done ## test the page in Debian's Chromium, against the local stack (installs Chromium as root)
+	$(BIN)/python -m scripts.ui test
+	$(BIN)/python -m scripts.ui_tests
 
 examples: setup ## test the projects in examples/ as a user would, against an installed Headrace
 	$(BIN)/python -m scripts.examples

@@ -1,6 +1,7 @@
 """Builds and tests the page's sources in `ui/`, with the Node of `.tools/node`; its packages are in `ui/node_modules`.
 
-`make setup` runs it. Where the packages cannot be fetched, everything but the page works, and the next `make` tries again.
+`make setup` runs it. Where the packages cannot be fetched, everything but the page works, and the next `make` tries
+again.
 """
 
 import os

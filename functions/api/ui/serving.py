@@ -18,7 +18,7 @@ from functions.settings import PageSettings
 BUILT: Final = Path(__file__).parent / "built"
 """Made of `ui/` by `make setup`: each file as `NAME.br` and `NAME.gz`."""
 _YEAR: Final = 31_536_000
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.(js|css)|[A-Za-z0-9_-]+\.(js|css)")
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}\.(js|css)")
 _TYPES: Final = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 _SAFE: Final = {
     "x-content-type-options": "nosniff",
@@ -31,7 +31,7 @@ _OF_ANOTHER_VERSION: Final = "setTimeout(() => location.reload(), 1500);\n"
 """During a gradual deployment two versions answer, and a page may ask the one for the other's script."""
 
 
-def page(settings: PageSettings, headers: Mapping[str, str]) -> Response:
+def page(settings: PageSettings, built: Path, headers: Mapping[str, str]) -> Response:
     """The HTML document; 304 for a browser that has it, 503 where it was not built."""
     sent = {
         **_SAFE,
@@ -39,10 +39,10 @@ def page(settings: PageSettings, headers: Mapping[str, str]) -> Response:
         "content-security-policy": _policy(settings),
         "cache-control": "no-cache",  # Kept by browsers, and asked for anew with its ETag: a deployment changes it.
     }
-    return _compressed("index.html", headers, sent) or _text(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_BUILT)
+    return _compressed(built / "index.html", headers, sent) or _text(HTTPStatus.SERVICE_UNAVAILABLE, _NOT_BUILT)
 
 
-def asset(name: str, headers: Mapping[str, str]) -> Response:
+def asset(name: str, built: Path, headers: Mapping[str, str]) -> Response:
     """A file whose name has the hash of its content, to be kept for a year; 404 for one that there is not."""
     if _NAME.fullmatch(name) is None:
         return _text(HTTPStatus.NOT_FOUND, "There is no such file.\n")
@@ -52,7 +52,7 @@ def asset(name: str, headers: Mapping[str, str]) -> Response:
         "content-type": _TYPES[kind],
         "cache-control": f"public, max-age={_YEAR}, immutable",
     }
-    found = _compressed(f"assets/{name}", headers, sent)
+    found = _compressed(built / "assets" / name, headers, sent)
     if found is None and kind == "js":
         return Response(
             _OF_ANOTHER_VERSION, headers={**_SAFE, "content-type": _TYPES[kind], "cache-control": "no-store"}
@@ -67,12 +67,12 @@ def configuration(settings: PageSettings) -> Response:
     return Response(json.dumps({"sign_in": found}), headers=headers)
 
 
-def _compressed(name: str, headers: Mapping[str, str], sent: Mapping[str, str]) -> Response | None:
+def _compressed(file: Path, headers: Mapping[str, str], sent: Mapping[str, str]) -> Response | None:
     """A built file by brotli, gzip or as it is (RFC 9110, section 12.5.3); None where there is no such file."""
     accepted = _accepted(headers.get("accept-encoding", ""))
     coding, suffix = ("br", "br") if "br" in accepted else ("gzip", "gz")
     try:
-        content = (BUILT / f"{name}.{suffix}").read_bytes()
+        content = file.with_name(f"{file.name}.{suffix}").read_bytes()
     except OSError:
         return None
     if coding not in accepted:

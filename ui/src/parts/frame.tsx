@@ -91,14 +91,18 @@ interface FieldProps {
   hint?: ComponentChildren;
   flaw?: string | undefined;
   wide?: boolean;
+  optional?: boolean;
   children: (attributes: { id: string; "aria-describedby": string; "aria-invalid": boolean }) => ComponentChildren;
 }
 
-export function Field({ label, hint, flaw, wide = false, children }: FieldProps) {
+export function Field({ label, hint, flaw, wide = false, optional = false, children }: FieldProps) {
   const id = useId();
   return (
     <div class={`field ${wide ? "field-wide" : ""}`}>
-      <label for={id}>{label}</label>
+      <label for={id}>
+        {label}
+        {optional ? <span class="muted small"> optional</span> : null}
+      </label>
       {children({ id, "aria-describedby": `${id}-hint`, "aria-invalid": Boolean(flaw) })}
       <p id={`${id}-hint`} class={flaw ? "flaw" : "hint"}>
         {flaw ?? hint}

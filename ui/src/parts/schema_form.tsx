@@ -74,10 +74,9 @@ export function SchemaForm({ schema, flaws, tried, onChange }: Props) {
 }
 
 function OneField({ field, value, flaw, onChange }: { field: SchemaField; value: string; flaw: string | undefined; onChange: (value: string) => void }) {
-  const hint = `${field.description}${field.required ? "" : `${field.description ? " " : ""}Optional.`}`;
   const wide = field.kind === "long" || field.kind === "json";
   return (
-    <Field label={field.name} hint={hint} flaw={flaw} wide={wide}>
+    <Field label={field.name} hint={field.description} flaw={flaw} wide={wide} optional={!field.required}>
       {(attributes) => {
         const common = { ...attributes, required: false, value };
         switch (field.kind) {

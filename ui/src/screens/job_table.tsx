@@ -36,7 +36,7 @@ export function JobTable({ jobs, selected, onSelect, extra }: Props) {
           <th class="col-status">Status</th>
           <th class="col-detail wide">What happened</th>
           <th class="col-number wide">Attempt</th>
-          <th class="col-time">Created</th>
+          <th class="col-time wide">Created</th>
           <th class="col-number wide">Took</th>
           {extra ? <th class="col-number">Change</th> : null}
         </tr>
@@ -65,7 +65,10 @@ function Line({ job, selected, extra, onToggle }: { job: ListedJobView; selected
           </a>
           <Id id={job.id} short />
         </div>
-        <div class="narrow detail small">
+        <div class="narrow small">
+          <span class="muted">
+            created <Moment at={job.created_at} />
+          </span>
           <Detail job={job} />
         </div>
       </td>
@@ -79,7 +82,7 @@ function Line({ job, selected, extra, onToggle }: { job: ListedJobView; selected
         {job.attempt}
         <span class="muted">/{job.max_attempts}</span>
       </td>
-      <td class="col-time">
+      <td class="col-time wide">
         <Moment at={job.created_at} />
       </td>
       <td class="col-number wide">
@@ -108,7 +111,7 @@ export function Detail({ job }: { job: ListedJobView }) {
   if (job.status === "running" && job.progress) return <ProgressLine fraction={job.progress.fraction} message={job.progress.message} />;
   if (job.run_at && (job.status === "scheduled" || job.status === "retrying")) {
     return (
-      <span class="muted">
+      <span class="muted cut">
         due <Moment at={job.run_at} />
       </span>
     );

@@ -15,7 +15,7 @@ const EVERY = 3000;
 export function LanesScreen() {
   const pages = usePages(
     "lanes",
-    async (after, signal) => call("GET /v1/lanes", { query: { limit: 50, ...(after ? { after } : {}) }, signal }),
+    async (after, signal) => call("GET /v1/lanes", { query: { limit: 20, ...(after ? { after } : {}) }, signal }),
     (lane) => lane.name,
     EVERY,
   );

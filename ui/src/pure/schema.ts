@@ -83,7 +83,7 @@ export function documentOf(fields: Field[], values: Record<string, string>): { d
   const flaws: Record<string, string> = {};
   for (const field of fields) {
     const value = values[field.name] ?? "";
-    if (value === "" && !(field.required && (field.kind === "text" || field.kind === "long"))) {
+    if (value === "") {
       if (field.required && field.nullable) document[field.name] = null;
       else if (field.required) flaws[field.name] = "is required";
       continue;

@@ -35,7 +35,7 @@ DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/schedules tests/unit
 
 test: setup $(TOOLS)/microburst/.done ## run the tests, those of domain/ with branch coverage (100 %)
 	$(BIN)/pytest $(DOMAIN_TESTS) --numprocesses 2 --dist loadfile --cov=domain --cov-fail-under=100
-	$(BIN)/pytest $(DOMAIN_TESTS:%=--ignore=%) --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest $(DOMAIN_TESTS:%=--ignore=%) --ignore=tests/page --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: test ## all that CI runs: the tests, then everything else, three at a time
 	$(MAKE) --jobs=3 --output-sync=target checks
@@ -95,7 +95,7 @@ clients: setup ## test the clients, and the applications that use them, as a use
 ui: setup ## build the page on every change, until Ctrl-C; `make dev` serves it
 	$(BIN)/python -m scripts.ui watch
 
-ui-tests: setup $(TOOLS)/playwright/.done ## test the page in Debian's Chromium, against the local stack (installs Chromium as root)
+ui-tests: setup ## test the page in Debian's Chromium, against the local stack (installs Chromium as root)
 	$(BIN)/python -m scripts.ui test
 	$(BIN)/python -m scripts.ui_tests
 

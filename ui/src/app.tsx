@@ -10,6 +10,7 @@ import { useStore } from "./live/use_now.ts";
 import { go, useRoute } from "./live/use_route.ts";
 import { Keys, useKeys } from "./keys.tsx";
 import { Button } from "./parts/basics.tsx";
+import { Screen } from "./parts/frame.tsx";
 import { Empty, Failure, Loading } from "./parts/states.tsx";
 import type { Route } from "./pure/route.ts";
 import { JobScreen } from "./screens/job.tsx";
@@ -101,7 +102,7 @@ function Shell({ me }: { me: UserView }) {
       >
         Skip to the content
       </a>
-      <div class={`side ${open ? "side-open" : ""}`}>
+      <header class={`side ${open ? "side-open" : ""}`}>
         <div class="brand">
           <a href="#/">
             <Mark /> Headrace
@@ -137,7 +138,7 @@ function Shell({ me }: { me: UserView }) {
             </div>
           </div>
         </div>
-      </div>
+      </header>
       <main ref={main} id="main" tabIndex={-1}>
         <ScreenOf route={route} me={me} />
       </main>
@@ -150,13 +151,21 @@ function Shell({ me }: { me: UserView }) {
 function ScreenOf({ route, me }: { route: Route; me: UserView }) {
   const [first = "", second] = route.path;
   const place = PLACES.find((each) => each.path === first);
-  if (!place) return <Empty title="There is no such screen" />;
+  if (!place) {
+    return (
+      <Screen title="Not found">
+        <Empty title="There is no such screen" />
+      </Screen>
+    );
+  }
   if (place.admin && me.role !== "admin") {
     return (
-      <Empty title="Admins only">
-        <p>{place.name} are shown to admins. An admin can make you one.</p>
-        <Button onClick={() => go([])}>Overview</Button>
-      </Empty>
+      <Screen title={place.name}>
+        <Empty title="Admins only">
+          <p>{place.name} are shown to admins. An admin can make you one.</p>
+          <Button onClick={() => go([])}>Overview</Button>
+        </Empty>
+      </Screen>
     );
   }
   switch (first) {

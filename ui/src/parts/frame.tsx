@@ -52,7 +52,7 @@ export function Dialog({ title, children, onClose }: { title: string; children: 
       <div class="dialog">
         <div class="dialog-head">
           <h2 id={id}>{title}</h2>
-          <button type="button" class="copy close" aria-label="Close" onClick={() => dialog.current?.close()}>
+          <button type="button" class="copy close" aria-label="Close the dialog" onClick={() => dialog.current?.close()}>
             ×
           </button>
         </div>

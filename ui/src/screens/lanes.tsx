@@ -77,7 +77,7 @@ function Line({ lane, open, onOpen, onEdit, onChange }: LineProps) {
     <div class="actions">
       {lane.mode === "open" ? <Button onClick={() => onChange("pause")} label={`Pause ${lane.name}`}>Pause</Button> : <Button onClick={() => onChange("resume")} label={`Resume ${lane.name}`}>Resume</Button>}
       {lane.mode === "open" ? <Button onClick={() => onChange("drain")} label={`Drain ${lane.name}`}>Drain</Button> : null}
-      <Button onClick={onEdit} label={`Change the limit of ${lane.name}`}>Limit…</Button>
+      <Button onClick={onEdit} label={`Limit… of ${lane.name}`}>Limit…</Button>
     </div>
   );
   return (

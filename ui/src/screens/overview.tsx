@@ -155,7 +155,7 @@ function Failures({ stats, refresh }: { stats: StatsView; refresh: () => void })
                   <Moment at={failure.last_at} />
                 </td>
                 <td class="col-change">
-                  <Button disabled={failure.code === OTHERS || failure.type === OTHERS} onClick={() => setRetrying(failure)} label={`Retry ${failure.type} that failed by ${failure.code}`}>
+                  <Button disabled={failure.code === OTHERS || failure.type === OTHERS} onClick={() => setRetrying(failure)} label={`Retry… ${failure.type} that failed by ${failure.code}`}>
                     Retry…
                   </Button>
                 </td>

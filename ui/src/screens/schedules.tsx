@@ -102,7 +102,7 @@ function Line({ schedule, pages, onRemove }: { schedule: ListedScheduleView; pag
   };
   const buttons = (
     <div class="actions">
-      <Button onClick={() => void run()} label={`Run ${schedule.name} now`}>
+      <Button onClick={() => void run()} label={`Run now: ${schedule.name}`}>
         Run now
       </Button>
       <Button onClick={toggle} label={`${schedule.paused ? "Resume" : "Pause"} ${schedule.name}`}>

@@ -114,7 +114,7 @@ function Line({ user, isMe, onChange, onRemove, onKeys }: LineProps) {
       <Button onClick={onKeys} label={`Keys of ${user.email}`}>
         Keys
       </Button>
-      <Button disabled={isMe} onClick={() => onChange(user, { role: other }, `${user.email} is ${other === "admin" ? "an admin" : "a member"}.`)} label={`Make ${user.email} ${other}`}>
+      <Button disabled={isMe} onClick={() => onChange(user, { role: other }, `${user.email} is ${other === "admin" ? "an admin" : "a member"}.`)} label={`Make ${other}: ${user.email}`}>
         Make {other}
       </Button>
       <Button disabled={isMe} onClick={() => onChange(user, { disabled: !user.disabled }, user.disabled ? `${user.email} may enter again.` : `${user.email} may not enter any more.`)} label={`${user.disabled ? "Enable" : "Disable"} ${user.email}`}>

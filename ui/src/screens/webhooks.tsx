@@ -193,7 +193,7 @@ function Replay({ id, delivery, final, onDone }: { id: string; delivery: string;
   const path = { webhook_id: id, delivery_id: delivery };
   const replay = () => void attempt(() => call("POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay", { path }), "It is delivered again.").then(onDone);
   return (
-    <Button disabled={!final} onClick={replay} label={`Deliver ${delivery.slice(0, 8)} again`}>
+    <Button disabled={!final} onClick={replay} label={`Again: ${delivery.slice(0, 8)}`}>
       Again
     </Button>
   );

@@ -57,6 +57,7 @@ class Attempt:
         self.attempt = job.attempt
         self.deadline = deadline
         self.idempotency_key = job.id
+        self.traceparent = job.traceparent
         self.settings = settings
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
@@ -118,6 +119,7 @@ class ThreadedAttempt:
         self.attempt = attempt.attempt
         self.deadline = attempt.deadline
         self.idempotency_key = attempt.idempotency_key
+        self.traceparent = attempt.traceparent
         self.settings = attempt.settings
 
     def report_progress(self, fraction: float, message: str = "") -> Coroutine[None, None, None] | None:

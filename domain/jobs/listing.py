@@ -92,6 +92,7 @@ class JobSummary(Frozen):
     """Where the payload is, if it is not in the item: lists never load it."""
     result_ref: BlobRef | None = None
     notify: Notify | None = None
+    traceparent: str | None = None
 
 
 class JobListing(Protocol):
@@ -203,5 +204,5 @@ def answer_bytes(summary: JobSummary) -> int:
 
 _SHARED = {
     "id", "owner_id", "type", "payload_version", "version", "attempt", "max_attempts",
-    "created_at", "updated_at", "started_at", "expires_at",
+    "created_at", "updated_at", "started_at", "expires_at", "traceparent",
 }  # fmt: skip

@@ -50,6 +50,7 @@ class Fetched(BaseModel):
     payload_version: int | None = None
     """None from a deployment that does not tell it: then it is taken to be the version here."""
     tags: dict[str, str] = Field(default_factory=dict)
+    traceparent: str | None = None
 
     @field_validator("payload", "result")
     @classmethod
@@ -184,5 +185,6 @@ def _same_job(there: Fetched, handler: "Handler", attempt: int) -> "NewJob":
         payload=to_json_text(there.payload),
         payload_version=version_to_run(handler, there.payload_version),
         tags=there.tags,
+        traceparent=there.traceparent,
         max_attempts=max(attempt, there.max_attempts),
     )

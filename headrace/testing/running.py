@@ -61,6 +61,7 @@ async def run_job_async(
     timeout: timedelta | None = None,  # noqa: ASYNC109 - it is that of a policy
     log_level: str = "INFO",
     files: Mapping[str, bytes] | None = None,
+    traceparent: str | None = None,
 ) -> JobRun[Result_co]:
     """Run one attempt of a job type to its end, on the running event loop.
 
@@ -81,6 +82,7 @@ async def run_job_async(
             so that a debugger may take its time; `context.deadline` is the job type's.
         log_level: From which level on log records are noted.
         files: The content of the owner's files, by the ids that the payload names. What is saved is in `JobRun.saved`.
+        traceparent: What the handler finds as `context.traceparent`.
 
     Raises:
         SubmissionRefused: The API would not accept the payload.
@@ -90,7 +92,11 @@ async def run_job_async(
     observed = noting(cast("Handler", handler), timeout, errors)
     limit = max_attempts or max(attempt, observed.definition.policy.max_attempts)
     submission = Submission(
-        type=observed.definition.name, payload=document_of(payload), max_attempts=limit, tags=dict(tags or {})
+        type=observed.definition.name,
+        payload=document_of(payload),
+        max_attempts=limit,
+        tags=dict(tags or {}),
+        traceparent=traceparent,
     )
     jobs, blobs, described = FakeJobRepository(), FakeBlobStore(), FakeFileRepository()
     documents = Documents(blobs)

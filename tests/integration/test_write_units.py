@@ -1,11 +1,7 @@
 """The write units of a job, measured on a database that charges as DynamoDB does."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Protocol
-
-import pytest
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
@@ -45,46 +41,12 @@ from tests.factories import NOW, UserFactory, claimed, finished, queued, schedul
 from tests.fakes.handlers import a_handler
 from tests.fakes.schedule_repository import COMPANIONS, FakeTickQueue
 from tests.fakes.user_repository import FakeUserRepository
+from tests.integration.metering import Meter
 from tests.schedules import a_schedule
 
 SECOND = timedelta(seconds=1)
 TICK_UNITS = 8.0
 """Twice the job and the schedule; the job's two entries in indexes, and the move of the schedule's."""
-
-
-class Capacity(Protocol):
-    """The `ConsumedCapacity` of a response."""
-
-    def __getitem__(self, name: str) -> float: ...
-
-
-class Meter:
-    """Requests the capacity of every call, and records it by operation."""
-
-    def __init__(self) -> None:
-        self.units: list[tuple[str, float]] = []
-
-    def ask(self, params: dict[str, object], model: object, **_: object) -> dict[str, object]:
-        return params | {"ReturnConsumedCapacity": "INDEXES"}
-
-    def note(self, parsed: dict[str, Capacity | list[Capacity]], model: object, **_: object) -> None:
-        consumed = parsed["ConsumedCapacity"]
-        tables = consumed if isinstance(consumed, list) else [consumed]
-        self.units.append((str(getattr(model, "name", "")), sum(table["CapacityUnits"] for table in tables)))
-
-    def take(self) -> list[tuple[str, float]]:
-        taken, self.units = self.units, []
-        return taken
-
-
-@pytest.fixture
-async def metered(ministack_client: LazyClient, ministack_url: str) -> AsyncIterator[tuple[LazyClient, Meter]]:
-    client, meter = LazyClient(ministack_url), Meter()
-    events = (await client()).meta.events
-    events.register("provide-client-params.dynamodb", meter.ask)  # type: ignore[arg-type]  # it may return
-    events.register("after-call.dynamodb", meter.note)
-    yield client, meter
-    await client.close()
 
 
 async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(

@@ -113,6 +113,7 @@ class JobSummaryView(BaseModel):
     history: list[HistoryView]
     owner_id: str
     notify: NotifyView | None = Field(default=None, description="Who is told of its changes, if it was submitted so")
+    traceparent: str | None = Field(default=None, description="The trace that it was submitted in (W3C Trace Context)")
     links: dict[str, str] = Field(description="The job itself, and the actions that its status allows")
 
 

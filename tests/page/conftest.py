@@ -77,7 +77,7 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
 
 def fill(mill: Mill) -> None:
     """Jobs in every state, of names, errors and payloads of every length."""
-    failing = {"order_id": "F-1", "switch": str(mill.switch), "prices": {"oats": 2}}
+    failing: JsonValue = {"order_id": "F-1", "switch": str(mill.switch), "prices": {"oats": 2}}
     ids = [mill.submit("mill.grind", failing, tags={"customer": "Bodø"}) for _ in range(3)]
     complaint = mill.submit("mill.complain", {"text": ("The flour is lumpy, and the sack has a hole. " * 23)[:1000]})
     ids += [mill.submit("mill.grind", {"order_id": f"A-{number}"}) for number in range(10)]

@@ -88,7 +88,15 @@ export function UsersScreen({ me, query }: { me: UserView; query: Record<string,
       </Panel>
       <More pages={pages} noun="users" />
       {creating ? <NewUser onClose={() => setCreating(false)} onDone={pages.refresh} /> : null}
-      {opened ? <Principals user={opened} onClose={() => setOpened(undefined)} /> : null}
+      {opened ? (
+        <Principals
+          user={opened}
+          onClose={() => {
+            setOpened(undefined);
+            pages.refresh(); // A key changes its user's version.
+          }}
+        />
+      ) : null}
       {removing ? (
         <Confirm title="Delete this user?" verb="Delete the user" danger onClose={() => setRemoving(undefined)} onConfirm={() => void remove(removing)}>
           <p class="title-name">{removing.email}</p>

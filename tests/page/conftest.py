@@ -63,16 +63,25 @@ class Mill:
 
 @pytest.fixture(scope="session")
 def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
-    folder = tmp_path_factory.mktemp("mill")
+    mill, stack = started(tmp_path_factory.mktemp("mill"))
+    yield mill
+    ended(stack)
+
+
+def started(folder: Path) -> tuple[Mill, Stack]:
+    """A stack with jobs in every state."""
     shutil.copytree(Path(__file__).parent / "mill", folder / "mill")
     stack = Stack(folder, "--no-reload", environment={"JOB_TYPES": "mill"})
-    with stack.client() as client:
-        mill = Mill(stack, client, folder / "switch")
-        fill(mill)
-        yield mill
+    mill = Mill(stack, stack.client(), folder / "switch")
+    fill(mill)
+    return mill, stack
+
+
+def ended(stack: Stack) -> None:
+    """End the stack; the second signal does not wait for jobs that take long."""
     os.kill(stack.pid, signal.SIGTERM)
     time.sleep(0.5)
-    assert stack.stop() == INTERRUPTED, "the second signal does not wait for jobs that take long"
+    assert stack.stop() == INTERRUPTED
 
 
 def fill(mill: Mill) -> None:

@@ -20,6 +20,7 @@ def test_a_failed_job_is_found_understood_retried_and_seen_to_succeed(opened: Ca
     error = page.get_by_role("region", name="Error")
     expect(error).to_contain_text("'rye'")
     expect(error).to_contain_text(re.compile(r"mill/__init__\.py:\d+ in price_of"))
+    expect(error).to_contain_text("return order.prices[order.grain] * order.kilograms")
     # 4. The cause is mended.
     mill.switch.touch()
     # 5. Retry.

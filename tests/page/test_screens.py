@@ -28,23 +28,29 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth)"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
 def test_every_screen_is_accessible_and_fits(opened: Callable[..., Page], theme: str, width: int, mill: Mill) -> None:
     page = opened(theme=theme, width=width)
-    jobs = [f"#/jobs/{job['id']}" for job in mill.client.get("/v1/jobs", params={"limit": 100}).json()["items"]]
     found: dict[str, object] = {}
-    for route in (*SCREENS, jobs[0], jobs[1], jobs[5], jobs[6], jobs[7], jobs[-1], *_openings(mill)):
+    for route in (*SCREENS, *_jobs(mill), *_webhooks(mill)):
         visit(page, route)
-        wrong = flaws(page)
-        if wrong or overflow(page):
-            found[route] = (overflow(page), wrong)
+        wide = overflow(page)
+        page.set_viewport_size({"width": 768 if width > 768 else 1440, "height": 900})
+        wrong = (wide, overflow(page), flaws(page))
+        page.set_viewport_size({"width": width, "height": 900})
+        if any(wrong):
+            found[route] = wrong
     assert found == {}
 
 
-def _openings(mill: Mill) -> tuple[str, ...]:
-    webhook = mill.client.get("/v1/webhooks").json()["items"][0]["id"]
-    return (f"#/webhooks/{webhook}",)
+def _jobs(mill: Mill) -> list[str]:
+    """A job of each type and status."""
+    jobs = mill.client.get("/v1/jobs", params={"limit": 100}).json()["items"]
+    return list({(job["type"], job["status"]): f"#/jobs/{job['id']}" for job in jobs}.values())
+
+
+def _webhooks(mill: Mill) -> list[str]:
+    return [f"#/webhooks/{each['id']}" for each in mill.client.get("/v1/webhooks").json()["items"]]
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,7 @@ function Frames({ frames }: { frames: FrameView[] }) {
 
 /** The text of the frame's line, where the worker recorded it. */
 function sourceOf(frame: FrameView): string {
-  const source = (frame as { source?: string | null }).source;
-  return source ?? "";
+  return frame.source ?? "";
 }
 
 function asText(error: ErrorView): string {

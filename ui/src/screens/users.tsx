@@ -28,7 +28,12 @@ export function UsersScreen({ me, query }: { me: UserView; query: Record<string,
   const change = (user: UserView, body: { role?: Role; disabled?: boolean }, done: string) => {
     const show = (next: UserView) => pages.replace((page) => ({ ...page, items: page.items.map((each) => (each.id === user.id ? next : each)) }));
     show({ ...user, ...body });
-    const send = () => call("PATCH /v1/users/{user_id}", { path: { user_id: user.id }, body, headers: { "if-match": `"${user.version}"` } });
+    const path = { user_id: user.id };
+    const send = async () => {
+      // What is changed here does not depend on what else has changed since the list was read.
+      const { version } = await call("GET /v1/users/{user_id}", { path });
+      return call("PATCH /v1/users/{user_id}", { path, body, headers: { "if-match": `"${version}"` } });
+    };
     void attempt(send, done, () => show(user)).then(pages.refresh);
   };
   const remove = async (user: UserView) => {

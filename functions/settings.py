@@ -94,6 +94,16 @@ class ApiSettings(Frozen):
     """Of users for whom no admin has decided otherwise; 0 sets no limit."""
 
 
+class PageSettings(Frozen):
+    """What the page needs to sign people in."""
+
+    issuer: str
+    client_id: str
+    """Of the page, at the issuer; empty for none."""
+    origins: tuple[str, ...]
+    """Further origins of the issuer."""
+
+
 class ScheduleSettings(Frozen):
     """What the API reads of schedules."""
 
@@ -204,6 +214,16 @@ def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:
             unfinished=_number(environment, "OWNER_UNFINISHED_JOBS", MAX_UNFINISHED),
             submissions_per_minute=_number(environment, "OWNER_SUBMISSIONS_PER_MINUTE", MAX_A_MINUTE),
         ),
+    )
+
+
+def read_page_settings(environment: Mapping[str, str]) -> PageSettings:
+    """Of the API."""
+    origin = _text(environment, "UI_SIGN_IN_ORIGIN")
+    return PageSettings(
+        issuer=_text(environment, "UI_ISSUER"),
+        client_id=_text(environment, "UI_CLIENT_ID"),
+        origins=(origin,) if origin else (),
     )
 
 

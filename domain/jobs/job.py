@@ -29,13 +29,15 @@ LANE_SCHEMA = 3
 
 
 class Frame(Stored):
-    """One line of the handler's code that an exception passed: a place, never a value."""
+    """One line of the handler's code that an exception passed: a place and its code, never a value."""
 
     file: str
     """Relative to the folder that it was imported from: `my_jobs/orders.py`."""
     line: int
     function: str
     """Its qualified name: `Orders.run`."""
+    source: str | None = None
+    """The line's text, where the worker had it. For admins."""
 
 
 class BlobRef(Stored):

@@ -40,6 +40,7 @@ from functions.runtime import new_id, new_secret, now
 from functions.settings import (
     read_api_settings,
     read_blob_settings,
+    read_page_settings,
     read_schedule_settings,
     read_stats_table,
     read_webhook_settings,
@@ -84,6 +85,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         ),
         stats=(lambda: stats_repository(stats_table, client)) if stats_table else None,
         quotas=Quotas(usage_repository(parts.settings, client), settings.quota, now),
+        page=read_page_settings(parts.environment),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 

@@ -39,6 +39,7 @@ from headrace.emulator.handler_variables import HandlerVariables, Sources, profi
 from headrace.emulator.listening import check_port, serve
 from headrace.emulator.log_file import rotate
 from headrace.emulator.observer import Observer, OnStderr
+from headrace.emulator.page_sessions import PageSessions
 from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
 from headrace.emulator.reloading import Reloaded, reload_on_change, report_broken
 from headrace.emulator.signatures import local_roles
@@ -153,13 +154,15 @@ async def running_stack(
         )
         unfinished = partial(_report_unfinished, stack, endpoint_url)
         await running.enter_async_context(background(stack, folder, pools, services, watches, unfinished))
+        authority = local_authority(folder)
         gateway = Gateway(
             stack.routes,
             pools,
-            local_authority(folder),
+            authority,
             local_roles(folder),
             report=observer.report,
             cors=stack.cors,
+            own=PageSessions(folder, authority, now).routes(),
         )
         url = await serve(running, gateway.runner(), options.host, options.port)
         started = Running(url=url, endpoint_url=endpoint_url, queues_url=beside_url, s3_url=beside_url, pid=os.getpid())

@@ -34,7 +34,14 @@ def routes_as_resources(resources: Resources) -> Resources:
     declared = mapping(mapping(schemes["Jwt"])["x-amazon-apigateway-authorizer"])
     jwt = mapping(declared["jwtConfiguration"])
     made: Resources = {
-        name: {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": "headrace", "ProtocolType": "HTTP"}},
+        name: {
+            "Type": "AWS::ApiGatewayV2::Api",
+            "Properties": {
+                "Name": "headrace",
+                "ProtocolType": "HTTP",
+                "CorsConfiguration": _capitalised(body["x-amazon-apigateway-cors"]),
+            },
+        },
         "BridgeAuthorizer": {
             "Type": "AWS::ApiGatewayV2::Authorizer",
             "Properties": {
@@ -72,6 +79,17 @@ def routes_as_resources(resources: Resources) -> Resources:
             },
         }
     return {**resources, **made}
+
+
+def _capitalised(value: JsonValue) -> JsonValue:
+    """The members of an OpenAPI extension by the names that the resource has for them: `allowOrigins`."""
+    match value:
+        case dict():
+            return {name[0].upper() + name[1:]: _capitalised(member) for name, member in value.items()}
+        case list():
+            return [_capitalised(member) for member in value]
+        case _:
+            return value
 
 
 _ACCESS: dict[str, dict[str, JsonValue]] = {

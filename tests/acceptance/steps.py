@@ -10,11 +10,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aioboto3
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from headrace.build.proof import PARAMETERS
 from headrace.emulator.cloudformation import REGION, ROOT
 from headrace.emulator.template import load_stack
+from headrace_client import NO_RETRY, AsyncClient
+from headrace_client.aws import SigV4
 from tests.acceptance.api import FINAL, Api, Json
 from tests.acceptance.deployment import Deployed
 from tests.acceptance.outside import IdentityProvider, Receiver
@@ -22,6 +25,8 @@ from tests.acceptance.outside import IdentityProvider, Receiver
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 ADMIN = "grace@example.org"
 MEMBER = "linus@example.org"
+PAGE = "https://app.example.org"
+"""The origin of pages that may call the API from a browser."""
 STREAM_SECONDS = 30
 SWEEP_SECONDS = 180
 FIRST_LINE_SECONDS = 75
@@ -50,6 +55,8 @@ class Steps:
             ("The first admin is added by the command line", self.first_admin),
             ("Only tokens of the issuer are accepted", self.tokens),
             ("Users are added and found by email, over HTTP", self.users),
+            ("Programs submit by a token, by a role and by a key", self.programs),
+            ("Pages of one origin may call, and of no other", self.pages),
             ("A job is retried: the first delivery fails", self.flaky_delivery),
             ("csv.profile runs, started by the stream", self.csv_profile),
             ("http.request runs, started by the stream", self.http_request),
@@ -116,6 +123,47 @@ class Steps:
         found = await self.api.call("GET", f"/v1/users?email={MEMBER}", self._admin())
         assert (found.status, found.body["items"]) == (200, [created.body]), found
         return f"201, then 409 for the same address; found as {created.body['email']}"
+
+    async def programs(self) -> str:
+        """Without a person's token: MiniStack does not verify a signature, but says whose it is, as AWS does."""
+        found = (await self.api.call("GET", f"/v1/users?email={MEMBER}", self._admin())).body["items"]
+        assert isinstance(found, list)
+        assert isinstance(found[0], dict)
+        principals, member_id = f"/v1/users/{found[0]['id']}/principals", found[0]["id"]
+        role = f"arn:aws:iam::000000000000:role/{self.deployed.resources['RecorderRole']}"
+        forms: tuple[Json, ...] = ({"subject": "orders"}, {"role_arn": role}, {})
+        bound = [await self.api.call("POST", principals, self._admin(), {"name": "n", **form}) for form in forms]
+        assert [each.status for each in bound] == [201, 201, 201], bound
+        async with aioboto3.Session().client("sts") as sts:
+            assumed = (await sts.assume_role(RoleArn=role, RoleSessionName="a-function"))["Credentials"]
+        keys = Credentials(assumed["AccessKeyId"], assumed["SecretAccessKey"], assumed["SessionToken"])
+        url = self.deployed.api_url
+        callers = {
+            "a client-credentials token": AsyncClient(url, token=self.provider.program("orders"), retry=NO_RETRY),
+            "a role": AsyncClient(url, auth=SigV4(REGION, keys), prefix="/iam/v1", retry=NO_RETRY),
+            "a key": AsyncClient(url, token=str(bound[2].body["key"]), prefix="/key/v1", retry=NO_RETRY),
+        }
+        for name, client in callers.items():
+            async with client:
+                job = await client.submit("csv.profile", {"csv": "a\n1\n"})
+                assert job.owner_id == member_id, name
+                assert (await client.wait(job, timeout=STREAM_SECONDS)).status == "succeeded", name
+                self.jobs.append(job.id)
+        nobody = self.provider.program("orders", audience="somebody-else")
+        refused = await self.api.call("POST", "/v1/jobs", nobody, {"type": "csv.profile", "payload": {"csv": "a"}})
+        assert refused.status == 401, refused
+        return f"jobs of {MEMBER} by {', '.join(callers)}; 401 for a program's token of another audience"
+
+    async def pages(self) -> str:
+        asks = {"access_control_request_method": "POST", "access_control_request_headers": "authorization"}
+        seen = []
+        for origin in (PAGE, "https://elsewhere.example.org"):
+            preflight = await self.api.call("OPTIONS", "/v1/jobs", origin=origin, **asks)
+            answer = await self.api.call("GET", "/v1/users/me", self._admin(), origin=origin)
+            seen.append([each.headers.get("access-control-allow-origin") for each in (preflight, answer)])
+        assert seen == [[PAGE, PAGE], [None, None]], seen
+        assert "etag" in answer.headers, answer
+        return f"a preflight request without a token and an answer name {PAGE}; neither names another origin"
 
     async def flaky_delivery(self) -> str:
         self.flaky = await self._submit("http.request", {"url": f"{self.receiver.url}/flaky/1"})

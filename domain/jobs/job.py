@@ -95,6 +95,16 @@ class Lease(Stored):
     until: AwareDatetime
     place: int | None = None
     """The number of the place in its lane that the job has taken, if it is in one."""
+    place_token: str | None = None
+    """By which the place is given back, if the job held it before it ran; else that is by `token`."""
+
+
+class HeldPlace(Stored):
+    """A place in its lane that a job holds before it runs; its claim takes it over."""
+
+    number: int
+    token: str
+    """By which it is given back."""
 
 
 class Progress(Stored):
@@ -135,6 +145,8 @@ class Queued(Frozen):
     status: Literal["queued"] = "queued"
     queued_at: AwareDatetime
     redrives: int = 0
+    place: HeldPlace | None = None
+    """In its lane. None for a job that needs none, or that its claim has to find one for."""
 
 
 class Running(Frozen):

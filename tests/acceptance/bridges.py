@@ -39,7 +39,7 @@ def routes_as_resources(resources: Resources) -> Resources:
             "Properties": {
                 "Name": "headrace",
                 "ProtocolType": "HTTP",
-                "CorsConfiguration": _capitalised(body["x-amazon-apigateway-cors"]),
+                "CorsConfiguration": body["x-amazon-apigateway-cors"],  # by the names that MiniStack reads
             },
         },
         "BridgeAuthorizer": {
@@ -79,17 +79,6 @@ def routes_as_resources(resources: Resources) -> Resources:
             },
         }
     return {**resources, **made}
-
-
-def _capitalised(value: JsonValue) -> JsonValue:
-    """The members of an OpenAPI extension by the names that the resource has for them: `allowOrigins`."""
-    match value:
-        case dict():
-            return {name[0].upper() + name[1:]: _capitalised(member) for name, member in value.items()}
-        case list():
-            return [_capitalised(member) for member in value]
-        case _:
-            return value
 
 
 _ACCESS: dict[str, dict[str, JsonValue]] = {

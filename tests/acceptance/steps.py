@@ -10,17 +10,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aioboto3
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from headrace.build.proof import PARAMETERS
 from headrace.emulator.cloudformation import REGION, ROOT
 from headrace.emulator.template import load_stack
-from headrace_client import NO_RETRY, AsyncClient
-from headrace_client.aws import SigV4
 from tests.acceptance.api import FINAL, Api, Json
 from tests.acceptance.deployment import Deployed
 from tests.acceptance.outside import IdentityProvider, Receiver
+from tests.acceptance.programs import programs
 
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 ADMIN = "grace@example.org"
@@ -125,34 +123,12 @@ class Steps:
         return f"201, then 409 for the same address; found as {created.body['email']}"
 
     async def programs(self) -> str:
-        """Without a person's token: MiniStack does not verify a signature, but says whose it is, as AWS does."""
         found = (await self.api.call("GET", f"/v1/users?email={MEMBER}", self._admin())).body["items"]
         assert isinstance(found, list)
         assert isinstance(found[0], dict)
-        principals, member_id = f"/v1/users/{found[0]['id']}/principals", found[0]["id"]
-        role = f"arn:aws:iam::000000000000:role/{self.deployed.resources['RecorderRole']}"
-        forms: tuple[Json, ...] = ({"subject": "orders"}, {"role_arn": role}, {})
-        bound = [await self.api.call("POST", principals, self._admin(), {"name": "n", **form}) for form in forms]
-        assert [each.status for each in bound] == [201, 201, 201], bound
-        async with aioboto3.Session().client("sts") as sts:
-            assumed = (await sts.assume_role(RoleArn=role, RoleSessionName="a-function"))["Credentials"]
-        keys = Credentials(assumed["AccessKeyId"], assumed["SecretAccessKey"], assumed["SessionToken"])
-        url = self.deployed.api_url
-        callers = {
-            "a client-credentials token": AsyncClient(url, token=self.provider.program("orders"), retry=NO_RETRY),
-            "a role": AsyncClient(url, auth=SigV4(REGION, keys), prefix="/iam/v1", retry=NO_RETRY),
-            "a key": AsyncClient(url, token=str(bound[2].body["key"]), prefix="/key/v1", retry=NO_RETRY),
-        }
-        for name, client in callers.items():
-            async with client:
-                job = await client.submit("csv.profile", {"csv": "a\n1\n"})
-                assert job.owner_id == member_id, name
-                assert (await client.wait(job, timeout=STREAM_SECONDS)).status == "succeeded", name
-                self.jobs.append(job.id)
-        nobody = self.provider.program("orders", audience="somebody-else")
-        refused = await self.api.call("POST", "/v1/jobs", nobody, {"type": "csv.profile", "payload": {"csv": "a"}})
-        assert refused.status == 401, refused
-        return f"jobs of {MEMBER} by {', '.join(callers)}; 401 for a program's token of another audience"
+        jobs, seen = await programs(self.deployed, self.api, self.provider, self._admin(), str(found[0]["id"]))
+        self.jobs.extend(jobs)
+        return seen
 
     async def pages(self) -> str:
         asks = {"access_control_request_method": "POST", "access_control_request_headers": "authorization"}

@@ -16,7 +16,6 @@ from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.wake_queue import Wake
-from domain.lanes.admission import Start
 from domain.lanes.lanes import Lanes, Released
 from domain.schedules.sweeping import TickSweeper
 from domain.schedules.tick_outcomes import (
@@ -131,14 +130,13 @@ async def test_what_a_job_in_a_lane_costs_blocked_or_not(metered: tuple[LazyClie
         return answer.job
 
     first = await submitted()
-    assert sorted(meter.take()) == [("PutItem", 3.0), ("Query", 0.5), ("Query", 1.0)], "nobody waits, and there is room"
-    claim = transitions.claim(
-        first, Policy(), "t", now() + 120 * SECOND, now(), Start(place=0)
-    )  # held while the others come
+    reads = [("Query", 0.5), ("Query", 1.0)]
+    assert sorted(meter.take()) == [*reads, ("TransactWriteItems", 6.0)], "nobody waits: job and place, twice one unit"
+    claim = transitions.claim(first, Policy(), "t", now() + 120 * SECOND, now())  # held while the others come
     assert isinstance(claim, Change)
     held = await jobs.replace(claim, 1)
     assert isinstance(held, Job)
-    assert meter.take() == [("TransactWriteItems", 4.0)], "the claim and the place, twice one unit each"
+    assert meter.take() == [("PutItem", 1.0)], "it has its place already"
     blocked = await submitted()
     assert blocked.status == "blocked"
     look, again = [("Query", 0.5), ("Query", 1.0)], ("Query", 0.5)
@@ -151,14 +149,15 @@ async def test_what_a_job_in_a_lane_costs_blocked_or_not(metered: tuple[LazyClie
     assert isinstance(await jobs.replace(done, 2), Job)
     assert meter.take() == [("TransactWriteItems", 5.0)], "the end and the place, twice; once the index that it leaves"
     assert await lanes.release(str(blocked.lane and blocked.lane.name)) == Released(count=1)
-    let_go = [("GetItem", 1.0), ("PutItem", 4.0), ("Query", 0.5), ("Query", 1.0)]
-    assert sorted(meter.take()) == let_go, "out of the line, and the wake time that moves"
+    let_go = [("GetItem", 1.0), ("Query", 0.5), ("Query", 1.0), ("TransactWriteItems", 7.0)]
+    assert sorted(meter.take()) == let_go, "out of the line into a place, and the wake time that moves"
     queued_again = await jobs.get(blocked.id, now())
     assert isinstance(queued_again, Job)
     meter.take()
     assert isinstance(await executor.execute(queued_again, now() + 120 * SECOND), Executed)
     work = meter.take()
-    assert [unit for unit in work if "Write" in unit[0]] == [("TransactWriteItems", 4.0), ("TransactWriteItems", 5.0)]
+    written = [unit for unit in work if unit[0] in {"PutItem", "TransactWriteItems"}]
+    assert written == [("PutItem", 1.0), ("TransactWriteItems", 5.0), ("TransactWriteItems", 7.0)], "the next goes too"
     assert sum(units for call, units in work if call in {"Query", "GetItem"}) == 3.5, "its place, and who follows"
 
 

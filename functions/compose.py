@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
     from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
+    from persistence.dynamodb.repositories.stats_repository import DynamoStatsRepository
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
     from persistence.dynamodb.repositories.user_listing import DynamoUserListing
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
@@ -234,6 +235,13 @@ def delivery_service(settings: WebhookSettings, client: LazyClient) -> Callable[
         return DeliveryService(endpoints, signer_repository(settings.webhook_secrets_table, client), now)
 
     return made
+
+
+def stats_repository(table: str, client: LazyClient) -> DynamoStatsRepository:
+    """The statistics; for the recorder, which counts, and the API, which reads."""
+    from persistence.dynamodb.repositories.stats_repository import DynamoStatsRepository
+
+    return DynamoStatsRepository(client, table)
 
 
 def event_bus(bus: str) -> EventBridgeBus:

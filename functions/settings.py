@@ -129,6 +129,8 @@ class RecorderSettings(Frozen):
     webhooks_table: str
     event_bus: str
     """Name or ARN of the EventBridge bus that is told of final states; empty for none."""
+    stats_table: str | None
+    """None where nothing is counted."""
 
 
 class WebhookSettings(Frozen):
@@ -210,7 +212,14 @@ def read_recorder_settings(environment: Mapping[str, str]) -> RecorderSettings:
         wake_queue_url=_text(environment, "WAKE_QUEUE_URL"),
         webhooks_table=_text(environment, "WEBHOOKS_TABLE"),
         event_bus=_text(environment, "EVENT_BUS"),
+        stats_table=read_stats_table(environment),
     )
+
+
+def read_stats_table(environment: Mapping[str, str]) -> str | None:
+    """Of the API and the recorder: the table of statistics; None where nothing is counted."""
+    table = _text(environment, "STATS_TABLE")
+    return table if _text(environment, "STATISTICS") == "on" else None
 
 
 def read_webhook_settings(environment: Mapping[str, str]) -> WebhookSettings:

@@ -163,7 +163,7 @@ class JobExecutor:
             return Interrupted(job_id=job.id, stage="record", problem=kept)
         executed = await self._record(claimed, kept, deadline)
         if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
-            await self._lanes.release(claimed.job.lane.name)
+            await self._lanes.follow(claimed.job.lane.name)
         return executed
 
     def _turn(self, handler: Handler) -> AbstractAsyncContextManager[None]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from domain.lanes.lanes import Lanes
     from domain.lanes.repository import LaneRepository
     from domain.ports import Clock, NewId
+    from domain.stats.repository import StatsRepository
     from domain.users.repository import UserListing, UserRepository
 
 
@@ -55,13 +56,15 @@ def create_app(
     scheduling: Callable[[], Scheduling] | None = None,
     user_lists: UserListing | None = None,
     webhooks: Webhooks | None = None,
+    stats: Callable[[], StatsRepository] | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without `large`
     the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules; without
-    `user_lists`, users are found by address alone; without `webhooks`, nobody is told.
+    `user_lists`, users are found by address alone; without `webhooks`, nobody is told; without `stats`,
+    what ends is not counted.
     """
     identify = identifier(IdentityService(users, clock, new_id), local_email, trust_unverified_email)
     documents = Documents(large.blobs if large else None)
@@ -95,7 +98,7 @@ def create_app(
     core = job_routes(
         parts.submissions, parts.job_service, parts.lists, documents, parts.disclosure, identify, longest_wait
     )
-    features = Features(app, features_of(parts, core, large, scheduling, user_lists, webhooks))
+    features = Features(app, features_of(parts, core, large, scheduling, user_lists, webhooks, stats))
     add_error_handlers(app, features)
     app.add_middleware(OnDemand, features=features)
     app.add_middleware(HeadAsGet)

@@ -29,6 +29,7 @@ from functions.compose import (
     schedule_listing,
     schedule_repository,
     signer_repository,
+    stats_repository,
     tick_queue,
     user_listing,
     user_repository,
@@ -38,6 +39,7 @@ from functions.settings import (
     read_api_settings,
     read_blob_settings,
     read_schedule_settings,
+    read_stats_table,
     read_webhook_settings,
 )
 
@@ -51,6 +53,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
     schedule_settings = read_schedule_settings(parts.environment)
     blobs = blob_store(blob_settings, parts.runtime)
     hooks = read_webhook_settings(parts.environment)
+    stats_table = read_stats_table(parts.environment)
     app = create_app(
         parts.jobs,
         job_listing(parts.settings, settings.cursor_key, client),
@@ -77,6 +80,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             signer_repository(hooks.webhook_secrets_table, client),
             new_secret,
         ),
+        stats=(lambda: stats_repository(stats_table, client)) if stats_table else None,
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 

@@ -22,6 +22,7 @@ from headrace.cli.project import build, lock, new
 from headrace.cli.replay import replay
 from headrace.cli.run import run
 from headrace.cli.schedules import schedules
+from headrace.cli.stats import cost, stats
 from headrace.cli.target import ExitCode, fail, folder, json_text, read_json, read_limited
 from headrace.cli.tokens import credentials, token
 from headrace.cli.types import HOST, SERVER, URL, FiniteNumber
@@ -145,7 +146,7 @@ def demo(keep: bool, as_json: bool) -> None:
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
     lanes, schedules, why, types, logs, completion, run, replay, check, new, lock, build, files, users, token,
-    credentials, webhooks,
+    credentials, webhooks, stats, cost,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -28,6 +28,7 @@ Properties = dict[str, JsonValue]
 JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
 HOOKS, SECRETS = ("WebhooksTable.Arn", "WebhookSecretsTable.Arn")
 BLOBS, FILES = "BlobBucket.Arn", "FilesTable.Arn"
+STATS = "StatsTable.Arn"
 LANES, PRINCIPALS = "LanesTable.Arn", "PrincipalsTable.Arn"
 POSITIONS, SCHEDULES = "StreamPositionsTable.Arn", "SchedulesTable.Arn"
 LONGEST_RETRIES = timedelta(days=100)
@@ -134,6 +135,7 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
             for action in ("GetItem", "PutItem", "DeleteItem")
             for table in (HOOKS, SECRETS)
         ),
+        ("dynamodb:Query", STATS),
         ("dynamodb:Query", f"{HOOKS}/index/list-index"),
         ("logs:CreateLogStream", "ApiLogGroup.Arn"),
         ("logs:PutLogEvents", "ApiLogGroup.Arn"),
@@ -226,6 +228,7 @@ def test_the_recorder_may_read_the_stream_send_messages_and_add_jobs(resources: 
         ("sqs:SendMessage", "StandardRunnerQueue.Arn"),
         ("sqs:SendMessage", "OnFailureQueue.Arn"),
         ("dynamodb:PutItem", JOBS),
+        *((f"dynamodb:{action}", STATS) for action in ("GetItem", "PutItem", "DeleteItem", "Query")),
         ("dynamodb:Query", f"{HOOKS}/index/list-index"),
         ("logs:CreateLogStream", "RecorderLogGroup.Arn"),
         ("logs:PutLogEvents", "RecorderLogGroup.Arn"),
@@ -354,7 +357,7 @@ def test_the_worker_gets_deleted_jobs_if_they_have_blobs_and_no_others(stack: St
 
 def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
-    assert len(tables) == 10
+    assert len(tables) == 11
     for name, table in tables.items():
         assert at(table, "SSESpecification", "SSEEnabled") is True
         assert at(table, "BillingMode") == "PAY_PER_REQUEST"
@@ -364,7 +367,7 @@ def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) 
 def test_every_table_is_kept_protected_and_recoverable_or_has_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
     unprotected = {name for name in tables if at(resources[name], "Metadata", "Unprotected")}
-    assert unprotected == {"StreamPositionsTable"}
+    assert unprotected == {"StreamPositionsTable", "StatsTable"}
     for name in set(tables) - unprotected:
         # Kept, but for those of a first deployment that failed: nothing was written to them.
         assert at(resources[name], "DeletionPolicy") == "RetainExceptOnCreate"

@@ -39,6 +39,7 @@ from tests.factories import NOW, UserFactory
 from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.schedule_repository import FakeScheduleRepository, FakeTickQueue
+from tests.fakes.stats_repository import FakeStatsRepository
 from tests.fakes.user_repository import FakeUserRepository
 from tests.fakes.webhook_repository import FakeEndpointRepository, FakeSignerRepository, fixed_secrets
 
@@ -113,6 +114,7 @@ class Api:
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
         catalogue = types or load_job_types("job_types")
         self.files = FakeFileRepository()
+        self.stats = FakeStatsRepository()
         self.endpoints, self.signers = FakeEndpointRepository(), FakeSignerRepository()
         large = Large(blobs or FakeBlobStore(), self.files, timedelta(days=30))
         stored = self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
@@ -123,7 +125,7 @@ class Api:
             trust_unverified_email, longest_wait, large, self.lanes, self.lane_store,
             lambda: Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
             self.users if isinstance(self.users, FakeUserRepository) else None,
-            Webhooks(self.endpoints, self.signers, fixed_secrets()),
+            Webhooks(self.endpoints, self.signers, fixed_secrets()), lambda: self.stats,
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from domain.webhooks.repository import EndpointRepository, SignerRepository
     from domain.webhooks.signing import NewSecret
     from functions.api.http.identity import Identify
+    from functions.settings import PageSettings
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def features_of(
     user_lists: UserListing | None,
     webhooks: Webhooks | None,
     stats: Callable[[], StatsRepository] | None,
+    page: PageSettings | None,
 ) -> tuple[Feature, ...]:
     """In the order in which the OpenAPI document has them."""
     return (
@@ -111,6 +113,7 @@ def features_of(
         Feature(("/v1/webhooks*", "/v1/notify-secret"), lambda: _webhooks(parts, webhooks)),
         Feature(("/healthz",), lambda: _health(parts)),
         Feature(("/", "/docs", "/openapi.json"), lambda: _documentation(parts)),
+        Feature(("/ui", "/ui/*"), lambda: _page(page)),
     )
 
 
@@ -236,3 +239,10 @@ def _documentation(parts: Parts) -> tuple[APIRouter, ...]:
     from functions.api.documentation.routes import documentation_routes
 
     return (documentation_routes(parts.app.openapi),)
+
+
+def _page(settings: PageSettings | None) -> tuple[APIRouter, ...]:
+    from functions.api.ui.routes import page_routes
+    from functions.settings import PageSettings
+
+    return (page_routes(settings or PageSettings(issuer="", client_id="", origins=())),)

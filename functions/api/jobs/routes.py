@@ -59,7 +59,7 @@ def job_routes(
     @router.post(
         "/v1/jobs",
         status_code=202,
-        responses={202: {"model": JobView, "links": JOB_LINKS}, **problems(400, 401, 403, 413, 415, 422, 503)},
+        responses={202: {"model": JobView, "links": JOB_LINKS}, **problems(400, 401, 403, 413, 415, 422, 429, 503)},
     )
     async def submit_job(
         body: SubmitJob,

@@ -93,6 +93,18 @@ async def test_a_principal_is_restricted_disabled_and_removed(world: World) -> N
     assert await world.principals.list(ADA.id, ADA) == ()
 
 
+async def test_an_expiry_can_be_taken_away(world: World) -> None:
+    made = await world.key("read")
+    ends = PrincipalChange(expires_at=NOW + timedelta(days=1))
+    for change, expected in ((ends, ends.expires_at), (PrincipalChange(name="n"), ends.expires_at)):
+        changed = await world.principals.change(ADA.id, made.principal.id, change, ADA)
+        assert isinstance(changed, Stored)
+        assert changed.principal.expires_at == expected
+    changed = await world.principals.change(ADA.id, made.principal.id, PrincipalChange(never_expires=True), ADA)
+    assert isinstance(changed, Stored)
+    assert changed.principal.expires_at is None
+
+
 async def test_one_subject_is_one_user(world: World) -> None:
     assert isinstance(await world.principals.add(ADA.id, bound("iam#arn"), ADMIN), Stored)
     for user in (ADMIN, ADA):

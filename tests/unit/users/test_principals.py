@@ -1,5 +1,7 @@
 """Binding, making and rotating keys, restricting and removing: who may, and what it does."""
 
+from datetime import timedelta
+
 import pytest
 
 from domain.results import StorageUnavailable
@@ -17,7 +19,7 @@ from domain.users.repository import EmailTaken, PrincipalTaken, UserNotFound, Us
 from domain.users.service import NotAllowed
 from domain.users.user import User
 from headrace.testing.clock import FakeClock, numbered_ids
-from tests.factories import UserFactory
+from tests.factories import NOW, UserFactory
 from tests.fakes.user_repository import FakeUserRepository
 
 ADMIN = UserFactory.build(role="admin", id="00000000-0000-4000-9000-00000000000a")

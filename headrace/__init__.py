@@ -9,9 +9,10 @@ from headrace.authoring.json_text import json_size
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.rate import Rate
 from headrace.authoring.retry import Backoff
+from headrace.authoring.steps import StepError, StepMisused, StepUnavailable
 
 __all__ = [
     "Backoff", "Fail", "File", "FileError", "FileMissing", "FileStream", "FileTooLarge", "FileUnavailable", "Handler",
-    "InvalidJobType", "JobContext", "JobType", "Policy", "Rate", "Retry", "Stopped", "SyncJobContext", "job_type",
-    "json_size",
+    "InvalidJobType", "JobContext", "JobType", "Policy", "Rate", "Retry", "StepError", "StepMisused", "StepUnavailable",
+    "Stopped", "SyncJobContext", "job_type", "json_size",
 ]  # fmt: skip

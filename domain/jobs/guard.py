@@ -23,6 +23,7 @@ from domain.jobs.user_errors import raised, text_of
 from headrace.authoring.job_type import Handler, JobHandler, SyncJobHandler
 from headrace.authoring.json_text import NotJson, byte_length, to_json_text
 from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.steps import StepMisused
 
 MAX_RESULT_BYTES = 5 * 1024 * 1024
 """Of the result's JSON, as of a payload's."""
@@ -37,7 +38,8 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
     """Run one attempt, stopped after `left`, and say what it came to. Raises nothing but the caller's cancellation.
 
     What the handler returns after it was stopped still counts (it may have cleaned up); what it raises does not. A
-    handler that continues nevertheless is abandoned: its task or thread may still run, but nothing waits for it.
+    handler that continues nevertheless is abandoned: its task or thread may still run, but nothing waits for it. So it
+    is stopped when its context says that the invocation ends before it does, and comes to a `Pause` then.
     """
     allowed = handler.definition.policy.timeout.total_seconds()
     late = TimedOut(reason=f"the attempt took longer than {allowed:g} s")
@@ -45,7 +47,8 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
         return late
     attempt = asyncio.create_task(_guarded(handler, job, context), name=f"job {job.id}")
     try:
-        await asyncio.wait({attempt}, timeout=left.total_seconds())
+        either: set[asyncio.Future[Outcome]] = {attempt, context.ended}
+        await asyncio.wait(either, timeout=left.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
         in_time = attempt.done()
         if not in_time:
             attempt.cancel()
@@ -54,6 +57,10 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
         attempt.cancel()
         raise
     ended = _ended(attempt)
+    if context.flaw is not None and isinstance(ended, Done):
+        return Fail(code=StepMisused.__name__, reason=context.flaw)
+    if not in_time and context.ended.done():
+        return _paused(context.ended.result(), ended)
     match ended:
         case Raised(permanent=False) if not in_time:
             return late
@@ -61,6 +68,18 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
             return late
         case _:
             return ended
+
+
+def _paused(pause: Outcome, ended: Outcome | None) -> Outcome:
+    """The pause, unless the handler caught that it was ended: then it did what only a failure should make it do."""
+    match ended:
+        case Raised(code="CancelledError"):
+            return pause
+        case Raised():
+            return ended
+        case _:
+            caught = "the handler caught the end of its invocation and went on: let it catch `Exception`, and no more"
+            return Fail(code="pause_caught", reason=caught)
 
 
 def _ended(attempt: "asyncio.Task[Outcome]") -> Outcome | None:

@@ -1,6 +1,9 @@
 """What an attempt can come to."""
 
-from domain.jobs.job import Frame, JobDocument
+from pydantic import AwareDatetime
+
+from domain.jobs.change import Companion
+from domain.jobs.job import Frame, JobDocument, WaitFor
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 
@@ -27,4 +30,17 @@ class TimedOut(Frozen):
     reason: str
 
 
-Outcome = Done | Retry | Fail | Raised | Stopped | TimedOut
+class Pause(Frozen):
+    """The handler has nothing to do before something that it waits for; its invocation ends, and uses up no attempt.
+
+    Without `waits_for` there is no time left in this invocation, and it goes on in another one at once.
+    """
+
+    waits_for: tuple[WaitFor, ...] = ()
+    until: AwareDatetime | None = None
+    """When the first of the waits ends."""
+    begun: tuple[Companion, ...] = ()
+    """Writes that remember the waits that have begun."""
+
+
+Outcome = Done | Retry | Fail | Raised | Stopped | TimedOut | Pause

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
+from domain.durable.step import TABLE as STEPS
 from domain.jobs.change import Change, Check, Companion, Condition, Delete, IfAbsent, IfEqual, Put
 from domain.jobs.job import (
     Blocked,
@@ -19,6 +20,7 @@ from domain.jobs.job import (
     Running,
     Scheduled,
     Succeeded,
+    Waiting,
     is_expired,
 )
 from domain.jobs.repository import (
@@ -47,7 +49,7 @@ from persistence.converters.dynamo_to_domain import (
 
 Item = dict[str, JsonValue]
 
-TABLES: Mapping[str, str] = MappingProxyType({LANES: "LanesTable"})
+TABLES: Mapping[str, str] = MappingProxyType({LANES: "LanesTable", STEPS: "JobStepsTable"})
 """The tables of companions, with their names."""
 
 
@@ -178,6 +180,8 @@ class FakeJobRepository:
 
 def _due_state(job: Job) -> DueState | None:
     match job.state:
+        case Waiting(status=status, until=since):
+            pass
         case Scheduled(status=status, run_at=since) | Queued(status=status, queued_at=since):
             pass
         case Blocked(status=status, since=since):

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from persistence.dynamodb.client import ClientSource
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
-_SINCE = {"scheduled": "run_at", "blocked": "since", "queued": "queued_at", "retrying": "retry_at"}
+_SINCE = {"scheduled": "run_at", "blocked": "since", "queued": "queued_at", "retrying": "retry_at", "waiting": "until"}
 """By status, the attribute that says since when, or from when on."""
 _DUE_STATE = ("id", "type", "status", *_SINCE.values(), "lease", "updated_at")
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
     from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
+    from persistence.dynamodb.repositories.step_listing import SealedStepListing
     from persistence.dynamodb.repositories.step_repository import DynamoStepRepository
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
     from persistence.dynamodb.repositories.user_listing import DynamoUserListing
@@ -102,6 +103,14 @@ def step_repository(settings: Settings, client: LazyClient) -> DynamoStepReposit
     from persistence.dynamodb.repositories.step_repository import DynamoStepRepository
 
     return DynamoStepRepository(client, settings.steps_table, settings.jobs_table)
+
+
+def step_listing(settings: Settings, cursor_key: str, client: LazyClient) -> SealedStepListing:
+    """The lists of what jobs remember; for the API alone, which has the key for cursors."""
+    from persistence.cursors import CursorCodec
+    from persistence.dynamodb.repositories.step_listing import SealedStepListing
+
+    return SealedStepListing(step_repository(settings, client), CursorCodec(cursor_key.encode()))
 
 
 def job_steps(parts: Parts, documents: Documents) -> Callable[[], JobSteps]:

@@ -24,7 +24,7 @@ from domain.lanes.lanes import Lanes
 from domain.schedules.tick_queue import TickWake
 from domain.users.user import Role, User
 from domain.webhooks.event import JobEvent
-from functions.api.app import Large, Scheduling, Webhooks, create_app
+from functions.api.app import Large, Remembering, Scheduling, Webhooks, create_app
 from functions.compose import (
     blob_store,
     endpoint_repository,
@@ -35,6 +35,8 @@ from functions.compose import (
     schedule_listing,
     schedule_repository,
     signer_repository,
+    step_listing,
+    step_repository,
     tick_queue,
     user_listing,
     user_repository,
@@ -60,7 +62,8 @@ SAMPLE_SCHEDULE_ID = "8c1e7d42-5b0a-4f7e-9d3c-6a2b1f0e9d84"
 SAMPLE_OWNER_ID = "5a1c9f52-8a3b-4f43-9c11-2f7d1a3e9b20"
 _STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/JobsTable/stream/2026-11-23T00:00:00.000"
 _STATES = (
-    states.Scheduled, states.Queued, states.Running, states.Retrying, states.Succeeded, states.Failed, states.Cancelled,
+    states.Scheduled, states.Queued, states.Running, states.Retrying, states.Waiting, states.Succeeded,
+    states.Failed, states.Cancelled,
 )  # fmt: skip
 
 
@@ -103,6 +106,7 @@ def openapi() -> dict[str, JsonValue]:
             tick_queue(""),
             per_owner=100,
         ),
+        remembering=Remembering(step_repository(settings, client), step_listing(settings, ours.cursor_key, client)),
         user_lists=user_listing(ours, client),
         webhooks=Webhooks(
             endpoint_repository("webhooks", client), signer_repository("webhook_secrets", client), new_secret

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from aws_lambda_powertools import Logger
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from domain.blobs.store import BlobStore
+from domain.durable.listing import StepListing, StepListService
+from domain.durable.repository import StepRepository
+from domain.durable.signalling import SignalService
 from domain.files.repository import FileRepository
 from domain.files.service import FileService
 from domain.jobs.catalogue import Catalogue
@@ -38,7 +41,7 @@ from functions.api.files.routes import file_routes
 from functions.api.health.routes import health_routes
 from functions.api.http.errors import add_error_handlers
 from functions.api.http.head import HeadAsGet
-from functions.api.http.identity import identifier
+from functions.api.http.identity import Identify, identifier
 from functions.api.http.openapi import VERSION, openapi_document
 from functions.api.http.request_context import RequestContext
 from functions.api.job_types.routes import job_type_routes
@@ -46,6 +49,7 @@ from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.api.lanes.routes import lane_routes, why_routes
 from functions.api.schedules.routes import schedule_routes
+from functions.api.steps.routes import step_routes
 from functions.api.users.principal_routes import principal_routes
 from functions.api.users.routes import user_routes
 from functions.api.webhooks.actions import webhook_actions
@@ -60,6 +64,14 @@ class Large:
     blobs: BlobStore
     files: FileRepository
     file_lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class Remembering:
+    """What steps and signals need."""
+
+    steps: StepRepository
+    listing: StepListing
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,7 @@ def create_app(
     scheduling: Scheduling | None = None,
     user_lists: UserListing | None = None,
     webhooks: Webhooks | None = None,
+    remembering: Remembering | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
@@ -142,6 +155,11 @@ def create_app(
         failed_job_routes(FailedJobService(jobs, listing, catalogue, clock, lanes), disclosure, identify),
         why_routes(job_service, why, identify),
         *((lane_routes(lane_service, identify),) if lane_service else ()),
+        *(
+            (_steps(remembering, jobs, job_service, documents, disclosure, catalogue, clock, new_id, identify),)
+            if remembering
+            else ()
+        ),
         job_type_routes(catalogue, identify),
         user_routes(user_service, user_lists, clock, identify),
         principal_routes(PrincipalService(users, clock, new_id, new_key_secret), clock, identify),
@@ -162,6 +180,21 @@ def create_app(
     app.add_middleware(RequestContext, logger=logger)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def _steps(
+    parts: Remembering,
+    jobs: JobRepository,
+    service: JobService,
+    documents: Documents,
+    disclosure: Disclosure,
+    catalogue: Catalogue,
+    clock: Clock,
+    new_id: NewId,
+    identify: Identify,
+) -> APIRouter:
+    signals = SignalService(jobs, service, parts.steps, documents, catalogue, clock, new_id)
+    return step_routes(StepListService(service, parts.listing, clock), signals, disclosure, identify)
 
 
 def _schedules(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
-from functions.api.app import Large, Scheduling, Webhooks, create_app
+from functions.api.app import Large, Remembering, Scheduling, Webhooks, create_app
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.http.prefixes import without_prefix
@@ -27,6 +27,8 @@ from functions.compose import (
     schedule_listing,
     schedule_repository,
     signer_repository,
+    step_listing,
+    step_repository,
     tick_queue,
     user_listing,
     user_repository,
@@ -68,6 +70,9 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             schedule_listing(schedule_settings.table, settings.cursor_key, client),
             tick_queue(schedule_settings.wake_queue_url, parts.settings.queues_url),
             schedule_settings.per_owner,
+        ),
+        remembering=Remembering(
+            step_repository(parts.settings, client), step_listing(parts.settings, settings.cursor_key, client)
         ),
         user_lists=user_listing(settings, client),
         webhooks=Webhooks(

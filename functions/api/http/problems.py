@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.durable.signalling import InvalidSignal, SignalRefused
 from domain.files.repository import FileNotFound
 from domain.files.service import FileNotUploaded, FileTooLarge
 from domain.flaws import MAX_FLAWS, Flaw
@@ -89,6 +90,8 @@ Failure = (
     | FileNotFound
     | FileNotUploaded
     | FileTooLarge
+    | InvalidSignal
+    | SignalRefused
     | Contended
     | IllegalTransition
     | LaneClosed
@@ -178,6 +181,11 @@ def problem_of(failure: Failure) -> Problem:
         case FileTooLarge(size=size, limit=limit):
             detail = f"The file would have {size} bytes; the limit is {limit}."
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "file_too_large", detail)
+        case InvalidSignal(reason=reason):
+            flaw = Flaw(path=(), message=reason)
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_signal", "The signal was not accepted.", [flaw])
+        case SignalRefused(reason=reason):
+            return problem(HTTPStatus.CONFLICT, "signal_refused", f"{reason[0].upper()}{reason[1:]}.")
         case Contended():
             detail = "Other requests are changing the job; try again."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "contended", detail)

@@ -35,8 +35,7 @@ class Durable:
         self.flaw: str | None = None
         """What the handler did wrong, even if it caught the exception."""
 
-    @staticmethod
-    def current_step() -> str | None:
+    def current_step(self) -> str | None:
         """The name of the step that the calling code belongs to."""
         return _STEP.get()
 

@@ -17,8 +17,7 @@ from domain.results import StorageUnavailable
 from headrace.authoring.files import Chunks, File, FileUnavailable
 from headrace.authoring.steps import StepMisused, StepUnavailable
 
-if TYPE_CHECKING:  # most workers never touch a file, or a step
-    from domain.durable.durable import Durable
+if TYPE_CHECKING:  # most workers never touch a file
     from domain.files.attempts import JobFiles
     from domain.files.streams import BlobStream
 
@@ -28,9 +27,6 @@ _ENDED: Final = "the attempt has ended"
 
 FilesSource = Callable[[], "JobFiles"]
 """Gives what works on files when a handler first asks for it; most handlers never do."""
-
-DurableSource = Callable[[Job, "asyncio.Future[Outcome]"], "Durable"]
-"""Gives what remembers for an attempt, by its job and by what ends it, when a handler first asks for it."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -42,6 +38,32 @@ class AttemptStore(Protocol):
     async def get(self, job_id: str, now: datetime, /) -> Job | JobNotFound | JobUnreadable | StorageUnavailable: ...
 
     async def replace(self, change: Change, expected_version: int, /) -> ReplaceResult: ...
+
+
+class DurableCalls(Protocol):
+    """What remembers for an attempt: `domain/durable/durable.py` in a worker."""
+
+    flaw: str | None
+    """What the handler did wrong, even if it caught the exception."""
+
+    @property
+    def size(self) -> int:
+        """How many items the job has, as far as the attempt knows."""
+
+    def current_step(self) -> str | None:
+        """The name of the step that the calling code belongs to."""
+
+    async def step(
+        self, name: str, function: Callable[..., object], args: tuple[object, ...], returns: object, /
+    ) -> object: ...
+
+    async def sleep(self, name: str, duration: timedelta, /) -> None: ...
+
+    async def signal(self, name: str, model: object, timeout: timedelta | None, /) -> object: ...  # noqa: ASYNC109
+
+
+DurableSource = Callable[[Job, "asyncio.Future[Outcome]"], DurableCalls]
+"""Gives what remembers for an attempt, by its job and by what ends it, when a handler first asks for it."""
 
 
 class Attempt:
@@ -65,10 +87,16 @@ class Attempt:
         self.attempt = job.attempt
         self.deadline = deadline
         self.settings = settings
-        self.ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        """Set when the invocation has to end before the handler does."""
+        self._ended: asyncio.Future[Outcome] | None = None
         self._durable_source = durable
-        self._durable: Durable | None = None
+        self._durable: DurableCalls | None = None
+
+    @property
+    def ended(self) -> "asyncio.Future[Outcome]":
+        """Set when the invocation has to end before the handler does; of the running loop."""
+        if self._ended is None:
+            self._ended = asyncio.get_running_loop().create_future()
+        return self._ended
 
     @property
     def idempotency_key(self) -> str:
@@ -99,7 +127,7 @@ class Attempt:
         """Raises `StepMisused` or `StepUnavailable`."""
         return await self.durable().signal(name, model, timeout)
 
-    def durable(self) -> "Durable":
+    def durable(self) -> "DurableCalls":
         """What remembers; raises `StepUnavailable` where nothing does."""
         if self._durable_source is None:
             raise StepUnavailable("nothing is remembered here")

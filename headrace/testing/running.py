@@ -1,5 +1,6 @@
 """`run_job`: one attempt of a job type, as a worker runs it but for the time limit, without a stack."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,8 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
+from domain.durable.attempts import JobSteps
+from domain.durable.durable import Durable
 from domain.files.attempts import JobFiles
 from domain.files.service import FileService
 from domain.jobs import transitions
@@ -16,7 +19,7 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.documents import Documents
 from domain.jobs.guard import outcome_of
-from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded, loaded
+from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded, Waiting, loaded
 from domain.jobs.outcomes import Outcome, Raised
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
@@ -32,6 +35,8 @@ from headrace.testing.job_run import JobRun, ProgressReport
 from headrace.testing.observing import declared_settings, noting
 from headrace.testing.own_thread import blocking
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
+from headrace.testing.step_repository import FakeStepRepository
+from headrace.testing.steps import given_steps, values_of
 
 Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
 _UNLIMITED = timedelta(days=1)
@@ -61,6 +66,8 @@ async def run_job_async(
     timeout: timedelta | None = None,  # noqa: ASYNC109 - it is that of a policy
     log_level: str = "INFO",
     files: Mapping[str, bytes] | None = None,
+    signals: Mapping[str, object] | None = None,
+    remembered: Mapping[str, object] | None = None,
 ) -> JobRun[Result_co]:
     """Run one attempt of a job type to its end, on the running event loop.
 
@@ -81,6 +88,9 @@ async def run_job_async(
             so that a debugger may take its time; `context.deadline` is the job type's.
         log_level: From which level on log records are noted.
         files: The content of the owner's files, by the ids that the payload names. What is saved is in `JobRun.saved`.
+        signals: The values of signals that the job has been sent, by name.
+        remembered: The values of steps that earlier attempts have made, by name. What the job remembers in the end
+            is in `JobRun.remembered`; a handler that sleeps or waits ends as `waiting`, and `job_stack` goes on with it.
 
     Raises:
         SubmissionRefused: The API would not accept the payload.
@@ -103,15 +113,21 @@ async def run_job_async(
     whole = await documents.with_payload(job)
     assert isinstance(whole, Job), whole
     of_jobs = JobFiles(described, blobs, _now, lambda: str(uuid4()), FILE_LIFETIME)
+    steps = FakeStepRepository(jobs)
+    given_steps(jobs, job, remembered or {}, signals or {}, _now())
     noted = declared_settings(observed.definition, settings or {})
-    context = _NotedAttempt(jobs, job, noted, cancel_after, lambda: of_jobs)
+    of_steps = JobSteps(steps, documents, _now, lambda: str(uuid4()))
+    context = _NotedAttempt(jobs, job, noted, cancel_after, lambda: of_jobs, of_steps)
     with captured(log_level) as lines:
         outcome = await outcome_of(observed, whole, context, timeout or _UNLIMITED)
     # Read again: progress was written, and perhaps a person's wish to cancel.
     (current,) = jobs.stored
-    finished = _legal(transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0))
+    finished = _legal(
+        transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0, context.known)
+    )
     run = _run_of(handler.definition.result, finished, outcome, context, lines, errors)
-    return replace(run, saved=saved_files(files or {}, owner, blobs, described))
+    kept = values_of(await steps.remembered(job.id), blobs)
+    return replace(run, saved=saved_files(files or {}, owner, blobs, described), remembered=kept)
 
 
 run_job = blocking(run_job_async, "run_job")
@@ -147,10 +163,11 @@ def _run_of(
     state = job.state
     assert not isinstance(state, Running)
     return JobRun(
-        status=cast("Literal['succeeded', 'retrying', 'failed', 'cancelled']", job.status),
+        status=cast("Literal['succeeded', 'retrying', 'waiting', 'queued', 'failed', 'cancelled']", job.status),
         error=state.error if isinstance(state, Retrying | Failed) else None,
         retry_after=state.retry_at - job.updated_at if isinstance(state, Retrying) else None,
         exception=errors[0] if errors and isinstance(outcome, Raised) else None,
+        waits_for=tuple(each.name for each in state.waits_for) if isinstance(state, Waiting) else (),
         progress=tuple(context.reports),
         logs=tuple(lines.logs),
         printed="".join(lines.printed),
@@ -168,9 +185,15 @@ class _NotedAttempt(Attempt):
         settings: Mapping[str, str],
         cancel_after: int | None,
         files: FilesSource,
+        steps: JobSteps,
     ) -> None:
         assert isinstance(job.state, Running)
-        super().__init__(jobs, _now, job, transitions.attempt_ends(job.state.lease), settings, files)
+        ends = transitions.attempt_ends(job.state.lease)
+
+        def durable(job: Job, ended: "asyncio.Future[Outcome]") -> Durable:
+            return steps.of(job, ended, Policy(), ends, is_first=False)
+
+        super().__init__(jobs, _now, job, ends, settings, files, durable)
         self.reports: list[ProgressReport] = []
         self._cancel_after = cancel_after
         self._asked = 0

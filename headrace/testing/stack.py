@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
 from uuid import uuid4
 
 from pydantic import BaseModel, JsonValue
@@ -53,6 +52,7 @@ from headrace.testing.loop_time import LoopTime
 from headrace.testing.observing import catalogue_of
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
 from headrace.testing.step_repository import FakeStepRepository
+from headrace.testing.steps import json_of
 from headrace.testing.stream_positions import FakeStreamPositions
 from headrace.testing.wake_queue import FakeWakeQueue
 
@@ -181,8 +181,7 @@ class JobStack:
 
     async def signal(self, job_id: str, name: str, value: object = None) -> StackJob:
         """Send a job a signal, as its owner; `value` is its body: a model, or what its JSON says."""
-        body = document_of(value) if isinstance(value, BaseModel) else cast("JsonValue", value)
-        sent = await self._signals.send(job_id, name, body, a_user(self._stored(job_id).owner_id, self.now))
+        sent = await self._signals.send(job_id, name, json_of(value), a_user(self._stored(job_id).owner_id, self.now))
         return self._view(_changed(sent.job if isinstance(sent, Signalled) else sent))
 
     async def drain(self) -> None:

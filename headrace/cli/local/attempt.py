@@ -16,7 +16,7 @@ from domain.ports import Clock
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.outcomes import Fail
-from headrace.cli.local.context import LocalAttempt, ShowProgress
+from headrace.cli.local.context import NOTHING_GIVEN, Given, LocalAttempt, ShowProgress
 from headrace.cli.local.main_thread import Left, Thrown, TimeUp, call
 
 _TOKEN = "local"  # noqa: S105 - of a lease that nobody else can take
@@ -52,10 +52,11 @@ def run_attempt(
     clock: Clock,
     show: ShowProgress,
     files: FilesSource | None = None,
+    given: Given = NOTHING_GIVEN,
 ) -> Ended | Interrupted:
     """Run the attempt that `job` is in; it is stopped after `limit`, if there is one. Raises nothing."""
     begun = clock()
-    context = LocalAttempt(job, clock, _ends(job), settings, show, files)
+    context = LocalAttempt(job, clock, _ends(job), settings, show, files, given)
     found = _outcome(handler, job, context, limit)
     ended_at = clock()
     if isinstance(found, Thrown) and isinstance(found.error, Left):

@@ -15,6 +15,7 @@ from headrace.authoring.json_text import from_json_text
 from headrace.authoring.outcomes import Retry
 from headrace.cli.frame_text import traceback_text
 from headrace.cli.local.attempt import Ended, Interrupted, claimed_job, run_attempt
+from headrace.cli.local.context import NOTHING_GIVEN, Given
 from headrace.cli.local.files import LocalFiles
 from headrace.cli.local.output import handler_output
 from headrace.cli.target import ExitCode, json_text
@@ -29,6 +30,7 @@ def run_shown(
     seconds: float | None,
     log_level: str,
     files: LocalFiles | None = None,
+    given: Given = NOTHING_GIVEN,
 ) -> Ended:
     """Run attempt number `attempt` of a job, and show it on stderr; a person who interrupts it ends the command."""
     policy, limit = handler.definition.policy, None if seconds is None else timedelta(seconds=seconds)
@@ -38,7 +40,7 @@ def run_shown(
     click.echo(f"{job.type}  attempt {job.attempt} of {job.max_attempts}", err=True)
     of_job = (files or LocalFiles()).job_files(_now)
     with handler_output(log_level):
-        ended = run_attempt(handler, job, settings, limit, _now, _show_progress, lambda: of_job)
+        ended = run_attempt(handler, job, settings, limit, _now, _show_progress, lambda: of_job, given)
     if isinstance(ended, Interrupted):
         click.echo("interrupted", err=True)
         raise KeyboardInterrupt

@@ -20,7 +20,8 @@ from domain.ports import Clock
 from headrace.authoring.steps import StepMisused
 
 CALLS: Final = {STEP: "step", TIME: "sleep", SIGNAL: "signal"}
-_STEP: ContextVar[str | None] = ContextVar("step", default=None)
+_STEP: "ContextVar[tuple[Durable, str] | None]" = ContextVar("step", default=None)
+"""The step that the running code belongs to, and whose."""
 
 
 class Durable:
@@ -37,7 +38,8 @@ class Durable:
 
     def current_step(self) -> str | None:
         """The name of the step that the calling code belongs to."""
-        return _STEP.get()
+        step = _STEP.get()
+        return step[1] if step is not None and step[0] is self else None
 
     @property
     def size(self) -> int:
@@ -57,7 +59,7 @@ class Durable:
             await self._time_for_a_step()
         with self._waits.working():
             began_at = self._clock()
-            made = await _called(name, function, args)
+            made = await self._called(name, function, args)
             with self._sound():
                 return await self._remembered(name, made, adapter, began_at)
 
@@ -91,6 +93,14 @@ class Durable:
                 raise StepMisused(f"the signal {name} did not come in the {MAX_LIFE.days} days that a job may wait")
             with self._waits.working():
                 return await self._received(await self._timed_out(name, until), adapter)
+
+    async def _called(self, name: str, function: Callable[..., object], args: tuple[object, ...]) -> object:
+        token = _STEP.set((self, name))
+        try:
+            made = function(*args)
+            return await made if inspect.isawaitable(made) else made
+        finally:
+            _STEP.reset(token)
 
     @contextmanager
     def _sound(self) -> Iterator[None]:
@@ -176,12 +186,3 @@ class Durable:
 
 def _nothing() -> None:
     """Stands for a function, where a model is declared."""
-
-
-async def _called(name: str, function: Callable[..., object], args: tuple[object, ...]) -> object:
-    token = _STEP.set(name)
-    try:
-        made = function(*args)
-        return await made if inspect.isawaitable(made) else made
-    finally:
-        _STEP.reset(token)

@@ -90,7 +90,7 @@ async def run_job_async(
         files: The content of the owner's files, by the ids that the payload names. What is saved is in `JobRun.saved`.
         signals: The values of signals that the job has been sent, by name.
         remembered: The values of steps that earlier attempts have made, by name. What the job remembers in the end
-            is in `JobRun.remembered`; a handler that sleeps or waits ends as `waiting`, and `job_stack` goes on with it.
+            is in `JobRun.remembered`. A handler that sleeps or waits ends as `waiting`; `job_stack` goes on with it.
 
     Raises:
         SubmissionRefused: The API would not accept the payload.

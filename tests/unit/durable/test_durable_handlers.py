@@ -252,6 +252,7 @@ async def test_a_pause_cannot_be_caught_as_an_exception() -> None:
     assert stack.job(job_id).status == "succeeded"
 
 
+@pytest.mark.asyncio(loop_scope="function")  # It abandons a task, of which other tests should see nothing.
 @pytest.mark.parametrize("goes_on", ["returns", "waits", "sleeps"])
 async def test_a_handler_that_catches_everything_fails_and_is_told_why(goes_on: str) -> None:
     async def work(_: Order, context: JobContext) -> Receipt:

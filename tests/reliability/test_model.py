@@ -18,7 +18,7 @@ SMALL = Bounds(workers=1, sweepers=1, deliveries=2, ticks=3, manual_retries=1, c
         Bounds(workers=2, sweepers=1, deliveries=2, ticks=2, manual_retries=0),
         Bounds(workers=1, sweepers=2, deliveries=2, ticks=3, cancels=0, manual_retries=0),
         Bounds(workers=2, sweepers=1, deliveries=2, ticks=3, cancels=0, manual_retries=0, scheduled=True),
-        Bounds(workers=1, sweepers=1, deliveries=3, ticks=2, cancels=0, manual_retries=0, pauses=2, signals=1),
+        Bounds(workers=1, sweepers=1, deliveries=3, ticks=1, cancels=0, manual_retries=0, pauses=2, signals=1),
         Bounds(workers=2, sweepers=1, deliveries=2, ticks=1, cancels=0, manual_retries=0, pauses=1, signals=1, lost=0),
     ],
 )

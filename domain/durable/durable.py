@@ -176,8 +176,8 @@ class Durable:
     async def _abandoned(self) -> NoReturn:
         """Another worker has the job: what this one does from here on would be done twice."""
         self._waits.abandon()
-        await asyncio.get_running_loop().create_future()
-        raise AssertionError
+        while True:
+            await asyncio.get_running_loop().create_future()
 
     def _new(self, name: str, kind: str, began_at: datetime, until: datetime | None = None) -> Step:
         held = self._memory.held

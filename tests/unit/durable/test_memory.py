@@ -4,23 +4,28 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
+from domain.blobs.store import BlobMissing, BlobStore, BlobTooLarge
 from domain.durable.attempts import JobSteps
 from domain.durable.forgetting import forget
+from domain.durable.listing import StepListService
 from domain.durable.memory import PAUSE
 from domain.durable.repository import RememberResult
-from domain.durable.signalling import Signalled, SignalService
+from domain.durable.signalling import InvalidSignal, Signalled, SignalRefused, SignalService
 from domain.durable.step import RECEIVED, STEP, Step, step_put
 from domain.jobs.attempt import Attempt
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.documents import Documents
 from domain.jobs.execution import Executed, JobExecutor, LeaseLost
-from domain.jobs.job import BlobRef, Job, Running
+from domain.jobs.job import BlobRef, Job, Running, WaitFor, Waiting
 from domain.jobs.outcomes import Outcome, Pause
-from domain.jobs.repository import ReplaceResult, VersionConflict
+from domain.jobs.repository import JobNotFound, ReplaceResult, VersionConflict
 from domain.jobs.service import Contended, JobService
+from domain.jobs.transitions import IllegalTransition
+from domain.jobs.why import Reason, WhyService
+from domain.paging import Page, PageRequest
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace import JobContext, StepError, StepMisused, StepUnavailable
 from headrace.authoring.json_text import JsonText
@@ -29,7 +34,7 @@ from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.step_repository import FakeStepRepository
 from headrace.testing.virtual_loop import run_in_virtual_time
-from tests.factories import NOW, POLICY, TOKEN, UserFactory, queued, running, waiting
+from tests.factories import NOW, POLICY, TOKEN, UserFactory, queued, running, succeeded, waiting
 from tests.fakes.handlers import Count, Text, a_handler
 
 BUSY = StorageUnavailable(reason="throttled", detail="ThrottlingException")
@@ -63,7 +68,9 @@ class Failing:
         raise NotImplementedError
 
     async def forget(self, job_id: str) -> StorageUnavailable | None:
-        return self._problem() or await self.steps.forget(job_id)
+        if (problem := self._problem()) is None:
+            await self.steps.forget(job_id)
+        return problem
 
 
 class FailingBlobs(FakeBlobStore):
@@ -74,16 +81,22 @@ class FailingBlobs(FakeBlobStore):
         self.problems = list(problems)
 
     async def put(self, key: str, content: bytes, content_type: str) -> StorageUnavailable | None:  # type: ignore[override]
-        return self.problems.pop(0) if self.problems else await super().put(key, content, content_type)
+        if self.problems:
+            return self.problems.pop(0)
+        await super().put(key, content, content_type)
+        return None
 
-    async def get(self, key: str, limit: int) -> object:  # type: ignore[override]
+    async def get(self, key: str, limit: int) -> bytes | BlobMissing | BlobTooLarge | StorageUnavailable:  # type: ignore[override]
         return self.problems.pop(0) if self.problems else await super().get(key, limit)
 
     async def delete(self, keys: tuple[str, ...]) -> StorageUnavailable | None:  # type: ignore[override]
-        return self.problems.pop(0) if self.problems else await super().delete(keys)
+        if self.problems:
+            return self.problems.pop(0)
+        await super().delete(keys)
+        return None
 
 
-async def attempt_on(store: Failing, blobs: FakeBlobStore | None = None, *, is_first: bool = False) -> Attempt:
+async def attempt_on(store: Failing, blobs: BlobStore | None = None, *, is_first: bool = False) -> Attempt:
     job = await store.jobs.add(Change(running()), NOW)
     assert isinstance(job, Job)
     clock = FakeClock()
@@ -93,6 +106,10 @@ async def attempt_on(store: Failing, blobs: FakeBlobStore | None = None, *, is_f
         return steps.of(job, ended, POLICY, DEADLINE, is_first=is_first)
 
     return Attempt(store.jobs, clock, job, DEADLINE, {}, None, durable)  # type: ignore[arg-type]
+
+
+class JsonAlone(RootModel[int | None]):
+    """A value that may be null."""
 
 
 def large() -> str:
@@ -169,9 +186,16 @@ def test_a_signal_without_a_value_is_null() -> None:
         step = Step(job_id=attempt.job_id, name="go", kind=RECEIVED, attempt=1, began_at=NOW, write_id="1")
         put = step_put(step, NOW)
         store.jobs.put_item(put.table, put.key, {**put.values, **put.key})
-        assert await attempt.signal("go", type(None)) is None
+        assert await attempt.signal("go", JsonAlone) == JsonAlone(None)
 
     run_in_virtual_time(run())
+
+
+async def test_steps_at_once_read_what_is_remembered_once() -> None:
+    store = Failing()
+    attempt = await attempt_on(store)
+    first, second = await asyncio.gather(attempt.step("a", int), attempt.step("b", int))
+    assert (first, second) == (0, 0)
 
 
 async def test_what_another_wrote_first_counts() -> None:
@@ -203,7 +227,7 @@ async def test_a_worker_that_lost_its_lease_learns_so_at_its_next_step_and_ends(
             return 1
 
         if what == "step":
-            await context.step("stolen", stolen)
+            await asyncio.gather(context.step("stolen", stolen), context.step("beside", int))
         else:
             await stolen()
             await context.signal("a", int, timeout=timedelta(0))
@@ -223,10 +247,8 @@ async def test_where_nothing_is_remembered_a_step_says_so() -> None:
     jobs, clock = FakeJobRepository(), FakeClock()
 
     async def run(_: Text, context: JobContext) -> Count:
-        try:
+        with pytest.raises(StepError, match="nothing is remembered here"):
             await context.step("a", int)
-        except StepError as error:
-            assert str(error) == "nothing is remembered here"
         return Count()
 
     executor = JobExecutor(jobs, Catalogue((a_handler(run=run),)), clock, numbered_ids(), half, {})
@@ -291,10 +313,8 @@ async def test_a_deleted_jobs_steps_are_deleted_with_their_blobs() -> None:
 class Signalling:
     """Sends signals to one waiting job."""
 
-    def __init__(
-        self, jobs: FakeJobRepository, *problems: StorageUnavailable, blobs: FakeBlobStore | None = None
-    ) -> None:
-        self.store = Failing(*problems)
+    def __init__(self, jobs: FakeJobRepository, blobs: BlobStore | None = None) -> None:
+        self.store = Failing()
         catalogue = Catalogue(())
         service = JobService(jobs, catalogue, FakeClock())
         documents = Documents(blobs or FakeBlobStore())
@@ -343,3 +363,81 @@ async def test_a_signal_is_looked_up_before_it_is_sent_again() -> None:
 async def test_a_signal_that_is_no_json_is_refused() -> None:
     sent = await Signalling(FakeJobRepository()).send("1", "approved", "\ud800", OWNER)
     assert sent.model_dump() == {"reason": "a string contains half of a surrogate pair"}
+
+
+async def test_a_job_that_is_gone_or_has_enough_takes_no_signal() -> None:
+    jobs = FakeJobRepository()
+    assert await Signalling(jobs).send("none", "approved", 1, OWNER) == JobNotFound(job_id="none")
+    for job, told in ((waiting().model_copy(update={"signals": 100}), "100 signals"), (waiting(), "another value")):
+        assert isinstance(await jobs.add(Change(job), NOW), Job)
+        signalling = Signalling(jobs)
+        signalling.store.steps = FakeStepRepository(jobs)
+        await signalling.send(job.id, "approved", 1, OWNER)
+        refused = await signalling.send(job.id, "approved", 2, OWNER)
+        assert isinstance(refused, SignalRefused)
+        assert told in refused.reason
+    ended = await jobs.add(Change(succeeded()), NOW)
+    assert isinstance(ended, Job)
+    assert isinstance(await Signalling(jobs).send(ended.id, "approved", 1, OWNER), IllegalTransition)
+    for name, value in (("no name", 1), ("approved", "x" * 300_000)):
+        assert isinstance(await Signalling(jobs).send(ended.id, name, value, OWNER), InvalidSignal)
+
+
+class Listing:
+    """The list of every job."""
+
+    async def list_steps(self, job_id: str, page: PageRequest, now: datetime) -> Page[Step]:
+        assert (page.limit, now) == (20, NOW)
+        return Page(items=(Step(job_id=job_id, name="a", kind=STEP, attempt=1, began_at=NOW),))
+
+
+async def test_steps_are_listed_for_those_who_may_see_the_job() -> None:
+    jobs = FakeJobRepository()
+    job = await jobs.add(Change(waiting()), NOW)
+    assert isinstance(job, Job)
+    clock = FakeClock()
+    listing = StepListService(JobService(jobs, Catalogue(()), clock), Listing(), clock)
+    page = await listing.list(job.id, OWNER, PageRequest())
+    assert isinstance(page, Page)
+    assert [step.name for step in page.items] == ["a"]
+    stranger = UserFactory.build(id="stranger", role="member")
+    assert await listing.list(job.id, stranger, PageRequest()) == JobNotFound(job_id=job.id)
+
+
+async def test_a_pause_whose_clean_up_fails_is_a_failure_of_the_attempt() -> None:
+    jobs, clock = FakeJobRepository(), FakeClock()
+
+    async def run(_: Text, context: JobContext) -> Count:
+        try:
+            await context.sleep("a", timedelta(hours=1))
+        finally:
+            raise ConnectionError("cannot close")
+
+    steps = JobSteps(FakeStepRepository(jobs), Documents(), clock, numbered_ids())
+    executor = JobExecutor(jobs, Catalogue((a_handler(run=run),)), clock, numbered_ids(), half, {}, steps=lambda: steps)
+    job = await jobs.add(Change(queued(type="text.word_count", payload=JsonText("{}"))), NOW)
+    assert isinstance(job, Job)
+    executed = await executor.execute(job, NOW + timedelta(minutes=15))
+    assert isinstance(executed, Executed)
+    assert (executed.outcome, executed.error_code) == ("retrying", "ConnectionError")
+
+
+async def test_a_waiting_job_says_what_it_waits_for() -> None:
+    clock = FakeClock()
+    why = WhyService(FakeJobRepository(), None, Catalogue((a_handler("csv.profile"),)), clock)
+    job = waiting()
+    assert isinstance(job.state, Waiting)
+    found = await why.why(job, OWNER)
+    assert isinstance(found, Reason)
+    assert (found.code, found.until) == ("waiting", job.state.until)
+    assert found.text == "it waits for the signal approved since 2026-11-23 03:00:00 UTC"
+    names = tuple(WaitFor(kind="time" if number else "signal", name=f"w{number}") for number in range(7))
+    many = job.model_copy(update={"state": job.state.model_copy(update={"waits_for": names})})
+    found = await why.why(many, OWNER)
+    assert isinstance(found, Reason)
+    expected = "the signal w0 or its sleep w1 or its sleep w2 or its sleep w3 or its sleep w4 or 2 more"
+    assert found.text == f"it waits for {expected} since 2026-11-23 03:00:00 UTC"
+    clock.now = job.state.until
+    found = await why.why(job, OWNER)
+    assert isinstance(found, Reason)
+    assert found.code == "due"

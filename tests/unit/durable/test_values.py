@@ -35,6 +35,13 @@ def generic(value: T) -> T:
     return value
 
 
+class Callable:
+    """Something callable that is no function."""
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
 def unreadable() -> "Missing":  # type: ignore[name-defined]  # noqa: F821 - what is tested
     raise NotImplementedError
 
@@ -54,7 +61,7 @@ def test_a_function_says_by_its_annotation_what_its_value_is(function: object) -
     assert (text, decoded("charge", text, adapter)) == ('{"cents":1}', Charge(cents=1))
 
 
-@pytest.mark.parametrize("function", [anything, generic, lambda: None, int])
+@pytest.mark.parametrize("function", [anything, generic, lambda: None, int, Callable()])
 @pytest.mark.parametrize("value", [None, 1, 1.5, "ü", [1, {"a": None}], {"deep": {"er": [True]}}])
 def test_without_one_it_is_any_json(function: object, value: JsonValue) -> None:
     adapter = adapter_of("a", function, None)  # type: ignore[arg-type]

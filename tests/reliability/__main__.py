@@ -30,6 +30,7 @@ BOUNDS = (
     Bounds(workers=1, sweepers=2, deliveries=3, ticks=4, cancels=0, manual_retries=0),
     Bounds(workers=1, sweepers=1, deliveries=2, ticks=3),
     Bounds(workers=2, sweepers=1, deliveries=3, ticks=3, manual_retries=0, scheduled=True),
+    Bounds(workers=2, sweepers=1, deliveries=3, ticks=1, cancels=0, manual_retries=0, pauses=1, signals=1),
 )
 
 
@@ -173,6 +174,7 @@ breaks, no report is written.
 | I5 | attempts are counted at the claim and bounded | model, simulation, poison, mutants |
 | I6 | effects keyed by `context.idempotency_key` can be made exactly once | simulation, real faults |
 | I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
+| I9 | what a job remembers never changes and is not made again; no job waits for a signal that it has | simulation, model |
 
 ## The model
 

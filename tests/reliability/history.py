@@ -48,7 +48,7 @@ class History:
         """Check that a handler gets the same value under a name in each of its runs."""
         before = self.values.setdefault((job_id, name), value)
         if before != value:
-            self.fails(f"I8: {name} of {job_id} was {before}, and is {value}")
+            self.fails(f"I9: {name} of {job_id} was {before}, and is {value}")
 
     def fails(self, problem: str) -> None:
         """Note a violation, and raise it."""

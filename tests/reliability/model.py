@@ -305,7 +305,7 @@ def _checked(world: World, change: Change, action: str, token: str | None) -> Wo
     if job.expires_at <= world.now:
         raise Violation(f"I1, the job expires before it has ended\n  {way}")
     if isinstance(job.state, Waiting) and job.signals:
-        raise Violation(f"I8, the job waits for a signal that it has been sent\n  {way}")
+        raise Violation(f"I9, the job waits for a signal that it has been sent\n  {way}")
     triggers = isinstance(job.state, Queued | Scheduled | Retrying | Waiting)
     images = (*world.images, job) if triggers else world.images
     return replace(world, job=job, images=images)

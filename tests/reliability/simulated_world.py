@@ -122,7 +122,7 @@ class World:
         if not token.startswith(f"{PROCESS.get().name}:"):
             return
         if await self.steps.find(job_id, name) is not None:
-            self.history.fails(f"I8: {job_id} makes {name} again, which it remembers")
+            self.history.fails(f"I9: {job_id} makes {name} again, which it remembers")
 
     def process(self, kind: str) -> Process:
         """Start a new process of this kind."""

@@ -51,7 +51,7 @@ def test_the_model_detects_a_signal_that_is_missed(monkeypatch: pytest.MonkeyPat
         return honest(job, policy, pause, Known(signals=job.signals), now)  # type: ignore[arg-type]
 
     monkeypatch.setattr(transitions, "pause", deaf)
-    with pytest.raises(Violation, match="I8"):
+    with pytest.raises(Violation, match="I9"):
         explore(Bounds(workers=1, sweepers=1, deliveries=2, ticks=1, cancels=0, manual_retries=0, pauses=1, signals=1))
 
 

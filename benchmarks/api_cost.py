@@ -3,6 +3,7 @@
 The bare route is FastAPI on Mangum: it validates the same body and returns the same view of a job.
 """
 
+import asyncio
 import json
 import os
 import statistics
@@ -20,8 +21,6 @@ from domain.jobs import transitions
 from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
-from domain.users.repository import UserNotFound
-from domain.users.user import Email, User
 from functions.api.app import create_app
 from functions.api.http.event import readable
 from functions.api.jobs.models import JobView, SubmitJob, job_view
@@ -62,15 +61,6 @@ class _AcceptingAll(FakeJobRepository):
         return change.job
 
 
-class _OneUser(FakeUserRepository):
-    """Knows one user."""
-
-    _user = sample_user("member")
-
-    async def get_by_email(self, email: Email) -> User | UserNotFound:
-        return self._user if email == self._user.email else UserNotFound()
-
-
 class _Context:
     aws_request_id = "benchmark"
 
@@ -93,11 +83,10 @@ def _headrace() -> Callable[[dict[str, JsonValue]], object]:
     # Imported late, because the module builds its handler from the environment at import.
     from functions.api.handler import TEXT
 
-    store = FakeJobRepository()
+    store, users = FakeJobRepository(), FakeUserRepository()
+    asyncio.run(users.add(sample_user("member")))
     logger = Logger("benchmark", level="WARNING")
-    app = create_app(
-        _AcceptingAll(), FakeJobListing(store), _OneUser(), load_job_types("job_types"), now, new_id, logger
-    )
+    app = create_app(_AcceptingAll(), FakeJobListing(store), users, load_job_types("job_types"), now, new_id, logger)
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
     return lambda event: mangum(readable(event), _Context())  # type: ignore[arg-type]
 

@@ -155,7 +155,11 @@ async def submit_all(client: httpx.AsyncClient, jobs: int, type: str, payload: d
         async with slots:
             answer = await client.post("/v1/jobs/batch", json={"jobs": [{"type": type, "payload": payload}] * size})
             answer.raise_for_status()
-            ids.extend(str(each["job"]["id"]) for each in answer.json()["results"])
+            results = answer.json()["results"]
+            refused = [each for each in results if each["job"] is None]
+            if refused:
+                raise RuntimeError(refused[0])
+            ids.extend(str(each["job"]["id"]) for each in results)
 
     await asyncio.gather(*(batch(min(BATCH, jobs - begin)) for begin in range(0, jobs, BATCH)))
     return ids

@@ -6,22 +6,17 @@
 import asyncio
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import httpx
 from aiohttp import web
 
+from benchmarks.local_stack import client_of_a_stack
 from headrace.authoring.frozen import Frozen
-from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
-from headrace.emulator.stack import Options, running_stack
-from headrace.emulator.state import Folder
 from headrace.emulator.template import Stack
-from headrace.emulator.tokens import local_authority
 from tests.serving import serving
 
 DELAYED, RETRIED = 1000, 200
@@ -56,15 +51,9 @@ async def measure(
     delayed: int = DELAYED, retried: int = RETRIED, adapt: Callable[[Stack], Stack] = lambda stack: stack
 ) -> Lateness:
     """Submit the jobs to a stack of its own, and see when each started."""
-    with tempfile.TemporaryDirectory() as temporary, serving(_busy_at_first()) as receiver:
-        folder = Folder(Path(temporary))
-        options = Options(port=0, allowed_hosts=receiver.removeprefix("http://"), log_level="WARNING")
-        async with running_stack(folder, options, adapt) as running:
-            await ensure_local_admin(folder, running.endpoint_url)
-            token = local_authority(folder).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
-            headers = {"authorization": f"Bearer {token}"}
-            async with httpx.AsyncClient(base_url=running.url, headers=headers, timeout=35) as client:
-                return await _run(client, receiver, delayed, retried)
+    with serving(_busy_at_first()) as receiver:
+        async with client_of_a_stack(adapt, receiver.removeprefix("http://")) as client:
+            return await _run(client, receiver, delayed, retried)
 
 
 def _busy_at_first() -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

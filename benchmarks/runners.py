@@ -5,26 +5,22 @@
 
 import asyncio
 import statistics
-import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Sequence
+from datetime import datetime
 
 import httpx
 
+from benchmarks.local_stack import client_of_a_stack
 from headrace.authoring.frozen import Frozen
-from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
-from headrace.emulator.stack import Options, running_stack
-from headrace.emulator.state import Folder
 from headrace.emulator.template import LambdaFunction, Stack
-from headrace.emulator.tokens import local_authority
 
 LONG, LONG_SECONDS = 50, 60.0
 MANY, MANY_SECONDS = 300, 5.0
 JOBS_AN_INVOCATION = 10
 """For jobs that mostly wait; with it, the local stack's ten environments run a hundred of them concurrently."""
+WINDOW_SECONDS = 1
+"""So long an invocation waits until it has them: else the first ones begin with two or three."""
 SHORT = 20
 """`csv.profile` jobs, one by one, whose waiting is measured."""
 SUBMITTERS = 8
@@ -54,7 +50,9 @@ def resting(stack: Stack) -> Stack:
         return function.model_copy(update={"handler": "benchmarks.resting.handler", "environment": environment})
 
     mappings = tuple(
-        each.model_copy(update={"batch_size": JOBS_AN_INVOCATION}) if each.function == RUNNER else each
+        each.model_copy(update={"batch_size": JOBS_AN_INVOCATION, "maximum_batching_window_in_seconds": WINDOW_SECONDS})
+        if each.function == RUNNER
+        else each
         for each in stack.queue_mappings
     )
     functions = {name: adapted(each) for name, each in stack.functions.items()}
@@ -63,7 +61,7 @@ def resting(stack: Stack) -> Stack:
 
 async def measure() -> Runners:
     """One run on a stack of its own: short jobs alone, the many, and short ones beside the long."""
-    async with _stack() as client:
+    async with client_of_a_stack(resting) as client:
         await _waits(client, 2)
         alone = await _waits(client, SHORT)
         began = time.monotonic()
@@ -75,18 +73,6 @@ async def measure() -> Runners:
         beside_long = await _waits(client, SHORT)
         _, also_ended = await _all_ended(client, long, began)
     return Runners(alone=alone, beside_long=beside_long, beside_many=beside_many, many=took, ended=ended + also_ended)
-
-
-@asynccontextmanager
-async def _stack() -> AsyncIterator[httpx.AsyncClient]:
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Folder(Path(temporary))
-        async with running_stack(folder, Options(port=0, log_level="WARNING"), resting) as running:
-            await ensure_local_admin(folder, running.endpoint_url)
-            token = local_authority(folder).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
-            headers = {"authorization": f"Bearer {token}"}
-            async with httpx.AsyncClient(base_url=running.url, headers=headers, timeout=35) as client:
-                yield client
 
 
 async def _submit(client: httpx.AsyncClient, number: int, seconds: float) -> tuple[str, ...]:

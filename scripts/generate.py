@@ -24,7 +24,8 @@ from domain.lanes.lanes import Lanes
 from domain.schedules.tick_queue import TickWake
 from domain.users.user import Role, User
 from domain.webhooks.event import JobEvent
-from functions.api.app import Large, Remembering, Scheduling, Webhooks, create_app
+from functions.api.app import create_app
+from functions.api.features import Large, Remembering, Scheduling, Webhooks
 from functions.compose import (
     blob_store,
     endpoint_repository,
@@ -100,13 +101,15 @@ def openapi() -> dict[str, JsonValue]:
         lanes=Lanes(jobs, lanes, catalogue, now, new_random),
         lane_store=lanes,
         large=Large(blob_store(blobs, Runtime(None)), file_repository(blobs, client), blobs.file_lifetime),
-        scheduling=Scheduling(
+        scheduling=lambda: Scheduling(
             schedule_repository("schedules", client),
             schedule_listing("schedules", ours.cursor_key, client),
             tick_queue(""),
             per_owner=100,
         ),
-        remembering=Remembering(step_repository(settings, client), step_listing(settings, ours.cursor_key, client)),
+        remembering=lambda: Remembering(
+            step_repository(settings, client), step_listing(settings, ours.cursor_key, client)
+        ),
         user_lists=user_listing(ours, client),
         webhooks=Webhooks(
             endpoint_repository("webhooks", client), signer_repository("webhook_secrets", client), new_secret

@@ -6,28 +6,23 @@ The local stack's own rules and times stand in for AWS's; they are measured on s
 
 import asyncio
 import statistics
-import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
 import httpx
 
+from benchmarks.local_stack import client_of_a_stack
 from benchmarks.runners import resting
 from benchmarks.scaling.lanes import Arrival, Delivery, waits
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.background import EMBEDDED_POLL_SECONDS, MAX_RUNNER_CONCURRENCY, MAX_WORKER_CONCURRENCY
 from headrace.emulator.cloudformation import ROOT
-from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
 from headrace.emulator.event_source_mapping import LANE_POLL_SECONDS
-from headrace.emulator.stack import Options, running_stack
-from headrace.emulator.state import Folder
 from headrace.emulator.template import Stack
-from headrace.emulator.tokens import local_authority
 
 FOUND = ROOT / "benchmarks" / "scaling" / "local_check.json"
 ALONE: Final = 5
@@ -126,21 +121,18 @@ def _seen(jobs: Sequence[_Job]) -> Seen:
 
 @asynccontextmanager
 async def _stack() -> AsyncIterator[httpx.AsyncClient]:
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Folder(Path(temporary))
-        async with running_stack(folder, Options(port=0, log_level="WARNING"), _one_by_one) as running:
-            await ensure_local_admin(folder, running.endpoint_url)
-            token = local_authority(folder).mint(LOCAL_ADMIN, datetime.now(UTC), timedelta(hours=1))
-            headers = {"authorization": f"Bearer {token}"}
-            async with httpx.AsyncClient(base_url=running.url, headers=headers, timeout=35) as client:
-                for case in CASES[1:]:  # starts all environments, which begin one after the other
-                    await _run(client, case.model_copy(update={"jobs": 60, "rate": 20, "seconds": 3.0}))
-                yield client
+    async with client_of_a_stack(_one_by_one) as client:
+        for case in CASES[1:]:  # starts all environments, which begin one after the other
+            await _run(client, case.model_copy(update={"jobs": 60, "rate": 20, "seconds": 3.0}))
+        yield client
 
 
 def _one_by_one(stack: Stack) -> Stack:
     adapted = resting(stack)
-    mappings = tuple(each.model_copy(update={"batch_size": 1}) for each in adapted.queue_mappings)
+    mappings = tuple(
+        each.model_copy(update={"batch_size": 1, "maximum_batching_window_in_seconds": 0})
+        for each in adapted.queue_mappings
+    )
     return adapted.model_copy(update={"queue_mappings": mappings})
 
 

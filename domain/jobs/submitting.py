@@ -1,40 +1,43 @@
 """Submitting a job: one conditional write, or a reason why not."""
 
-import hashlib
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from pydantic import BaseModel, JsonValue
-
-from domain.flaws import MAX_FLAWS, Flaw, Flaws, read_document
+from domain.flaws import MAX_FLAWS, Flaw
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Companion
+from domain.jobs.checking import (
+    MAX_DELAY,
+    MAX_PAYLOAD_BYTES,
+    Checked,
+    InvalidPayload,
+    PayloadTooLarge,
+    checked,
+    keyed_id,
+    read_payload,
+)
 from domain.jobs.documents import Documents
 from domain.jobs.entering import Entrance
-from domain.jobs.fingerprint import fingerprint, is_recognised, is_replay
-from domain.jobs.job import Job
+from domain.jobs.fingerprint import is_recognised, is_replay
+from domain.jobs.job import Job, JobDocument
 from domain.jobs.repository import CompanionRefused, JobExists, JobRepository, JobUnreadable
 from domain.jobs.submission import Submission
-from domain.jobs.transitions import NewJob
 from domain.lanes.lanes import LaneClosed, Lanes
-from domain.lanes.naming import lane_of
 from domain.ports import Clock, NewId
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.users.user import User
 from domain.webhooks.repository import SignerNotFound, SignerRepository
-from headrace.authoring.files import FILES_FOUND, File
+from headrace.authoring.files import File
 from headrace.authoring.frozen import Frozen
-from headrace.authoring.job_type import AnyJobType
-from headrace.authoring.json_text import JsonText, NotJson, byte_length, to_json_text
 
 if TYPE_CHECKING:
     from domain.files.service import FileService
 
-MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
-"""Of the payload's JSON. Lambda takes requests of 6 MB, in which its quotes and line feeds are escaped once more."""
-
-MAX_DELAY = timedelta(days=365)
+__all__ = [
+    "MAX_DELAY", "MAX_PAYLOAD_BYTES", "IdempotencyMismatch", "InvalidPayload", "PayloadTooLarge", "SubmissionService",
+    "SubmitResult", "Submitted", "UnknownJobType", "keyed_id",
+]  # fmt: skip
 
 
 class Submitted(Frozen):
@@ -49,20 +52,6 @@ class UnknownJobType(Frozen):
 
     type: str
     known: tuple[str, ...]
-
-
-class InvalidPayload(Frozen):
-    """The submission cannot be accepted as it is: the first flaws, and how many there are."""
-
-    flaws: tuple[Flaw, ...]
-    count: int = 1
-
-
-class PayloadTooLarge(Frozen):
-    """The payload passes the limit."""
-
-    size: int
-    limit: int
 
 
 class IdempotencyMismatch(Frozen):
@@ -121,7 +110,7 @@ class SubmissionService:
         if definition is None:
             return UnknownJobType(type=submission.type, known=self._catalogue.names())
         files: list[File] = []
-        read = _read_payload(submission.payload, definition.payload, files)
+        read = read_payload(submission.payload, definition.payload, files)
         if isinstance(read, InvalidPayload | PayloadTooLarge):
             return read
         return await self._refused_files(files, owner, starts) if files else None
@@ -138,54 +127,31 @@ class SubmissionService:
         definition = self._catalogue.definition(submission.type)
         if definition is None:
             return UnknownJobType(type=submission.type, known=self._catalogue.names())
-        files: list[File] = []
-        read = _read_payload(submission.payload, definition.payload, files)
-        if isinstance(read, InvalidPayload | PayloadTooLarge):
-            return read
-        payload, document = read
-        run_at = _start(submission, now)
-        if isinstance(run_at, InvalidPayload):
-            return run_at
-        lane = lane_of(submission, definition, document, owner, self._entrance.owner_limit)
-        if isinstance(lane, Flaw):
-            return InvalidPayload(flaws=(lane,))
-        unique = keyed_id(owner.id, idempotency_key) if idempotency_key and submission.unique else None
-        if submission.unique and unique is None:
-            return InvalidPayload(flaws=(Flaw(path=("unique",), message="needs an Idempotency-Key"),))
-        if files and (refused := await self._refused_files(files, owner, run_at or now)) is not None:
-            replayed = await self._earlier(submission, payload, definition, owner, idempotency_key)
-            return replayed or refused
+        asked = checked(submission, definition, owner, idempotency_key, self._entrance.owner_limit, now)
+        if not isinstance(asked, Checked):
+            return asked
+        if asked.files and (refused := await self._refused_files(asked.files, owner, asked.run_at or now)) is not None:
+            return await self._earlier(asked) or refused
         if submission.notify is not None and (unsigned := await self._unsigned(owner)) is not None:
             return unsigned
-        job_id = keyed_id(owner.id, idempotency_key) if idempotency_key and unique is None else self._new_id()
+        job_id = asked.id or self._new_id()
         # Before the item, under a key of this submission's own: a job never refers to what is not there.
-        kept = await self._documents.keep(job_id, "payload", self._new_id, payload)
+        kept = await self._documents.keep(job_id, "payload", self._new_id, asked.payload)
         if isinstance(kept, StorageUnavailable):
             return kept
-        new = NewJob(
-            id=job_id,
-            owner_id=owner.id,
-            type=submission.type,  # An alias is kept: older workers, which run beside this version, know no other name.
-            payload=kept,
-            payload_version=definition.payload_version,
-            tags=submission.tags,
-            max_attempts=submission.max_attempts or definition.policy.max_attempts,
-            run_at=run_at,
-            fingerprint=fingerprint(submission, payload) if idempotency_key else None,
-            lane=lane,
-            unique=unique,
-            notify=submission.notify,
-        )
-        stored = await self._entrance.store(new, definition.policy, now, companions)
+        return await self._stored(asked, job_id, kept, now, companions)
+
+    async def _stored(
+        self, asked: Checked, job_id: str, kept: JobDocument, now: datetime, companions: tuple[Companion, ...]
+    ) -> SubmitResult | CompanionRefused:
+        stored = await self._entrance.store(asked.as_job(job_id, kept), asked.definition.policy, now, companions)
         if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | LaneClosed | JobUnreadable):
             await self._documents.discard(kept)
         match stored:
             case Job():
                 return Submitted(job=stored)
             case JobExists(current=current):
-                if current.owner_id != owner.id:
-                    return IdempotencyMismatch(key=idempotency_key or "")
-                return await self._replayed(current, submission, payload, definition, idempotency_key or "")
+                return await self._replayed(current, asked)
             case ItemTooLarge(size=size, limit=limit):
                 return PayloadTooLarge(size=size, limit=limit)
             case CompanionRefused() | JobUnreadable() | LaneClosed() | StorageUnavailable():
@@ -206,7 +172,7 @@ class SubmissionService:
                 return None
 
     async def _refused_files(
-        self, files: list[File], owner: User, starts: datetime
+        self, files: Sequence[File], owner: User, starts: datetime
     ) -> InvalidPayload | StorageUnavailable | None:
         if self._files is None:
             return StorageUnavailable(reason="rejected", detail="no files here")
@@ -219,65 +185,27 @@ class SubmissionService:
             case _:
                 return InvalidPayload(flaws=flaws[:MAX_FLAWS], count=len(flaws))
 
-    async def _earlier(
-        self, submission: Submission, payload: JsonText, definition: AnyJobType, owner: User, key: str | None
-    ) -> Submitted | None:
+    async def _earlier(self, asked: Checked) -> Submitted | None:
         """The job that this very submission has made before, when its files were still there."""
-        if key is None:
+        if asked.keyed is None:
             return None
-        keyed, now = keyed_id(owner.id, key), self._clock()
-        found = await (self._entrance.holder(keyed, now) if submission.unique else self._jobs.get(keyed, now))
-        if not isinstance(found, Job) or found.owner_id != owner.id:
+        now = self._clock()
+        found = await (self._entrance.holder(asked.keyed, now) if asked.unique else self._jobs.get(asked.keyed, now))
+        if not isinstance(found, Job):
             return None
-        replayed = await self._replayed(found, submission, payload, definition, key)
+        replayed = await self._replayed(found, asked)
         return replayed if isinstance(replayed, Submitted) else None
 
-    async def _replayed(
-        self, job: Job, submission: Submission, payload: JsonText, definition: AnyJobType, key: str
-    ) -> Submitted | IdempotencyMismatch | StorageUnavailable:
+    async def _replayed(self, job: Job, asked: Checked) -> Submitted | IdempotencyMismatch | StorageUnavailable:
         """What a submission means whose key has a job already."""
-        if is_recognised(job, submission, payload):
+        mismatch = IdempotencyMismatch(key=asked.key or "")
+        if job.owner_id != asked.owner_id:
+            return mismatch
+        if is_recognised(job, asked.submission, asked.payload):
             return Submitted(job=job, replayed=True)
         whole = await self._documents.with_payload(job)
         if isinstance(whole, StorageUnavailable):
             return whole
-        if isinstance(whole, Job) and is_replay(whole, submission, payload, definition):
+        if isinstance(whole, Job) and is_replay(whole, asked.submission, asked.payload, asked.definition):
             return Submitted(job=job, replayed=True)
-        return IdempotencyMismatch(key=key)
-
-
-def _start(submission: Submission, now: datetime) -> datetime | InvalidPayload | None:
-    """When the job should start; None for at once."""
-    if submission.delay_seconds is None:
-        run_at, field = submission.run_at, "run_at"
-        seconds = (run_at - now).total_seconds() if run_at else 0
-    else:
-        seconds, field = submission.delay_seconds, "delay_seconds"
-    if seconds > MAX_DELAY.total_seconds():
-        too_far = f"the job would start more than {MAX_DELAY.days} days from now"
-        return InvalidPayload(flaws=(Flaw(path=(field,), message=too_far),))
-    return submission.run_at if submission.delay_seconds is None else now + timedelta(seconds=seconds)
-
-
-def _read_payload(
-    payload: JsonValue, model: type[BaseModel], files: list[File]
-) -> tuple[JsonText, BaseModel] | InvalidPayload | PayloadTooLarge:
-    """The payload as it will be stored, exactly as given, and as its model accepted it; notes its files."""
-    try:
-        text = to_json_text(payload)
-    except NotJson as error:
-        return InvalidPayload(flaws=(Flaw(path=("payload",), message=str(error)),))
-    size = byte_length(text)
-    if size > MAX_PAYLOAD_BYTES:
-        return PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
-    read = read_document(model, text, {FILES_FOUND: files})
-    if isinstance(read, Flaws):
-        return InvalidPayload(flaws=read.below("payload").first, count=read.count)
-    return text, read
-
-
-def keyed_id(owner_id: str, key: str) -> str:
-    """The job id of an owner's idempotency key, so that the table decides races."""
-    digest = hashlib.sha256(f"{owner_id}\n{key}".encode()).digest()
-    # By form a name-based UUID; Python 3.11's uuid does not write version 8, which RFC 9562 has for this.
-    return str(UUID(bytes=digest[:16], version=5))
+        return mismatch

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
-from functions.api.app import Large, Remembering, Scheduling, Webhooks, create_app
+from functions.api.app import create_app
+from functions.api.features import Large, Remembering, Scheduling, Webhooks
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.http.prefixes import without_prefix
@@ -65,13 +66,13 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
         lanes=parts.lanes,
         lane_store=lane_repository(parts.settings, client),
         large=Large(blobs, file_repository(blob_settings, client), blob_settings.file_lifetime),
-        scheduling=Scheduling(
+        scheduling=lambda: Scheduling(
             schedule_repository(schedule_settings.table, client),
             schedule_listing(schedule_settings.table, settings.cursor_key, client),
             tick_queue(schedule_settings.wake_queue_url, parts.settings.queues_url),
             schedule_settings.per_owner,
         ),
-        remembering=Remembering(
+        remembering=lambda: Remembering(
             step_repository(parts.settings, client), step_listing(parts.settings, settings.cursor_key, client)
         ),
         user_lists=user_listing(settings, client),

@@ -53,10 +53,10 @@ class DeliverWebhook:
 
     async def _sent(self, outbound: Outbound, allowed: str) -> Delivered | Retry | Fail:
         # Imported here: the cold start of a function that delivers nothing does not pay for it.
-        from headrace.http.exchange import NoResponse, Outgoing, exchange  # noqa: PLC0415
-        from headrace.http.guard import Forbidden, reachable  # noqa: PLC0415
-        from headrace.http.name_resolution import Unresolved  # noqa: PLC0415
-        from headrace.http.url import split_url  # noqa: PLC0415
+        from headrace.http.exchange import NoResponse, Outgoing, exchange
+        from headrace.http.guard import Forbidden, reachable
+        from headrace.http.name_resolution import Unresolved
+        from headrace.http.url import split_url
 
         url = split_url(outbound.url)
         addresses = await reachable(url, allowed, self._resolver())
@@ -100,7 +100,7 @@ class DeliverWebhook:
 
 
 def _judged(response: Incoming) -> Delivered | Retry | Fail:
-    from headrace.http.answer import first_header, retry_after  # noqa: PLC0415
+    from headrace.http.answer import first_header, retry_after
 
     status = response.status
     if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110: 2xx
@@ -117,7 +117,7 @@ def _system_resolver() -> Callable[[], Resolver]:
 
     def resolver() -> Resolver:
         if not made:
-            from headrace.http.name_resolution import SystemResolver  # noqa: PLC0415
+            from headrace.http.name_resolution import SystemResolver
 
             made.append(SystemResolver())
         return made[0]

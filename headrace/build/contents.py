@@ -10,7 +10,14 @@ from headrace.emulator.project_flaws import BUILT_IN, OWN_NAMES
 from headrace.project.code import code_beside, python_files
 from headrace.project.requirements import LOCK, LOCK_OF_API, sources
 
-SHARED = ("domain", "persistence", "headrace/__init__.py", "headrace/authoring", "headrace/http")
+SHARED = (
+    "domain",
+    "persistence",
+    "headrace/__init__.py",
+    "headrace/transaction.py",
+    "headrace/authoring",
+    "headrace/http",
+)
 """Of every artifact, beside the modules of `functions/`, the folders there that it needs, and the job types."""
 EVERY_FUNCTIONS_LOCK = "function.txt"
 

@@ -51,6 +51,7 @@ def main() -> None:
 )
 @click.option("--fresh", is_flag=True, help="Delete the jobs and users of earlier runs.")
 @click.option("--allow-host", "allowed", multiple=True, help="A private host[:port] that http.request may reach.")
+@click.option("--cors-origin", "origins", multiple=True, help="An origin whose pages may call the API in a browser.")
 @click.option("--sweep-seconds", type=FiniteNumber(0.1, 3600), help="Sweep as often, not each minute as on AWS.")
 @with_variables
 @click.option("--no-reload", is_flag=True, help="Do not restart functions when code changes.")
@@ -63,6 +64,7 @@ def dev(
     database: tuple[str, int] | None,
     fresh: bool,
     allowed: tuple[str, ...],
+    origins: tuple[str, ...],
     sweep_seconds: float | None,
     env_files: tuple[Path, ...],
     aws_profile: str | None,
@@ -84,6 +86,7 @@ def dev(
         database=database,
         fresh=fresh,
         allowed_hosts=",".join(allowed),
+        cors_origins=",".join(origins),
         reload=not no_reload,
         sweep_seconds=sweep_seconds,
         variables=sources_of(env_files, aws_profile),

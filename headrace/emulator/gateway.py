@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import JsonValue
 
+from headrace.emulator.cors import Cors, is_preflight, preflight_response, set_headers
 from headrace.emulator.execution_environment import CANNOT_START, MAX_PAYLOAD_BYTES, FunctionFailed, Result, Returned
 from headrace.emulator.gateway_responses import cannot_start, challenge, last_message, message
 from headrace.emulator.http_event import (
@@ -78,6 +79,7 @@ class Gateway:
         roles: RoleAuthority,
         integration_seconds: float = INTEGRATION_SECONDS,
         report: Report | None = None,
+        cors: Cors | None = None,
     ) -> None:
         self._routes = tuple(sorted(routes, key=_specificity, reverse=True))
         self._functions = functions
@@ -86,6 +88,7 @@ class Gateway:
         self._integration_seconds = integration_seconds
         self._overdue: set[asyncio.Future[Result]] = set()
         self._report = report or OnStderr().report
+        self._cors = cors
 
     def runner(self) -> web.AppRunner:
         """Create the server, not yet set up. It refuses malformed requests with 400 and does not log them."""
@@ -120,6 +123,8 @@ class Gateway:
             return message(head.status, head.message)
         route = next((route for route in self._routes if _fits(route, head.method, head.path)), None)
         if route is None:
+            if self._cors and is_preflight(head.method, head.headers):
+                return preflight_response(self._cors, head.headers)
             return message(HTTPStatus.NOT_FOUND, "Not Found")
         authorizer: Mapping[str, JsonValue] | None = None
         if route.authorizer == "jwt":
@@ -138,7 +143,7 @@ class Gateway:
         event = http_event(request, head, body, route, authorizer)
         if len(json.dumps(event, ensure_ascii=False).encode()) > MAX_PAYLOAD_BYTES:
             return message(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
-        return self._response(route, await self._invoke(route, event))
+        return self._response(route, head, await self._invoke(route, event))
 
     async def _invoke(self, route: Route, event: JsonValue) -> Result | None:
         """Return the function's result; None when it takes longer than API Gateway waits."""
@@ -153,7 +158,7 @@ class Gateway:
             self._report(f"503 from {route.function}: {why}", "problem")
         return invocation.result() if done else None
 
-    def _response(self, route: Route, result: Result | None) -> web.Response:
+    def _response(self, route: Route, head: RequestHead, result: Result | None) -> web.Response:
         match result:
             case None:
                 return message(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
@@ -166,6 +171,8 @@ class Gateway:
         if isinstance(response, MalformedResponse):
             self._report(f"{route.function} did not return an HTTP response: {response.reason}", "problem")
             return message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+        if self._cors:
+            set_headers(response, self._cors, head.method, head.headers)
         return response
 
     def _verified(self, head: RequestHead) -> Mapping[str, JsonValue] | InvalidToken:

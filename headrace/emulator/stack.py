@@ -67,6 +67,8 @@ class Options(Frozen):
     """Delete the embedded database's state first."""
     allowed_hosts: str = ""
     """Private hosts that http.request may reach."""
+    cors_origins: str = ""
+    """Origins of web pages that may call the API, separated by commas."""
     log_level: str = "INFO"
     reload: bool = False
     """Reload functions when their code changes; while it cannot be imported, wait for the fix."""
@@ -76,7 +78,9 @@ class Options(Frozen):
     """Of the variables that handlers have besides the template's; by default none."""
 
 
-def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO") -> dict[str, str]:
+def parameters(
+    folder: Folder, allowed_hosts: str = "", log_level: str = "INFO", cors_origins: str = ""
+) -> dict[str, str]:
     """The values of the template's parameters on this machine."""
     return {
         "JwtIssuer": ISSUER,
@@ -84,6 +88,7 @@ def parameters(folder: Folder, allowed_hosts: str = "", log_level: str = "INFO")
         "CursorKey": folder.secret("cursor-key"),
         "HttpRequestAllowedHosts": allowed_hosts,
         "LogLevel": log_level,
+        "CorsOrigins": cors_origins,
         "JobTypes": declared_job_types(os.environ),
     }
 
@@ -143,7 +148,14 @@ async def running_stack(
         )
         unfinished = partial(_report_unfinished, stack, endpoint_url)
         await running.enter_async_context(background(stack, folder, pools, services, watches, unfinished))
-        gateway = Gateway(stack.routes, pools, local_authority(folder), local_roles(folder), report=observer.report)
+        gateway = Gateway(
+            stack.routes,
+            pools,
+            local_authority(folder),
+            local_roles(folder),
+            report=observer.report,
+            cors=stack.cors,
+        )
         url = await serve(running, gateway.runner(), options.host, options.port)
         started = Running(url=url, endpoint_url=endpoint_url, queues_url=beside_url, s3_url=beside_url, pid=os.getpid())
         folder.note(started)
@@ -162,7 +174,7 @@ def _variables(stack: Stack, options: Options, observer: Observer) -> HandlerVar
 
 def _declared(folder: Folder, options: Options) -> Stack:
     try:
-        return load_stack(parameters(folder, options.allowed_hosts, options.log_level))
+        return load_stack(parameters(folder, options.allowed_hosts, options.log_level, options.cors_origins))
     except InvalidParameter as error:
         raise StackError(f"The template does not permit this: {error}.") from error
 

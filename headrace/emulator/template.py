@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_pascal
 
 from functions.settings import JOB_TYPES_VARIABLE
 from headrace.emulator.cloudformation import TEMPLATE, UnsupportedTemplate, default_of, folder_of, mapping, resolved
+from headrace.emulator.cors import Cors, cors_of
 from headrace.emulator.current_project import current_project, project_folder
 from headrace.emulator.database import StackError
 from headrace.emulator.project_flaws import BUILT_IN, names_taken
@@ -100,6 +101,8 @@ class Stack(_Declared):
     queue_mappings: tuple[QueueMapping, ...]
     schedules: tuple[Schedule, ...]
     routes: tuple[Route, ...]
+    cors: Cors | None = None
+    """None if browsers may call the API from pages of no other origin."""
     issuer: str = Field(description="Of the JWT authorizer")
     audience: tuple[str, ...]
 
@@ -137,6 +140,7 @@ def load_stack(parameters: Mapping[str, str], path: Path = TEMPLATE) -> Stack:
         queue_mappings=tuple(queue_mapping_of(spec, queues, timeouts) for spec in from_queues),
         schedules=tuple(_schedule(spec) for spec in by_type["AWS::Scheduler::Schedule"].values()),
         routes=tuple(_routes(body)),
+        cors=cors_of(body),
         issuer=str(jwt["issuer"]),
         audience=tuple(str(audience) for audience in _list(jwt["audience"])),
     )

@@ -86,6 +86,9 @@ _NOT_AS_IT_IS = {"state", "expires_at", "stored_schema", "unknown", "payload_ver
 MAX_ITEM_BYTES = 400 * 1024
 """DynamoDB's limit, by `item_size`."""
 
+IF_ABSENT = "attribute_not_exists(id) OR expires_at <= :now"
+"""The condition of a new job: no item has its id, or one that is expired and was not deleted yet."""
+
 LINE_SHARDS = tuple(str(shard) for shard in range(8))
 """The partitions of the lane index. Fixed: they are part of what is stored."""
 LINE_SEPARATOR = "\n"
@@ -182,6 +185,11 @@ def _without_empty_frames(state: dict[str, object]) -> dict[str, object]:
             return {**state, "error": members}
         case _:
             return state
+
+
+def absent_at(now: datetime) -> "dict[str, Attribute]":
+    """The values of `IF_ABSENT`."""
+    return {":now": _ttl(now)}
 
 
 def item_to_job(item: Item) -> Job | Unreadable:

@@ -46,31 +46,31 @@ def routes_as_resources(resources: Resources) -> Resources:
             },
         },
     }
-    for number, (path, operations) in enumerate(mapping(body["paths"]).items()):
-        for method, operation in mapping(operations).items():
-            integration = mapping(mapping(operation)["x-amazon-apigateway-integration"])
-            (security,) = _list(mapping(operation).get("security"))
-            verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
-            (scheme,) = mapping(security)
-            access = _ACCESS[scheme]
-            made[f"BridgeIntegration{number}"] = {
-                "Type": "AWS::ApiGatewayV2::Integration",
-                "Properties": {
-                    "ApiId": api,
-                    "IntegrationType": "AWS_PROXY",
-                    "IntegrationUri": integration["uri"],
-                    "PayloadFormatVersion": integration["payloadFormatVersion"],
-                },
-            }
-            made[f"BridgeRoute{number}"] = {
-                "Type": "AWS::ApiGatewayV2::Route",
-                "Properties": {
-                    "ApiId": api,
-                    "RouteKey": f"{verb} {path}",
-                    "Target": {"Fn::Sub": f"integrations/${{BridgeIntegration{number}}}"},
-                    **access,
-                },
-            }
+    paths = mapping(body["paths"]).items()
+    routes = [(path, *each) for path, operations in paths for each in mapping(operations).items()]
+    for number, (path, method, operation) in enumerate(routes):
+        integration = mapping(mapping(operation)["x-amazon-apigateway-integration"])
+        (security,) = _list(mapping(operation).get("security"))
+        verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+        (scheme,) = mapping(security)
+        made[f"BridgeIntegration{number}"] = {
+            "Type": "AWS::ApiGatewayV2::Integration",
+            "Properties": {
+                "ApiId": api,
+                "IntegrationType": "AWS_PROXY",
+                "IntegrationUri": integration["uri"],
+                "PayloadFormatVersion": integration["payloadFormatVersion"],
+            },
+        }
+        made[f"BridgeRoute{number}"] = {
+            "Type": "AWS::ApiGatewayV2::Route",
+            "Properties": {
+                "ApiId": api,
+                "RouteKey": f"{verb} {path}",
+                "Target": {"Fn::Sub": f"integrations/${{BridgeIntegration{number}}}"},
+                **_ACCESS[scheme],
+            },
+        }
     return {**resources, **made}
 
 

@@ -1,5 +1,6 @@
 """Jobs from submission to result, over real HTTP and through real processes."""
 
+import asyncio
 import os
 import signal
 import time
@@ -9,6 +10,9 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 
+from headrace import job_item
+from headrace.emulator.state import Folder
+from persistence.dynamodb.client import open_client
 from tests.e2e.conftest import Receiver, Stack, submit, wait
 
 
@@ -289,3 +293,15 @@ def test_no_error_path_writes_a_secret_to_a_log(
         assert "eyJ" not in text, "a token"
     assert canary not in (stack_running.folder / "stderr").read_text()
     assert str(job["id"]) in (logs / "WorkerFunction.log").read_text()
+
+
+async def test_a_job_in_a_transaction_of_the_callers_own_is_run(stack_running: Stack, api: httpx.Client) -> None:
+    running = Folder(stack_running.folder / ".headrace").running()
+    assert running is not None
+    me = await asyncio.to_thread(api.get, "/v1/users/me")
+    owner = str(me.json()["id"])
+    job = job_item("csv.profile", {"csv": "a\n1\n"}, owner=owner, jobs_table="JobsTable")
+    async with open_client(running.endpoint_url) as database:
+        await database.transact_write_items(TransactItems=[job.write])
+    done = await asyncio.to_thread(wait, api, job.id)
+    assert (done["status"], done["owner_id"]) == ("succeeded", owner)

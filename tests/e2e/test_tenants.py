@@ -74,6 +74,8 @@ ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
     ("POST", "/v1/jobs/{job_id}/cancel"): (200, 200),
     ("POST", "/v1/jobs/{job_id}/retry"): (409, 409),
     ("GET", "/v1/jobs/{job_id}/why"): (200, 200),
+    ("GET", "/v1/jobs/{job_id}/cost"): (200, 200),
+    ("GET", "/v1/stats"): (403, 200),
     ("GET", "/v1/lanes"): (403, 200),
     ("GET", "/v1/lanes/{lane}"): (403, 200),
     ("PATCH", "/v1/lanes/{lane}"): (403, 200),

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from pydantic import JsonValue
 
+from headrace.emulator.cors import Cors
 from headrace.emulator.execution_environment import CANNOT_START, FunctionFailed, Result, Returned
 from headrace.emulator.gateway import Gateway
 from headrace.emulator.signatures import RoleAuthority
@@ -21,10 +22,16 @@ from headrace.emulator.tokens import TokenAuthority, local_authority
 
 ROUTES = (
     Route(path="/v1/{proxy+}", methods=frozenset(), function="F", authorizer="jwt"),
+    Route(path="/v1/{proxy+}", methods=frozenset({"OPTIONS"}), function="F", authorizer="none"),
     Route(path="/open/{proxy+}", methods=frozenset(), function="F", authorizer="none"),
     Route(path="/open/exact", methods=frozenset({"GET"}), function="G", authorizer="none"),
 )
 JSON = b"content-type: application/json\r\n"
+CORS = Cors.model_validate({
+    "allowOrigins": ["https://app.test"], "allowMethods": ["GET", "POST"], "allowHeaders": ["authorization"],
+    "exposeHeaders": ["etag", "location"], "maxAge": 600,
+})  # fmt: skip
+PAGE, OTHER_PAGE = b"Origin: https://app.test\r\n", b"Origin: https://other.test\r\n"
 
 
 class Function:
@@ -94,7 +101,9 @@ class Served:
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     function, exact, authority = Function(), Function(), local_authority(Folder(tmp_path / ".headrace"))
-    gateway = Gateway(ROUTES, {"F": function, "G": exact}, authority, RoleAuthority("0" * 64), integration_seconds=0.5)
+    gateway = Gateway(
+        ROUTES, {"F": function, "G": exact}, authority, RoleAuthority("0" * 64), integration_seconds=0.5, cors=CORS
+    )
     runner = gateway.runner()
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -253,7 +262,8 @@ async def test_an_interim_response_is_sent_to_clients_that_expect_one(served: Se
 
 
 async def test_head_has_no_body_and_the_absolute_form_is_understood(served: Served) -> None:
-    assert (await served.call(b"/open/x", method=b"HEAD")).body == b""
+    head = await served.call(b"/open/x", method=b"HEAD")
+    assert (head.status, head.headers["content-length"], head.body) == (200, str(len("done")), b"")
     for target, path in ((b"http://h:1/open/x?a=b", "/open/x"), (b"HTTP://h?/x", "/")):
         await served.call(target)
         if path != "/":
@@ -264,6 +274,42 @@ async def test_head_has_no_body_and_the_absolute_form_is_understood(served: Serv
 async def test_an_unknown_path_is_not_found(served: Served, path: bytes) -> None:
     reply = await served.call(path, method=b"OPTIONS" if path == b"*" else b"")
     assert (reply.status, json.loads(reply.body)) == (404, {"message": "Not Found"})
+
+
+async def test_a_preflight_request_needs_no_token_and_its_answer_has_the_configured_headers(served: Served) -> None:
+    asked = PAGE + b"Access-Control-Request-Method: POST\r\n"
+    served.function.result = Returned(payload={"statusCode": 204, "headers": {"allow": "GET"}})
+    reply = await served.call(b"/v1/jobs", asked, method=b"OPTIONS")
+    assert (reply.status, len(served.function.events)) == (204, 1)
+    assert await _cors_headers(served, b"/v1/jobs", asked, b"OPTIONS") == {
+        "access-control-allow-origin": "https://app.test",
+        "access-control-allow-methods": "GET,POST",
+        "access-control-allow-headers": "authorization",
+        "access-control-expose-headers": "etag,location",
+        "access-control-max-age": "600",
+    }
+    unrouted = await served.call(b"/nope", asked, method=b"OPTIONS")
+    assert (unrouted.status, unrouted.headers["access-control-allow-origin"]) == (204, "https://app.test")
+    assert (await served.call(b"/nope", PAGE, method=b"OPTIONS")).status == 404, "it asks for nothing"
+    other = OTHER_PAGE + b"Access-Control-Request-Method: POST\r\n"
+    assert await _cors_headers(served, b"/v1/jobs", other, b"OPTIONS") == {}
+
+
+async def test_a_function_has_no_say_in_which_origins_may_read_its_answers(served: Served) -> None:
+    own: JsonValue = {"access-control-allow-origin": "*", "access-control-allow-credentials": "true", "etag": '"1"'}
+    served.function.result = Returned(payload={"statusCode": 200, "headers": own})
+    assert await _cors_headers(served, b"/open/x", PAGE) == {
+        "access-control-allow-origin": "https://app.test",
+        "access-control-expose-headers": "etag,location",
+    }
+    for other in (OTHER_PAGE, b"", b"Origin: null\r\n", b"Origin: https://app.test.evil\r\n"):
+        assert await _cors_headers(served, b"/open/x", other) == {}
+    assert await _cors_headers(served, b"/v1/jobs", PAGE) == {}, "a 401 of the gateway itself"
+
+
+async def _cors_headers(served: Served, target: bytes, headers: bytes, method: bytes = b"") -> dict[str, str]:
+    reply = await served.call(target, headers, method=method)
+    return {name: value for name, value in reply.headers.items() if name.startswith("access-control-")}
 
 
 async def test_the_most_specific_route_is_taken(served: Served) -> None:

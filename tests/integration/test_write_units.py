@@ -35,6 +35,7 @@ from domain.schedules.ticking import (
     Ticker,
 )
 from functions.runtime import LazyClient, new_random, now
+from headrace import job_item
 from headrace.authoring.context import JobContext
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
@@ -111,6 +112,13 @@ async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
     assert create == [("PutItem", 3.0)], "the item, its owner, its wake time"
     assert work == [("PutItem", 1.0), ("PutItem", 2.0)], "the claim moves no index; the end leaves one"
     assert item_size(job_to_item(executed.job, new_id())) <= 1024
+
+
+async def test_a_job_in_the_callers_own_transaction_costs_four(metered: tuple[LazyClient, Meter]) -> None:
+    client, meter = metered
+    job = job_item(a_handler(), {"text": "x" * 150}, owner=new_id(), jobs_table="JobsTable")
+    await (await client()).transact_write_items(TransactItems=[job.write])
+    assert meter.take() == [("TransactWriteItems", 4.0)], "twice the item, and its two entries in indexes"
 
 
 async def test_a_delay_costs_no_write_unit_and_one_read(metered: tuple[LazyClient, Meter]) -> None:

@@ -174,7 +174,7 @@ breaks, no report is written.
 | I5 | attempts are counted at the claim and bounded | model, simulation, poison, mutants |
 | I6 | effects keyed by `context.idempotency_key` can be made exactly once | simulation, real faults |
 | I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
-| I9 | what a job remembers never changes and is not made again; no job waits for a signal that it has | simulation, model |
+| I9 | what a job remembers never changes, nor is it made again; no job waits for a signal that it has | simulation |
 
 ## The model
 

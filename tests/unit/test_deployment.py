@@ -584,8 +584,14 @@ def test_the_alarm_on_waiting_jobs_covers_every_examination(resources: Resources
 
 
 def test_health_and_documentation_answer_head_as_well_as_get(stack: Stack) -> None:
-    opened = [route for route in stack.routes if route.authorizer == "none"]
+    opened = [route for route in stack.routes if route.authorizer == "none" and route.methods != {"OPTIONS"}]
     assert all(not route.methods or route.methods >= {"GET", "HEAD"} for route in opened)
+
+
+def test_every_path_answers_a_preflight_request_which_no_authorizer_would_let_pass(stack: Stack) -> None:
+    answered = {route.path for route in stack.routes if route.authorizer == "none" and "OPTIONS" in route.methods}
+    opened = {route.path for route in stack.routes if route.authorizer == "none" and not route.methods}
+    assert {route.path for route in stack.routes} == answered | opened
 
 
 def test_no_name_outgrows_what_aws_permits_however_long_the_stacks_name_is() -> None:

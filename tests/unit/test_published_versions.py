@@ -34,6 +34,7 @@ OTHER = {
     "JobTypes": "other_types",
     "SchedulesPerOwner": "7",
     "EventBus": "told",
+    "CorsOrigins": "https://app.example.com",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "90",
     "Architecture": "x86_64",

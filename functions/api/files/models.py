@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from domain.files.file import MAX_CONTENT_TYPE, MAX_NAME
 from domain.files.service import UploadRequested
 from functions.api.http.forms import Form
+from functions.api.http.links import link
 from functions.api.http.times import Moment
 
 _MEDIA_TYPE = r"^[a-zA-Z0-9!#$&^_.+-]+/[a-zA-Z0-9!#$&^_.+-]+(; ?[a-zA-Z0-9_-]+=[a-zA-Z0-9_.-]+)*$"
@@ -51,7 +52,7 @@ class FileView(BaseModel):
 
 def file_view(requested: UploadRequested) -> FileView:
     """Convert a requested upload to its response model."""
-    file, link = requested.file, requested.link
-    upload = UploadView(method=link.method, url=link.url, headers=link.headers, expires_at=requested.until)
+    file, to = requested.file, requested.link
+    upload = UploadView(method=to.method, url=to.url, headers=to.headers, expires_at=requested.until)
     own = {name: value for name, value in file if name != "owner_id"}
-    return FileView.model_validate({**own, "upload": upload, "links": {"self": f"/v1/files/{file.id}"}})
+    return FileView.model_validate({**own, "upload": upload, "links": {"self": link(f"/v1/files/{file.id}")}})

@@ -13,6 +13,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from functions.api.http.links import links_below
+from functions.api.http.prefixes import prefix_of
 from functions.api.http.problems import problem, problem_response
 
 _BUG = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "An internal error occurred.")
@@ -44,7 +46,8 @@ class RequestContext:
 
         self._logger.append_keys(request_id=request_id)
         try:
-            await self._app(scope, receive, tagged)
+            with links_below(prefix_of(scope.get("aws.event"))):
+                await self._app(scope, receive, tagged)
         except Exception as bug:  # noqa: BLE001 - the client gets a 500, and the log the stack trace
             # Without the exception's message, which may quote what the client sent.
             trace = traceback.extract_tb(bug.__traceback__)

@@ -8,40 +8,31 @@ from pydantic import BaseModel, Field, JsonValue
 
 from domain.jobs.job import BlobRef, FailureReason, Job, Status
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
+from domain.jobs.submission import DelaySeconds, LaneName, MaxAttempts, Priority, Tags, TypeName
 from functions.api.http.forms import Form
+from functions.api.http.links import link
 from functions.api.http.times import Moment, MomentIn
-from functions.api.webhooks.models import NotifyForm, NotifyView
+from functions.api.webhooks.notify import NotifyForm, NotifyView
 from headrace.authoring.json_text import JsonText, from_json_text
-
-TagName = Annotated[str, Field(min_length=1, max_length=64)]
-TagValue = Annotated[str, Field(max_length=256)]
 
 
 class SubmitJob(Form):
     """A job to run, now or later."""
 
-    type: Annotated[str, Field(strict=True, min_length=1, max_length=64)]
+    type: TypeName
     payload: JsonValue
     run_at: MomentIn | None = None
-    delay_seconds: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = None
-    max_attempts: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
-    tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] = Field(default_factory=dict)
+    delay_seconds: DelaySeconds | None = None
+    max_attempts: MaxAttempts | None = None
+    tags: Tags = Field(default_factory=dict)
     lane: (
         Annotated[
-            str,
-            Field(
-                strict=True,
-                min_length=1,
-                max_length=100,
-                pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
-                description="Jobs of one owner and lane run one at a time, or as many as an admin has set",
-            ),
+            LaneName,
+            Field(description="Jobs of one owner and lane run one at a time, or as many as an admin has set"),
         ]
         | None
     ) = None
-    priority: Annotated[
-        int | None, Field(strict=True, ge=0, le=9, description="In its lane; the highest goes first")
-    ] = None
+    priority: Annotated[Priority | None, Field(description="In its lane; the highest goes first")] = None
     unique: Literal["while-unfinished"] | None = Field(
         default=None, description="The Idempotency-Key is free again when the job has ended"
     )
@@ -182,7 +173,7 @@ def listed_job_view(summary: JobSummary, include: Include) -> ListedJobView:
 
 
 def _shared(summary: JobSummary) -> dict[str, object]:
-    self_link = f"/v1/jobs/{summary.id}"
+    self_link = link(f"/v1/jobs/{summary.id}")
     own = {name: value for name, value in summary if name not in DOCUMENTS and not name.endswith("_ref")}
     refs: dict[Document, BlobRef | None] = {"payload": summary.payload_ref, "result": summary.result_ref}
     own |= {f"{name}_ref": DocumentRef(size=ref.size, href=f"{self_link}/{name}") for name, ref in refs.items() if ref}

@@ -14,6 +14,7 @@ from domain.jobs.job import Job
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary
 from domain.paging import Page
 from functions.api.http.conditional import versioned
+from functions.api.http.links import link
 from functions.api.jobs.models import JobPage, Shown, job_view, listed_job_view
 from headrace.authoring.json_text import JsonText
 
@@ -70,5 +71,5 @@ def page_response(
 def linked_page(text: str, cursor: str | None, path: str, query: Mapping[str, str | int | None]) -> Response:
     """A page as JSON, with the link to the next one if there is a cursor for it."""
     next_query = urlencode({name: value for name, value in query.items() if value is not None} | {"cursor": cursor})
-    link = {"link": f'<{path}?{next_query}>; rel="next"'} if cursor else {}
-    return Response(text, 200, {"cache-control": "no-store", **link}, "application/json")
+    following = {"link": f'<{link(path)}?{next_query}>; rel="next"'} if cursor else {}
+    return Response(text, 200, {"cache-control": "no-store", **following}, "application/json")

@@ -1,7 +1,6 @@
 """Converts request bodies to the domain's submissions, one or a batch of them, and submits batches."""
 
 import asyncio
-import re
 from functools import partial
 from http import HTTPStatus
 from itertools import accumulate
@@ -10,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from domain.flaws import Flaw
+from domain.jobs.checking import is_key
 from domain.jobs.disclosure import Disclosure
 from domain.jobs.job import BlobRef, Job, documents_of
 from domain.jobs.submission import Submission
@@ -18,7 +18,7 @@ from domain.users.user import User
 from functions.api.http.forms import Form, InvalidForm
 from functions.api.http.problems import Problem, Refused, problem, problem_of
 from functions.api.jobs.models import JobView, Shown, SubmitJob, job_view
-from functions.api.webhooks.models import notify_of
+from functions.api.webhooks.notify import notify_of
 from headrace.authoring.json_text import byte_length
 
 MAX_BATCH: Final = 25
@@ -27,8 +27,6 @@ MAX_BATCH_DOCUMENTS: Final = 1024 * 1024
 
 A Lambda response has at most 6 MB, and a byte of a document takes up to three (two-byte characters are escaped to six).
 """
-
-_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class SubmitBatch(Form):
@@ -64,7 +62,7 @@ class BatchResponse(BaseModel):
 
 def check_key(key: str | None) -> None:
     """Refuse an Idempotency-Key that is not 1 to 255 printable ASCII characters."""
-    if key is not None and not _KEY.fullmatch(key):
+    if key is not None and not is_key(key):
         detail = "Idempotency-Key must be 1 to 255 printable ASCII characters."
         raise Refused(problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_idempotency_key", detail))
 

@@ -23,6 +23,7 @@ from functions.api.http.conditional import expected_versions, versioned
 from functions.api.http.identity import Identify, only_admins
 from functions.api.http.ids import is_id
 from functions.api.http.json_body import StrictJsonRoute
+from functions.api.http.links import link
 from functions.api.http.openapi import problems
 from functions.api.http.problems import Refused, invalid, refuse
 from functions.api.http.times import Moment
@@ -103,9 +104,9 @@ def lane_routes(lanes: LaneService, identify: Identify) -> APIRouter:
             views.append(lane_view(status))
         following = names[-1] if len(names) == limit else None
         query = urlencode({"limit": limit, "after": following})
-        link = {"link": f'</v1/lanes?{query}>; rel="next"'} if following else {}
+        next_page = {"link": f'<{link("/v1/lanes")}?{query}>; rel="next"'} if following else {}
         body = LaneList(items=views, next=following).model_dump_json()
-        return Response(body, HTTPStatus.OK, {"cache-control": "no-store", **link}, "application/json")
+        return Response(body, HTTPStatus.OK, {"cache-control": "no-store", **next_page}, "application/json")
 
     @router.get(
         "/v1/lanes/{lane:path}",

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, JsonValue
 
+from domain.jobs.submission import TagName, TagValue
 from domain.schedules.schedule import Missed, Overlap, Paused, PauseReason, Schedule, ScheduleSpec
 from domain.schedules.timing import MAX_CRON, MAX_EVERY, MAX_ZONE, MIN_EVERY, Timing
 from functions.api.http.forms import Form
+from functions.api.http.links import link
 from functions.api.http.times import Moment
-from functions.api.jobs.models import TagName, TagValue
 from headrace.authoring.json_text import from_json_text, to_json_text
 
 MAX_TAGS = 18
@@ -190,7 +191,7 @@ def listed_view(schedule: Schedule, upcoming: Sequence[datetime], *, known: bool
 
 def _shared(schedule: Schedule, upcoming: Sequence[datetime], *, known: bool) -> dict[str, object]:
     spec, state = schedule.spec, schedule.state
-    itself = f"/v1/schedules/{schedule.id}"
+    itself = link(f"/v1/schedules/{schedule.id}")
     is_paused = isinstance(state, Paused)
     actions = ("resume" if is_paused else "pause", "run")
     return {

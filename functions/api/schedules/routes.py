@@ -29,6 +29,7 @@ from functions.api.http.conditional import (
 )
 from functions.api.http.identity import Identify
 from functions.api.http.json_body import StrictJsonRoute
+from functions.api.http.links import link
 from functions.api.http.openapi import SCHEDULE_LINKS, problems
 from functions.api.http.problems import refuse
 from functions.api.jobs.responses import linked_page
@@ -74,7 +75,7 @@ def schedule_routes(
         if not isinstance(created, Created):
             raise refuse(created)
         replayed = {"idempotency-replayed": "true"} if created.replayed else {}
-        location = {"location": f"/v1/schedules/{created.schedule.id}"}
+        location = {"location": link(f"/v1/schedules/{created.schedule.id}")}
         return schedule_response(created.schedule, schedules, catalogue, HTTPStatus.CREATED, location | replayed)
 
     @router.post("/v1/schedules/preview", responses=problems(400, 401, 403, 413, 415, 422, 503))

@@ -21,6 +21,7 @@ from functions.api.http.conditional import (
 from functions.api.http.identity import Identify, only_admins
 from functions.api.http.ids import is_id
 from functions.api.http.json_body import StrictJsonRoute
+from functions.api.http.links import link
 from functions.api.http.openapi import problems
 from functions.api.http.problems import refuse
 from functions.api.users.models import ChangeUser, CreateUser, UserList, UserView, user_view
@@ -42,7 +43,7 @@ def user_routes(users: UserService, lists: UserListing | None, clock: Clock, ide
         created = await users.create(body.email, body.name, body.role)
         if not isinstance(created, User):
             raise refuse(created)
-        return _user_response(created, HTTPStatus.CREATED, {"location": f"/v1/users/{created.id}"})
+        return _user_response(created, HTTPStatus.CREATED, {"location": link(f"/v1/users/{created.id}")})
 
     @router.get("/v1/users", responses=problems(400, 401, 403, 422, 503))
     async def find_users(

@@ -1,60 +1,23 @@
 """Request and response models of the webhook routes."""
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from domain.jobs.job import Notify
-from domain.webhooks.endpoint import FINAL_STATUSES, Disabled, Enabled, Endpoint, EndpointWishes, Include, ToldStatus
+from domain.webhooks.endpoint import FINAL_STATUSES, Disabled, Enabled, Endpoint, EndpointWishes
 from domain.webhooks.repository import EndpointNotFound
 from domain.webhooks.service import Created
 from domain.webhooks.signing import Signer
 from functions.api.http.forms import Form
 from functions.api.http.ids import is_id
+from functions.api.http.links import link
 from functions.api.http.problems import refuse
 from functions.api.http.times import Moment
-from headrace.http.url import split_url
+from functions.api.webhooks.notify import CheckedUrl, Includes, Statuses, once
 
-MAX_URL = 2048
-
-T = TypeVar("T")
-
-
-def _http_url(url: str) -> str:
-    split_url(url)
-    return url
-
-
-Url = Annotated[str, Field(strict=True, max_length=MAX_URL, examples=["https://example.com/hooks"])]
-CheckedUrl = Annotated[Url, AfterValidator(_http_url)]
-Statuses = Annotated[
-    list[ToldStatus],
-    Field(min_length=1, max_length=5, description="Of which changes to tell; by default the final statuses"),
-]
-Includes = Annotated[
-    list[Include], Field(max_length=2, description="Documents to deliver too; a large one is a link to the API")
-]
 TypeName = Annotated[str, Field(strict=True, min_length=1, max_length=64)]
 Types = Annotated[list[TypeName], Field(max_length=50, description="Only jobs of these types; empty for all")]
 Description = Annotated[str, Field(strict=True, max_length=200)]
-
-
-class NotifyForm(BaseModel):
-    """Who is to be told of the job's changes. Deliveries are signed by the secret of POST /v1/notify-secret."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")  # no Form: the paths of errors begin at the submission's
-
-    url: CheckedUrl
-    statuses: Statuses = Field(default_factory=lambda: list(FINAL_STATUSES))
-    include: Includes = Field(default_factory=list)
-
-
-class NotifyView(BaseModel):
-    """Who is told of the job's changes."""
-
-    url: str
-    statuses: list[str]
-    include: list[str]
 
 
 class CreateWebhook(Form):
@@ -125,20 +88,13 @@ def checked_id(webhook_id: str) -> str:
     return webhook_id
 
 
-def notify_of(form: NotifyForm | None) -> Notify | None:
-    """Convert a form to the domain's model; what is said twice counts once."""
-    if form is None:
-        return None
-    return Notify(url=form.url, statuses=_once(form.statuses), include=_once(form.include))
-
-
 def wishes_of(form: CreateWebhook) -> EndpointWishes:
     """Convert a form to the domain's model."""
     return EndpointWishes(
         url=form.url,
-        statuses=_once(form.statuses),
-        types=_once(form.types),
-        include=_once(form.include),
+        statuses=once(form.statuses),
+        types=once(form.types),
+        include=once(form.include),
         description=form.description,
     )
 
@@ -147,9 +103,9 @@ def changed(wishes: EndpointWishes, form: ChangeWebhook) -> EndpointWishes:
     """The wishes, with the changes that the form has."""
     return EndpointWishes(
         url=wishes.url if form.url is None else form.url,
-        statuses=wishes.statuses if form.statuses is None else _once(form.statuses),
-        types=wishes.types if form.types is None else _once(form.types),
-        include=wishes.include if form.include is None else _once(form.include),
+        statuses=wishes.statuses if form.statuses is None else once(form.statuses),
+        types=wishes.types if form.types is None else once(form.types),
+        include=wishes.include if form.include is None else once(form.include),
         description=wishes.description if form.description is None else form.description,
     )
 
@@ -169,20 +125,16 @@ def secret_view(signer: Signer) -> SecretView:
     return SecretView(secret=signer.secret, previous_until=signer.previous_until)
 
 
-def _once(values: list[T]) -> tuple[T, ...]:
-    return tuple(dict.fromkeys(values))
-
-
 def _shared(endpoint: Endpoint) -> dict[str, object]:
     own = {name: getattr(endpoint, name) for name in WebhookView.model_fields if name in Endpoint.model_fields}
-    link = f"/v1/webhooks/{endpoint.id}"
+    itself = link(f"/v1/webhooks/{endpoint.id}")
     return {
         **own,
         "statuses": list(endpoint.statuses),
         "types": list(endpoint.types),
         "include": list(endpoint.include),
         **_state(endpoint.state),
-        "links": {"self": link, "deliveries": f"{link}/deliveries"},
+        "links": {"self": itself, "deliveries": f"{itself}/deliveries"},
     }
 
 

@@ -93,25 +93,25 @@ async def _caught(work: Awaitable[object]) -> object:
 
 @contextmanager
 def _alarm(limit: float | None) -> Iterator[None]:
-    """Raise `TimeUp` within after `limit` seconds; once it rang, whatever comes of the code is too late."""
-    rang = threading.Event()
+    """Raise `TimeUp` within after `limit` seconds; once it is over, whatever comes of the code is too late."""
+    is_over = threading.Event()
 
-    def ring(_number: int, _frame: FrameType | None) -> None:
-        rang.set()
+    def expire(_number: int, _frame: FrameType | None) -> None:
+        is_over.set()
         raise TimeUp
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, limit or 0)
     try:
         yield
     except BaseException as error:
-        if rang.is_set() and not isinstance(error, TimeUp | Left):
+        if is_over.is_set() and not isinstance(error, TimeUp | Left):
             raise TimeUp from error
         raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    if rang.is_set():
+    if is_over.is_set():
         raise TimeUp
 
 

@@ -26,9 +26,11 @@ from domain.jobs.repository import (
 from domain.results import ItemTooLarge, StorageUnavailable
 from persistence.converters.companions import companion_writes
 from persistence.converters.dynamo_to_domain import (
+    IF_ABSENT,
     MAX_ITEM_BYTES,
     WAKE_SHARDS,
     Unreadable,
+    absent_at,
     item_size,
     item_to_job,
     job_to_item,
@@ -73,11 +75,7 @@ class DynamoJobRepository:
         return WAKE_SHARDS
 
     async def add(self, change: Change, now: datetime) -> AddResult:
-        written = await self._commit(
-            change,
-            "attribute_not_exists(id) OR expires_at <= :now",
-            {":now": {"N": str(int(now.timestamp()))}},
-        )
+        written = await self._commit(change, IF_ABSENT, absent_at(now))
         match written:
             case VersionConflict(current=current):
                 if current is None:

@@ -9,17 +9,15 @@ from domain.results import BadCursor, StorageUnavailable
 from domain.schedules.schedule import Schedule
 from persistence.converters.schedules import LISTED, item_to_schedule
 from persistence.dynamodb.batch_reading import BatchReader
-from persistence.dynamodb.index_keys import Index, Key, Span, next_keys
+from persistence.dynamodb.index_keys import Index, Span, at_end, next_keys, places_of, position_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from domain.ports import Random
     from persistence.cursors import CursorCodec
     from persistence.dynamodb.batch_reading import Monotonic, Sleep
     from persistence.dynamodb.client import ClientSource
-    from persistence.dynamodb.index_keys import Places
 
 PAGE_SECONDS = 10.0
 """After this a page is given up, far below the function's timeout."""
@@ -53,7 +51,7 @@ class DynamoScheduleListing:
         if isinstance(position, BadCursor):
             return position
         span = Span(index=_OWNER, prefix=owner_id)
-        read = await next_keys(self._client, self._table, span, _places(position), page.limit)
+        read = await next_keys(self._client, self._table, span, places_of(span, position), page.limit)
         if isinstance(read, StorageUnavailable):
             return read
         ids = tuple(key.id for key in read.keys)
@@ -63,10 +61,6 @@ class DynamoScheduleListing:
         # The index lags behind: what is gone is left out.
         listed = (item_to_schedule({**items[id], "payload": {"S": "null"}}) for id in ids if id in items)
         found = tuple(each for each in listed if isinstance(each, Schedule))
-        last = read.places.get("")
-        following = self._cursors.seal(scope, {"created_at": last.sort, "id": last.id}, now) if last else None
+        ended = at_end(span, read.places)
+        following = None if ended else self._cursors.seal(scope, position_of(span, read.places), now)
         return Page(items=found, next=following)
-
-
-def _places(position: Mapping[str, str]) -> Places:
-    return {"": Key("", position["created_at"], position["id"])} if position else {}

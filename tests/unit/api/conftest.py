@@ -23,7 +23,8 @@ from domain.lanes.lanes import Lanes
 from domain.users.principal import USUAL_SCOPES, Principal
 from domain.users.repository import UserRepository
 from domain.users.user import Role, User
-from functions.api.app import Large, Remembering, Scheduling, Webhooks, create_app
+from functions.api.app import create_app
+from functions.api.features import Large, Remembering, Scheduling, Webhooks
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.http.prefixes import without_prefix
@@ -124,10 +125,10 @@ class Api:
         app = create_app(
             self.jobs, self.listing, self.users, catalogue, self.clock, numbered_ids(), logger, local_email,
             trust_unverified_email, longest_wait, large, self.lanes, self.lane_store,
-            Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
+            lambda: Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
             self.users if isinstance(self.users, FakeUserRepository) else None,
             Webhooks(self.endpoints, self.signers, fixed_secrets()),
-            Remembering(self.steps, SealedStepListing(self.steps, CursorCodec(CURSOR_KEY))),
+            lambda: Remembering(self.steps, SealedStepListing(self.steps, CursorCodec(CURSOR_KEY))),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

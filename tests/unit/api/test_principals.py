@@ -76,6 +76,40 @@ def test_a_role_submits_by_its_session_and_no_other_does(api: Api) -> None:
         by_role(api, nobody).refused(403, "unknown_user")
 
 
+@pytest.mark.parametrize("prefix", ["/key", "/iam", ""])
+def test_links_lead_where_the_caller_came_from(api: Api, prefix: str) -> None:
+    add(api, ADMIN, role_arn=ROLE)
+    bearer = {"authorization": f"Bearer {a_key(api, user=ADMIN)[0]}"} if prefix == "/key" else {}
+    authorizer: dict[str, JsonValue] | None = {"iam": SESSION} if prefix == "/iam" else None
+    who, route = None if prefix else ADMIN, f"ANY {prefix}/v1/{{proxy+}}"
+
+    def call(method: str, path: str, body: JsonValue = None, **query: str) -> Answer:
+        at = f"{prefix}{path}"
+        return api.call(method, at, body, who=who, headers=bearer, authorizer=authorizer, route=route, query=query)
+
+    schedule: JsonValue = {"name": "n", "type": "csv.profile", "payload": {"csv": "a"}, "every_seconds": 60}
+    file: JsonValue = {"name": "a.csv", "content_type": "text/csv", "size": 1}
+    webhook: JsonValue = {"url": "https://x.example.com/", "statuses": ["failed"]}
+    user: JsonValue = {"email": "new@example.com", "name": "New"}
+    created = {
+        "jobs": call("POST", "/v1/jobs", CSV), "schedules": call("POST", "/v1/schedules", schedule),
+        "files": call("POST", "/v1/files", file), "webhooks": call("POST", "/v1/webhooks", webhook),
+        "users": call("POST", "/v1/users", user),
+    }  # fmt: skip
+    for name, answer in created.items():
+        start = f"{prefix}/v1/{name}/{answer.json['id']}"
+        assert answer.headers["location"] == start, answer.text
+        links = answer.json.get("links", {"self": start})
+        assert isinstance(links, dict)
+        assert all(str(link).startswith(start) for link in links.values())
+    job = f"/v1/jobs/{created['jobs'].json['id']}"
+    assert call("POST", f"{job}/cancel").json["links"] == {"self": f"{prefix}{job}", "retry": f"{prefix}{job}/retry"}
+    call("POST", "/v1/jobs", CSV)
+    for path in ("/v1/jobs", "/v1/schedules", "/v1/failed-jobs"):
+        following = call("GET", path, limit="1").headers.get("link", f"<{prefix}{path}?")
+        assert str(following).startswith(f"<{prefix}{path}?")
+
+
 def test_a_role_and_a_token_are_honoured_on_their_own_routes_alone(api: Api) -> None:
     add(api, role_arn=ROLE)
     key, _ = a_key(api)

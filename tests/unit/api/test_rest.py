@@ -297,10 +297,21 @@ def test_a_missing_path_is_a_problem_document_too(api: Api, method: str, path: s
 
 
 def test_a_wrong_method_is_refused_with_all_allowed_ones(api: Api) -> None:
-    assert api.call("DELETE", "/v1/jobs").headers["allow"] == "GET, HEAD, POST"
-    assert api.call("PUT", f"/v1/users/{MEMBER.id}").headers["allow"] == "DELETE, GET, HEAD, PATCH"
-    assert api.call("DELETE", "/v1/jobs/batch").headers["allow"] == "GET, HEAD, POST", "it fits a job's path too"
-    assert api.call("POST", "/docs").headers["allow"] == api.call("POST", "/healthz").headers["allow"] == "GET, HEAD"
+    assert api.call("DELETE", "/v1/jobs").headers["allow"] == "GET, HEAD, OPTIONS, POST"
+    assert api.call("PUT", f"/v1/users/{MEMBER.id}").headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
+    assert api.call("DELETE", "/v1/jobs/batch").headers["allow"] == "GET, HEAD, OPTIONS, POST", (
+        "it fits a job's path too"
+    )
+    assert {api.call("POST", path).headers["allow"] for path in ("/docs", "/healthz")} == {"GET, HEAD, OPTIONS"}
+
+
+def test_options_says_what_a_path_allows_to_callers_who_are_not_known(api: Api) -> None:
+    """A preflight request has no token."""
+    for route in ("OPTIONS /v1/{proxy+}", "OPTIONS /iam/v1/{proxy+}", "ANY /key/v1/{proxy+}"):
+        prefix = route.split()[1].removesuffix("/v1/{proxy+}")
+        answer = api.call("OPTIONS", f"{prefix}/v1/jobs", who=None, route=route)
+        assert (answer.status, answer.text, answer.headers["allow"]) == (204, "", "GET, HEAD, OPTIONS, POST")
+    api.call("OPTIONS", "/v1/nope", who=None).refused(404, "not_found")
 
 
 def test_one_line_is_logged_for_a_request_without_what_it_carried(api: Api) -> None:

@@ -11,11 +11,11 @@ from functions.attempts.invocation import RESERVE
 from functions.attempts.running import CONCURRENCY
 from functions.job_types import load_job_types
 from functions.settings import read_settings
-from headrace.emulator.cloudformation import UnsupportedTemplate
+from headrace.emulator.cloudformation import InvalidParameter, UnsupportedTemplate
 from headrace.emulator.queue_template import Queue, QueueMapping, queue_arn, queue_mapping_of
 from headrace.emulator.schedule import input_at, interval_seconds
 from headrace.emulator.template import Stack, load_stack
-from tests.conftest import FUNCTIONS
+from tests.conftest import FUNCTIONS, PARAMETERS
 
 
 def test_every_functions_entry_point_exists(stack: Stack) -> None:
@@ -57,8 +57,29 @@ def test_jobs_expire_by_ttl_and_their_changes_are_streamed(stack: Stack) -> None
 
 def test_only_health_documentation_and_the_routes_of_keys_are_open(stack: Stack) -> None:
     opened = {route.path for route in stack.routes if route.authorizer == "none"}
-    assert opened == {"/", "/docs", "/healthz", "/openapi.json", "/key/v1/{proxy+}"}
+    options = {"/v1/{proxy+}", "/iam/v1/{proxy+}"}
+    assert opened == {"/", "/docs", "/healthz", "/openapi.json", "/key/v1/{proxy+}"} | options
+    assert {route.methods for route in stack.routes if route.path in options and route.authorizer == "none"} == {
+        frozenset({"OPTIONS"})
+    }
     assert [route.path for route in stack.routes if route.authorizer == "iam"] == ["/iam/v1/{proxy+}"]
+
+
+def test_pages_of_other_origins_may_call_the_api_only_if_a_parameter_names_them(stack: Stack) -> None:
+    assert stack.cors is None
+    cors = load_stack({**PARAMETERS, "CorsOrigins": "https://a.example.com,http://localhost:3000"}).cors
+    assert cors is not None
+    assert cors.allow_origins == ("https://a.example.com", "http://localhost:3000")
+    assert not cors.allow_credentials
+    assert {"location", "etag", "retry-after", "x-request-id", "link"} <= set(cors.expose_headers)
+    assert {"authorization", "content-type", "idempotency-key", "if-match", "traceparent"} <= set(cors.allow_headers)
+    assert set(cors.allow_methods) == {"GET", "HEAD", "POST", "PATCH", "DELETE"}
+
+
+@pytest.mark.parametrize("origins", ["*", "https://a.example.com/", "a.example.com", "https://a,", "HTTPS://a"])
+def test_what_is_no_origin_is_refused(origins: str) -> None:
+    with pytest.raises(InvalidParameter, match="CorsOrigins must be origins"):
+        load_stack({**PARAMETERS, "CorsOrigins": origins})
 
 
 def test_the_sweeper_runs_each_minute(stack: Stack) -> None:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import JsonValue
 
 from domain.jobs.catalogue import Catalogue
+from domain.jobs.checking import is_key
 from domain.jobs.documents import Documents
 from domain.jobs.job import BlobRef, Queued, Scheduled
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable
@@ -164,3 +165,10 @@ async def test_an_idempotency_key_is_free_again_when_its_job_has_expired() -> No
     again = await service.submit(a_submission("two"), OWNER, "order-7")
     assert isinstance(again, Submitted)
     assert not again.replayed
+
+
+@pytest.mark.parametrize(
+    ("text", "may"), [("order 7", True), ("x" * 255, True), ("x" * 256, False), ("ø", False), ("", False)]
+)
+def test_a_key_is_printable_ascii_of_some_length(text: str, may: bool) -> None:
+    assert is_key(text) is may

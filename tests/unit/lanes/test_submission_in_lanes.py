@@ -114,7 +114,7 @@ async def test_a_lane_that_cannot_be_is_a_flaw_and_no_crash(lane: str | LaneKey)
 
 
 async def test_a_lane_of_a_submission_has_a_name_that_can_be_shown() -> None:
-    refused = await World(Policy()).submit(lane="a\tb")
+    refused = await World(Policy()).submit(lane="a\u200bb")
     assert isinstance(refused, InvalidPayload)
     assert refused.flaws[0].path == ("lane",)
 

@@ -1,0 +1,1 @@
+"""Statistics of what has ended, counted exactly, and of what is unfinished."""

@@ -54,9 +54,10 @@ class Memory:
     async def recall(self, key: str) -> Step | None:
         """What stands under a sort key; raises `StepUnavailable`."""
         async with self._loading:
-            if self._known is None:
-                self._known = {step.key: step for step in await self._loaded()}
-        return self._known.get(key)
+            known = self._known
+            known = {step.key: step for step in await self._loaded()} if known is None else known
+            self._known = known
+        return known.get(key)
 
     async def remember(self, step: Step) -> Step | LeaseEnded:
         """The step, or what stands in its place; raises `StepUnavailable`."""

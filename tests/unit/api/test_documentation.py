@@ -193,7 +193,9 @@ def test_every_example_is_accepted(api: Api) -> None:
     schedule = api.call("POST", "/v1/schedules", SCHEDULE, who=ADMIN).json["id"]
     key = api.call("POST", f"/v1/users/{MEMBER.id}/principals", {"name": "a key"}, who=ADMIN).json["id"]
     webhook = api.call("POST", "/v1/webhooks", {"url": "https://example.com"}, who=ADMIN).json["id"]
+    job = api.call("POST", "/v1/jobs", {"type": "csv.profile", "payload": {"csv": "a"}}, who=ADMIN).json["id"]
     made = {
+        "{job_id}": str(job), "{name}": "approved",
         "{user_id}": MEMBER.id, "{schedule_id}": str(schedule), "{principal_id}": str(key), "{webhook_id}": str(webhook)
     }  # fmt: skip
     for call in with_bodies:

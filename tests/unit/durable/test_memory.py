@@ -59,6 +59,7 @@ class Failing:
         return self._problem() or await self.steps.remember(step, token, expires_at)
 
     async def remembered(self, job_id: str) -> tuple[Step, ...] | StorageUnavailable:
+        await asyncio.sleep(0)
         return self._problem() or await self.steps.remembered(job_id)
 
     async def find(self, job_id: str, key: str) -> Step | StorageUnavailable | None:

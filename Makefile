@@ -95,7 +95,7 @@ examples: setup ## test the projects in examples/ as a user would, against an in
 bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
-reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, mutants (20 minutes); writes docs/reliability.md
+reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, webhooks, mutants (half an hour); writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
 
 docs: setup ## write what is generated anew (docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)

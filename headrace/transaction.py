@@ -24,6 +24,7 @@ from domain.users.user import User
 from functions.job_types import load_job_types
 from headrace.authoring.job_type import MAX_LIMIT, JobType, why_no_job_type
 from headrace.authoring.json_text import byte_length
+from headrace.authoring.trace import read_traceparent
 from persistence.converters.dynamo_to_domain import IF_ABSENT, absent_at, job_to_item
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def job_item(
     lane: str | None = None,
     priority: int | None = None,
     idempotency_key: str | None = None,
+    traceparent: str | None = None,
     jobs_table: str | None = None,
     owner_concurrency: int | None = None,
 ) -> JobItem:
@@ -83,6 +85,7 @@ def job_item(
         priority: In its lane, from 0 to 9.
         idempotency_key: The transaction is refused if the owner has a job of this key already, also one that the API
             accepted: an order that is placed again writes neither a second row nor a second job.
+        traceparent: The trace that the job is part of (W3C Trace Context); an invalid one is ignored.
         jobs_table: The table's name (output `JobsTableName`); by default the environment variable JOBS_TABLE.
         owner_concurrency: The deployment's parameter `OwnerConcurrency`; by default the environment variable
             OWNER_CONCURRENCY, or 0.
@@ -97,7 +100,7 @@ def job_item(
     submission = _submission({
         "type": type if isinstance(type, str) else definition.name, "payload": _document(payload), "run_at": run_at,
         "delay_seconds": delay_seconds, "max_attempts": max_attempts, "tags": dict(tags or {}), "lane": lane,
-        "priority": priority,
+        "priority": priority, "traceparent": read_traceparent(traceparent),
     })  # fmt: skip
     if idempotency_key is not None and not is_key(idempotency_key):
         raise JobRefused("idempotency_key must be 1 to 255 printable ASCII characters")

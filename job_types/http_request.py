@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from headrace import Backoff, Fail, JobContext, JobType, Policy, Retry
+from headrace.authoring.trace import trace_headers
 from headrace.http.answer import MAX_BODY_BYTES, first_header, retry_after, text_headers, text_of
 from headrace.http.exchange import Incoming, NoResponse, Outgoing, exchange
 from headrace.http.guard import Forbidden, reachable
@@ -51,8 +52,9 @@ class HttpRequest(BaseModel):
     """The request to deliver.
 
     The URL is sent exactly as given, without its fragment; the body and the values of headers are sent as UTF-8. The
-    delivery adds `Host`, `Idempotency-Key`, `Connection: close` and, with a body or a method that has one,
-    `Content-Length`; it adds no `User-Agent`, `Accept` or `Content-Type`.
+    delivery adds `Host`, `Idempotency-Key`, `Connection: close`, with a body or a method that has one
+    `Content-Length`, and for a job that was submitted in a trace `traceparent`; it adds no `User-Agent`, `Accept` or
+    `Content-Type`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -117,10 +119,12 @@ class DeliverHttpRequest:
         addresses = await self._addresses(url, context.settings.get(ALLOWED_HOSTS, ""))
         if not isinstance(addresses, tuple):
             return addresses
+        own = {name.lower() for name in request.headers}
+        trace = () if "traceparent" in own else trace_headers(context)
         outgoing = Outgoing(
             method=request.method,
             url=url,
-            headers=(*request.headers.items(), ("Idempotency-Key", context.idempotency_key)),
+            headers=(*request.headers.items(), *trace, ("Idempotency-Key", context.idempotency_key)),
             body=None if request.body is None else request.body.encode(),
         )
         response = await exchange(outgoing, addresses, timedelta(seconds=request.timeout_seconds), MAX_BODY_BYTES)

@@ -39,6 +39,7 @@ class NewJobFactory(ModelFactory[NewJob]):
     unique = None
     unique_before = None
     notify = None
+    traceparent = None
 
 
 class UserFactory(ModelFactory[User]):
@@ -74,6 +75,7 @@ class Fields(TypedDict, total=False):
     tags: dict[str, str]
     max_attempts: int
     lane: InLane
+    traceparent: str | None
 
 
 def new_job(run_at: datetime | None = None, **fields: Unpack[Fields]) -> NewJob:

@@ -86,6 +86,7 @@ class Attempt:
         self.job_id = job.id
         self.attempt = job.attempt
         self.deadline = deadline
+        self.traceparent = job.traceparent
         self.settings = settings
         self._ended: asyncio.Future[Outcome] | None = None
         self._durable_source = durable
@@ -204,6 +205,7 @@ class ThreadedAttempt:
         self.attempt = attempt.attempt
         self.deadline = attempt.deadline
         self.idempotency_key = attempt.idempotency_key
+        self.traceparent = attempt.traceparent
         self.settings = attempt.settings
 
     def step(self, *_: object, **__: object) -> NoReturn:

@@ -88,6 +88,7 @@ class Checked:
             lane=self.lane,
             unique=self.unique,
             notify=submission.notify,
+            traceparent=submission.traceparent,
         )
 
 

@@ -7,7 +7,7 @@ from domain.jobs.repository import CompanionRefused, JobRepository, ReplaceResul
 async def commit(jobs: JobRepository, change: Change, expected_version: int) -> ReplaceResult:
     """As `JobRepository.replace`. A place that is not the job's is not given back, and the rest is committed.
 
-    That happens only when somebody has deleted the place by hand: it was written in the same transaction as the lease.
+    That happens only when somebody has deleted the place by hand: it was taken in a transaction of the job's own.
     """
     written = await jobs.replace(change, expected_version)
     if isinstance(written, CompanionRefused) and any(

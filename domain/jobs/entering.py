@@ -8,14 +8,12 @@ from domain.jobs.change import Change, Companion
 from domain.jobs.job import Job, is_final
 from domain.jobs.repository import AddResult, CompanionRefused, JobExists, JobNotFound, JobRepository, JobUnreadable
 from domain.jobs.transitions import NewJob
-from domain.lanes.admission import Admission, Free, InLine
+from domain.lanes.admission import STARTS_TRIED, Admission, Free, InLine
 from domain.lanes.lanes import LaneClosed, Lanes
 from domain.results import StorageUnavailable
 from headrace.authoring.job_type import Policy
 
 MAX_TRIES: Final = 5
-SLOTS_TRIED: Final = 3
-"""Tries to take a slot of a lane's rate, before a job that others were faster than stands in line."""
 
 _NO_LANES: Final = StorageUnavailable(reason="rejected", detail="no lanes here")
 
@@ -38,7 +36,7 @@ class Entrance:
         """As `JobRepository.add`, with `companions`; `JobExists` also names the unfinished job of its unique key."""
         refused: CompanionRefused | None = None
         for tried in range(MAX_TRIES):
-            admission = InLine() if tried >= SLOTS_TRIED and new.lane else await self._admission(new, policy, now)
+            admission = InLine() if tried >= STARTS_TRIED and new.lane else await self._admission(new, policy, now)
             if isinstance(admission, LaneClosed | StorageUnavailable):
                 return admission
             change = transitions.submit(new, policy, now, admission)

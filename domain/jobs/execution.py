@@ -192,7 +192,7 @@ class JobExecutor:
                 return NothingToDo(job_id=job.id, why=claimed.status)
             if isinstance(claimed, StorageUnavailable):
                 return Interrupted(job_id=job.id, stage="claim", problem=claimed)
-            written = await self._jobs.replace(claimed, current.version)
+            written = await commit(self._jobs, claimed, current.version)
             match written:
                 case Job(state=Blocked()) if self._lanes is not None:
                     return await self._blocked(written, self._lanes)
@@ -231,7 +231,7 @@ class JobExecutor:
         if self._lanes is None:
             return contended
         blocked = transitions.block(job, self._catalogue.policy(job.type), self._clock())
-        written = None if isinstance(blocked, IllegalTransition) else await self._jobs.replace(blocked, job.version)
+        written = None if isinstance(blocked, IllegalTransition) else await commit(self._jobs, blocked, job.version)
         return await self._blocked(written, self._lanes) if isinstance(written, Job) else contended
 
     async def _blocked(self, job: Job, lanes: Lanes) -> NothingToDo:

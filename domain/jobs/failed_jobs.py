@@ -10,8 +10,8 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.listing import SUMMARIES, Include, JobListing, JobSummary, summary_of
-from domain.jobs.repository import JobRepository
-from domain.jobs.service import admitted_again
+from domain.jobs.repository import CompanionRefused, JobRepository
+from domain.jobs.service import MAX_CONFLICTS, admitted_again
 from domain.lanes.lanes import Lanes
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.ports import Clock
@@ -123,14 +123,17 @@ class FailedJobService:
         if not isinstance(job, Job) or not _fits(summary_of(job), wanted):
             return False
         policy = self._catalogue.policy(job.type)
-        admitted = await admitted_again(job, policy, self._lanes)
-        if isinstance(admitted, StorageUnavailable):
-            return admitted
-        queued = transitions.retry_manually(job, policy, now, admitted)
-        written = await self._jobs.replace(queued, job.version) if isinstance(queued, Change) else queued
-        if isinstance(written, Job) and self._lanes is not None:
-            await self._lanes.look_again(written)
-        return written if isinstance(written, StorageUnavailable) else isinstance(written, Job)
+        for tried in range(MAX_CONFLICTS):
+            admitted = await admitted_again(job, policy, self._lanes, tried)
+            if isinstance(admitted, StorageUnavailable):
+                return admitted
+            queued = transitions.retry_manually(job, policy, now, admitted)
+            written = await self._jobs.replace(queued, job.version) if isinstance(queued, Change) else queued
+            if isinstance(written, Job) and self._lanes is not None:
+                await self._lanes.look_again(written)
+            if not isinstance(written, CompanionRefused):
+                return written if isinstance(written, StorageUnavailable) else isinstance(written, Job)
+        return False
 
 
 def _fits(job: JobSummary, wanted: BulkRetry) -> bool:

@@ -99,6 +99,16 @@ class Lease(Stored):
     until: AwareDatetime
     place: int | None = None
     """The number of the place in its lane that the job has taken, if it is in one."""
+    place_token: str | None = None
+    """By which the place is given back, if the job held it before it ran; else that is by `token`."""
+
+
+class HeldPlace(Stored):
+    """A place in its lane that a job holds before it runs; its claim takes it over."""
+
+    number: int
+    token: str
+    """By which it is given back."""
 
 
 class Progress(Stored):
@@ -139,6 +149,8 @@ class Queued(Frozen):
     status: Literal["queued"] = "queued"
     queued_at: AwareDatetime
     redrives: int = 0
+    place: HeldPlace | None = None
+    """In its lane. None for a job that needs none, or that its claim has to find one for."""
 
 
 class Running(Frozen):
@@ -257,6 +269,8 @@ class Job(Frozen):
     """How many steps and signals are remembered of it, as of its last pause, signal or outcome."""
     signals: int = 0
     """How many signals it has been sent."""
+    traceparent: str | None = None
+    """The trace that it was submitted in (`headrace/authoring/trace.py`)."""
     history: tuple[HistoryEntry, ...]
     """The last transitions, oldest first."""
     state: State

@@ -97,6 +97,7 @@ class JobSummary(Frozen):
     steps: int = 0
     """How many steps and signals it remembers."""
     waiting_for: tuple[WaitFor, ...] = ()
+    traceparent: str | None = None
 
 
 class JobListing(Protocol):
@@ -209,5 +210,5 @@ def answer_bytes(summary: JobSummary) -> int:
 
 _SHARED = {
     "id", "owner_id", "type", "payload_version", "version", "attempt", "max_attempts",
-    "created_at", "updated_at", "started_at", "expires_at", "steps",
+    "created_at", "updated_at", "started_at", "expires_at", "steps", "traceparent",
 }  # fmt: skip

@@ -4,11 +4,12 @@ from typing import Final, Literal
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change
+from domain.jobs.change import Change, Companion, Put
+from domain.jobs.committing import commit
 from domain.jobs.job import Job, Queued, Scheduled
 from domain.jobs.repository import CompanionRefused, JobNotFound, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
-from domain.lanes.admission import Free, InLine
+from domain.lanes.admission import STARTS_TRIED, Free, InLine
 from domain.lanes.lanes import Lanes
 from domain.ports import Clock
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
@@ -59,20 +60,22 @@ class JobService:
         self, job_id: str, actor: User, action: Literal["cancel", "retry"], expected: frozenset[int] | None
     ) -> ChangeResult:
         found = await self.get(job_id, actor)
-        for _ in range(MAX_CONFLICTS):
+        for tried in range(MAX_CONFLICTS):
             if not isinstance(found, Job):
                 return found
             if expected is not None and found.version not in expected:
                 return StaleVersion(current_version=found.version)
-            change = await self._moved(found, action)
+            change = await self._moved(found, action, tried)
             if isinstance(change, IllegalTransition | StorageUnavailable):
                 return change
             if change.job == found:
                 return found
-            written = await self._jobs.replace(change, found.version)
+            written = await commit(self._jobs, change, found.version)
             match written:
                 case VersionConflict(current=current):
                     found = current or JobNotFound(job_id=job_id)
+                case CompanionRefused(index=index) if _is_place(change.companions[index : index + 1]):
+                    pass  # Another job has taken it: look again which are free.
                 case CompanionRefused() if found.unique is None:
                     return Contended(job_id=job_id)
                 case CompanionRefused():
@@ -87,12 +90,12 @@ class JobService:
         return Contended(job_id=job_id)
 
     async def _moved(
-        self, job: Job, action: Literal["cancel", "retry"]
+        self, job: Job, action: Literal["cancel", "retry"], tried: int
     ) -> Change | IllegalTransition | StorageUnavailable:
         policy: Policy = self._catalogue.policy(job.type)
         if action == "cancel":
             return transitions.cancel(job, policy, self._clock())
-        admitted = await admitted_again(job, policy, self._lanes)
+        admitted = await admitted_again(job, policy, self._lanes, tried)
         if isinstance(admitted, StorageUnavailable):
             return admitted
         return transitions.retry_manually(job, policy, self._clock(), admitted)
@@ -107,9 +110,17 @@ class JobService:
             await self._lanes.look_again(after)
 
 
-async def admitted_again(job: Job, policy: Policy, lanes: Lanes | None) -> Free | InLine | StorageUnavailable:
-    """What becomes of a job that a person retries."""
-    return Free() if lanes is None or job.lane is None else await lanes.admit_again(job.lane, policy)
+async def admitted_again(
+    job: Job, policy: Policy, lanes: Lanes | None, tried: int
+) -> Free | InLine | StorageUnavailable:
+    """What becomes of a job that a person retries, after others took the place that it was to have `tried` times."""
+    if lanes is None or job.lane is None:
+        return Free()
+    return InLine() if tried >= STARTS_TRIED else await lanes.admit_again(job.lane, policy)
+
+
+def _is_place(refused: tuple[Companion, ...]) -> bool:
+    return any(isinstance(companion, Put) for companion in refused)
 
 
 def _may_see(job: Job, reader: User) -> bool:

@@ -33,3 +33,5 @@ class Submission(Frozen):
     unique: Literal["while-unfinished"] | None = None
     """How long the idempotency key is the job's: until it has ended, or else as long as the job is kept."""
     notify: Notify | None = None
+    traceparent: str | None = None
+    """The trace that it is submitted in: valid, or None. Two submissions are the same whatever their traces."""

@@ -19,6 +19,7 @@ from domain.jobs.job import (
     Failed,
     FailureReason,
     Frame,
+    HeldPlace,
     HistoryEntry,
     InLane,
     Job,
@@ -120,6 +121,7 @@ class NewJob(Frozen):
     unique_before: str | None = None
     """The finished job that had the unique key before, if any."""
     notify: Notify | None = None
+    traceparent: str | None = None
 
 
 def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _FREE) -> Change:
@@ -127,7 +129,7 @@ def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _F
     if new.run_at is not None and new.run_at > now:
         entry = _Entry(Scheduled(run_at=new.run_at), new.run_at)
     else:
-        entry = _entry(admission, policy, now)
+        entry = _entry(_Entering(new.id, 1, new.lane), admission, policy, now)
     state, wake_at = entry.state, entry.wake_at
     unique = () if new.unique is None else (key_taken(new.unique, new.id, new.unique_before, now),)
     job = Job(
@@ -149,6 +151,7 @@ def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _F
         fingerprint=new.fingerprint,
         unique=new.unique,
         notify=new.notify,
+        traceparent=new.traceparent,
         history=(HistoryEntry(status=state.status, at=now, attempt=0),),
         state=state,
         stored_schema=FIRST_SCHEMA if new.lane is None else LANE_SCHEMA,
@@ -166,7 +169,8 @@ def claim(
     function's deadline, if that is nearer) plus a grace for writing the outcome. `attempt_ends` says when the
     handler must end: the time that the claim's write takes shortens the attempt.
 
-    `start` is what the job's lane gives it, in the same commit; None for a job that no lane limits.
+    `start` is what the job's lane gives it, in the same commit; None for a job that no lane limits. One that was let in
+    with a place keeps that.
     """
     if not is_claimable(job, policy, now):
         return _illegal(job, "claim")
@@ -176,16 +180,20 @@ def claim(
     # wait is due already: the sweeper finds it, sees its lease, and leaves the job alone until that has ended.
     stays = job.wake_at is not None and until <= job.wake_at <= until + TRIGGER_PATIENCE
     wake_at = until if isinstance(job.state, Queued) and not stays else job.wake_at
-    place = start.place if start is not None else None
+    held = job.state.place if isinstance(job.state, Queued) else None
+    if held is not None:
+        lease = Lease(token=token, until=until, place=held.number, place_token=held.token)
+    else:
+        lease = Lease(token=token, until=until, place=start.place if start is not None else None)
     claimed = _moved(
         job,
-        Running(lease=Lease(token=token, until=until, place=place)),
+        Running(lease=lease),
         now,
         attempt=job.attempt + 1,
         wake_at=wake_at,
         started_at=now,
     )
-    if job.lane is None or start is None:
+    if job.lane is None or start is None or held is not None:
         return claimed
     slot = () if start.slot is None else (start.slot.claim,)
     return Change(claimed.job, (place_taken(job.lane.name, start.place, job.id, token, now), *slot))
@@ -208,7 +216,7 @@ def is_in_slot(job: Job, now: datetime) -> bool:
 
 
 def block(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
-    """Have a job that could be claimed stand in line: its lane has no place. It costs no attempt."""
+    """Have a job that could be claimed stand in line: its lane lets it not run now. It costs no attempt."""
     if job.lane is None or not is_claimable(job, policy, now):
         return _illegal(job, "block")
     since = startable_since(job)
@@ -219,7 +227,7 @@ def unblock(job: Job, policy: Policy, admitted: Free | Slot, now: datetime) -> C
     """Let the first in line go: at once, or in a slot of the lane's rate."""
     if not isinstance(job.state, Blocked):
         return _illegal(job, "unblock")
-    entry = _entry(admitted, policy, now)
+    entry = _entry(_entering(job), admitted, policy, now)
     return Change(_moved(job, entry.state, now, wake_at=entry.wake_at).job, entry.companions)
 
 
@@ -232,6 +240,17 @@ def startable_since(job: Job) -> datetime:
             return since
         case _:
             return job.created_at
+
+
+def place_of(state: State) -> tuple[int, str] | None:
+    """The place in its lane that a job in this state holds: its number, and the token by which it is given back."""
+    match state:
+        case Queued(place=HeldPlace(number=number, token=token)):
+            return number, token
+        case Running(lease=Lease(place=int(number), token=token, place_token=own)):
+            return number, own or token
+        case _:
+            return None
 
 
 def attempt_ends(lease: Lease) -> datetime:
@@ -410,7 +429,7 @@ def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = N
     if not isinstance(job.state, Queued) or not _is_due(job, now) or is_ahead(job.updated_at, passed):
         return _illegal(job, "redrive")
     redrives = job.state.redrives + 1
-    again = Queued(queued_at=job.state.queued_at, redrives=redrives)
+    again = Queued(queued_at=job.state.queued_at, redrives=redrives, place=job.state.place)
     return _moved(job, again, now, wake_at=_trigger_deadline(policy, now, redrives), note=False)
 
 
@@ -436,9 +455,10 @@ def retry_manually(
     """A person gives a failed or cancelled job all its attempts again; its lane admits it as a new one."""
     if not isinstance(job.state, Failed | Cancelled):
         return _illegal(job, "retry manually")
-    entry = _entry(admission, policy, now)
+    entry = _entry(_entering(job), admission, policy, now)
     unique = () if job.unique is None else (key_held(job.unique, job.id),)
-    return Change(_moved(job, entry.state, now, attempt=0, wake_at=entry.wake_at).job, unique)
+    moved = _moved(job, entry.state, now, attempt=0, wake_at=entry.wake_at)
+    return Change(moved.job, (*entry.companions, *unique))
 
 
 def legal_for_a_client(job: Job) -> tuple[Literal["cancel", "retry"], ...]:
@@ -452,6 +472,14 @@ def legal_for_a_client(job: Job) -> tuple[Literal["cancel", "retry"], ...]:
             return ()
 
 
+class _Entering(NamedTuple):
+    """The job that begins to wait, in the version that it then has."""
+
+    id: str
+    version: int
+    lane: InLane | None
+
+
 class _Entry(NamedTuple):
     """The state in which a job begins to wait, its `wake_at`, and what is committed with it."""
 
@@ -460,10 +488,20 @@ class _Entry(NamedTuple):
     companions: tuple[Companion, ...] = ()
 
 
-def _entry(admission: Admission, policy: Policy, now: datetime) -> _Entry:
+def _entering(job: Job) -> _Entering:
+    return _Entering(job.id, job.version + 1, job.lane)
+
+
+def _entry(job: _Entering, admission: Admission, policy: Policy, now: datetime) -> _Entry:
     match admission:
-        case Free():
-            return _Entry(*_queued(policy, now))
+        case Free(place=number):
+            triggered = _trigger_deadline(policy, now, redrives=0)
+            if number is None or job.lane is None:
+                return _Entry(Queued(queued_at=now), triggered)
+            # One of its own for each attempt, as a job has a version only once.
+            held = HeldPlace(number=number, token=f"{job.id}#{job.version}")
+            taken = place_taken(job.lane.name, number, job.id, held.token, now)
+            return _Entry(Queued(queued_at=now, place=held), triggered, (taken,))
         case Slot(at=at, claim=claim):
             return _Entry(Scheduled(run_at=at, in_slot=True), at, (claim,))
         case InLine():
@@ -529,11 +567,11 @@ def _moved(
 
 
 def _given_back(job: Job, state: State) -> tuple[Companion, ...]:
-    """The place in its lane, of a job that stops running."""
-    if job.lane is None or not isinstance(job.state, Running) or isinstance(state, Running):
+    """The place in its lane, of a job that does not keep it."""
+    place = place_of(job.state)
+    if job.lane is None or place is None or place == place_of(state):
         return ()
-    lease = job.state.lease
-    return () if lease.place is None else (place_given_back(job.lane.name, lease.place, lease.token),)
+    return (place_given_back(job.lane.name, *place),)
 
 
 def _error(job: Job, code: str, message: str, now: datetime, frames: tuple[Frame, ...]) -> JobError:

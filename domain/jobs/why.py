@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime
 
+from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.job import (
     Blocked,
@@ -136,7 +137,8 @@ class WhyService:
             return Holder(since=place.since, job_id=None, until=None)
         seen = reader.role == "admin" or job.owner_id == reader.id
         state = job.state
-        until = state.lease.until if isinstance(state, Running) and state.lease.token == place.token else None
+        holds = transitions.place_of(state) == (place.number, place.token)
+        until = state.lease.until if isinstance(state, Running) and holds else None
         return Holder(since=place.since, job_id=job.id if seen else None, until=until)
 
 

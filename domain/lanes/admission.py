@@ -6,12 +6,16 @@ let go from the line (`on_release`).
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from domain.lanes.lane import Lane, Slot, Terms, free_numbers, next_slot
 
 HORIZON = timedelta(seconds=90)
 """How far ahead a lane's rate is given away. Longer than from one sweep to the next, so that the sweeps alone keep a
 lane at its rate; short, as priorities count only in line."""
+
+STARTS_TRIED: Final = 3
+"""Tries to take a place, or a slot of the lane's rate, before a job that others were faster than stands in line."""
 
 TOLERANCE = timedelta(seconds=2)
 """How late a job may use its slot: the wake queue is exact to the second. A later one would make a burst with those
@@ -21,6 +25,9 @@ whose slots are now."""
 @dataclass(frozen=True)
 class Free:
     """Nothing is in the way: the job is queued."""
+
+    place: int | None = None
+    """The number of the place that it takes with that; None for a job that needs none."""
 
 
 @dataclass(frozen=True)
@@ -42,23 +49,32 @@ class Start:
 Admission = Free | Slot | InLine
 
 
-def on_entry(lane: Lane, terms: Terms, now: datetime, *, others_wait: bool) -> Admission:
+def on_entry(lane: Lane, terms: Terms, now: datetime, random: float, *, others_wait: bool) -> Admission:
     """What becomes of a job that could start now. None goes before one that waits already."""
-    return InLine(behind=True) if others_wait else on_release(lane, terms, now)
+    return InLine(behind=True) if others_wait else on_release(lane, terms, now, random)
 
 
-def on_release(lane: Lane, terms: Terms, now: datetime) -> Admission:
-    """What becomes of the first in line."""
-    if lane.settings.mode == "paused" or not free_numbers(lane, terms.limit):
+def on_release(lane: Lane, terms: Terms, now: datetime, random: float) -> Admission:
+    """What becomes of the first in line: it has a place at once, or a slot of the rate, in which its claim finds one.
+
+    The place is a random one, so that those who let jobs in concurrently seldom want the same.
+    """
+    free = free_numbers(lane, terms.limit)
+    if lane.settings.mode == "paused" or not free:
         return InLine()
     if terms.rate is None:
-        return Free()
+        return Free(place=free[int(random * len(free))])
     slot = next_slot(lane, terms.rate, now)
     return slot if slot.at - now <= HORIZON else InLine()
 
 
+def keeps(lane: Lane, terms: Terms, place: int) -> bool:
+    """Whether a job that was let in may still run in its place: not in a lane that was paused or narrowed since."""
+    return lane.settings.mode != "paused" and place < terms.limit
+
+
 def on_claim(lane: Lane, terms: Terms, now: datetime, random: float, *, in_slot: bool) -> Start | InLine:
-    """Which place a claim takes: a random one, so that concurrent claims seldom want the same."""
+    """Which place the claim of a job takes that holds none: a random one."""
     free = free_numbers(lane, terms.limit)
     if lane.settings.mode == "paused" or not free:
         return InLine()

@@ -1,7 +1,8 @@
 """A lane as the store holds it: settings, places taken, and how far its rate is used up.
 
-A place is an item of its own. The claim takes it and the end of the attempt gives it back, each in the job's own
-transaction, so that the places taken are the running jobs, always, and nothing counts.
+A place is an item of its own. Who lets a job in takes it (or else its claim) and the end of the attempt gives it back,
+each in the job's own transaction, so that the places taken are the jobs that run or were let in, always, and nothing
+counts.
 """
 
 from dataclasses import dataclass
@@ -51,13 +52,13 @@ class LaneSettings:
 
 @dataclass(frozen=True)
 class Place:
-    """A place that a running job has taken."""
+    """A place that a job has taken, to run in now or as soon as a worker claims it."""
 
     number: int
     holder: str
     """The job's id."""
     token: str
-    """Of its lease."""
+    """Of its lease, or of what it holds before it has one."""
     since: datetime
 
 

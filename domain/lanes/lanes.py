@@ -11,11 +11,11 @@ from typing import Final, Literal
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.job import Blocked, InLane, Job, Queued, Running
+from domain.jobs.job import Blocked, InLane, Job, Queued
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import IllegalTransition
-from domain.lanes.admission import Admission, Free, InLine, Start, on_claim, on_entry, on_release
-from domain.lanes.lane import Lane, Slot, Terms, free_numbers, terms_of
+from domain.lanes.admission import Admission, Free, InLine, Start, keeps, on_claim, on_entry, on_release
+from domain.lanes.lane import Lane, Place, Slot, Terms, free_numbers, terms_of
 from domain.lanes.repository import LaneRepository
 from domain.ports import Clock, Random
 from domain.results import ItemTooLarge, StorageUnavailable
@@ -73,7 +73,7 @@ class Lanes:
             case (Lane(settings=settings), _) if settings.mode == "draining":
                 return LaneClosed(lane=lane.name)
             case (Lane() as read, waiting):
-                return on_entry(read, self._terms(read, policy), self._clock(), others_wait=waiting)
+                return on_entry(read, self._terms(read, policy), self._clock(), self._random(), others_wait=waiting)
             case StorageUnavailable():
                 return found
 
@@ -87,13 +87,15 @@ class Lanes:
         if isinstance(found, StorageUnavailable):
             return found
         read, waiting = found
-        admitted = on_entry(read, self._terms(read, policy), self._clock(), others_wait=waiting)
+        admitted = on_entry(read, self._terms(read, policy), self._clock(), self._random(), others_wait=waiting)
         # A slot is given to whom leaves the line, so that retries in bulk keep its order.
         return InLine() if isinstance(admitted, Slot) else admitted
 
     async def start(self, job: Job, lane: InLane, policy: Policy) -> Start | InLine | StorageUnavailable:
-        """The place that a claim takes. One that comes from a wait, not from the line, lets the line go first."""
+        """The place that a claim takes, or has already. One that comes from a wait lets those in line go first."""
         now = self._clock()
+        if isinstance(job.state, Queued) and job.state.place is not None:
+            return await self._kept(lane, policy, job.state.place.number)
         in_slot = transitions.is_in_slot(job, now)
         if not in_slot and not isinstance(job.state, Queued):
             line = await self._lanes.line(lane.name, 1)
@@ -103,6 +105,12 @@ class Lanes:
         if isinstance(read, StorageUnavailable):
             return read
         return on_claim(read, self._terms(read, policy), now, self._random(), in_slot=in_slot)
+
+    async def _kept(self, lane: InLane, policy: Policy, place: int) -> Start | InLine | StorageUnavailable:
+        read = await self._lanes.read(lane.name)
+        if isinstance(read, StorageUnavailable):
+            return read
+        return Start(place=place) if keeps(read, self._terms(read, policy), place) else InLine(behind=True)
 
     async def look_again(self, job: Job) -> None:
         """After `job` was blocked: let it go if the place that it missed has become free, and nobody saw it wait.
@@ -118,7 +126,7 @@ class Lanes:
         if isinstance(lane, StorageUnavailable):
             return
         terms = self._terms(lane, self._catalogue.policy(job.type))
-        if not isinstance(on_release(lane, terms, self._clock()), InLine):
+        if not isinstance(on_release(lane, terms, self._clock(), 0), InLine):
             await self.release(job.lane.name, own=job.id)
 
     async def release(self, name: str, count: int = 1, own: str | None = None) -> Released:
@@ -133,7 +141,7 @@ class Lanes:
             if lane is None or isinstance(lane, StorageUnavailable):
                 return Released(count=done, problem=lane)
             for id in left:
-                went = await self._let_go(id, lane, done)
+                went = await self._let_go(id, lane)
                 if went == "contended":
                     break
                 if went == "stays" or isinstance(went, StorageUnavailable):
@@ -163,7 +171,7 @@ class Lanes:
         return Released(count=done, problem=problem)
 
     async def _free_orphans(self, name: str) -> StorageUnavailable | None:
-        """Free the places whose jobs do not run. Headrace leaves none; a person who restores one table may."""
+        """Free the places whose jobs do not hold them. Headrace leaves none; a person who restores one table may."""
         lane = await self._lanes.read(name)
         if isinstance(lane, StorageUnavailable):
             return lane
@@ -174,13 +182,13 @@ class Lanes:
             job = await self._jobs.get(place.holder, now)
             if isinstance(job, StorageUnavailable):
                 return job
-            runs = isinstance(job, Job) and isinstance(job.state, Running) and job.state.lease.token == place.token
-            if not runs and not isinstance(job, JobUnreadable):
+            holds = isinstance(job, Job) and transitions.place_of(job.state) == (place.number, place.token)
+            if not holds and not isinstance(job, JobUnreadable):
                 await self._lanes.free(name, place)
         return None
 
-    async def _let_go(self, id: str, lane: Lane, before: int) -> "_Went | StorageUnavailable":
-        """Let a job go, if it waits and there is room for it beside the `before` that were let go with it."""
+    async def _let_go(self, id: str, lane: Lane) -> "_Went | StorageUnavailable":
+        """Let a job go, if it waits and there is room for it."""
         now = self._clock()
         job = await self._jobs.get(id, now)
         if isinstance(job, StorageUnavailable):
@@ -189,8 +197,8 @@ class Lanes:
             return "gone"
         policy = self._catalogue.policy(job.type)
         terms = self._terms(lane, policy)
-        admitted = on_release(lane, terms, now)
-        if isinstance(admitted, InLine) or len(free_numbers(lane, terms.limit)) <= before:
+        admitted = on_release(lane, terms, now, self._random())
+        if isinstance(admitted, InLine):
             return "stays"
         moved = transitions.unblock(job, policy, admitted, now)
         if isinstance(moved, IllegalTransition):
@@ -198,7 +206,7 @@ class Lanes:
         written = await self._jobs.replace(moved, job.version)
         match written:
             case Job():
-                return replace(lane, next_start=admitted.then) if isinstance(admitted, Slot) else lane
+                return _after(lane, terms, admitted, id, now)
             case VersionConflict():
                 return "gone"
             case CompanionRefused():
@@ -217,6 +225,14 @@ class Lanes:
 
     def _terms(self, lane: Lane, policy: Policy) -> Terms:
         return terms_of(lane, policy, self.owner_limit)
+
+
+def _after(lane: Lane, terms: Terms, admitted: Free | Slot, id: str, now: datetime) -> Lane:
+    """The lane after a job was let go. One with a slot has no place yet, but needs one soon: it counts as if it had."""
+    number = free_numbers(lane, terms.limit)[0] if isinstance(admitted, Slot) else admitted.place
+    next_start = admitted.then if isinstance(admitted, Slot) else lane.next_start
+    place = Place(number=number or 0, holder=id, token="", since=now)
+    return replace(lane, places=(*lane.places, place), next_start=next_start)
 
 
 _Went = Lane | Literal["gone", "stays", "contended"]

@@ -71,7 +71,9 @@ class UnrunDelivery:
         return Retry(code="not_here", reason="this function delivers no webhooks")
 
 
-def new_delivery(id: str, owner_id: str, delivery: Delivery, tags: dict[str, str]) -> NewJob:
+def new_delivery(
+    id: str, owner_id: str, delivery: Delivery, tags: dict[str, str], traceparent: str | None = None
+) -> NewJob:
     """The job that makes a delivery."""
     return NewJob(
         id=id,
@@ -80,4 +82,5 @@ def new_delivery(id: str, owner_id: str, delivery: Delivery, tags: dict[str, str
         payload=JsonText(delivery.model_dump_json(exclude_none=True)),
         tags=tags,
         max_attempts=DELIVERY.policy.max_attempts,
+        traceparent=traceparent,
     )

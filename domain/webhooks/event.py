@@ -58,6 +58,7 @@ class EventJob(Frozen):
     run_at: Moment | None = Field(description="When a scheduled or retrying job is due")
     error: EventError | None
     links: dict[str, str]
+    traceparent: str | None = Field(default=None, description="The trace that it was submitted in, if it was in one")
     payload: JsonValue = Field(default=None, description="Present only if it was asked for")
     result: JsonValue = Field(default=None, description="Present only if it was asked for")
     payload_ref: EventDocument | None = Field(default=None, description="In place of a payload that is too large")
@@ -101,6 +102,7 @@ def job_event(summary: JobSummary, include: Collection[str]) -> dict[str, JsonVa
             "run_at": _rfc3339(summary.run_at) if summary.run_at else None,
             "error": _error(summary),
             "links": {"self": f"/v1/jobs/{summary.id}"},
+            **({"traceparent": summary.traceparent} if summary.traceparent else {}),
             **_documents(summary, include),
         },
     }

@@ -153,7 +153,9 @@ class WebhookService:
         if earlier.wake_at is not None:
             return IllegalTransition(job_id=delivery_id, status=earlier.status, action="replay")
         delivery = Delivery.model_validate_json(loaded(earlier.payload))
-        return await self._submitted(new_delivery(self._new_id(), endpoint_id, delivery, earlier.tags))
+        return await self._submitted(
+            new_delivery(self._new_id(), endpoint_id, delivery, earlier.tags, earlier.traceparent)
+        )
 
     async def _submitted(self, new: NewJob) -> Job | StorageUnavailable:
         now = self._clock()

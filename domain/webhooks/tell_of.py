@@ -39,11 +39,15 @@ def _to_endpoint(summary: JobSummary, endpoint: Endpoint) -> NewJob:
     id = derived_id("delivery", summary.id, str(summary.version), endpoint.id)
     body = body_of(job_event(summary, endpoint.include))
     delivery = Delivery(message_id=id, endpoint_id=endpoint.id, signer_id=endpoint.id, body=body)
-    return new_delivery(id, endpoint.id, delivery, {JOB_TAG: summary.id, EVENT_TAG: f"job.{summary.status}"})
+    return new_delivery(id, endpoint.id, delivery, _tags(summary), summary.traceparent)
 
 
 def _to_url(summary: JobSummary, url: str, include: tuple[str, ...]) -> NewJob:
     id = derived_id("delivery", summary.id, str(summary.version), "notify", url)
     body = body_of(job_event(summary, include))
     delivery = Delivery(message_id=id, url=url, signer_id=summary.owner_id, body=body)
-    return new_delivery(id, summary.owner_id, delivery, {JOB_TAG: summary.id, EVENT_TAG: f"job.{summary.status}"})
+    return new_delivery(id, summary.owner_id, delivery, _tags(summary), summary.traceparent)
+
+
+def _tags(summary: JobSummary) -> dict[str, str]:
+    return {JOB_TAG: summary.id, EVENT_TAG: f"job.{summary.status}"}

@@ -16,6 +16,7 @@ from functions.api.features import Large, Remembering, Scheduling, Webhooks
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.http.prefixes import without_prefix
+from functions.api.http.xray import VARIABLE, with_traceparent
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.compose import (
     Parts,
@@ -86,7 +87,8 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
 
     def handle(event: Event, context: LambdaContext) -> Event:
         parts.logger.append_keys(function_request_id=context.aws_request_id)
-        return mangum(without_prefix(readable(event)), context)  # type: ignore[arg-type]  # Mangum's name for the same thing
+        traced = with_traceparent(readable(event), parts.environment.get(VARIABLE))
+        return mangum(without_prefix(traced), context)  # type: ignore[arg-type]  # Mangum's name for the same thing
 
     return handle
 

@@ -21,7 +21,7 @@ class AttemptLog:
     def attempt(self, job: Job, /) -> Iterator[None]:
         """Around the handler of one attempt."""
         current = CurrentAttempt(job)
-        self._logger.info("job_attempt_started", job_id=job.id, job_type=job.type, attempt=job.attempt)
+        self._logger.info("job_attempt_started", extra=current.keys)
         with as_current(current):
             try:
                 yield

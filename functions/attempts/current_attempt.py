@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from domain.jobs.job import Job
+from headrace.authoring.trace import span_id, trace_id
 
 
 class CurrentAttempt:
@@ -13,9 +14,17 @@ class CurrentAttempt:
 
     def __init__(self, job: Job) -> None:
         self.keys: dict[str, str | int] = {"job_id": job.id, "job_type": job.type, "attempt": job.attempt}
+        self.keys |= trace_keys(job)
         self.unfinished: dict[str, str] = {}
         """By the name of the stream. Threads of one handler share it, under `lock`."""
         self.lock = threading.Lock()
+
+
+def trace_keys(job: Job) -> dict[str, str]:
+    """What log lines say of the job's trace, and of this attempt within it; nothing without a trace."""
+    if job.traceparent is None:
+        return {}
+    return {"trace_id": trace_id(job.traceparent), "span_id": span_id(job.id, job.attempt)}
 
 
 _CURRENT: ContextVar[CurrentAttempt | None] = ContextVar("attempt", default=None)

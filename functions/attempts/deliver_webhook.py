@@ -12,6 +12,7 @@ from domain.webhooks.delivering import DeliveryService, Outbound
 from domain.webhooks.delivery import ALLOWED_HOSTS, DELIVERY, Delivered, Delivery
 from domain.webhooks.endpoint import Disabled, Endpoint
 from headrace.authoring.outcomes import Fail, Retry
+from headrace.authoring.trace import trace_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,12 +47,14 @@ class DeliverWebhook:
         outbound = await service.prepare(delivery)
         if not isinstance(outbound, Outbound):
             return outbound
-        outcome = await self._sent(outbound, context.settings.get(ALLOWED_HOSTS, ""))
+        outcome = await self._sent(outbound, trace_headers(context), context.settings.get(ALLOWED_HOSTS, ""))
         if outbound.endpoint is not None:
             await self._note(service, outbound.endpoint, outcome, context.attempt)
         return outcome
 
-    async def _sent(self, outbound: Outbound, allowed: str) -> Delivered | Retry | Fail:
+    async def _sent(
+        self, outbound: Outbound, trace: tuple[tuple[str, str], ...], allowed: str
+    ) -> Delivered | Retry | Fail:
         # Imported here: the cold start of a function that delivers nothing does not pay for it.
         from headrace.http.exchange import NoResponse, Outgoing, exchange
         from headrace.http.guard import Forbidden, reachable
@@ -67,7 +70,7 @@ class DeliverWebhook:
                 return Fail(code="forbidden_address", reason="the host is not at a public address")
             case tuple():
                 pass
-        outgoing = Outgoing("POST", url, (*_OURS, *outbound.headers), outbound.body.encode())
+        outgoing = Outgoing("POST", url, (*_OURS, *trace, *outbound.headers), outbound.body.encode())
         response = await exchange(outgoing, addresses, EXCHANGE_LIMIT, MAX_RESPONSE)
         match response:
             case NoResponse(timed_out=True):

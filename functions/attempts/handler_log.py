@@ -115,7 +115,7 @@ class MarkedWithAttempt(logging.Filter):
 
 
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
-_MARKS = frozenset({"job_id", "job_type", "attempt", "logger", "source"})
+_MARKS = frozenset({"job_id", "job_type", "attempt", "logger", "source", "trace_id", "span_id"})
 
 
 def _without_extra(record: logging.LogRecord) -> logging.LogRecord:

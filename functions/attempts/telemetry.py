@@ -17,6 +17,7 @@ from domain.jobs.execution import (
     UnknownJobType,
 )
 from domain.jobs.job import Failed, Retrying
+from functions.attempts.current_attempt import trace_keys
 from functions.attempts.loop_watch import Blocked
 from functions.attempts.running import Crashed
 from persistence.dynamodb.stream_records import Undecodable
@@ -72,6 +73,7 @@ def log_execution(logger: Logger, execution: Execution | Crashed) -> None:
                 failure_reason=job.state.reason if isinstance(job.state, Failed) else None,
                 waited_ms=round(execution.waited.total_seconds() * 1000),
                 ran_ms=round(execution.ran.total_seconds() * 1000),
+                extra=trace_keys(job),
             )
         case Dispatched(job_id=job_id, runner=runner):
             logger.debug("job_dispatched", job_id=job_id, runner=runner)

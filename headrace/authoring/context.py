@@ -29,6 +29,10 @@ class AttemptInfo(Protocol):
         """The same in every attempt: pass it to every effect that must not happen twice. Each step has its own."""
 
     @property
+    def traceparent(self) -> str | None:
+        """The trace that the job was submitted in (W3C Trace Context), if it was: send it with what you call."""
+
+    @property
     def settings(self) -> Mapping[str, str]:
         """The settings that the job type declares, as far as the function's environment has them."""
 

@@ -18,7 +18,7 @@ _COLOURS = {
 _OWN_FIELDS = frozenset({
     "level", "location", "message", "timestamp", "service", "logger", "source", "job_id", "job_type", "attempt",
     "function_request_id", "request_id", "exception", "exception_name", "stack_trace", "xray_trace_id", "taskName",
-    "correlation_id", "sampling_rate", "cold_start", "exception_notes",
+    "trace_id", "span_id", "correlation_id", "sampling_rate", "cold_start", "exception_notes",
 })  # fmt: skip
 _SENTENCES = {
     "job_attempt_started": "started {job_type}, attempt {attempt}",

@@ -53,6 +53,7 @@ class Fetched(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict)
     steps: int = 0
     """How much it remembers."""
+    traceparent: str | None = None
 
     @field_validator("payload", "result")
     @classmethod
@@ -197,5 +198,6 @@ def _same_job(there: Fetched, handler: "Handler", attempt: int) -> "NewJob":
         payload=to_json_text(there.payload),
         payload_version=version_to_run(handler, there.payload_version),
         tags=there.tags,
+        traceparent=there.traceparent,
         max_attempts=max(attempt, there.max_attempts),
     )

@@ -68,6 +68,7 @@ async def run_job_async(
     files: Mapping[str, bytes] | None = None,
     signals: Mapping[str, object] | None = None,
     remembered: Mapping[str, object] | None = None,
+    traceparent: str | None = None,
 ) -> JobRun[Result_co]:
     """Run one attempt of a job type to its end, on the running event loop.
 
@@ -91,6 +92,7 @@ async def run_job_async(
         signals: The values of signals that the job has been sent, by name.
         remembered: The values of steps that earlier attempts have made, by name. What the job remembers in the end
             is in `JobRun.remembered`. A handler that sleeps or waits ends as `waiting`; `job_stack` goes on with it.
+        traceparent: What the handler finds as `context.traceparent`.
 
     Raises:
         SubmissionRefused: The API would not accept the payload.
@@ -100,7 +102,11 @@ async def run_job_async(
     observed = noting(cast("Handler", handler), timeout, errors)
     limit = max_attempts or max(attempt, observed.definition.policy.max_attempts)
     submission = Submission(
-        type=observed.definition.name, payload=document_of(payload), max_attempts=limit, tags=dict(tags or {})
+        type=observed.definition.name,
+        payload=document_of(payload),
+        max_attempts=limit,
+        tags=dict(tags or {}),
+        traceparent=traceparent,
     )
     jobs, blobs, described = FakeJobRepository(), FakeBlobStore(), FakeFileRepository()
     documents = Documents(blobs)

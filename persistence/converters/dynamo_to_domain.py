@@ -26,6 +26,7 @@ from domain.jobs.job import (
     Blocked,
     Cancelled,
     Failed,
+    HeldPlace,
     HistoryEntry,
     InLane,
     Job,
@@ -62,6 +63,7 @@ _STATE_FIELDS = {state.model_fields["status"].default: frozenset(state.model_fie
 _ANY_STATE_FIELD = frozenset().union(*_STATE_FIELDS.values())
 _PARTS = {
     "lease": frozenset(Lease.model_fields),
+    "place": frozenset(HeldPlace.model_fields),
     "progress": frozenset(Progress.model_fields),
     "error": frozenset(JobError.model_fields),
 }

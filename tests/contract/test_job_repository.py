@@ -45,6 +45,7 @@ from tests.factories import (
 )
 
 SECOND = timedelta(seconds=1)
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def repository(request: pytest.FixtureRequest) -> JobRepository:
@@ -68,7 +69,17 @@ def raced_jobs(request: pytest.FixtureRequest) -> JobRepository:
 
 @pytest.mark.parametrize(
     "job",
-    [queued(), scheduled(), running(), asked_to_stop(), retrying(), succeeded(), failed(), cancelled()],
+    [
+        queued(),
+        queued(traceparent=TRACEPARENT),
+        scheduled(),
+        running(),
+        asked_to_stop(),
+        retrying(),
+        succeeded(),
+        failed(),
+        cancelled(),
+    ],
     ids=lambda job: job.status,
 )
 async def test_a_job_in_any_state_is_read_back_as_it_was_stored(jobs: JobRepository, job: Job) -> None:

@@ -22,6 +22,9 @@ from tests.serving import serving
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 
 
+PAGE = "https://app.example.com"
+"""The origin of pages that may call the stack's API from a browser."""
+
 SWEEP_SECONDS = "15"
 """Seldom enough that what is on time was brought by the wake queue; a lease that ended is found soon all the same."""
 
@@ -139,7 +142,7 @@ def clean_environment() -> dict[str, str]:
 @pytest.fixture(scope="package")
 def stack_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One stack for the tests that do not break it; ended after them, for it polls and sweeps while others run."""
-    stack = Stack(tmp_path_factory.mktemp("stack"), "--allow-host", "127.0.0.1")
+    stack = Stack(tmp_path_factory.mktemp("stack"), "--allow-host", "127.0.0.1", "--cors-origin", PAGE)
     yield stack
     assert stack.stop() == 0
 
@@ -181,9 +184,11 @@ class Receiver:
         self.delay = 0.0
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
+        self.traces: list[str] = []
 
     async def handle(self, request: web.Request) -> web.Response:
         self.calls.append(request.headers.get("Idempotency-Key", ""))
+        self.traces.append(request.headers.get("traceparent", ""))
         await asyncio.sleep(self.delay)
         status = self.statuses.pop(0) if self.statuses else 200
         return web.Response(status=status, headers=self.headers, text="received")

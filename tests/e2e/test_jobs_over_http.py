@@ -1,6 +1,7 @@
 """Jobs from submission to result, over real HTTP and through real processes."""
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -13,7 +14,7 @@ import pytest
 from headrace import job_item
 from headrace.emulator.state import Folder
 from persistence.dynamodb.client import open_client
-from tests.e2e.conftest import Receiver, Stack, submit, wait
+from tests.e2e.conftest import PAGE, Receiver, Stack, submit, wait
 
 
 def moment(text: object) -> datetime:
@@ -243,6 +244,53 @@ def test_open_paths_need_no_token(stack_running: Stack) -> None:
         assert httpx.get(f"{stack_running.url}{path}").headers["content-type"] == "text/html; charset=utf-8"
     assert httpx.get(f"{stack_running.url}/.well-known/jwks.json").json()["keys"]
     assert httpx.get(f"{stack_running.url}/elsewhere").status_code == 404
+
+
+def test_a_page_of_a_permitted_origin_may_ask_and_read_and_another_may_not(
+    stack_running: Stack, api: httpx.Client
+) -> None:
+    """What a browser does, without its refusals: it asks without a token, and reads if the headers say so."""
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
+    for prefix in ("", "/iam", "/key"):
+        url = f"{stack_running.url}{prefix}/v1/jobs"
+        preflight = httpx.options(url, headers={"origin": PAGE, **asks})
+        assert (preflight.status_code, preflight.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+        assert preflight.headers["access-control-allow-origin"] == PAGE
+        assert "POST" in preflight.headers["access-control-allow-methods"].split(",")
+        assert {"authorization", "content-type"} <= {*preflight.headers["access-control-allow-headers"].split(",")}
+        elsewhere = httpx.options(url, headers={"origin": "https://elsewhere.test", **asks})
+        assert not any(name.startswith("access-control-") for name in elsewhere.headers)
+    answer = api.post("/v1/jobs", json={"type": "csv.profile", "payload": {"csv": "a\n1\n"}}, headers={"origin": PAGE})
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert {"location", "etag", "x-request-id"} <= {*answer.headers["access-control-expose-headers"].split(",")}
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_head_has_the_length_of_what_get_has(api: httpx.Client) -> None:
+    job = wait(api, submit(api)["id"])
+    for path in (f"/v1/jobs/{job['id']}", "/openapi.json", "/healthz"):
+        get, head = api.get(path), api.head(path)
+        assert (head.status_code, head.headers["content-length"]) == (200, str(len(get.content)))
+        assert head.content == b""
+
+
+def test_a_trace_goes_from_the_submission_to_the_logs_and_to_what_the_job_calls(
+    stack_running: Stack, api: httpx.Client, receiver: tuple[str, Receiver]
+) -> None:
+    trace, (url, server) = "4bf92f3577b34da6a3ce929d0e0e4736", receiver
+    traceparent = f"00-{trace}-00f067aa0ba902b7-01"
+    server.statuses = [503]
+    body = {"type": "http.request", "payload": {"url": f"{url}/traced", "method": "GET"}}
+    job = api.post("/v1/jobs", json=body, headers={"traceparent": traceparent}).json()
+    ended = wait(api, job["id"], seconds=60)
+    assert (ended["status"], ended["attempt"], ended["traceparent"]) == ("succeeded", 2, traceparent)
+    sent = server.traces
+    assert [each[:36] for each in sent] == [f"00-{trace}-"] * 2
+    log = (stack_running.folder / ".headrace/logs/StandardRunnerFunction.log").read_text().splitlines()
+    lines = [json.loads(line) for line in log if str(job["id"]) in line and '"job_attempt_' in line]
+    assert len(lines) == 4
+    assert {line["trace_id"] for line in lines} == {trace}
+    assert {line["span_id"] for line in lines} == {each[36:52] for each in sent}
 
 
 def test_no_error_path_writes_a_secret_to_a_log(

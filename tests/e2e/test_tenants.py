@@ -310,6 +310,9 @@ def test_a_machine_submits_as_its_user_and_another_tenants_data_is_missing_data(
         with machine:
             job = submit(machine)
             assert job["owner_id"] == owner_id, kind
+            links = job["links"]
+            assert isinstance(links, dict)
+            assert machine.get(f"{tenants.stack.url}{links['self']}").json()["id"] == job["id"], kind
             assert machine.get("/v1/jobs", params={"limit": 1, "include": "payload,result"}).status_code == 200, kind
             assert wait(machine, str(job["id"]))["status"] == "succeeded", kind
             assert machine.get("/v1/failed-jobs", params={"type": "csv.profile"}).status_code == 403, kind

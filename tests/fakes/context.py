@@ -20,6 +20,7 @@ class FakeContext:
         self.attempt = 1
         self.deadline: datetime = NOW + timedelta(seconds=30)
         self.idempotency_key = "job-1"
+        self.traceparent: str | None = None
         self.settings: Mapping[str, str] = settings or {}
 
     async def report_progress(self, fraction: float, message: str = "") -> None:

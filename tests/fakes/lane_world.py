@@ -10,11 +10,12 @@ from typing import TypeVar
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.execution import JobExecutor
-from domain.jobs.job import Job, Queued, Retrying, Running, Scheduled, is_final
+from domain.jobs.job import Job, Queued, Retrying, Scheduled, is_final
 from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
+from domain.jobs.transitions import place_of
 from domain.lanes.lane import PLACE, TABLE, LaneSettings
 from domain.lanes.lanes import Lanes
 from domain.lanes.service import LaneService
@@ -108,9 +109,9 @@ class LaneWorld:
             self.highest = max(self.highest, len(taken))
             if len(self.jobs.stored) < 500 or self.random.random() < 0.01:
                 assert taken == sorted(
-                    each.state.lease.token
+                    place[1]
                     for each in self.jobs.stored
-                    if isinstance(each.state, Running) and each.lane and each.lane.name == job.lane.name
+                    if each.lane and each.lane.name == job.lane.name and (place := place_of(each.state))
                 )
         match job.state:
             case Queued():

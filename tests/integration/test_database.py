@@ -6,9 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import ClientError
 
 from domain.jobs.change import Change
 from domain.jobs.job import Job
@@ -20,6 +23,9 @@ from headrace.emulator.template import Stack
 from persistence.s3.blob_store import S3BlobStore
 from tests.conftest import BUCKET, job_repository_on, new_id
 from tests.factories import NOW, queued
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb.type_defs import QueryInputTypeDef
 
 PARENT = """
 import asyncio, sys
@@ -54,6 +60,50 @@ async def test_a_clean_stop_keeps_jobs_and_blobs_and_a_fresh_start_deletes_them(
             await s3.close()
         if expected == "the job":
             remove_state(state)
+
+
+@pytest.mark.parametrize(
+    ("condition", "values", "holds"),
+    [
+        ("lane = :lane", {}, lambda text: True),
+        ("lane = :lane AND #item >= :a", {":a": "place#3"}, lambda text: text >= "place#3"),
+        ("lane = :lane AND #item < :a", {":a": "place#3"}, lambda text: text < "place#3"),
+        ("lane = :lane AND #item = :a", {":a": "place#3"}, lambda text: text == "place#3"),
+        ("lane = :lane AND #item BETWEEN :a AND :b", {":a": "a", ":b": "place#2"}, lambda text: text <= "place#2"),
+        ("lane = :lane AND begins_with(#item, :a)", {":a": "s"}, lambda text: text.startswith("s")),
+        ("lane = :lane AND begins_with(#item,:a)", {":a": "s"}, lambda text: text.startswith("s")),
+    ],
+)
+async def test_key_conditions_that_are_parsed_once_select_the_same_each_time(
+    ministack_client: LazyClient, condition: str, values: dict[str, str], holds: Callable[[str], bool]
+) -> None:
+    client, texts = await ministack_client(), ("place#1", "place#2", "place#3", "place#4", "settings")
+    one, other = new_id(), new_id()
+    for lane in (one, other):
+        for text in texts:
+            await client.put_item(TableName="LanesTable", Item={"lane": {"S": lane}, "item": {"S": text}})
+    for lane in (one, one, other):
+        query: QueryInputTypeDef = {
+            "TableName": "LanesTable",
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": {":lane": {"S": lane}, **{name: {"S": values[name]} for name in values}},
+        }
+        if "#item" in condition:
+            query["ExpressionAttributeNames"] = {"#item": "item"}
+        answer = await client.query(**query)
+        assert [item["item"]["S"] for item in answer["Items"]] == [text for text in texts if holds(text)]
+        assert {item["lane"]["S"] for item in answer["Items"]} == {lane}
+
+
+async def test_a_wrong_key_condition_is_refused_each_time(ministack_client: LazyClient) -> None:
+    client = await ministack_client()
+    for _ in range(2):
+        with pytest.raises(ClientError, match="ValidationException"):
+            await client.query(
+                TableName="LanesTable",
+                KeyConditionExpression="lane = :lane AND #item > :missing",
+                ExpressionAttributeValues={":lane": {"S": "x"}},
+            )
 
 
 def test_it_listens_on_this_machine_only(ministack_url: str) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from jsonschema import Draft202012Validator, FormatChecker
 
 from domain.webhooks.event import JobEvent
 from domain.webhooks.event_bus import bus_events
+from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import embedded_database
 from persistence.dynamodb.client import CONFIG, session_for
 from persistence.eventbridge.event_bus import EventBridgeBus, EventsClient, open_events_client
@@ -18,6 +20,9 @@ from tests.factories import cancelled, failed, retrying, succeeded
 from tests.unit.webhooks.parts import TELL_OF
 
 BUS = "told"
+PUBLISHED = Draft202012Validator(
+    json.loads((ROOT / "events/schemas/job_event.json").read_text()), format_checker=FormatChecker()
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,7 @@ async def test_final_states_reach_the_target_of_a_rule(url: str) -> None:
             for message in answer.get("Messages", []):
                 await queues.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
                 envelope = json.loads(message["Body"])
+                PUBLISHED.validate(envelope["detail"])
                 event = JobEvent.model_validate(envelope["detail"])
                 assert (envelope["source"], envelope["detail-type"]) == ("headrace", event.type)
                 received[event.data.id] = event.type

@@ -66,9 +66,13 @@ async def server() -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-async def deliver(url: str, *, allowed: str = "127.0.0.1", **fields: object) -> HttpResponse | Retry | Fail:
+async def deliver(
+    url: str, *, allowed: str = "127.0.0.1", traceparent: str | None = None, **fields: object
+) -> HttpResponse | Retry | Fail:
     request = HttpRequest.model_validate({"url": url, "method": "GET", **fields})
-    return await DeliverHttpRequest().run(request, FakeContext({ALLOWED_HOSTS: allowed}))
+    context = FakeContext({ALLOWED_HOSTS: allowed})
+    context.traceparent = traceparent
+    return await DeliverHttpRequest().run(request, context)
 
 
 async def test_a_request_is_delivered_with_the_jobs_idempotency_key(server: str) -> None:
@@ -80,6 +84,19 @@ async def test_a_request_is_delivered_with_the_jobs_idempotency_key(server: str)
     assert "h\\u00e9llo" in answer.body
     assert answer.headers["x-twice"] == "a"
     assert not answer.truncated
+
+
+async def test_a_trace_is_sent_on_unless_the_request_has_one_of_its_own(server: str) -> None:
+    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    plain, traced = await deliver(f"{server}/echo"), await deliver(f"{server}/echo", traceparent=given)
+    own = await deliver(f"{server}/echo", traceparent=given, headers={"TraceParent": "mine"})
+    assert isinstance(plain, HttpResponse)
+    assert isinstance(traced, HttpResponse)
+    assert isinstance(own, HttpResponse)
+    assert "traceparent" not in plain.body.lower()
+    assert f'"traceparent": "{given[:36]}' in traced.body
+    assert given not in traced.body
+    assert own.body.lower().count("traceparent") == 1
 
 
 async def test_head_has_no_body(server: str) -> None:

@@ -21,7 +21,8 @@ from persistence.s3.blob_store import S3BlobStore
 from tests.conftest import BUCKET, job_repository_on, new_id
 from tests.factories import UserFactory
 from tests.fakes.handlers import Count, Text, a_handler
-from tests.integration.test_write_units import SECOND, Meter
+from tests.integration.metering import Meter
+from tests.integration.test_write_units import SECOND
 
 KB = 1024
 

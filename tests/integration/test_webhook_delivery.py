@@ -26,6 +26,7 @@ from tests.serving import serving
 
 SIGNER = new_signer("endpoint-1", bytes(range(32)), now())
 BODY = '{"type":"webhook.test","data":{"snow":"☃"}}'
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 DELIVERY = Delivery(message_id="message-1", endpoint_id="endpoint-1", signer_id="endpoint-1", body=BODY)
 
 
@@ -38,8 +39,11 @@ class Case:
         service = DeliveryService(self.endpoints, FakeSignerRepository(SIGNER), clock)
         self._handler = DeliverWebhook(lambda: service, Logger(f"deliver-{new_id()}", stream=self.log))
 
-    async def deliver(self, *, allowed: str = "127.0.0.1", attempt: int = 1) -> Delivered | Retry | Fail:
+    async def deliver(
+        self, *, allowed: str = "127.0.0.1", attempt: int = 1, traceparent: str | None = None
+    ) -> Delivered | Retry | Fail:
         context = FakeContext({ALLOWED_HOSTS: allowed})
+        context.traceparent = traceparent
         context.attempt = attempt
         return await self._handler.run(DELIVERY, context)
 
@@ -68,11 +72,16 @@ async def test_a_delivery_is_signed_as_the_specification_says() -> None:
     with serving(record) as url:
         case = Case(f"{url}/hooks?token=secret")
         assert await case.deliver() == Delivered(status=204)
-        assert await case.deliver(attempt=2) == Delivered(status=204)
+        assert await case.deliver(attempt=2, traceparent=TRACEPARENT) == Delivered(status=204)
     for headers, body in seen:
         assert body == BODY
         assert Webhook(SIGNER.secret).verify(body, headers) == json.loads(BODY)
         assert (headers["webhook-id"], headers["content-type"]) == ("message-1", "application/json")
+    assert ["traceparent" in headers for headers, _ in seen] == [False, True]
+    trace, parent = TRACEPARENT[:36], TRACEPARENT[36:52]
+    sent = seen[1][0]["traceparent"]
+    assert (sent[:36], sent[52:], len(sent)) == (trace, "-01", 55)
+    assert sent[36:52] != parent, "the attempt is the parent"
     assert await case.state() == Enabled()
 
 

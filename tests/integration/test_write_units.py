@@ -1,11 +1,8 @@
 """The write units of a job, measured on a database that charges as DynamoDB does."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Protocol
 
-import pytest
 from pydantic import BaseModel
 
 from domain.durable.attempts import JobSteps
@@ -24,7 +21,6 @@ from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.wake_queue import Wake
-from domain.lanes.admission import Start
 from domain.lanes.lanes import Lanes, Released
 from domain.schedules.sweeping import TickSweeper
 from domain.schedules.tick_outcomes import (
@@ -52,46 +48,12 @@ from tests.factories import NOW, UserFactory, claimed, finished, queued, schedul
 from tests.fakes.handlers import Count, Text, a_handler
 from tests.fakes.schedule_repository import COMPANIONS, FakeTickQueue
 from tests.fakes.user_repository import FakeUserRepository
+from tests.integration.metering import Meter
 from tests.schedules import a_schedule
 
 SECOND = timedelta(seconds=1)
 TICK_UNITS = 8.0
 """Twice the job and the schedule; the job's two entries in indexes, and the move of the schedule's."""
-
-
-class Capacity(Protocol):
-    """The `ConsumedCapacity` of a response."""
-
-    def __getitem__(self, name: str) -> float: ...
-
-
-class Meter:
-    """Requests the capacity of every call, and records it by operation."""
-
-    def __init__(self) -> None:
-        self.units: list[tuple[str, float]] = []
-
-    def ask(self, params: dict[str, object], model: object, **_: object) -> dict[str, object]:
-        return params | {"ReturnConsumedCapacity": "INDEXES"}
-
-    def note(self, parsed: dict[str, Capacity | list[Capacity]], model: object, **_: object) -> None:
-        consumed = parsed["ConsumedCapacity"]
-        tables = consumed if isinstance(consumed, list) else [consumed]
-        self.units.append((str(getattr(model, "name", "")), sum(table["CapacityUnits"] for table in tables)))
-
-    def take(self) -> list[tuple[str, float]]:
-        taken, self.units = self.units, []
-        return taken
-
-
-@pytest.fixture
-async def metered(ministack_client: LazyClient, ministack_url: str) -> AsyncIterator[tuple[LazyClient, Meter]]:
-    client, meter = LazyClient(ministack_url), Meter()
-    events = (await client()).meta.events
-    events.register("provide-client-params.dynamodb", meter.ask)  # type: ignore[arg-type]  # it may return
-    events.register("after-call.dynamodb", meter.note)
-    yield client, meter
-    await client.close()
 
 
 async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
@@ -176,14 +138,13 @@ async def test_what_a_job_in_a_lane_costs_blocked_or_not(metered: tuple[LazyClie
         return answer.job
 
     first = await submitted()
-    assert sorted(meter.take()) == [("PutItem", 3.0), ("Query", 0.5), ("Query", 1.0)], "nobody waits, and there is room"
-    claim = transitions.claim(
-        first, Policy(), "t", now() + 120 * SECOND, now(), Start(place=0)
-    )  # held while the others come
+    reads = [("Query", 0.5), ("Query", 1.0)]
+    assert sorted(meter.take()) == [*reads, ("TransactWriteItems", 6.0)], "nobody waits: job and place, twice one unit"
+    claim = transitions.claim(first, Policy(), "t", now() + 120 * SECOND, now())  # held while the others come
     assert isinstance(claim, Change)
     held = await jobs.replace(claim, 1)
     assert isinstance(held, Job)
-    assert meter.take() == [("TransactWriteItems", 4.0)], "the claim and the place, twice one unit each"
+    assert meter.take() == [("PutItem", 1.0)], "it has its place already"
     blocked = await submitted()
     assert blocked.status == "blocked"
     look, again = [("Query", 0.5), ("Query", 1.0)], ("Query", 0.5)
@@ -196,14 +157,15 @@ async def test_what_a_job_in_a_lane_costs_blocked_or_not(metered: tuple[LazyClie
     assert isinstance(await jobs.replace(done, 2), Job)
     assert meter.take() == [("TransactWriteItems", 5.0)], "the end and the place, twice; once the index that it leaves"
     assert await lanes.release(str(blocked.lane and blocked.lane.name)) == Released(count=1)
-    let_go = [("GetItem", 1.0), ("PutItem", 4.0), ("Query", 0.5), ("Query", 1.0)]
-    assert sorted(meter.take()) == let_go, "out of the line, and the wake time that moves"
+    let_go = [("GetItem", 1.0), ("Query", 0.5), ("Query", 1.0), ("TransactWriteItems", 7.0)]
+    assert sorted(meter.take()) == let_go, "out of the line into a place, and the wake time that moves"
     queued_again = await jobs.get(blocked.id, now())
     assert isinstance(queued_again, Job)
     meter.take()
     assert isinstance(await executor.execute(queued_again, now() + 120 * SECOND), Executed)
     work = meter.take()
-    assert [unit for unit in work if "Write" in unit[0]] == [("TransactWriteItems", 4.0), ("TransactWriteItems", 5.0)]
+    written = [unit for unit in work if unit[0] in {"PutItem", "TransactWriteItems"}]
+    assert written == [("PutItem", 1.0), ("TransactWriteItems", 5.0), ("TransactWriteItems", 7.0)], "the next goes too"
     assert sum(units for call, units in work if call in {"Query", "GetItem"}) == 3.5, "its place, and who follows"
 
 

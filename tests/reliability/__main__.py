@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from headrace.emulator.cloudformation import ROOT
@@ -17,6 +19,7 @@ from tests.reliability.model import Bounds, explore
 from tests.reliability.poison import HEALTHY, UNDECODABLE, survive
 from tests.reliability.simulated_world import SKEW
 from tests.reliability.simulation import JOBS, simulate
+from tests.reliability.webhooks import Result
 from tests.reliability.witnesses import CLIENTS
 
 REPORT = ROOT / "docs" / "reliability.md"
@@ -144,17 +147,49 @@ def long_jobs(really: subprocess.Popen[str]) -> str:
     ))  # fmt: skip
 
 
+def told(delivering: subprocess.Popen[str]) -> str:
+    """Wait for the webhooks; the results as a table."""
+    out, _ = delivering.communicate()
+    result = Result.model_validate_json(out)
+    print(f"webhooks in {result.seconds:.0f} s", flush=True)
+    if delivering.returncode:
+        print(f"webhooks: {result}")
+        sys.exit(delivering.returncode)
+    return "\n".join((
+        "| | |",
+        "|---|---|",
+        f"| injected: process killed | {result.kills:,} |",
+        f"| injected: requests that the receiver failed, by status or by a broken connection | {result.refused:,} |",
+        f"| jobs | {result.jobs:,} |",
+        f"| changes to be told | {result.changes:,} |",
+        "| not delivered; delivered without a change | 0; 0 |",
+        f"| values of `webhook-id` | {result.ids:,}: one a change |",
+        f"| requests, all of them signed | {result.requests:,} |",
+        f"| accepted a second time, under the same id | {result.accepted_again:,} |",
+        f"| arrived after a later change of the same job | {result.out_of_order:,} |",
+    ))  # fmt: skip
+
+
+@contextmanager
+def alongside(*module: str) -> Iterator[subprocess.Popen[str]]:
+    """A module that runs beside the others, because it mostly waits; ended with them."""
+    with subprocess.Popen([sys.executable, "-m", *module], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
 def main() -> int:
     """Run everything and write the report; a violation ends the run and shows the steps that led to it."""
     os.environ.update(local_credentials())
-    command = [sys.executable, "-m", "tests.reliability.long_jobs", "1", str(REAL_MINUTES)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as really:
-        try:
-            struck, poisoned, explored, simulated = real_faults(), poison(), model(), seeds()
-            endured = long_jobs(really)
-        finally:
-            really.terminate()
-    tried, survivors = survivors_of_all()
+    with alongside("tests.reliability.long_jobs", "1", str(REAL_MINUTES)) as really:
+        # Apart from the webhooks, whose processes are killed as well: these take the machine for themselves.
+        struck, poisoned = real_faults(), poison()
+        with alongside("tests.reliability.webhooks") as delivering:
+            explored, simulated, endured = model(), seeds(), long_jobs(really)
+            tried, survivors = survivors_of_all()
+            delivered = told(delivering)
     for mutant in survivors:
         print(f"SURVIVES {mutant.path}:{mutant.line} {mutant.what}")
     if survivors:
@@ -173,6 +208,8 @@ breaks, no report is written.
 | I4 | only the holder of the current lease commits an outcome | model, simulation, real faults, mutants |
 | I5 | attempts are counted at the claim and bounded | model, simulation, poison, mutants |
 | I6 | effects keyed by `context.idempotency_key` can be made exactly once | simulation, real faults |
+| I13 | a schedule's tick makes one job, or none where its policy says so | a year of ticks |
+| I14 | each change that is to be told is delivered, under one `webhook-id` | webhooks |
 | I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
 | I9 | what a job remembers never changes, nor is it made again; no job waits for a signal that it has | simulation |
 
@@ -213,6 +250,22 @@ and restarts without its stream, so that every waiting job has lost its trigger.
 stream of the table; at the end it compares the table with the responses that clients got and with the ledger.
 
 {struck}
+
+## Webhooks
+
+One endpoint for all changes, on the local stack with all its functions (`tests/reliability/webhooks.py`). The receiver
+verifies each signature with the library `standardwebhooks` and fails a third of the requests; for three minutes a
+process of any function is killed every four seconds. What it accepted is compared with the history of every job.
+Order is not promised: a change that is tried again comes after later ones, and says so by `data.version`.
+
+{delivered}
+
+## A year of ticks
+
+Schedules in virtual time, with two sweepers, crashes at any call, lost and doubled messages and an outage of six
+hours over the night in which the clocks go back, in New York and on Lord Howe, where they do so by half an hour: the
+ticks are those that a search minute by minute finds, less what the policy for missed ones leaves out, and none is made
+twice (`tests/reliability/test_schedule_year.py`, part of `make test`).
 
 ## Long jobs
 

@@ -1,8 +1,9 @@
-"""The checker of lanes: after every commit, the places taken are the running jobs, and no more than the limit."""
+"""The checker of lanes: after every commit, the places taken are the jobs that hold one, and no more than the limit."""
 
 from collections import Counter
 from datetime import datetime
 
+from domain.jobs import transitions
 from domain.jobs.job import Blocked, Job, Running
 from domain.lanes.lane import PLACE, TABLE
 from headrace.testing.job_repository import FakeJobRepository
@@ -29,11 +30,11 @@ class LaneChecks:
         if after.lane is None:
             return
         name = after.lane.name
-        held = {
-            (job.id, job.state.lease.token, job.state.lease.place)
-            for job in self._jobs.stored
-            if job.lane and job.lane.name == name and isinstance(job.state, Running)
-        }
+        in_lane = [job for job in self._jobs.stored if job.lane and job.lane.name == name]
+        held = {(job.id, token, number) for job in in_lane for number, token in _place(job)}
+        without = [job.id for job in in_lane if isinstance(job.state, Running) and not _place(job)]
+        if without:
+            self._fail(f"L1: at {now} these run in the lane {name} without a place: {without}")
         items = [item for item in self._jobs.items_of(TABLE) if item["lane"] == name]
         taken = {
             (str(item["holder"]), str(item["token"]), int(str(item["item"]).removeprefix(PLACE)))
@@ -44,7 +45,7 @@ class LaneChecks:
         if isinstance(after.state, Blocked) and len(after.history) > 1 and after.history[-2].status == "queued":
             self.claims_in_vain[after.id] += 1
         if held != taken:
-            self._fail(f"L1: at {now} the lane {name} has the places {taken}, and these run: {held}")
+            self._fail(f"L1: at {now} the lane {name} has the places {taken}, and these hold one: {held}")
         if len(taken) > self.limit:
             self._fail(f"L2: at {now} {len(taken)} jobs run in {name}, whose limit is {self.limit}")
 
@@ -59,3 +60,8 @@ class LaneChecks:
     def _fail(self, problem: str) -> None:
         """Note the first; it is raised at the end, so that no process dies of it in the middle."""
         self.violation = self.violation or Violation(problem)
+
+
+def _place(job: Job) -> tuple[tuple[int, str], ...]:
+    place = transitions.place_of(job.state)
+    return () if place is None else (place,)

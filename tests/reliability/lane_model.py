@@ -15,7 +15,7 @@ from domain.jobs.change import Change, Delete, IfAbsent, IfEqual, Put
 from domain.jobs.job import Blocked, InLane, Job, Queued, Running, is_final
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
-from domain.lanes.admission import Free, InLine, on_claim, on_entry, on_release
+from domain.lanes.admission import Free, InLine, Start, keeps, on_claim, on_entry, on_release
 from domain.lanes.lane import PLACE, Lane, LaneSettings, Place, Terms
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
@@ -63,6 +63,8 @@ class World:
     """Places in `jobs` of those that may be delivered."""
     left: Bounds
     tokens: int = 0
+    outdated: frozenset[str] = frozenset()
+    """Tokens of places that were taken under a higher limit that their takers had read before it was lowered."""
     now: datetime = START
     way: tuple[str, ...] = ()
 
@@ -71,7 +73,7 @@ class World:
         """Equal for worlds that differ only in how they came about."""
         return (
             tuple(map(_of, self.jobs)), self.lane.settings.limit,
-            tuple((place.number, place.holder) for place in self.lane.places),
+            tuple((place.number, place.holder, place.token in self.outdated) for place in self.lane.places),
             tuple(
                 (_of(each.job), each.read and _taken(each.read), each.claimed, each.releases, _of(each.seen))
                 for each in self.workers
@@ -87,9 +89,13 @@ def start(bounds: Bounds) -> World:
     for number in range(bounds.jobs):
         new = NewJob(id=str(number), owner_id="o", type="t", payload=JsonText("{}"), max_attempts=2, lane=LANE)
         at = START + timedelta(microseconds=number)
-        # The worst that a race can do: every second one is queued although the place is promised already.
-        admitted = on_entry(lane, _terms(lane), at, others_wait=number % 2 == 1)
-        jobs = (*jobs, transitions.submit(new, POLICY, at, admitted).job)
+        # Every second one is as a sweep queues it whose time has come: it holds no place, and its claim needs one.
+        admitted = Free() if number % 2 else on_entry(lane, _terms(lane), at, 0.0, others_wait=False)
+        submitted = transitions.submit(new, POLICY, at, admitted)
+        jobs = (*jobs, submitted.job)
+        for number_, token in _place(submitted.job):
+            place = Place(number=number_, holder=new.id, token=token, since=at)
+            lane = replace(lane, places=(*lane.places, place))
     triggers = tuple(number for number, job in enumerate(jobs) if isinstance(job.state, Queued))
     return World(jobs, lane, (Worker(),) * bounds.workers, triggers, bounds)
 
@@ -128,7 +134,7 @@ def _worker_steps(world: World, number: int, worker: Worker) -> Iterator[World]:
 
 def _claim_steps(world: World, job: Job, read: Lane, put: object) -> Iterator[World]:
     assert callable(put)
-    start_ = on_claim(read, _terms(read), world.now, 0.0, in_slot=False)
+    start_ = _start(read, job, world.now)
     if isinstance(start_, InLine):
         moved = transitions.block(job, POLICY, world.now)
     else:
@@ -163,11 +169,25 @@ def _release_steps(world: World, worker: Worker, put: object) -> Iterator[World]
 
 
 def _let_go(world: World, seen: Job, read: Lane) -> World | None:
-    admitted = on_release(read, _terms(read), world.now)
+    admitted = on_release(read, _terms(read), world.now, 0.0)
     if not isinstance(admitted, Free):
         return None
     moved = transitions.unblock(seen, POLICY, admitted, world.now)
-    return None if isinstance(moved, IllegalTransition) else _write(world, moved, seen.version, f"lets {seen.id} go")
+    if isinstance(moved, IllegalTransition):
+        return None
+    return _write(world, moved, seen.version, f"lets {seen.id} go", _terms(read).limit)
+
+
+def _start(read: Lane, job: Job, now: datetime) -> Start | InLine:
+    """As `Lanes.start`."""
+    for place, _ in _place(job):
+        return Start(place=place) if keeps(read, _terms(read), place) else InLine()
+    return on_claim(read, _terms(read), now, 0.0, in_slot=False)
+
+
+def _place(job: Job) -> tuple[tuple[int, str], ...]:
+    place = transitions.place_of(job.state)
+    return () if place is None else (place,)
 
 
 def _finish(world: World, claimed: Job) -> Iterator[World]:
@@ -224,8 +244,9 @@ def _terms(lane: Lane) -> Terms:
 def _write(world: World, change: Change, expected: int, action: str, limit: int = 0) -> World | None:
     """The transaction: None when the job's condition or a companion's does not hold.
 
-    `limit` is what its author has read: a claim that read the old one counts as before the change.
+    `limit` is what its author has read: one that read the old one counts as before the change.
     """
+    outdated = world.outdated
     number = int(change.job.id)
     if world.jobs[number].version != expected:
         return None
@@ -238,6 +259,7 @@ def _write(world: World, change: Change, expected: int, action: str, limit: int 
                     return None
                 given = Place(number=place, holder=str(values["holder"]), token=str(values["token"]), since=world.now)
                 places[place] = given
+                outdated |= {given.token} if limit > _terms(world.lane).limit else set()
             case Delete(condition=IfEqual(attributes=attributes)):
                 if place not in places or places[place].token != attributes["token"]:
                     return None
@@ -248,17 +270,21 @@ def _write(world: World, change: Change, expected: int, action: str, limit: int 
     lane = replace(world.lane, places=tuple(places[each] for each in sorted(places)))
     queued = isinstance(change.job.state, Queued)
     triggers = (*world.triggers, number) if queued and number not in world.triggers else world.triggers
-    return _checked(replace(world, jobs=jobs, lane=lane, triggers=triggers), max(len(world.lane.places), limit), action)
+    after = replace(world, jobs=jobs, lane=lane, triggers=triggers, outdated=outdated)
+    before_the_change = sum(place.token in outdated for place in lane.places)
+    return _checked(after, max(len(world.lane.places), limit) + before_the_change, action)
 
 
 def _checked(world: World, allowed: int, action: str) -> World:
     way = "\n  ".join((*world.way, action))
-    running = {(job.id, job.state.lease.token) for job in world.jobs if isinstance(job.state, Running)}
-    taken = {(place.holder, place.token) for place in world.lane.places}
-    if running != taken:
-        raise Violation(f"L1, the places {taken} are not the running jobs {running}\n  {way}")
+    holding = {(job.id, *place) for job in world.jobs for place in _place(job)}
+    taken = {(place.holder, place.number, place.token) for place in world.lane.places}
+    if holding != taken:
+        raise Violation(f"L1, the places {taken} are not those of the jobs {holding}\n  {way}")
+    if any(isinstance(job.state, Running) and not _place(job) for job in world.jobs):
+        raise Violation(f"L1, a job runs without a place\n  {way}")
     if len(taken) > allowed:
-        raise Violation(f"L2, {len(taken)} jobs run\n  {way}")
+        raise Violation(f"L2, {len(taken)} jobs hold a place\n  {way}")
     if any(not is_final(job) and job.wake_at is None for job in world.jobs):
         raise Violation(f"I1, no query would find a job\n  {way}")
     return world
@@ -299,7 +325,7 @@ def _healthy_step(world: World) -> World:
         if is_final(job) or isinstance(job.state, Blocked):
             continue
         now = max(world.now, job.wake_at or world.now)
-        start_ = on_claim(world.lane, _terms(world.lane), now, 0.0, in_slot=False)
+        start_ = _start(world.lane, job, now)
         if isinstance(start_, InLine):
             return _must(world, transitions.block(job, POLICY, now), job)
         return _must(world, transitions.claim(job, POLICY, f"healthy {world.tokens}", now + FUNCTION, now, start_), job)
@@ -318,7 +344,7 @@ def _of(job: Job | None) -> tuple[object, ...] | None:
     if job is None:
         return None
     lease = job.state.lease if isinstance(job.state, Running) else None
-    return (job.id, job.version, job.status, job.attempt, lease and (lease.token, lease.place))
+    return (job.id, job.version, job.status, job.attempt, lease and lease.token, _place(job))
 
 
 def _taken(lane: Lane) -> tuple[object, ...]:

@@ -246,6 +246,16 @@ def test_the_schedule_may_invoke_the_sweepers_alias(resources: Resources) -> Non
     assert grants(resources, "SweeperFunctionEveryMinuteRole") == {("lambda:InvokeFunction", "SweeperFunction")}
 
 
+@pytest.mark.parametrize("role", ["ApiRole", "WorkerRole", "StandardRunnerRole", "RecorderRole", "SweeperRole"])
+def test_a_function_may_write_traces_only_where_they_are_on(role: str) -> None:
+    more = grants(deployed(XRay="on"), role) - grants(deployed(), role)
+    assert more == {("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")}
+    modes = {"on": "Active", "off": "PassThrough"}
+    for value, mode in modes.items():
+        functions = of_type(deployed(XRay=value), "AWS::Lambda::Function").values()
+        assert {at(each, "TracingConfig", "Mode") for each in functions} == {mode}
+
+
 def test_no_role_may_scan_and_no_action_is_granted_on_every_resource(resources: Resources) -> None:
     text = json.dumps(of_type(resources, "AWS::IAM::Role"))
     assert "Scan" not in text

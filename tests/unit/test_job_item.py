@@ -66,6 +66,12 @@ def test_the_write_is_the_job_that_the_api_would_write() -> None:
     assert put.get("ConditionExpression") == "attribute_not_exists(id) OR expires_at <= :now"
 
 
+@pytest.mark.parametrize("given", ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "invalid", None])
+def test_a_job_is_part_of_the_trace_that_is_given(given: str | None) -> None:
+    job = job_of(job_item(ship, Order(number=7), owner=OWNER, jobs_table=TABLE, traceparent=given))
+    assert job.traceparent == (None if given == "invalid" else given)
+
+
 def test_names_and_documents_do_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOB_TYPES", "job_types")
     monkeypatch.setenv("JOBS_TABLE", TABLE)

@@ -122,6 +122,7 @@ class JobSummaryView(BaseModel):
     notify: NotifyView | None = Field(default=None, description="Who is told of its changes, if it was submitted so")
     steps: int = Field(default=0, description="How many steps and signals it remembers")
     waiting_for: list[WaitView] = Field(default_factory=list, description="What a waiting job waits for")
+    traceparent: str | None = Field(default=None, description="The trace that it was submitted in (W3C Trace Context)")
     links: dict[str, str] = Field(description="The job itself, and the actions that its status allows")
 
 

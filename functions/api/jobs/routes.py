@@ -37,6 +37,7 @@ DOCUMENT: Final[dict[int | str, dict[str, JsonValue]]] = {
     **problems(401, 403, 404, 410, 503),
 }
 """The responses of the routes that give one document."""
+TRACE: Final = "The trace that the jobs are part of (W3C Trace Context); ignored if it is invalid"
 EVERYONE: Final = "*"
 OWNER: Final = "Another user's id, or * for all users; admins only"
 
@@ -60,11 +61,14 @@ def job_routes(
         responses={202: {"model": JobView, "links": JOB_LINKS}, **problems(400, 401, 403, 413, 415, 422, 503)},
     )
     async def submit_job(
-        body: SubmitJob, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None
+        body: SubmitJob,
+        caller: Caller,
+        idempotency_key: Annotated[str | None, Header()] = None,
+        traceparent: Annotated[str | None, Header(description=TRACE)] = None,
     ) -> Response:
         """Submit a job. After a 202 response it is stored and will be run."""
         check_key(idempotency_key)
-        submission = submission_of(body)
+        submission = submission_of(body, traceparent)
         if isinstance(submission, InvalidPayload):
             raise refuse(submission)
         submitted = await submissions.submit(submission, caller, idempotency_key)
@@ -79,11 +83,16 @@ def job_routes(
         responses={207: {"model": BatchResponse}, **problems(400, 401, 403, 413, 415, 422)},
     )
     async def submit_batch(
-        body: SubmitBatch, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None
+        body: SubmitBatch,
+        caller: Caller,
+        idempotency_key: Annotated[str | None, Header()] = None,
+        traceparent: Annotated[str | None, Header(description=TRACE)] = None,
     ) -> BatchResponse:
         """Submit up to 25 jobs, each independently: an invalid entry does not stop the others."""
         check_key(idempotency_key)
-        return BatchResponse(results=await submit_entries(submissions, disclosure, body.jobs, caller, idempotency_key))
+        return BatchResponse(
+            results=await submit_entries(submissions, disclosure, body.jobs, caller, idempotency_key, traceparent)
+        )
 
     @router.get("/v1/jobs", responses={200: {"model": JobPage}, **problems(400, 401, 403, 422, 503)})
     async def list_jobs(

@@ -20,6 +20,7 @@ from functions.api.http.problems import Problem, Refused, problem, problem_of
 from functions.api.jobs.models import JobView, Shown, SubmitJob, job_view
 from functions.api.webhooks.notify import notify_of
 from headrace.authoring.json_text import byte_length
+from headrace.authoring.trace import read_traceparent
 
 MAX_BATCH: Final = 25
 MAX_BATCH_DOCUMENTS: Final = 1024 * 1024
@@ -67,21 +68,30 @@ def check_key(key: str | None) -> None:
         raise Refused(problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_idempotency_key", detail))
 
 
-def submission_of(body: SubmitJob) -> Submission | InvalidPayload:
-    """Convert a validated body to the domain's submission; refuse one with both `run_at` and `delay_seconds`."""
+def submission_of(body: SubmitJob, traceparent: str | None = None) -> Submission | InvalidPayload:
+    """Convert a validated body to the domain's submission; refuse one with both `run_at` and `delay_seconds`.
+
+    `traceparent` is the request's header: an invalid one is ignored, as its standard says.
+    """
     if body.run_at is not None and body.delay_seconds is not None:
         flaw = Flaw(path=("delay_seconds",), message="give run_at or delay_seconds, not both")
         return InvalidPayload(flaws=(flaw,))
-    return Submission.model_construct(**{**dict(body), "notify": notify_of(body.notify)})
+    given = {**dict(body), "notify": notify_of(body.notify), "traceparent": read_traceparent(traceparent)}
+    return Submission.model_construct(**given)
 
 
 async def submit_entries(
-    submissions: SubmissionService, disclosure: Disclosure, entries: list[JsonValue], owner: User, key: str | None
+    submissions: SubmissionService,
+    disclosure: Disclosure,
+    entries: list[JsonValue],
+    owner: User,
+    key: str | None,
+    traceparent: str | None,
 ) -> list[BatchResult]:
     """Submit each entry independently; with a key, each entry's own key is derived from it and the entry's place."""
 
     async def submit(place: int, entry: JsonValue) -> Job | Problem:
-        submission = _entry(entry)
+        submission = _entry(entry, traceparent)
         if isinstance(submission, InvalidPayload):
             return problem_of(submission)
         # A client's key cannot contain a line feed, so a derived key never equals a client's.
@@ -113,8 +123,8 @@ def _result(outcome: Job | Problem, shown: Shown, *, whole: bool) -> BatchResult
     return BatchResult(status=HTTPStatus.ACCEPTED, job=without, omitted=["payload", "result"])
 
 
-def _entry(entry: JsonValue) -> Submission | InvalidPayload:
+def _entry(entry: JsonValue, traceparent: str | None) -> Submission | InvalidPayload:
     try:
-        return submission_of(SubmitJob.model_validate(entry))
+        return submission_of(SubmitJob.model_validate(entry), traceparent)
     except InvalidForm as error:
         return InvalidPayload(flaws=error.flaws.first, count=error.flaws.count)

@@ -27,6 +27,7 @@ from headrace import job_type
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.job_type import Handler
 from headrace.authoring.json_text import JsonText
+from headrace.authoring.trace import span_id
 from headrace.testing.clock import half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from tests.factories import queued
@@ -68,13 +69,20 @@ def a_logger(out: io.StringIO) -> Logger:
     return Logger(SERVICE, logger_handler=logging.StreamHandler(out))
 
 
-def said(handler: Handler, capsys: pytest.CaptureFixture[str], payloads: tuple[str, ...] = ("{}",)) -> list[str]:
+def said(
+    handler: Handler,
+    capsys: pytest.CaptureFixture[str],
+    payloads: tuple[str, ...] = ("{}",),
+    traceparent: str | None = None,
+) -> list[str]:
     """The lines that a batch with one job for each payload writes."""
 
     async def batch(logger: Logger) -> None:
         jobs, now = FakeJobRepository(), real_now()
         waiting = [
-            queued(now, id=f"job-{place}", type=handler.definition.name, payload=JsonText(payload))
+            queued(
+                now, id=f"job-{place}", type=handler.definition.name, payload=JsonText(payload), traceparent=traceparent
+            )
             for place, payload in enumerate(payloads)
         ]
         for job in waiting:
@@ -129,6 +137,16 @@ def test_an_attempt_is_logged_when_it_starts_and_when_it_ends_with_its_message_a
     (frame,) = ended["error_frames"]
     assert frame.startswith("tests/unit/attempts/test_handler_log.py:")
     assert frame.endswith(" on_loop" if handler is on_loop else " plain")
+
+
+@pytest.mark.parametrize("handler", [plain, on_loop], ids=["plain", "async"])
+def test_every_line_of_an_attempt_names_its_trace(handler: Handler, capsys: pytest.CaptureFixture[str]) -> None:
+    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    lines = [json.loads(line) for line in said(handler, capsys, traceparent=given)]
+    assert len(lines) == 5
+    assert {line["trace_id"] for line in lines} == {given[3:35]}
+    assert {line["span_id"] for line in lines} == {span_id("job-0", 1)}
+    assert not any("trace_id" in line for line in map(json.loads, said(handler, capsys)))
 
 
 def test_a_job_that_has_ended_is_in_the_log_while_another_one_of_its_batch_still_runs(

@@ -12,13 +12,13 @@ from domain.jobs.change import Change
 from domain.jobs.committing import commit
 from domain.jobs.due_steps import step_of
 from domain.jobs.execution import Executed, Interrupted, JobExecutor, NothingToDo
-from domain.jobs.failed_jobs import BulkRetry, FailedJobService
+from domain.jobs.failed_jobs import BulkRetried, BulkRetry, FailedJobService
 from domain.jobs.job import Blocked, InLane, Job, Running, Scheduled
 from domain.jobs.outcomes import Done
 from domain.jobs.repository import CompanionRefused, DueState, JobRepository, VersionConflict
 from domain.jobs.service import JobService
 from domain.jobs.sweeping import Sweeper
-from domain.lanes.admission import HORIZON, Free, InLine, Start, on_claim, on_entry
+from domain.lanes.admission import HORIZON, InLine, Start, on_claim, on_entry
 from domain.lanes.lane import Lane, LaneSettings, Place, Slot, Terms, free_numbers, next_slot, terms_of
 from domain.lanes.lanes import LaneClosed, Lanes, Released
 from domain.lanes.service import LaneService, LaneStatus, PlaceInLine
@@ -110,9 +110,9 @@ def test_a_slot_far_ahead_is_not_given_away() -> None:
     terms = Terms(limit=1, rate=Rate(1, per=SECOND))
     near = Lane(name="x", next_start=NOW + HORIZON)
     far = Lane(name="x", next_start=NOW + HORIZON + SECOND)
-    assert isinstance(on_entry(near, terms, NOW, others_wait=False), Slot)
-    assert on_entry(far, terms, NOW, others_wait=False) == InLine()
-    assert on_entry(near, terms, NOW, others_wait=True) == InLine(behind=True)
+    assert isinstance(on_entry(near, terms, NOW, 0.5, others_wait=False), Slot)
+    assert on_entry(far, terms, NOW, 0.5, others_wait=False) == InLine()
+    assert on_entry(near, terms, NOW, 0.5, others_wait=True) == InLine(behind=True)
 
 
 def test_a_claim_without_a_slot_of_its_own_takes_one_that_is_now() -> None:
@@ -356,11 +356,12 @@ async def test_a_lane_that_drains_takes_nothing_new_and_runs_what_it_has() -> No
     assert (status.lane.settings.mode, status.waiting) == ("draining", 0)
     assert await world.status(job) == "queued"
     assert await world.lanes.admit(LANE, POLICY) == LaneClosed(lane=LANE.name)
+    assert isinstance(await world.service.cancel(job.id, OWNER), Job)
     retried = await world.service.retry(failed_one.id, OWNER)
     assert isinstance(retried, Job)
     assert retried.status == "queued"
     assert isinstance(await world.admin.resume(LANE.name), LaneStatus)
-    assert await world.lanes.admit(LANE, POLICY) == Free()
+    assert await world.lanes.admit(LANE, POLICY) == InLine(), "the retried job has the one place"
 
 
 async def test_lanes_with_settings_and_those_with_a_line_are_listed_once_and_in_order() -> None:
@@ -507,3 +508,80 @@ def test_a_place_is_given_back_by_every_way_out_of_running() -> None:
         assert isinstance(change, Change)
         assert change.companions == ()
     assert finished(claimed(queued()), Fail(reason="x")).status == "failed"
+
+
+def others_are_faster(inner: FakeJobRepository) -> FaultyJobRepository:
+    """Whoever takes a place with a change finds it taken by then."""
+
+    def refused(job: Job) -> CompanionRefused | None:
+        return CompanionRefused(job_id=job.id, index=0) if transitions.place_of(job.state) else None
+
+    return FaultyJobRepository(inner, on_replace=refused)
+
+
+async def test_a_retry_whose_place_others_take_each_time_stands_in_line_in_the_end() -> None:
+    inner = FakeJobRepository()
+    lanes = Lanes(inner, FakeLaneRepository(inner), Catalogue([a_handler(policy=POLICY)]), FakeClock(), half)
+    jobs = others_are_faster(inner)
+    service = JobService(jobs, Catalogue([a_handler(policy=POLICY)]), FakeClock(), lanes)
+    await inner.add(Change(job := failed(type=KIND, lane=LANE, owner_id=OWNER.id)), NOW)
+    assert isinstance(await service.retry(job.id, OWNER), Job)
+    found = await inner.get(job.id, NOW)
+    assert isinstance(found, Job)
+    assert [entry.status for entry in found.history[-2:]] == ["blocked", "queued"], "then it looks again"
+
+
+async def test_a_retry_in_bulk_whose_place_others_take_each_time_stands_in_line_in_the_end() -> None:
+    inner = FakeJobRepository()
+    catalogue = Catalogue([a_handler(policy=POLICY)])
+    lanes = Lanes(others_are_faster(inner), FakeLaneRepository(inner), catalogue, FakeClock(), half)
+    bulk = FailedJobService(others_are_faster(inner), FakeJobListing(inner), catalogue, FakeClock(), lanes)
+    await inner.add(Change(job := failed(type=KIND, lane=LANE, owner_id=OWNER.id)), NOW)
+    assert await bulk.retry(BulkRetry(type=KIND)) == BulkRetried(matched=1, retried=1)
+    found = await inner.get(job.id, NOW)
+    assert isinstance(found, Job)
+    assert found.status == "blocked"
+    moved_on = FaultyJobRepository(inner, on_replace=lambda job: CompanionRefused(job_id=job.id, index=0))
+    bulk = FailedJobService(moved_on, FakeJobListing(inner), catalogue, FakeClock(), lanes)
+    await inner.add(Change(failed(id="2", type=KIND, lane=LANE, owner_id=OWNER.id)), NOW)
+    assert await bulk.retry(BulkRetry(type=KIND)) == BulkRetried(matched=1, retried=0)
+
+
+async def let_in(world: World) -> Job:
+    """A job that was let into the lane, and waits for a worker."""
+    await world.stored(job := waiting())
+    assert await world.lanes.release(LANE.name) == Released(count=1)
+    found = await world.jobs.get(job.id, NOW)
+    assert isinstance(found, Job)
+    assert transitions.place_of(found.state) is not None
+    return found
+
+
+async def test_a_claim_that_cannot_read_the_lane_of_a_job_that_was_let_in_leaves_it() -> None:
+    world = World()
+    job = await let_in(world)
+    world.faulty.failing = {"read"}
+    assert await world.executor.execute(job, DEADLINE) == Interrupted(job_id=job.id, stage="claim", problem=OUTAGE)
+    assert await world.status(job) == "queued"
+
+
+async def test_a_job_that_was_let_in_before_its_lane_was_paused_goes_back_and_gives_its_place_up() -> None:
+    world = World()
+    job = await let_in(world)
+    await world.admin.pause(LANE.name)
+    assert await world.executor.execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="blocked")
+    assert await world.status(job) == "blocked"
+    lane = await world.store.read(LANE.name)
+    assert isinstance(lane, Lane)
+    assert lane.places == ()
+
+
+async def test_a_job_whose_place_somebody_deleted_by_hand_is_cancelled_all_the_same() -> None:
+    world = World()
+    job = await let_in(world)
+    lane = await world.store.read(LANE.name)
+    assert isinstance(lane, Lane)
+    await world.store.free(LANE.name, lane.places[0])
+    cancelled = await world.service.cancel(job.id, OWNER)
+    assert isinstance(cancelled, Job)
+    assert cancelled.status == "cancelled"

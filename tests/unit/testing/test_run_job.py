@@ -205,3 +205,21 @@ def test_what_it_raises_is_told_as_one_error() -> None:
     with pytest.raises(SubmissionRefused) as raised:
         run_job(count_words, {"no such member": 1})
     assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize("traceparent", ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None])
+def test_a_handler_finds_the_trace_of_its_job(traceparent: str | None) -> None:
+    @job_type("order.traced")
+    def traced(_order: Order, context: SyncJobContext) -> Order:
+        """Say what the trace is."""
+        print(context.traceparent)  # noqa: T201 - what it prints is tested
+        return Order()
+
+    @job_type("order.traced_async")
+    async def on_loop(_order: Order, context: JobContext) -> Order:
+        """Say what the trace is."""
+        print(context.traceparent)  # noqa: T201 - what it prints is tested
+        return Order()
+
+    assert run_job(traced, {}, traceparent=traceparent).printed == f"{traceparent}\n"
+    assert run_job(on_loop, {}, traceparent=traceparent).printed == f"{traceparent}\n"

@@ -122,6 +122,15 @@ def test_an_event_has_its_published_form_and_no_document_unless_asked(job: Job) 
     assert not {"payload", "result", "payload_ref", "result_ref"} & set(body["data"])
 
 
+def test_a_delivery_is_part_of_the_trace_of_its_job() -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    job = notifying(succeeded(traceparent=trace))
+    for new in TELL_OF.deliveries(job, [an_endpoint()]):
+        assert new.traceparent == trace
+        body = json.loads(Delivery.model_validate_json(str(new.payload)).body)
+        assert JobEvent.model_validate(body).data.traceparent == trace
+
+
 def test_documents_are_told_as_they_are_or_by_where_they_lie() -> None:
     job, endpoint = succeeded(), an_endpoint(include=("result", "payload"))
     (new,) = TELL_OF.deliveries(job, [endpoint])

@@ -109,6 +109,8 @@ class Job:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     run_at: datetime | None = None
+    traceparent: str | None = None
+    """The trace that it was submitted in."""
     expires_at: datetime | None = None
     """When the finished job is deleted."""
     progress: Progress | None = None
@@ -145,6 +147,7 @@ class Job:
             started_at=moment(raw, "started_at"),
             finished_at=moment(raw, "finished_at"),
             run_at=moment(raw, "run_at"),
+            traceparent=maybe(raw, "traceparent", str),
             expires_at=moment(raw, "expires_at"),
             progress=nested(raw, "progress", Progress.of),
             error=nested(raw, "error", JobError.of),

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from headrace_client import AsyncClient, InvalidRequest, NotAllowed, NotHeadrace, Submission
+from tests.spans import SPAN, in_span
 from tests.world import JOB, URL, World, job, problem
 
 
@@ -29,6 +30,15 @@ async def test_many_are_submitted_in_batches_and_come_back_in_their_order() -> N
     assert [outcome.accepted().id for outcome in outcomes] == [str(n) for n in range(60)]
     assert [len(json.loads(request.content)["jobs"]) for request in world.seen] == [25, 25, 10]
     assert world.sent("idempotency-key") == ["key-1/0", "key-1/1", "key-1/2"]
+
+
+async def test_all_batches_are_part_of_one_trace() -> None:
+    world = World([accepted])
+    async with client_of(world) as client:
+        with in_span():
+            await client.submit_many(Submission("t", n) for n in range(26))
+        await client.submit_many([Submission("t", 1)], traceparent="00-1-2-3")
+    assert world.sent("traceparent") == [SPAN, SPAN, "00-1-2-3"]
 
 
 async def test_batches_stay_below_the_limit_of_a_request() -> None:

@@ -24,8 +24,10 @@ from headrace_client import (
     Unreachable,
 )
 from headrace_client.auth import AsyncToken
+from tests.spans import SPAN, in_span
 from tests.world import URL, World, job, problem
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 BROKEN = httpx.RemoteProtocolError("gone away")
 
 
@@ -44,6 +46,17 @@ async def test_a_submission_is_sent_with_all_that_was_given() -> None:
     assert world.sent("idempotency-key") == ["mine"]
     assert world.sent("authorization") == ["Bearer secret"]
     assert str(world.seen[0].url) == f"{URL}/v1/jobs"
+
+
+async def test_a_submission_is_part_of_the_given_trace_or_of_the_current_span() -> None:
+    world = World([job(traceparent=TRACE)])
+    async with client_of(world) as client:
+        assert (await client.submit("t", {}, traceparent=TRACE)).traceparent == TRACE
+        await client.submit("t", {})
+        with in_span():
+            await client.submit("t", {})
+            await client.submit("t", {}, traceparent="")
+    assert world.sent("traceparent") == [TRACE, None, SPAN, None]
 
 
 async def test_repeats_of_one_call_have_one_key_and_two_calls_have_two() -> None:

@@ -1,6 +1,6 @@
 """Submits many jobs, batch after batch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from headrace_client._async.sending import AsyncSender
 from headrace_client.errors import HeadraceError, InvalidRequest
@@ -11,8 +11,10 @@ MAX_KEY = 240
 """Characters: less than the API's 255, because each batch adds its number."""
 
 
-async def async_submit_batches(sender: AsyncSender, submissions: Iterable[Submission], key: str) -> list[Outcome]:
-    """Submit all, and return an outcome for each, in their order.
+async def async_submit_batches(
+    sender: AsyncSender, submissions: Iterable[Submission], key: str, headers: Mapping[str, str]
+) -> list[Outcome]:
+    """Submit all, with these headers, and return an outcome for each, in their order.
 
     A batch that is refused for what it holds stops no other; whatever else fails would fail the next ones too, and is
     the outcome of all that are left.
@@ -24,7 +26,7 @@ async def async_submit_batches(sender: AsyncSender, submissions: Iterable[Submis
     for number, (group, body) in enumerate(list(batches(submissions))):
         error = stopped
         if error is None:
-            request = Request("POST", "/jobs/batch", body=body, key=f"{key}/{number}")
+            request = Request("POST", "/jobs/batch", body=body, key=f"{key}/{number}", headers=headers)
             try:
                 outcomes.extend(outcomes_of(group, await sender.send(request, is_batch_unsettled)))
                 continue

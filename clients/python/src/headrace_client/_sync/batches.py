@@ -1,7 +1,7 @@
 # Generated from _async by scripts/unasync.py: change that, and run `make docs`.
 """Submits many jobs, batch after batch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from headrace_client._sync.sending import Sender
 from headrace_client.errors import HeadraceError, InvalidRequest
@@ -12,8 +12,10 @@ MAX_KEY = 240
 """Characters: less than the API's 255, because each batch adds its number."""
 
 
-def submit_batches(sender: Sender, submissions: Iterable[Submission], key: str) -> list[Outcome]:
-    """Submit all, and return an outcome for each, in their order.
+def submit_batches(
+    sender: Sender, submissions: Iterable[Submission], key: str, headers: Mapping[str, str]
+) -> list[Outcome]:
+    """Submit all, with these headers, and return an outcome for each, in their order.
 
     A batch that is refused for what it holds stops no other; whatever else fails would fail the next ones too, and is
     the outcome of all that are left.
@@ -25,7 +27,7 @@ def submit_batches(sender: Sender, submissions: Iterable[Submission], key: str) 
     for number, (group, body) in enumerate(list(batches(submissions))):
         error = stopped
         if error is None:
-            request = Request("POST", "/jobs/batch", body=body, key=f"{key}/{number}")
+            request = Request("POST", "/jobs/batch", body=body, key=f"{key}/{number}", headers=headers)
             try:
                 outcomes.extend(outcomes_of(group, sender.send(request, is_batch_unsettled)))
                 continue

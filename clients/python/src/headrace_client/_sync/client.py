@@ -20,6 +20,7 @@ from headrace_client.models import Document, Downloaded, File, Job, Page, Step, 
 from headrace_client.retry import Retry
 from headrace_client.seams import Seams
 from headrace_client.submissions import Outcome, Submission, Unique
+from headrace_client.tracing import trace_headers
 
 LONGEST_HOLD = 20
 """Seconds for which the API holds a response back at most."""
@@ -88,25 +89,31 @@ class Client:
         priority: int | None = None,
         unique: Unique | None = None,
         notify: Mapping[str, JsonInput] | None = None,
+        traceparent: str | None = None,
     ) -> Job:
         """Submit a job, and return it as it was stored.
 
         Without a `key` one is made for this call, so that repeating a broken request makes no second job; give your
-        own (such as an order's number) to have one job however often your program submits it.
+        own (such as an order's number) to have one job however often your program submits it. The job is part of the
+        trace `traceparent`, by default OpenTelemetry's current span if your program has one; an empty text is none.
         """
         body = Submission(type, payload, run_at, delay, max_attempts, tags, lane, priority, unique, notify).text()
-        request = Request("POST", "/jobs", body=body, key=self._seams.new_key() if key is None else key)
+        key = self._seams.new_key() if key is None else key
+        request = Request("POST", "/jobs", body=body, key=key, headers=trace_headers(traceparent))
         return read_as("job", Job.of, self._sender.send(request))
 
-    def submit_many(self, submissions: Iterable[Submission], *, key: str | None = None) -> list[Outcome]:
+    def submit_many(
+        self, submissions: Iterable[Submission], *, key: str | None = None, traceparent: str | None = None
+    ) -> list[Outcome]:
         """Submit jobs in batches of 25; returns an outcome for each, in their order.
 
         An entry that is refused stops no other, and what cannot be JSON raises before anything is sent. When a batch
         fails for a reason that would stop the next ones too, such as a broken connection or an invalid token, it and
-        the rest have that error as their outcome. With a `key`, the same submissions are the same jobs.
+        the rest have that error as their outcome. With a `key`, the same submissions are the same jobs. `traceparent`
+        is as for `submit`.
         """
         base = self._seams.new_key() if key is None else key
-        return submit_batches(self._sender, submissions, base)
+        return submit_batches(self._sender, submissions, base, trace_headers(traceparent))
 
     def get(self, job: Job | str) -> Job:
         """Read a job."""

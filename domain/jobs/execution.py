@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from domain.jobs import transitions
 from domain.jobs.attempt import MAX_CONFLICTS, Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change
+from domain.jobs.change import OF_USERS, Change
 from domain.jobs.committing import commit
 from domain.jobs.documents import DocumentLost, Documents
 from domain.jobs.guard import is_plain, outcome_of
@@ -28,6 +28,7 @@ from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler, Policy
+from headrace.authoring.json_text import to_json_text
 from headrace.authoring.outcomes import Fail, Retry
 from headrace.authoring.steps import StepUnavailable
 
@@ -253,7 +254,7 @@ class JobExecutor:
         while True:
             result = await self._documents.keep(job.id, "result", lambda: _token(job), loaded(outcome.result))
             if not isinstance(result, StorageUnavailable):
-                return Done(result=result)
+                return outcome.model_copy(update={"result": result})
             if result.reason == "rejected" or self._clock() >= deadline:
                 return result
             await asyncio.sleep(RECORD_PAUSE.total_seconds())
@@ -311,6 +312,9 @@ class JobExecutor:
                     if other in unanswered:
                         return _executed(claim, other)
                     current = other
+                case CompanionRefused(index=index) if isinstance(outcome, Done) and _is_own(outcome, finished, index):
+                    await self._documents.discard(outcome.result)
+                    outcome = _refused(outcome, finished, index)
                 case CompanionRefused(index=index):
                     # Neither lost nor falsified: the lease ends, and the job is attempted again.
                     refused = StorageUnavailable(reason="rejected", detail=f"companion {index} was refused")
@@ -322,12 +326,32 @@ class JobExecutor:
                     return LeaseLost(job_id=claimed.id, attempt=claimed.attempt)
                 case ItemTooLarge():
                     outcome = too_large
+                case StorageUnavailable(reason="rejected") if isinstance(outcome, Done) and outcome.writes:
+                    await self._documents.discard(outcome.result)
+                    told = f"DynamoDB takes none of the writes: {written.detail}"
+                    outcome = Fail(code="writes_rejected", reason=told)
                 case StorageUnavailable():
                     if written.reason == "rejected" or self._clock() >= deadline:
                         return Interrupted(job_id=claimed.id, stage="record", problem=written)
                     # It may have been applied all the same, even after the store gave up on it.
                     unanswered = (*unanswered, finished.job)
                     await asyncio.sleep(RECORD_PAUSE.total_seconds())
+
+
+def _is_own(done: Done, change: Change, index: int) -> bool:
+    """Whether the write with this number is the handler's own: those come last."""
+    return index >= len(change.companions) - len(done.writes)
+
+
+def _refused(outcome: Done, change: Change, index: int) -> Outcome:
+    """What the attempt comes to when a write of the handler's own was refused."""
+    number = index - (len(change.companions) - len(outcome.writes))
+    write = outcome.writes[number]
+    kind, table = type(write).__name__, write.table.removeprefix(OF_USERS)
+    place = f"the condition of write {number + 1}, {kind} {table} {to_json_text({**write.key})}, does not hold"
+    if outcome.otherwise is None:
+        return Fail(code="write_refused", reason=place)
+    return outcome.otherwise.model_copy(update={"reason": f"{outcome.otherwise.reason} ({place})"})
 
 
 def _token(job: Job) -> str:

@@ -16,10 +16,12 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from domain.jobs.attempt import Attempt, ThreadedAttempt
+from domain.jobs.change import MAX_COMPANIONS, OF_USERS
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.upcasting import upcast
 from domain.jobs.user_errors import raised, text_of
+from headrace.authoring import outcomes as authored
 from headrace.authoring.job_type import Handler, JobHandler, SyncJobHandler
 from headrace.authoring.json_text import NotJson, byte_length, to_json_text
 from headrace.authoring.outcomes import Fail, Retry, Stopped
@@ -30,6 +32,9 @@ MAX_RESULT_BYTES = 5 * 1024 * 1024
 
 STOP_GRACE = timedelta(seconds=1)
 """What a handler that is stopped has to clean up; then it is abandoned."""
+
+MAX_WRITES = MAX_COMPANIONS - 1
+"""Of a handler, with its result: its lane's place is given back in the same transaction."""
 
 MAX_FLAWS = 5
 
@@ -168,11 +173,24 @@ def outcome_from(returned: object, result: type[BaseModel]) -> Outcome:
             return Fail(code=text_of(returned.code), reason=text_of(returned.reason))
         case Stopped():
             return returned
+        case authored.Done():
+            return _with_writes(returned, result)
         case BaseModel() if isinstance(returned, result):
             return _done(returned)
         case _:
             wrong = f"the handler returned {type(returned).__name__}, not its result model {result.__name__}"
             return Fail(code="invalid_result", reason=wrong)
+
+
+def _with_writes(returned: "authored.Done[BaseModel]", result: type[BaseModel]) -> Outcome:
+    done = outcome_from(returned.result, result)
+    if not isinstance(done, Done):
+        return done
+    if len(returned.writes) > MAX_WRITES:
+        count = f"the handler returned {len(returned.writes)} writes, the limit is {MAX_WRITES}"
+        return Fail(code="too_many_writes", reason=count)
+    writes = tuple(each.model_copy(update={"table": f"{OF_USERS}{each.table}"}) for each in returned.writes)
+    return Done(result=done.result, writes=writes, otherwise=returned.otherwise)
 
 
 def _done(result: BaseModel) -> Done | Fail | Raised:

@@ -12,6 +12,10 @@ class Done(Frozen):
     """The handler's result, as JSON or, once it is stored, as the reference to it."""
 
     result: JobDocument
+    writes: tuple[Companion, ...] = ()
+    """Of the handler's own, which are committed with it."""
+    otherwise: Retry | Fail | None = None
+    """What the job comes to when the condition of one of them does not hold; None fails it."""
 
 
 class Raised(Frozen):

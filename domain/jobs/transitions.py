@@ -271,8 +271,8 @@ def finish(
     if known.steps:
         job = job.model_copy(update={"steps": known.steps + job.signals - known.signals})
     match outcome:
-        case Done(result=result):
-            return succeed(job, policy, result, now)
+        case Done(result=result, writes=writes):
+            return succeed(job, policy, result, now, writes)
         case Stopped():
             if state.cancel_requested:
                 return _cancelled(job, policy, now)
@@ -328,11 +328,14 @@ def signal(job: Job, policy: Policy, name: str, now: datetime) -> Change | Illeg
     return _moved(sent, job.state, now, wake_at=job.wake_at, note=False)
 
 
-def succeed(job: Job, policy: Policy, result: JobDocument, now: datetime) -> Change | IllegalTransition:
-    """Commit the result, even when a cancel was requested: the work is done."""
+def succeed(
+    job: Job, policy: Policy, result: JobDocument, now: datetime, writes: tuple[Companion, ...] = ()
+) -> Change | IllegalTransition:
+    """Commit the result, with the handler's own `writes`, even when a cancel was requested: the work is done."""
     if not isinstance(job.state, Running):
         return _illegal(job, "succeed")
-    return _finished(job, Succeeded(finished_at=now, result=result), policy, now)
+    finished = _finished(job, Succeeded(finished_at=now, result=result), policy, now)
+    return Change(finished.job, (*finished.companions, *writes))
 
 
 def retry(

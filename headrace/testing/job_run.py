@@ -8,6 +8,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import BaseModel, JsonValue
 
 from domain.jobs.job import JobError
+from headrace.authoring.writes import Write
 from headrace.testing.captured import LogLine
 
 Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
@@ -43,6 +44,8 @@ class JobRun(Generic[Result_co]):
     """The names of what the handler sleeps for or waits for."""
     remembered: Mapping[str, JsonValue] = field(default_factory=dict)
     """The values of the job's steps, and of the signals that it was sent, by name."""
+    writes: tuple[Write, ...] = ()
+    """What would be committed with the result, by `Done(…, writes=…)`."""
     saved: Mapping[str, bytes] = field(default_factory=dict)
     """The content of the files that the handler saved, by name."""
 

@@ -16,15 +16,16 @@ from domain.files.service import FileService
 from domain.jobs import transitions
 from domain.jobs.attempt import Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change
+from domain.jobs.change import OF_USERS, Change
 from domain.jobs.documents import Documents
 from domain.jobs.guard import outcome_of
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded, Waiting, loaded
-from domain.jobs.outcomes import Outcome, Raised
+from domain.jobs.outcomes import Done, Outcome, Raised
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.transitions import IllegalTransition
 from headrace.authoring.job_type import Handler, JobType, Policy
+from headrace.authoring.writes import Write
 from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.captured import Captured, captured
 from headrace.testing.clock import numbered_ids
@@ -174,11 +175,17 @@ def _run_of(
         retry_after=state.retry_at - job.updated_at if isinstance(state, Retrying) else None,
         exception=errors[0] if errors and isinstance(outcome, Raised) else None,
         waits_for=tuple(each.name for each in state.waits_for) if isinstance(state, Waiting) else (),
+        writes=_writes_of(outcome),
         progress=tuple(context.reports),
         logs=tuple(lines.logs),
         printed="".join(lines.printed),
         returned=result.model_validate_json(loaded(state.result)) if isinstance(state, Succeeded) else None,
     )
+
+
+def _writes_of(outcome: Outcome) -> tuple[Write, ...]:
+    writes = outcome.writes if isinstance(outcome, Done) else ()
+    return tuple(each.model_copy(update={"table": each.table.removeprefix(OF_USERS)}) for each in writes)
 
 
 class _NotedAttempt(Attempt):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import uuid4
 
 from pydantic import BaseModel, JsonValue
@@ -14,7 +15,7 @@ from domain.files.attempts import JobFiles
 from domain.files.file import blob_key
 from domain.files.service import FileService
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change
+from domain.jobs.change import OF_USERS, Change
 from domain.jobs.documents import Documents
 from domain.jobs.execution import Execution, JobExecutor
 from domain.jobs.fitting import refuse_longer_than
@@ -183,6 +184,15 @@ class JobStack:
         """Send a job a signal, as its owner; `value` is its body: a model, or what its JSON says."""
         sent = await self._signals.send(job_id, name, json_of(value), a_user(self._stored(job_id).owner_id, self.now))
         return self._view(_changed(sent.job if isinstance(sent, Signalled) else sent))
+
+    def put(self, table: str, key: Mapping[str, str | int], values: Mapping[str, object]) -> None:
+        """Store an item in a table of yours, for handlers that write to it by `Done(…, writes=…)`."""
+        item = cast("dict[str, JsonValue]", {**values, **key})
+        self._jobs.put_item(f"{OF_USERS}{table}", key, item)
+
+    def item(self, table: str, key: Mapping[str, str | int]) -> Mapping[str, JsonValue] | None:
+        """What is stored in a table of yours; None for nothing."""
+        return self._jobs.item(f"{OF_USERS}{table}", key)
 
     async def drain(self) -> None:
         """Run every job that is due now to the end of its attempt. The clock stands still: retries wait."""

@@ -212,6 +212,7 @@ breaks, no report is written.
 | I14 | each change that is to be told is delivered, under one `webhook-id` | webhooks |
 | I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
 | I9 | what a job remembers never changes, nor is it made again; no job waits for a signal that it has | simulation |
+| I10 | what a handler writes by its result is written once, without a key | simulation, real faults |
 
 ## The model
 

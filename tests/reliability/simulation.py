@@ -23,8 +23,9 @@ from domain.jobs.submitting import SubmissionService, Submitted
 from headrace.authoring.context import JobContext
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import STANDARD, WORKER, Policy
-from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.outcomes import Done, Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
+from headrace.authoring.writes import Update
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.virtual_loop import run_in_virtual_time
 from tests.factories import NOW, UserFactory
@@ -95,6 +96,9 @@ async def _simulate(seed: int, store: FakeJobRepository) -> Report:
     jobs = await _all_jobs(world)
     world.history.settled(jobs)
     world.lane_checks.settled()
+    ledger = world.store.item("user:ledger", {"id": "sum"}) or {"n": 0}
+    if ledger["n"] != sum(job.status == "succeeded" for job in jobs.values()):
+        raise Violation(f"I10: {ledger['n']} writes were committed, of {Counter(job.status for job in jobs.values())}")
     for job in jobs.values():
         await check_blobs(world.blobs, job)
         if job.unknown != world.newer.get(job.id, {}):
@@ -118,7 +122,7 @@ async def _all_jobs(world: World) -> dict[str, Job]:
 
 
 def _handler(world: World) -> Run:
-    async def run(document: Text, context: JobContext) -> Count | Retry | Fail | Stopped:
+    async def run(document: Text, context: JobContext) -> Count | Done[Count] | Retry | Fail | Stopped:
         choice = world.random.random()
         await asyncio.sleep(world.random.uniform(0, 40) if choice < 0.2 else world.random.uniform(0, 3))
         PROCESS.get().check()
@@ -150,7 +154,9 @@ def _handler(world: World) -> Run:
             return Retry(reason="later")
         if outcome < 0.25:
             return Fail(reason="never")
-        return Count(words=1) if document.text == "x" else Echo(words=1, text=document.text)
+        result = Count(words=1) if document.text == "x" else Echo(words=1, text=document.text)
+        # Without a key: it counts too much if it is ever written twice.
+        return Done(result, writes=[Update(table="ledger", key={"id": "sum"}, add={"n": 1})])
 
     return run
 

@@ -68,7 +68,8 @@ class DynamoJobRepository:
         self._client = client
         self._table = table
         self._new_id = new_id
-        self._companions = companions
+        # Its own under a name that no companion has, so that no handler writes to it.
+        self._companions = {**companions, "": table}
 
     @property
     def wake_shards(self) -> tuple[str, ...]:

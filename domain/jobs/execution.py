@@ -340,7 +340,7 @@ class JobExecutor:
 
 def _is_own(done: Done, change: Change, index: int) -> bool:
     """Whether the write with this number is the handler's own: those come last."""
-    return index >= len(change.companions) - len(done.writes)
+    return len(change.companions) - len(done.writes) <= index < len(change.companions)
 
 
 def _refused(outcome: Done, change: Change, index: int) -> Outcome:

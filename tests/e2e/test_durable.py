@@ -12,7 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from types_aiobotocore_dynamodb.type_defs import TransactGetItemTypeDef
 
+from functions.runtime import LazyClient
 from tests.e2e.conftest import Stack
 
 CODE = '''
@@ -22,7 +24,7 @@ CODE = '''
 
     from pydantic import BaseModel
 
-    from headrace import Backoff, Fail, JobContext, job_type
+    from headrace import Backoff, Done, Fail, If, JobContext, Update, job_type
 
 
     class Order(BaseModel):
@@ -61,9 +63,31 @@ CODE = '''
         return Receipt(charged=charged, shipped=shipped, by=approval.by)
 
 
-    JOB_TYPES = (take_order,)
+    class Transfer(BaseModel):
+        source: str
+        target: str
+        cents: int
+
+
+    class Moved(BaseModel):
+        pass
+
+
+    @job_type("bank.transfer", timeout=timedelta(seconds=4), max_attempts=20, backoff=Backoff(cap=timedelta(seconds=1)))
+    async def transfer(order: Transfer, context: JobContext) -> Done[Moved]:
+        """Move money, without any key."""
+        await asyncio.sleep(0.1)
+        enough = If(at_least={"cents": order.cents})
+        less, more = {"cents": -order.cents, "out": 1}, {"cents": order.cents, "in": 1}
+        take = Update(table="Accounts", key={"id": order.source}, add=less, condition=enough)
+        give = Update(table="Accounts", key={"id": order.target}, add=more)
+        return Done(Moved(), writes=[take, give])
+
+
+    JOB_TYPES = (take_order, transfer)
 '''
 ORDERS = 12
+TRANSFERS = 40
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +95,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("shop")
     (folder / "shop").mkdir()
     (folder / "shop" / "__init__.py").write_text(textwrap.dedent(CODE))
-    stack = Stack(folder, environment={"JOB_TYPES": "shop"})
+    # With reloading, the stack would take a kill while a function starts for a mistake in the code.
+    stack = Stack(folder, "--no-reload", environment={"JOB_TYPES": "shop"})
     yield stack
     assert stack.stop() == 0
 
@@ -107,11 +132,7 @@ def test_orders_are_charged_and_shipped_once_by_key_although_workers_are_killed(
         ids = [submitted(client, number, ledger) for number in range(ORDERS)]
         for job_id in ids[::2]:
             client.post(f"/v1/jobs/{job_id}/signals/approved", json={"by": "Ann"}).raise_for_status()
-        for _ in range(12):
-            time.sleep(chance.uniform(0.1, 0.6))
-            for pid in shop.environments("WorkerFunction")[:1]:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        kill_workers(shop, chance, 6)
         for job_id in ids[1::2]:
             client.post(f"/v1/jobs/{job_id}/signals/approved", json={"by": "Bob"}).raise_for_status()
         ended = [job_when_final(client, job_id) for job_id in ids]
@@ -119,6 +140,57 @@ def test_orders_are_charged_and_shipped_once_by_key_although_workers_are_killed(
     lines = ledger.read_text().splitlines()
     assert len(set(lines)) == 2 * ORDERS, "each effect, by its key, for each order"
     assert max(int(str(job["attempt"])) for job in ended) > 1, "none was killed"
+
+
+def kill_workers(shop: Stack, chance: random.Random, times: int) -> None:
+    for _ in range(times):
+        time.sleep(chance.uniform(0.3, 2.0))
+        for pid in shop.environments("WorkerFunction")[:1]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+async def test_transfers_are_made_once_without_a_key_although_workers_are_killed(shop: Stack) -> None:
+    """The sum is right at every moment that is looked at, and each transfer is made once."""
+    url = next(line.split()[1] for line in (shop.folder / "stderr").read_text().splitlines() if "database " in line)
+    database = LazyClient(url)
+    client = await database()
+    await client.create_table(
+        TableName="Accounts", BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )  # fmt: skip
+    for name in "ab":
+        await client.put_item(TableName="Accounts", Item={"id": {"S": name}, "cents": {"N": "100000"}})
+
+    async def accounts() -> dict[str, dict[str, int]]:
+        read: list[TransactGetItemTypeDef] = [{"Get": {"TableName": "Accounts", "Key": {"id": {"S": n}}}} for n in "ab"]
+        found = (await client.transact_get_items(TransactItems=read))["Responses"]
+        plain = [{name: int(value["N"]) for name, value in each["Item"].items() if "N" in value} for each in found]
+        assert sum(account["cents"] for account in plain) == 200_000, plain
+        return dict(zip("ab", plain, strict=True))
+
+    with shop.client() as api:
+        wanted = [(*(("a", "b") if number % 3 else ("b", "a")), number + 1) for number in range(TRANSFERS)]
+        bodies = [
+            {"type": "bank.transfer", "payload": {"source": source, "target": target, "cents": cents}}
+            for source, target, cents in wanted
+        ]
+        ids = [str(api.post("/v1/jobs", json=body).raise_for_status().json()["id"]) for body in bodies]
+        chance = random.Random(11)
+        for _ in range(5):
+            kill_workers(shop, chance, 1)
+            await accounts()
+        ended = [job_when_final(api, job_id) for job_id in ids]
+    assert [job for job in ended if job["status"] != "succeeded"] == []
+    now = await accounts()
+    moved = sum(cents if source == "a" else -cents for source, _, cents in wanted)
+    made = sum(source == "a" for source, _, _ in wanted)
+    assert now == {
+        "a": {"cents": 100_000 - moved, "out": made, "in": TRANSFERS - made},
+        "b": {"cents": 100_000 + moved, "in": made, "out": TRANSFERS - made},
+    }
+    await database.close()
 
 
 def job_when_final(client: httpx.Client, job_id: str) -> dict[str, object]:

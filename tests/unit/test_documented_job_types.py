@@ -75,6 +75,7 @@ def test_each_document_shows_its_job_types_as_they_are_tested() -> None:
         "tests/documented/test_pay.py",
         "tests/documented/charge.py",
         "tests/documented/order.py",
+        "tests/documented/transfer.py",
     ]
     for path, text in SHOWN:
         assert text == (ROOT / path).read_text(), path

@@ -13,13 +13,16 @@ export UV_SYSTEM_CERTS ?= 1
 # Some images set this; then each of some hundred processes would compile everything that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
+# The page, built of ui/; it needs its packages once.
+UI := ui/.built
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local clients examples bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui ui-tests clients examples bench reliability docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.done $(TOOLS)/ministack/.done ## prepare .venv (with .venv/bin/headrace) and the embedded database
+setup: $(VENV)/.done $(TOOLS)/ministack/.done $(UI) ## prepare .venv (with .venv/bin/headrace), the embedded database and the page
 
 demo: setup ## run some hundred real jobs on the local stack, and show how each of them ended
 	$(BIN)/headrace demo
@@ -28,11 +31,11 @@ dev: setup ## run the local stack until Ctrl-C
 	$(BIN)/headrace dev
 
 # Those of domain/, apart from the others: measuring coverage doubles what a test computes.
-DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/schedules tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/durable tests/unit/stats tests/unit/costs tests/unit/test_flaws.py
+DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/schedules tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/durable tests/unit/secrets tests/unit/quotas tests/unit/stats tests/unit/costs tests/unit/test_flaws.py
 
 test: setup $(TOOLS)/microburst/.done ## run the tests, those of domain/ with branch coverage (100 %)
 	$(BIN)/pytest $(DOMAIN_TESTS) --numprocesses 2 --dist loadfile --cov=domain --cov-fail-under=100
-	$(BIN)/pytest $(DOMAIN_TESTS:%=--ignore=%) --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest $(DOMAIN_TESTS:%=--ignore=%) --ignore=tests/page --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: test ## all that CI runs: the tests, then everything else, three at a time
 	$(MAKE) --jobs=3 --output-sync=target checks
@@ -70,7 +73,7 @@ build: setup $(TOOLS)/sam/.done ## build and prove what is deployed (TARGET=3.13
 	$(BIN)/python -m headrace.build.sizes .aws-sam/build
 
 # What `sam build` calls for each function.
-build-%Function: $(VENV)/.done
+build-%Function: $(VENV)/.done $(UI)
 	$(BIN)/python -m headrace.build $*Function "$(ARTIFACTS_DIR)"
 
 # After `build`, because all builds of the SAM CLI share one file.
@@ -89,6 +92,13 @@ sam-local: build-here ## run every function by the SAM CLI, in Docker (or in a s
 clients: setup ## test the clients, and the applications that use them, as a user would: installed, against the local stack
 	$(BIN)/python -m scripts.clients
 
+ui: setup ## build the page on every change, until Ctrl-C; `make dev` serves it
+	$(BIN)/python -m scripts.ui watch
+
+ui-tests: setup ## test the page in Debian's Chromium, against the local stack (installs Chromium as root)
+	$(BIN)/python -m scripts.ui test
+	$(BIN)/python -m scripts.ui_tests
+
 examples: setup ## test the projects in examples/ as a user would, against an installed Headrace
 	$(BIN)/python -m scripts.examples
 
@@ -98,14 +108,15 @@ bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RE
 reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, webhooks, mutants (half an hour); writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
 
-docs: setup ## write what is generated anew (docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
+docs: setup ## write what is generated anew (pictures of the page, docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
 	$(BIN)/python -m scripts.generate
+	$(BIN)/python -m tests.page.images
 
 lock: setup ## lock the requirements; what is locked stays (UPGRADE=1 takes the newest of everything)
 	scripts/lock.sh
 
 clean: ## remove everything that was installed or generated
-	rm -rf $(VENV) $(TOOLS) clients/python/build .headrace .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf ui/node_modules ui/.built functions/api/ui/built $(VENV) $(TOOLS) clients/python/build .headrace .aws-sam .mypy_cache .pytest_cache .ruff_cache .coverage
 
 $(VENV)/bin/uv: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Headrace needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -117,6 +128,9 @@ $(VENV)/.done: $(VENV)/bin/uv requirements/dev.txt pyproject.toml clients/python
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable clients/python --editable .
 	@touch $@
+
+$(UI): $(VENV)/.done $(TOOLS)/node/.done docs/openapi.json $(wildcard ui/*.* ui/scripts/* ui/src/*.* ui/src/*/*)
+	@$(BIN)/python -m scripts.ui build
 
 $(TOOLS)/%/.done: requirements/%.txt $(VENV)/bin/uv
 	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(TOOLS)/$*

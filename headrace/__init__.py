@@ -12,6 +12,7 @@ from headrace.authoring.json_text import json_size
 from headrace.authoring.outcomes import Done, Fail, Retry, Stopped
 from headrace.authoring.rate import Rate
 from headrace.authoring.retry import Backoff
+from headrace.authoring.secrets import Secret, SecretUnavailable
 from headrace.authoring.steps import StepError, StepMisused, StepUnavailable
 from headrace.authoring.writes import Check, Delete, If, IfAbsent, Put, Update
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Backoff", "Check", "Delete", "Done", "Fail", "File", "FileError", "FileMissing", "FileStream", "FileTooLarge",
     "FileUnavailable", "Handler", "If", "IfAbsent", "InvalidJobType", "JobContext", "JobItem", "JobRefused", "JobType",
-    "Policy", "Put", "Rate", "Retry", "StepError", "StepMisused", "StepUnavailable", "Stopped", "SyncJobContext",
-    "Update", "job_item", "job_type", "json_size",
+    "Policy", "Put", "Rate", "Retry", "Secret", "SecretUnavailable", "StepError", "StepMisused", "StepUnavailable",
+    "Stopped", "SyncJobContext", "Update", "job_item", "job_type", "json_size",
 ]  # fmt: skip
 
 _OF_TRANSACTIONS = frozenset({"JobItem", "JobRefused", "job_item"})

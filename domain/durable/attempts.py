@@ -11,6 +11,7 @@ from domain.jobs.documents import Documents
 from domain.jobs.job import Job, Running
 from domain.jobs.outcomes import Outcome
 from domain.ports import Clock, NewId
+from domain.secrets.hidden import Hidden
 from headrace.authoring.job_type import Policy
 
 
@@ -24,7 +25,14 @@ class JobSteps:
         self._new_id = new_id
 
     def of(
-        self, job: Job, ended: "asyncio.Future[Outcome]", policy: Policy, deadline: datetime, *, is_first: bool
+        self,
+        job: Job,
+        ended: "asyncio.Future[Outcome]",
+        hidden: Hidden,
+        policy: Policy,
+        deadline: datetime,
+        *,
+        is_first: bool,
     ) -> Durable:
         """What remembers for the attempt of `job`, a running one."""
         held = Held(
@@ -35,5 +43,5 @@ class JobSteps:
             expires_at=expiry_of(job, policy, self._clock()),
         )
         empty = is_first and not job.signals
-        memory = Memory(held, self._steps, self._documents, self._clock, self._new_id, empty=empty)
+        memory = Memory(held, hidden, self._steps, self._documents, self._clock, self._new_id, empty=empty)
         return Durable(job, memory, self._clock, ended)

@@ -10,6 +10,7 @@ from domain.jobs.documents import DocumentLost, Documents
 from domain.jobs.job import JobDocument
 from domain.ports import Clock, NewId
 from domain.results import StorageUnavailable
+from domain.secrets.hidden import Hidden
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.steps import StepMisused, StepUnavailable
 
@@ -33,9 +34,18 @@ class Memory:
     """Reads all at the first need, and nothing for a job that cannot remember anything yet."""
 
     def __init__(
-        self, held: Held, steps: StepRepository, documents: Documents, clock: Clock, new_id: NewId, *, empty: bool
+        self,
+        held: Held,
+        hidden: Hidden,
+        steps: StepRepository,
+        documents: Documents,
+        clock: Clock,
+        new_id: NewId,
+        *,
+        empty: bool,
     ) -> None:
         self.held = held
+        self._hidden = hidden
         self._steps = steps
         self._documents = documents
         self._clock = clock
@@ -82,7 +92,8 @@ class Memory:
         return stands
 
     async def keep(self, text: JsonText) -> JobDocument:
-        """A value as a step may hold it: large ones lie among the blobs."""
+        """A value as a step may hold it: without the values of secrets, and large ones lie among the blobs."""
+        text = self._hidden.document(text)
         while True:
             kept = await self._documents.keep(self.held.job_id, "step", self._new_id, text)
             if not isinstance(kept, StorageUnavailable):

@@ -1,7 +1,7 @@
 """Decides what a caller sees of a job's error: an exception's message may quote what only its operators may know."""
 
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.job import JobError
+from domain.jobs.job import Frame, JobError
 from domain.jobs.listing import JobSummary
 from domain.jobs.upcasting import UPCAST_FAILED
 from domain.users.user import User
@@ -11,7 +11,7 @@ _HIDDEN = {"invalid_result": "the result is not JSON", UPCAST_FAILED: "the paylo
 
 
 class Disclosure:
-    """Hides the message and the frames of exceptions where `Policy.expose_errors` says so."""
+    """Hides the source of frames; where `Policy.expose_errors` says so, an exception's message and frames too."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -23,14 +23,21 @@ class Disclosure:
     def outside(self, summary: JobSummary) -> JobSummary:
         """The job as everyone else may see it."""
         error = summary.error
-        if error is None or not error.frames or self._exposes(summary.type):
+        if error is None or not error.frames:
             return summary
-        return summary.model_copy(update={"error": _hidden(error)})
+        shown = _without_source(error) if self._exposes(summary.type) else _hidden(error)
+        return summary.model_copy(update={"error": shown})
 
     def _exposes(self, type: str) -> bool:
         """False for a type that is not known here (any more): what its author chose is not known either."""
         definition = self._catalogue.definition(type)
         return definition is not None and definition.policy.expose_errors
+
+
+def _without_source(error: JobError) -> JobError:
+    """What the code says is for those who run it."""
+    frames = tuple(Frame(file=each.file, line=each.line, function=each.function) for each in error.frames)
+    return error.model_copy(update={"frames": frames})
 
 
 def _hidden(error: JobError) -> JobError:

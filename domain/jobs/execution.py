@@ -26,6 +26,8 @@ from domain.lanes.admission import InLine, Start
 from domain.lanes.lanes import Lanes
 from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
+from domain.secrets.hidden import Hidden
+from domain.secrets.store import SecretSource
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.json_text import to_json_text
@@ -103,14 +105,17 @@ Execution = Executed | Dispatched | NothingToDo | UnknownJobType | LeaseLost | N
 class AttemptObserver(Protocol):
     """Is told when a handler starts and ends."""
 
-    def attempt(self, job: Job, /) -> AbstractContextManager[None]:
-        """Entered when the job is claimed, before its handler starts; left when the handler has ended."""
+    def attempt(self, job: Job, hidden: Hidden, /) -> AbstractContextManager[None]:
+        """Entered when the job is claimed, before its handler starts; left when the handler has ended.
+
+        What is written of it meanwhile is `hidden.text(…)`.
+        """
 
 
 class Unobserved:
     """Observes nothing."""
 
-    def attempt(self, _job: Job, /) -> AbstractContextManager[None]:
+    def attempt(self, _job: Job, _hidden: Hidden, /) -> AbstractContextManager[None]:
         return nullcontext()
 
 
@@ -130,6 +135,7 @@ class JobExecutor:
         documents: Documents | None = None,
         files: FilesSource | None = None,
         lanes: Lanes | None = None,
+        secrets: SecretSource | None = None,
         steps: StepsSource | None = None,
     ) -> None:
         self._jobs = jobs
@@ -142,6 +148,7 @@ class JobExecutor:
         self._observer = observer or Unobserved()
         self._documents = documents or Documents()
         self._files = files
+        self._secrets = secrets
         self._steps = steps
         self._cpus = asyncio.Semaphore(cpus)
         policies = {name: catalogue.policy(name) for name in catalogue.names()}
@@ -174,7 +181,7 @@ class JobExecutor:
             return Interrupted(job_id=job.id, stage="record", problem=kept)
         executed = await self._record(claimed, kept, ran.known, deadline)
         if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
-            await self._lanes.release(claimed.job.lane.name)
+            await self._lanes.follow(claimed.job.lane.name)
         return executed
 
     def _turn(self, handler: Handler) -> AbstractAsyncContextManager[None]:
@@ -276,13 +283,13 @@ class JobExecutor:
         settings = {name: self._environment[name] for name in declared if name in self._environment}
         steps, policy = self._steps, handler.definition.policy
 
-        def durable(job: Job, ended: "asyncio.Future[Outcome]") -> "Durable":
+        def durable(job: Job, ended: "asyncio.Future[Outcome]", hidden: Hidden) -> "Durable":
             if steps is None:
                 raise StepUnavailable("nothing is remembered here")
-            return steps().of(job, ended, policy, ends, is_first=claim.is_first)
+            return steps().of(job, ended, hidden, policy, ends, is_first=claim.is_first)
 
-        context = Attempt(self._jobs, self._clock, job, ends, settings, self._files, durable)
-        with self._observer.attempt(job):
+        context = Attempt(self._jobs, self._clock, job, ends, settings, self._files, self._secrets, durable)
+        with self._observer.attempt(job, context.hidden):
             outcome = await outcome_of(handler, job, context, ends - self._clock())
         return _Ran(outcome, context.known)
 

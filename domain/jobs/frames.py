@@ -1,4 +1,4 @@
-"""Finds the lines of the user's own code that an exception came through: file, line and function, never values."""
+"""Finds the lines of the user's own code that an exception came through: the place and its code, never values."""
 
 from collections.abc import Iterator, Sequence
 from itertools import dropwhile, groupby
@@ -7,6 +7,7 @@ from types import FrameType
 
 from domain.jobs.job import Frame
 from domain.jobs.source_files import is_headrace, is_library, short_name
+from domain.jobs.source_lines import source_line
 from headrace.authoring.json_text import storable
 
 MAX_FRAMES = 10
@@ -87,7 +88,12 @@ def _unparsed(error: BaseException) -> list[Frame]:
 
 def _named(file: str, line: int, function: str) -> Frame:
     short = short_name(file)[-MAX_FILE:]
-    return Frame(file=storable(short, MAX_FILE), line=line, function=storable(function[-MAX_FUNCTION:], MAX_FUNCTION))
+    return Frame(
+        file=storable(short, MAX_FILE),
+        line=line,
+        function=storable(function[-MAX_FUNCTION:], MAX_FUNCTION),
+        source=source_line(file, line),
+    )
 
 
 def _bounded(frames: list[Frame]) -> tuple[Frame, ...]:

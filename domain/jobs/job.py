@@ -33,13 +33,15 @@ WAIT_SCHEMA = 4
 
 
 class Frame(Stored):
-    """One line of the handler's code that an exception passed: a place, never a value."""
+    """One line of the handler's code that an exception passed: a place and its code, never a value."""
 
     file: str
     """Relative to the folder that it was imported from: `my_jobs/orders.py`."""
     line: int
     function: str
     """Its qualified name: `Orders.run`."""
+    source: str | None = None
+    """The line's text, where the worker had it. For admins."""
 
 
 class BlobRef(Stored):
@@ -263,6 +265,8 @@ class Job(Frozen):
     """The key of which this was the only unfinished job when it was submitted, as the store names it."""
     fingerprint: str | None = None
     """Digest of the submission, where the id comes from an idempotency key: distinguishes a replay from another one."""
+    counted: bool = False
+    """Whether it counts, while it is unfinished, against the quota of its owner."""
     notify: Notify | None = None
     """Who is told of its changes, besides the endpoints that admins keep."""
     steps: int = 0

@@ -1,7 +1,7 @@
 """What is known of the jobs that ended in some time: by type and outcome, and the failures by error."""
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from pydantic import AwareDatetime
 
@@ -13,10 +13,19 @@ Outcome = Literal["succeeded", "failed", "cancelled", "retrying"]
 
 OUTCOMES: Final[tuple[Outcome, ...]] = ("succeeded", "failed", "cancelled", "retrying")
 
-MAX_SERIES: Final = 40
-"""Pairs of type and outcome that one aggregate tells apart."""
-MAX_FAILURES: Final = 40
-"""Pairs of type and error that one aggregate tells apart."""
+
+class Bounds(NamedTuple):
+    """How much one aggregate tells apart."""
+
+    series: int
+    """Pairs of type and outcome."""
+    failures: int
+    """Pairs of type and error."""
+
+
+STORED: Final = Bounds(40, 20)
+"""Of one minute; sixty of them fit into an item of 400 KB."""
+REPORTED: Final = Bounds(200, 100)
 OTHERS: Final = "(others)"
 """The type, or the error, under which all further ones are counted together."""
 
@@ -55,7 +64,7 @@ class Aggregate(Frozen):
         return sum(each.count for each in self.series)
 
 
-def summed(parts: Iterable[Aggregate]) -> Aggregate:
+def summed(parts: Iterable[Aggregate], bounds: Bounds = STORED) -> Aggregate:
     """The aggregate of all parts, with the most frequent series and failures, and all others in one."""
     series: dict[tuple[str, Outcome], list[Series]] = {}
     failures: dict[tuple[str, str], list[FailureGroup]] = {}
@@ -65,8 +74,23 @@ def summed(parts: Iterable[Aggregate]) -> Aggregate:
         for group in part.failures:
             failures.setdefault((group.type, group.code), []).append(group)
     return Aggregate(
-        series=_bounded_series([_series(type, outcome, some) for (type, outcome), some in series.items()]),
-        failures=_bounded_failures([_failure(type, code, some) for (type, code), some in failures.items()]),
+        series=_bounded_series([_series(type, outcome, some) for (type, outcome), some in series.items()], bounds),
+        failures=_bounded_failures([_failure(type, code, some) for (type, code), some in failures.items()], bounds),
+    )
+
+
+def without_details(aggregate: Aggregate) -> Aggregate:
+    """The numbers alone: no durations, and no failures by error."""
+    return Aggregate(
+        series=tuple(Series(type=each.type, outcome=each.outcome, count=each.count) for each in aggregate.series)
+    )
+
+
+def of_type(aggregate: Aggregate, type: str) -> Aggregate:
+    """What concerns one type."""
+    return Aggregate(
+        series=tuple(each for each in aggregate.series if each.type == type),
+        failures=tuple(each for each in aggregate.failures if each.type == type),
     )
 
 
@@ -88,17 +112,17 @@ def _failure(type: str, code: str, parts: Iterable[FailureGroup]) -> FailureGrou
     return FailureGroup(type=type, code=code, count=count, last_job_id=last.last_job_id, last_at=last.last_at)
 
 
-def _bounded_series(series: list[Series]) -> tuple[Series, ...]:
+def _bounded_series(series: list[Series], bounds: Bounds) -> tuple[Series, ...]:
     kept = sorted(series, key=lambda each: (each.type == OTHERS, -each.count, each.type, each.outcome))
-    if len(kept) <= MAX_SERIES:
+    if len(kept) <= bounds.series:
         return tuple(kept)
-    most, rest = kept[: MAX_SERIES - len(OUTCOMES)], kept[MAX_SERIES - len(OUTCOMES) :]
+    most, rest = kept[: bounds.series - len(OUTCOMES)], kept[bounds.series - len(OUTCOMES) :]
     by_outcome = {outcome: [each for each in rest if each.outcome == outcome] for outcome in OUTCOMES}
     return (*most, *(_series(OTHERS, outcome, some) for outcome, some in by_outcome.items() if some))
 
 
-def _bounded_failures(failures: list[FailureGroup]) -> tuple[FailureGroup, ...]:
+def _bounded_failures(failures: list[FailureGroup], bounds: Bounds) -> tuple[FailureGroup, ...]:
     kept = sorted(failures, key=lambda each: (each.type == OTHERS, -each.count, each.type, each.code))
-    if len(kept) <= MAX_FAILURES:
+    if len(kept) <= bounds.failures:
         return tuple(kept)
-    return (*kept[: MAX_FAILURES - 1], _failure(OTHERS, OTHERS, kept[MAX_FAILURES - 1 :]))
+    return (*kept[: bounds.failures - 1], _failure(OTHERS, OTHERS, kept[bounds.failures - 1 :]))

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from domain.lanes.lanes import Lanes
     from domain.lanes.repository import LaneRepository
     from domain.ports import Clock, NewId
+    from domain.quotas.quotas import Quotas
+    from domain.stats.repository import StatsRepository
     from domain.users.repository import UserListing, UserRepository
+    from functions.settings import PageSettings
 
 
 def create_app(
@@ -55,6 +58,9 @@ def create_app(
     scheduling: Callable[[], Scheduling] | None = None,
     user_lists: UserListing | None = None,
     webhooks: Webhooks | None = None,
+    stats: Callable[[], StatsRepository] | None = None,
+    quotas: Quotas | None = None,
+    page: PageSettings | None = None,
     remembering: Callable[[], Remembering] | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
@@ -62,8 +68,9 @@ def create_app(
     `local_email` identifies every caller under `sam local`, which has no authorizer; `trust_unverified_email` accepts
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without `large`
     the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules; without
-    `user_lists`, users are found by address alone; without `webhooks`, nobody is told; without `remembering`, no steps
-    are shown, and no signals taken.
+    `user_lists`, users are found by address alone; without `webhooks`, nobody is told; without `stats`,
+    what ends is not counted; without `quotas`, nobody is limited; without `page`, nobody can sign in to the page;
+    without `remembering`, no steps are shown, and no signals taken.
     """
     identify = identifier(IdentityService(users, clock, new_id), local_email, trust_unverified_email)
     documents = Documents(large.blobs if large else None)
@@ -92,13 +99,15 @@ def create_app(
         job_service=JobService(jobs, catalogue, clock, lanes),
         submissions=SubmissionService(
             jobs, catalogue, clock, new_id, documents, files_of(large, clock, new_id), lanes,
-            webhooks.signers if webhooks else None,
+            webhooks.signers if webhooks else None, quotas,
         ),
     )  # fmt: skip
     core = job_routes(
         parts.submissions, parts.job_service, parts.lists, documents, parts.disclosure, identify, longest_wait
     )
-    features = Features(app, features_of(parts, core, large, scheduling, user_lists, webhooks, remembering))
+    features = Features(
+        app, features_of(parts, core, large, scheduling, user_lists, webhooks, stats, page, remembering)
+    )
     add_error_handlers(app, features)
     app.add_middleware(OnDemand, features=features)
     app.add_middleware(HeadAsGet)

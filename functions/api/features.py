@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from domain.ports import Clock, NewId
     from domain.schedules.repository import ScheduleListing, ScheduleRepository
     from domain.schedules.tick_queue import TickQueue
+    from domain.stats.repository import StatsRepository
     from domain.users.repository import UserListing, UserRepository
     from domain.webhooks.repository import EndpointRepository, SignerRepository
     from domain.webhooks.signing import NewSecret
     from functions.api.http.identity import Identify
+    from functions.settings import PageSettings
 
 
 @dataclass(frozen=True)
@@ -105,15 +107,18 @@ def features_of(
     scheduling: Callable[[], Scheduling] | None,
     user_lists: UserListing | None,
     webhooks: Webhooks | None,
+    stats: Callable[[], StatsRepository] | None,
+    page: PageSettings | None,
     remembering: Callable[[], Remembering] | None,
 ) -> tuple[Feature, ...]:
     """In the order in which the OpenAPI document has them."""
     return (
         Feature(("/v1/jobs", "/v1/jobs/*"), lambda: (core,)),
         Feature(("/v1/failed-jobs*",), lambda: _failed_jobs(parts)),
+        Feature(("/v1/jobs/cancel", "/v1/jobs/retry"), lambda: _bulk(parts)),
         Feature(("/v1/jobs/*/why",), lambda: _why(parts)),
         Feature(("/v1/jobs/*/steps", "/v1/jobs/*/signals/*"), lambda: _steps(parts, remembering)),
-        Feature(("/v1/stats*", "/v1/jobs/*/cost"), lambda: _stats(parts)),
+        Feature(("/v1/stats*", "/v1/jobs/*/cost"), lambda: _stats(parts, stats)),
         Feature(("/v1/lanes*",), lambda: _lanes(parts)),
         Feature(("/v1/job-types*",), lambda: _job_types(parts)),
         Feature(("/v1/users*",), lambda: _users(parts, user_lists)),
@@ -122,6 +127,7 @@ def features_of(
         Feature(("/v1/webhooks*", "/v1/notify-secret"), lambda: _webhooks(parts, webhooks)),
         Feature(("/healthz",), lambda: _health(parts)),
         Feature(("/", "/docs", "/openapi.json"), lambda: _documentation(parts)),
+        Feature(("/ui", "/ui/*"), lambda: _page(page)),
     )
 
 
@@ -148,6 +154,13 @@ def _lane_service(parts: Parts) -> LaneService | None:
     return LaneService(parts.lane_store, parts.lanes) if parts.lanes and parts.lane_store else None
 
 
+def _bulk(parts: Parts) -> tuple[APIRouter, ...]:
+    from domain.jobs.bulk import BulkService
+    from functions.api.jobs.bulk_routes import bulk_routes
+
+    return (bulk_routes(BulkService(parts.lists, parts.job_service, parts.clock), parts.identify),)
+
+
 def _why(parts: Parts) -> tuple[APIRouter, ...]:
     from domain.jobs.why import WhyService
     from functions.api.lanes.routes import why_routes
@@ -172,11 +185,11 @@ def _steps(parts: Parts, remembering: Callable[[], Remembering] | None) -> tuple
     return (step_routes(steps, signals, parts.disclosure, parts.identify),)
 
 
-def _stats(parts: Parts) -> tuple[APIRouter, ...]:
+def _stats(parts: Parts, stats: Callable[[], StatsRepository] | None) -> tuple[APIRouter, ...]:
     from domain.stats.service import StatsService
     from functions.api.stats.routes import stats_routes
 
-    service = StatsService(parts.jobs, parts.clock)
+    service = StatsService(parts.jobs, stats() if stats else None, parts.clock)
     return (stats_routes(service, parts.job_service, parts.clock, parts.identify),)
 
 
@@ -255,3 +268,10 @@ def _documentation(parts: Parts) -> tuple[APIRouter, ...]:
     from functions.api.documentation.routes import documentation_routes
 
     return (documentation_routes(parts.app.openapi),)
+
+
+def _page(settings: PageSettings | None) -> tuple[APIRouter, ...]:
+    from functions.api.ui.routes import page_routes
+    from functions.settings import PageSettings
+
+    return (page_routes(settings or PageSettings(issuer="", client_id="", origins=())),)

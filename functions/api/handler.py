@@ -11,6 +11,7 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
+from domain.quotas.quotas import Quotas
 from functions.api.app import create_app
 from functions.api.features import Large, Remembering, Scheduling, Webhooks
 from functions.api.http.event import Event, readable
@@ -29,9 +30,11 @@ from functions.compose import (
     schedule_listing,
     schedule_repository,
     signer_repository,
+    stats_repository,
     step_listing,
     step_repository,
     tick_queue,
+    usage_repository,
     user_listing,
     user_repository,
 )
@@ -39,7 +42,9 @@ from functions.runtime import new_id, new_secret, now
 from functions.settings import (
     read_api_settings,
     read_blob_settings,
+    read_page_settings,
     read_schedule_settings,
+    read_stats_table,
     read_webhook_settings,
 )
 
@@ -53,6 +58,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
     schedule_settings = read_schedule_settings(parts.environment)
     blobs = blob_store(blob_settings, parts.runtime)
     hooks = read_webhook_settings(parts.environment)
+    stats_table = read_stats_table(parts.environment)
     app = create_app(
         parts.jobs,
         job_listing(parts.settings, settings.cursor_key, client),
@@ -82,6 +88,9 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             signer_repository(hooks.webhook_secrets_table, client),
             new_secret,
         ),
+        stats=(lambda: stats_repository(stats_table, client)) if stats_table else None,
+        quotas=Quotas(usage_repository(parts.settings, client), settings.quota, now),
+        page=read_page_settings(parts.environment),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
 

@@ -13,12 +13,13 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.stats.recording import Counted, StatsRecorder
 from domain.webhooks.tell_of import TellOf
 from domain.webhooks.telling import Teller
-from functions.compose import Parts, compose, dispatcher, endpoint_repository, event_bus
+from functions.compose import Parts, compose, dispatcher, endpoint_repository, event_bus, stats_repository
 from functions.recorder.endpoints import KnownEndpoints
 from functions.recorder.recording import Recorded, Telling, record_changes
-from functions.runtime import now
+from functions.runtime import new_id, now
 from functions.settings import read_recorder_settings
 
 RESERVE = timedelta(seconds=14)
@@ -35,6 +36,8 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     known = KnownEndpoints(endpoint_repository(settings.webhooks_table, runtime.client))
     bus = event_bus(settings.event_bus) if settings.event_bus else None
     telling = Telling(Teller(parts.jobs, known, tell_of, now), tell_of, bus)
+    table = settings.stats_table
+    stats = StatsRecorder(stats_repository(table, runtime.client), now, new_id) if table else None
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """Return Lambda's partial batch response: the records to deliver again."""
@@ -42,7 +45,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
         records = event.get("Records")
         ends = now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE
         batch = records if isinstance(records, list) else []
-        recorded = runtime.run(record_changes(batch, queues, now(), telling, ends))
+        recorded = runtime.run(record_changes(batch, queues, now(), telling, ends, stats))
         _report(logger, recorded)
         return {"batchItemFailures": [{"itemIdentifier": number} for number in recorded.failures]}
 
@@ -56,6 +59,7 @@ def _report(logger: Logger, recorded: Recorded) -> None:
         logger.error("wakes_not_sent", count=len(recorded.unsent), reason=problem.reason, detail=problem.detail)
         _count("WakesNotSent", len(recorded.unsent))
     _report_telling(logger, recorded)
+    _report_counting(logger, recorded.counted)
     for record in recorded.undecodable:
         logger.error(
             "record_undecodable", job_id=record.job_id, sequence_number=record.sequence_number, detail=record.detail
@@ -82,6 +86,20 @@ def _report_telling(logger: Logger, recorded: Recorded) -> None:
         count = len(recorded.unpublished)
         logger.error("events_not_published", count=count, reason=problem.reason, detail=problem.detail)
         _count("EventsNotPublished", count)
+
+
+def _report_counting(logger: Logger, counted: Counted) -> None:
+    if counted.not_counted:
+        problem, count = counted.not_counted[0].problem, sum(len(each.facts) for each in counted.not_counted)
+        logger.error("statistics_not_counted", count=count, reason=problem.reason, detail=problem.detail)
+        _count("StatisticsNotCounted", count)
+    if counted.lost:
+        count = sum(len(each.facts) for each in counted.lost)
+        logger.error("statistics_lost", count=count, detail=counted.lost[0].detail)
+        _count("StatisticsLost", count)
+    if counted.not_summed:
+        problem = counted.not_summed
+        logger.warning("statistics_not_summed_up", reason=problem.reason, detail=problem.detail)
 
 
 def _count(name: str, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Does what a batch of changes asks for: messages for jobs that soon fall due, deliveries of webhooks, events."""
+"""Does what a batch of changes asks for: messages for jobs that soon fall due, webhooks, events, statistics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from datetime import datetime
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.job import Job
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, wake_of
+from domain.stats.fact import fact_of
+from domain.stats.recording import Counted, StatsRecorder
 from domain.webhooks.delivery import WEBHOOK_DELIVER
 from domain.webhooks.event_bus import EventBus, Unpublished, bus_events
 from domain.webhooks.tell_of import TellOf
@@ -40,6 +42,7 @@ class Recorded(Frozen):
     unpublished: tuple[Unpublished, ...] = ()
     newer: tuple[JobOfNewerVersion, ...] = ()
     """Changes that only a newer version can read, and of which nobody is told by this one."""
+    counted: Counted = Counted()
 
 
 async def record_changes(
@@ -48,6 +51,7 @@ async def record_changes(
     now: datetime,
     telling: Telling | None = None,
     deadline: datetime | None = None,
+    stats: StatsRecorder | None = None,
 ) -> Recorded:
     """Send a message for each job that waits and is due within `LONGEST_DELAY`; the sweeper sends those of later ones.
 
@@ -63,14 +67,16 @@ async def record_changes(
     numbers = {wake: event.sequence_number for event, wake in waits}
     unsent = await dispatcher.send([(dispatcher.runner_of(event.after) or WORKER, wake) for event, wake in waits], now)
     told, unpublished = await _tell(changed, telling, deadline or now)
+    counted = await _count(changed, stats, deadline or now)
     return Recorded(
         sent=len(numbers) - len(unsent),
         unsent=unsent,
         undecodable=tuple(event for event in events if isinstance(event, Undecodable)),
-        failures=_failures([numbers[each.wake] for each in unsent], changed, told, unpublished),
+        failures=_failures([numbers[each.wake] for each in unsent], changed, told, unpublished, counted),
         told=told,
         unpublished=unpublished,
         newer=tuple(event for event in events if isinstance(event, JobOfNewerVersion)),
+        counted=counted,
     )
 
 
@@ -85,15 +91,27 @@ async def _tell(
     return told, await telling.bus.publish(events) if telling.bus and events else ()
 
 
+async def _count(changed: Sequence[Changed], stats: StatsRecorder | None, deadline: datetime) -> Counted:
+    if stats is None:
+        return Counted()
+    facts = [fact for event in changed if (fact := fact_of(event.after, event.before))]
+    return await stats.count(facts, deadline) if facts else Counted()
+
+
 def _is_told_of(job: Job) -> bool:
     return job.type != WEBHOOK_DELIVER
 
 
 def _failures(
-    unsent: Sequence[str], changed: Sequence[Changed], told: Told, unpublished: Sequence[Unpublished]
+    unsent: Sequence[str],
+    changed: Sequence[Changed],
+    told: Told,
+    unpublished: Sequence[Unpublished],
+    counted: Counted,
 ) -> tuple[str, ...]:
     """The records to hand back, each once, in their order; Lambda begins again with the first of them."""
-    versions = {(each.job_id, each.version) for each in told.not_made}
+    not_counted = {(fact.job_id, fact.version) for each in counted.not_counted for fact in each.facts}
+    versions = {(each.job_id, each.version) for each in told.not_made} | not_counted
     jobs = {each.event.job_id for each in unpublished}
     failed = {
         event.sequence_number

@@ -17,12 +17,13 @@ from tempfile import TemporaryDirectory
 
 from headrace.authoring.frozen import Frozen
 from headrace.build.collisions import collisions
-from headrace.build.contents import Contents, contents_of
+from headrace.build.contents import PAGE, Contents, contents_of
 from headrace.build.needs import Definitions, Needs, find_needs
 from headrace.build.proof import Machine, declared_function, prove, unlike_here
 from headrace.build.sizes import too_large
 from headrace.build.slimming import removable, slim
 from headrace.build.targets import HERE, Target, interpreter, machine
+from headrace.emulator.cloudformation import ROOT, function_folders
 from headrace.project.code import NOT_SHIPPED
 from headrace.project.requirements import COMMAND, REQUIREMENTS, REQUIREMENTS_OF_API, outdated
 from headrace.project.settings import FILE
@@ -46,7 +47,7 @@ def build(function: str, artifact: Path, target: Target, job_types: JobTypes) ->
 
     Returns sentences that say why it cannot be deployed; none when it can.
     """
-    obstacles = tuple(outdated(job_types.folder))
+    obstacles = (*outdated(job_types.folder), *_without_page(function))
     if obstacles:
         return obstacles
     contents = contents_of(function, job_types.package, job_types.folder)
@@ -68,6 +69,14 @@ def build(function: str, artifact: Path, target: Target, job_types: JobTypes) ->
     problems = (*proof, *too_large(function, artifact))
     _settle(artifact)
     return tuple(dict.fromkeys(problems))
+
+
+def _without_page(function: str) -> tuple[str, ...]:
+    """A sentence where the function serves the page and that is not built."""
+    built = ROOT / PAGE
+    if function_folders()[function] != "api" or (built / "index.html.br").is_file():
+        return ()
+    return (f"the page is not built: {built} is missing; run `make setup` in Headrace's clone",)
 
 
 def fill(artifact: Path, contents: Contents, hint: str = "") -> Needs:

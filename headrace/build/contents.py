@@ -20,6 +20,8 @@ SHARED = (
 )
 """Of every artifact, beside the modules of `functions/`, the folders there that it needs, and the job types."""
 EVERY_FUNCTIONS_LOCK = "function.txt"
+PAGE = "functions/api/ui/built"
+"""The page that the API serves; `make setup` makes it of `ui/`."""
 
 
 @dataclasses.dataclass(frozen=True)

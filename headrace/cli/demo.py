@@ -27,6 +27,7 @@ from headrace.cli.target import Json, json_text
 from headrace.emulator.cloudformation import default_of
 from headrace.emulator.database import StackError, free_port
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
+from headrace.emulator.page_links import page_link
 from headrace.emulator.stack import Options, running_stack
 from headrace.emulator.state import Folder
 from headrace.emulator.tokens import local_authority
@@ -62,7 +63,8 @@ async def run_demo(*, keep: bool, as_json: bool = False) -> int:
                 if as_json:
                     click.echo(json_text([document_of(each) for each in ended], indent=2))
                 if keep:
-                    await _until_interrupted(running.url, token, console)
+                    link = page_link(folder, running.url, LOCAL_ADMIN, datetime.now(UTC))
+                    await _until_interrupted(running.url, token, link, console)
     return 1 if wrong else 0
 
 
@@ -187,9 +189,10 @@ async def _serving(app: web.Application) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _until_interrupted(url: str, token: str, console: Console) -> None:
+async def _until_interrupted(url: str, token: str, link: str, console: Console) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     console.print(f"The stack stays at {url} until Ctrl-C; a token for it:\n{token}", soft_wrap=True)
+    console.print(f"Its page, for the next 5 minutes and once:\n{link}", soft_wrap=True)
     await stop.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,9 +23,11 @@ from headrace.cli.project import build, lock, new
 from headrace.cli.replay import replay
 from headrace.cli.run import run
 from headrace.cli.schedules import schedules
+from headrace.cli.stats import cost, stats
 from headrace.cli.target import ExitCode, fail, folder, json_text, read_json, read_limited
 from headrace.cli.tokens import credentials, token
 from headrace.cli.types import HOST, SERVER, URL, FiniteNumber
+from headrace.cli.ui import ui
 from headrace.cli.users import users
 from headrace.cli.webhooks import webhooks
 
@@ -101,6 +104,7 @@ async def _dev(options: "Options", level: "Level") -> None:
     from headrace.cli.console import console
     from headrace.emulator.background import DRAIN_SECONDS
     from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
+    from headrace.emulator.page_links import page_link
     from headrace.emulator.stack import running_stack
 
     stop = asyncio.Event()
@@ -111,6 +115,8 @@ async def _dev(options: "Options", level: "Level") -> None:
         click.echo(
             f"database {running.endpoint_url}\nlogs     {folder().logs}\nuser     {LOCAL_ADMIN} (admin)", err=True
         )
+        link = page_link(folder(), running.url, LOCAL_ADMIN, datetime.now(UTC))
+        click.echo(f"page     {link} (works once; `headrace ui` opens another)", err=True)
         click.echo(f"ready {running.url}")
         sys.stdout.flush()
         await stop.wait()
@@ -145,7 +151,7 @@ def demo(keep: bool, as_json: bool) -> None:
 for command in (
     cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, cli_jobs.signal,
     lists.failed, lanes, schedules, why, types, logs, completion, run, replay, check, new, lock, build, files, users,
-    token, credentials, webhooks,
+    token, credentials, webhooks, stats, cost, ui,
 ):  # fmt: skip
     main.add_command(command)
 

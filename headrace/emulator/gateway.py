@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Protocol
@@ -80,7 +80,9 @@ class Gateway:
         integration_seconds: float = INTEGRATION_SECONDS,
         report: Report | None = None,
         cors: Cors | None = None,
+        own: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
+        """`own` are the routes that the stack serves itself, before those of the template."""
         self._routes = tuple(sorted(routes, key=_specificity, reverse=True))
         self._functions = functions
         self._authority = authority
@@ -89,11 +91,12 @@ class Gateway:
         self._overdue: set[asyncio.Future[Result]] = set()
         self._report = report or OnStderr().report
         self._cors = cors
+        self._own = own
 
     def runner(self) -> web.AppRunner:
         """Create the server, not yet set up. It refuses malformed requests with 400 and does not log them."""
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_report_as_api_gateway])
-        app.router.add_get("/.well-known/jwks.json", self._jwks)
+        app.router.add_routes((web.get("/.well-known/jwks.json", self._jwks), *self._own))
         app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
         return web.AppRunner(
             app,

@@ -15,6 +15,7 @@ from functions.settings import (
     ENDPOINT_VARIABLE,
     LOCAL_VARIABLES,
     S3_ENDPOINT_VARIABLE,
+    SECRETS_VARIABLE,
     ApiSettings,
     Settings,
     read_api_settings,
@@ -38,6 +39,7 @@ from headrace.emulator.handler_variables import HandlerVariables, Sources, profi
 from headrace.emulator.listening import check_port, serve
 from headrace.emulator.log_file import rotate
 from headrace.emulator.observer import Observer, OnStderr
+from headrace.emulator.page_sessions import PageSessions
 from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
 from headrace.emulator.reloading import Reloaded, reload_on_change, report_broken
 from headrace.emulator.signatures import local_roles
@@ -93,6 +95,10 @@ def parameters(
     }
 
 
+SECRETS_HERE = {SECRETS_VARIABLE: "environment"}
+"""Secrets are variables of the handlers, as `.env` has them."""
+
+
 def settings(stack: Stack, endpoint_url: str) -> Settings:
     """The functions' settings, for commands that access the tables directly."""
     return read_settings({**stack.functions["ApiFunction"].environment, ENDPOINT_VARIABLE: endpoint_url})
@@ -131,10 +137,10 @@ async def running_stack(
         await _prepare_buckets(stack, beside_url)
         path = os.pathsep.join(map(str, search_path()))
         urls = {ENDPOINT_VARIABLE: endpoint_url, QUEUES_VARIABLE: beside_url, S3_ENDPOINT_VARIABLE: beside_url}
-        extra = {**credentials, **urls, "PYTHONPATH": path}
+        extra = {**credentials, **urls, **SECRETS_HERE, "PYTHONPATH": path}
         by_function = dict.fromkeys(stack.functions, extra)
         if profile is not None:
-            with_own = with_profile(profile, endpoint_url, beside_url, path)
+            with_own = {**with_profile(profile, endpoint_url, beside_url, path), **SECRETS_HERE}
             by_function |= dict.fromkeys(stack.running_jobs, with_own)
         pools = await running.enter_async_context(_functions(stack, folder, by_function, variables, observer, options))
         watches: tuple[Watch, ...] = (watch,)
@@ -148,13 +154,15 @@ async def running_stack(
         )
         unfinished = partial(_report_unfinished, stack, endpoint_url)
         await running.enter_async_context(background(stack, folder, pools, services, watches, unfinished))
+        authority = local_authority(folder)
         gateway = Gateway(
             stack.routes,
             pools,
-            local_authority(folder),
+            authority,
             local_roles(folder),
             report=observer.report,
             cors=stack.cors,
+            own=PageSessions(folder, authority, now).routes(),
         )
         url = await serve(running, gateway.runner(), options.host, options.port)
         started = Running(url=url, endpoint_url=endpoint_url, queues_url=beside_url, s3_url=beside_url, pid=os.getpid())

@@ -24,6 +24,8 @@ from domain.jobs.outcomes import Done, Outcome, Raised
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.transitions import IllegalTransition
+from domain.secrets.hidden import Hidden
+from domain.secrets.store import SecretSource
 from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.writes import Write
 from headrace.testing.blob_store import FakeBlobStore
@@ -36,6 +38,7 @@ from headrace.testing.job_run import JobRun, ProgressReport
 from headrace.testing.observing import declared_settings, noting
 from headrace.testing.own_thread import blocking
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
+from headrace.testing.secret_store import secrets_of
 from headrace.testing.step_repository import FakeStepRepository
 from headrace.testing.steps import given_steps, values_of
 
@@ -67,6 +70,7 @@ async def run_job_async(
     timeout: timedelta | None = None,  # noqa: ASYNC109 - it is that of a policy
     log_level: str = "INFO",
     files: Mapping[str, bytes] | None = None,
+    secrets: Mapping[str, str] | None = None,
     signals: Mapping[str, object] | None = None,
     remembered: Mapping[str, object] | None = None,
     traceparent: str | None = None,
@@ -90,6 +94,7 @@ async def run_job_async(
             so that a debugger may take its time; `context.deadline` is the job type's.
         log_level: From which level on log records are noted.
         files: The content of the owner's files, by the ids that the payload names. What is saved is in `JobRun.saved`.
+        secrets: The values of the owner's secrets, by the names that the payload has for them.
         signals: The values of signals that the job has been sent, by name.
         remembered: The values of steps that earlier attempts have made, by name. What the job remembers in the end
             is in `JobRun.remembered`. A handler that sleeps or waits ends as `waiting`; `job_stack` goes on with it.
@@ -123,8 +128,8 @@ async def run_job_async(
     steps = FakeStepRepository(jobs)
     given_steps(jobs, job, remembered or {}, signals or {}, _now())
     noted = declared_settings(observed.definition, settings or {})
-    of_steps = JobSteps(steps, documents, _now, lambda: str(uuid4()))
-    context = _NotedAttempt(jobs, job, noted, cancel_after, lambda: of_jobs, of_steps)
+    of_steps, of_secrets = JobSteps(steps, documents, _now, lambda: str(uuid4())), secrets_of(owner, secrets or {})
+    context = _NotedAttempt(jobs, job, noted, cancel_after, lambda: of_jobs, of_secrets, of_steps)
     with captured(log_level) as lines:
         outcome = await outcome_of(observed, whole, context, timeout or _UNLIMITED)
     # Read again: progress was written, and perhaps a person's wish to cancel.
@@ -132,6 +137,9 @@ async def run_job_async(
     finished = _legal(
         transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0, context.known)
     )
+    hidden = context.hidden
+    lines.logs[:] = [replace(line, text=hidden.text(line.text)) for line in lines.logs]
+    lines.printed[:] = [hidden.beginning("".join(lines.printed))]
     run = _run_of(handler.definition.result, finished, outcome, context, lines, errors)
     kept = values_of(await steps.remembered(job.id), blobs)
     return replace(run, saved=saved_files(files or {}, owner, blobs, described), remembered=kept)
@@ -198,21 +206,22 @@ class _NotedAttempt(Attempt):
         settings: Mapping[str, str],
         cancel_after: int | None,
         files: FilesSource,
+        secrets: SecretSource,
         steps: JobSteps,
     ) -> None:
         assert isinstance(job.state, Running)
         ends = transitions.attempt_ends(job.state.lease)
 
-        def durable(job: Job, ended: "asyncio.Future[Outcome]") -> Durable:
-            return steps.of(job, ended, Policy(), ends, is_first=False)
+        def durable(job: Job, ended: "asyncio.Future[Outcome]", hidden: Hidden) -> Durable:
+            return steps.of(job, ended, hidden, Policy(), ends, is_first=False)
 
-        super().__init__(jobs, _now, job, ends, settings, files, durable)
+        super().__init__(jobs, _now, job, ends, settings, files, secrets, durable)
         self.reports: list[ProgressReport] = []
         self._cancel_after = cancel_after
         self._asked = 0
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
-        self.reports.append(ProgressReport(fraction, message))
+        self.reports.append(ProgressReport(fraction, self.hidden.text(message)))
         await super().report_progress(fraction, message)
 
     async def cancel_requested(self) -> bool:

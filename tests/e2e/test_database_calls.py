@@ -13,8 +13,8 @@ from tests.e2e.test_tenants import OPERATIONS, Tenants
 from tests.integration.lossy_proxy import LossyProxy
 from tests.serving import serving
 
-SWEEPS = ("wake-index", "lane-index", "StreamPositionsTable", "list-index")
-"""The calls of a sweep without work, and the recorder's look at the webhooks, each half minute while jobs end."""
+SWEEPS = ("wake-index", "lane-index", "StreamPositionsTable", "list-index", "StatsTable")
+"""The calls of a sweep without work, and the recorder's: its look at the webhooks, and what it counts."""
 SETTING_UP = {"CreateTable", "DescribeTable", "UpdateTimeToLive"}
 STREAM = {"DescribeStream", "GetShardIterator", "GetRecords"}
 
@@ -46,7 +46,9 @@ def test_no_scan_anywhere_and_users_are_found_through_the_email_index(recorded: 
     assert set(asked) - SETTING_UP - STREAM == used
     queries = [json.loads(call.body) for call in proxy.calls if call.operation == "Query"]
     by_own_key = {query["TableName"] for query in queries if "IndexName" not in query}
-    assert by_own_key <= {"StreamPositionsTable", "LanesTable"}, "another table's own key is read by GetItem"
+    assert by_own_key <= {"StreamPositionsTable", "LanesTable", "StatsTable"}, (
+        "another table's own key is read by GetItem"
+    )
     by_email = [query for query in queries if query.get("IndexName") == "email-index"]
     assert by_email
     assert all(query["KeyConditionExpression"] == "email = :email" for query in by_email)

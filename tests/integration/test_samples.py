@@ -17,6 +17,8 @@ from domain.jobs.listing import DOCUMENTS, JobFilter
 from domain.paging import Page, PageRequest
 from domain.schedules.schedule import Schedule, new_schedule
 from domain.schedules.timing import Timing
+from domain.stats.buckets import Leaf, leaf_key
+from domain.stats.fact import aggregate_of, fact_of
 from domain.users.user import Email, User
 from domain.webhooks.endpoint import EndpointWishes, new_endpoint
 from functions.job_types import load_job_types
@@ -26,7 +28,9 @@ from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import Stack
 from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
+from persistence.dynamodb.repositories.stats_repository import DynamoStatsRepository
 from persistence.dynamodb.repositories.webhook_repository import DynamoEndpointRepository
+from persistence.dynamodb.stream_records import JobChanged, decode
 from persistence.sqs.wake_messages import WakeMessage, decode_message
 from persistence.sqs.wake_queue import open_queue_client
 from scripts.generate import SAMPLE_JOB_ID, SAMPLE_OWNER_ID, SAMPLE_SCHEDULE_ID, sample_job
@@ -215,6 +219,23 @@ async def test_a_final_state_is_told_to_an_endpoint_once(
     (delivery,) = page.items
     assert (delivery.type, delivery.status) == ("webhook.deliver", "queued")
     assert delivery.tags == {"job_id": SAMPLE_JOB_ID, "event": "job.succeeded"}
+
+
+async def test_a_final_state_is_counted_once(
+    wake_queue_url: str, ministack_url: str, ministack_client: LazyClient
+) -> None:
+    stats = DynamoStatsRepository(ministack_client, "StatsTable")
+    (record,) = [decode(each) for each in SAMPLES["recorder_succeeded_modify"]["Records"]]
+    assert isinstance(record, JobChanged)
+    fact = fact_of(record.after, record.before)
+    assert fact is not None
+    functions = Lambda(ministack_url)
+    for _ in range(3):
+        assert functions.invoke("recorder_succeeded_modify") == {"batchItemFailures": []}
+    functions.close()
+    leaf = await stats.leaf(leaf_key(fact))
+    assert isinstance(leaf, Leaf)
+    assert (leaf.whole, leaf.version) == (aggregate_of(fact), 1)
 
 
 @pytest.fixture

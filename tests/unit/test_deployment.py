@@ -29,6 +29,7 @@ JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
 HOOKS, SECRETS = ("WebhooksTable.Arn", "WebhookSecretsTable.Arn")
 BLOBS, FILES = "BlobBucket.Arn", "FilesTable.Arn"
 STEPS = "JobStepsTable.Arn"
+STATS = "StatsTable.Arn"
 LANES, PRINCIPALS = "LanesTable.Arn", "PrincipalsTable.Arn"
 POSITIONS, SCHEDULES = "StreamPositionsTable.Arn", "SchedulesTable.Arn"
 LONGEST_RETRIES = timedelta(days=100)
@@ -105,7 +106,10 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         ("dynamodb:Query", f"{JOBS}/index/failed-index"),
         ("dynamodb:Query", f"{JOBS}/index/lane-index"),
         ("dynamodb:Query", f"{LANES}/index/changed-index"),
-        *((f"dynamodb:{action}", LANES) for action in ("Query", "GetItem", "PutItem", "ConditionCheckItem")),
+        *(
+            (f"dynamodb:{action}", LANES)
+            for action in ("Query", "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem")
+        ),
         *((f"dynamodb:{action}", STEPS) for action in ("GetItem", "Query", "PutItem")),
         ("dynamodb:GetItem", USERS),
         ("dynamodb:PutItem", USERS),
@@ -136,6 +140,7 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
             for action in ("GetItem", "PutItem", "DeleteItem")
             for table in (HOOKS, SECRETS)
         ),
+        ("dynamodb:Query", STATS),
         ("dynamodb:Query", f"{HOOKS}/index/list-index"),
         ("logs:CreateLogStream", "ApiLogGroup.Arn"),
         ("logs:PutLogEvents", "ApiLogGroup.Arn"),
@@ -176,6 +181,28 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
         ("logs:CreateLogStream", "WorkerLogGroup.Arn"),
         ("logs:PutLogEvents", "WorkerLogGroup.Arn"),
     }
+
+
+IN_ACCOUNT = "us-east-1:000000000000"
+
+
+@pytest.mark.parametrize(
+    ("store", "grant"),
+    [
+        ("ParameterStore", ("ssm:GetParameter", f"arn:aws:ssm:{IN_ACCOUNT}:parameter/headrace/headrace/*")),
+        (
+            "SecretsManager",
+            ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{IN_ACCOUNT}:secret:/headrace/headrace/*"),
+        ),
+    ],
+)
+def test_only_what_runs_jobs_may_read_the_secrets_of_this_stack(
+    resources: Resources, store: str, grant: tuple[str, str]
+) -> None:
+    with_secrets = deployed(Secrets=store)
+    roles = ("ApiRole", "WorkerRole", "StandardRunnerRole", "RecorderRole", "SweeperRole")
+    more = {role: grants(with_secrets, role) - grants(resources, role) for role in roles}
+    assert {role: new for role, new in more.items() if new} == {"WorkerRole": {grant}, "StandardRunnerRole": {grant}}
 
 
 def test_a_runner_may_read_and_write_jobs_and_take_messages_from_its_queue(resources: Resources) -> None:
@@ -232,6 +259,7 @@ def test_the_recorder_may_read_the_stream_send_messages_and_add_jobs(resources: 
         ("sqs:SendMessage", "StandardRunnerQueue.Arn"),
         ("sqs:SendMessage", "OnFailureQueue.Arn"),
         ("dynamodb:PutItem", JOBS),
+        *((f"dynamodb:{action}", STATS) for action in ("GetItem", "PutItem", "DeleteItem", "Query")),
         ("dynamodb:Query", f"{HOOKS}/index/list-index"),
         ("logs:CreateLogStream", "RecorderLogGroup.Arn"),
         ("logs:PutLogEvents", "RecorderLogGroup.Arn"),
@@ -375,7 +403,7 @@ def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) 
 def test_every_table_is_kept_protected_and_recoverable_or_has_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
     unprotected = {name for name in tables if at(resources[name], "Metadata", "Unprotected")}
-    assert unprotected == {"StreamPositionsTable"}
+    assert unprotected == {"StreamPositionsTable", "StatsTable"}
     for name in set(tables) - unprotected:
         # Kept, but for those of a first deployment that failed: nothing was written to them.
         assert at(resources[name], "DeletionPolicy") == "RetainExceptOnCreate"

@@ -7,6 +7,7 @@ from functions.api.documentation.markup import Html, element, prose
 from functions.api.documentation.page import Page, page
 
 _PLACES = (
+    ("ui", "Jobs", "See how all is going: what runs, what waits, what failed and why; retry, cancel, submit."),
     ("docs", "API documentation", "Every operation and schema, with forms that send calls."),
     ("openapi.json", "OpenAPI document", "The same for programs: clients, mocks and tests can be made from it."),
     ("healthz", "Health", "Whether the API reaches its store."),

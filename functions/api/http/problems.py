@@ -18,6 +18,7 @@ from domain.jobs.service import Contended
 from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
 from domain.jobs.transitions import IllegalTransition
 from domain.lanes.lanes import LaneClosed
+from domain.quotas.quotas import QuotaExceeded
 from domain.results import BadCursor, StaleVersion, StorageUnavailable
 from domain.schedules.repository import ScheduleNotFound
 from domain.schedules.results import (
@@ -95,6 +96,7 @@ Failure = (
     | Contended
     | IllegalTransition
     | LaneClosed
+    | QuotaExceeded
     | BadCursor
     | NotListed
     | StorageUnavailable
@@ -181,11 +183,8 @@ def problem_of(failure: Failure) -> Problem:
         case FileTooLarge(size=size, limit=limit):
             detail = f"The file would have {size} bytes; the limit is {limit}."
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "file_too_large", detail)
-        case InvalidSignal(reason=reason):
-            flaw = Flaw(path=(), message=reason)
-            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_signal", "The signal was not accepted.", [flaw])
-        case SignalRefused(reason=reason):
-            return problem(HTTPStatus.CONFLICT, "signal_refused", f"{reason[0].upper()}{reason[1:]}.")
+        case InvalidSignal() | SignalRefused():
+            return _signal_problem(failure)
         case Contended():
             detail = "Other requests are changing the job; try again."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "contended", detail)
@@ -194,6 +193,12 @@ def problem_of(failure: Failure) -> Problem:
         case LaneClosed(lane=lane):
             detail = f"The lane {lane!r} takes no new jobs: it drains."
             return problem(HTTPStatus.CONFLICT, "lane_draining", detail)
+        case QuotaExceeded(kind="unfinished", limit=limit, retry_after=seconds):
+            detail = f"This owner has as many unfinished jobs as it may have: {limit}. Try again in {seconds} s."
+            return problem(HTTPStatus.TOO_MANY_REQUESTS, "quota_exceeded", detail)
+        case QuotaExceeded(limit=limit, retry_after=seconds):
+            detail = f"This owner has submitted as many jobs as it may in a minute: {limit}. Try again in {seconds} s."
+            return problem(HTTPStatus.TOO_MANY_REQUESTS, "quota_exceeded", detail)
         case BadCursor():
             return problem(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not valid for this query.")
         case NotListed(status="failed"):
@@ -225,11 +230,23 @@ def problem_of(failure: Failure) -> Problem:
             return problem(*identity_problem(failure))
 
 
+def _signal_problem(failure: InvalidSignal | SignalRefused) -> Problem:
+    if isinstance(failure, SignalRefused):
+        return problem(HTTPStatus.CONFLICT, "signal_refused", f"{failure.reason[0].upper()}{failure.reason[1:]}.")
+    flaw = Flaw(path=(), message=failure.reason)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_signal", "The signal was not accepted.", [flaw])
+
+
 def refuse(failure: Failure) -> Refused:
     """Create the exception that ends a request with `failure`."""
     document = problem_of(failure)
-    headers = {"retry-after": RETRY_AFTER_SECONDS} if document.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return Refused(document, headers)
+    match failure:
+        case QuotaExceeded():
+            return Refused(document, {"retry-after": str(failure.retry_after)})
+        case _ if document.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return Refused(document, {"retry-after": RETRY_AFTER_SECONDS})
+        case _:
+            return Refused(document)
 
 
 def problem_response(request: Request, document: Problem, headers: dict[str, str] | None = None) -> Response:

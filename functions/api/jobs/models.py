@@ -45,6 +45,7 @@ class FrameView(BaseModel):
     file: str
     line: int
     function: str
+    source: str | None = Field(default=None, description="The line's text, where it is known; for admins")
 
 
 class ErrorView(BaseModel):
@@ -196,5 +197,5 @@ def _documents(summary: JobSummary, include: Include) -> dict[str, object]:
 def _error_view(summary: JobSummary) -> ErrorView | None:
     if summary.error is None:
         return None
-    frames = [FrameView(file=each.file, line=each.line, function=each.function) for each in summary.error.frames]
+    frames = [FrameView.model_validate(dict(each)) for each in summary.error.frames]
     return ErrorView(**{**dict(summary.error), "frames": frames}, reason=summary.reason)

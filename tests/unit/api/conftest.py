@@ -20,7 +20,9 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
 from domain.lanes.lanes import Lanes
+from domain.quotas.quotas import Quotas
 from domain.users.principal import USUAL_SCOPES, Principal
+from domain.users.quota import DEFAULT, Quota
 from domain.users.repository import UserRepository
 from domain.users.user import Role, User
 from functions.api.app import create_app
@@ -42,6 +44,8 @@ from tests.factories import NOW, UserFactory
 from tests.fakes.job_listing import CURSOR_KEY, FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.schedule_repository import FakeScheduleRepository, FakeTickQueue
+from tests.fakes.stats_repository import FakeStatsRepository
+from tests.fakes.usage import FakeUsage
 from tests.fakes.user_repository import FakeUserRepository
 from tests.fakes.webhook_repository import FakeEndpointRepository, FakeSignerRepository, fixed_secrets
 
@@ -103,6 +107,7 @@ class Api:
         listing: JobListing | None = None,
         blobs: BlobStore | None = None,
         schedules: FakeScheduleRepository | None = None,
+        quota: Quota = DEFAULT,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
         self.schedules = schedules or FakeScheduleRepository(FakeJobRepository())
@@ -116,6 +121,7 @@ class Api:
         logger = Logger(f"test-{uuid.uuid4()}", stream=self.log)
         catalogue = types or load_job_types("job_types")
         self.files = FakeFileRepository()
+        self.stats = FakeStatsRepository()
         self.endpoints, self.signers = FakeEndpointRepository(), FakeSignerRepository()
         large = Large(blobs or FakeBlobStore(), self.files, timedelta(days=30))
         stored = self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
@@ -127,8 +133,9 @@ class Api:
             trust_unverified_email, longest_wait, large, self.lanes, self.lane_store,
             lambda: Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
             self.users if isinstance(self.users, FakeUserRepository) else None,
-            Webhooks(self.endpoints, self.signers, fixed_secrets()),
-            lambda: Remembering(self.steps, SealedStepListing(self.steps, CursorCodec(CURSOR_KEY))),
+            Webhooks(self.endpoints, self.signers, fixed_secrets()), lambda: self.stats,
+            Quotas(FakeUsage(stored), quota, self.clock),
+            remembering=lambda: Remembering(self.steps, SealedStepListing(self.steps, CursorCodec(CURSOR_KEY))),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

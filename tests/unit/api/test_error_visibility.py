@@ -21,7 +21,7 @@ from tests.unit.api.conftest import ADMIN, MEMBER, Api
 ID = "00000000-0000-4000-8000-00000000000a"
 FRAMES = (Frame(file="job_types/orders.py", line=12, function="charge"),)
 RAISED = Raised(code="KeyError", message="'card 4111'", frames=FRAMES)
-SHOWN: JsonValue = [{"file": "job_types/orders.py", "line": 12, "function": "charge"}]
+SHOWN: JsonValue = [{"file": "job_types/orders.py", "line": 12, "function": "charge", "source": None}]
 
 Known = Literal["exposing", "hiding", "unknown"]
 

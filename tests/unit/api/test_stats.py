@@ -1,7 +1,12 @@
 """/v1/stats and /v1/jobs/{id}/cost over HTTP."""
 
+from datetime import timedelta
+
 import pytest
 
+from domain.stats.fact import fact_of
+from domain.stats.recording import StatsRecorder
+from tests.factories import NOW, failed, retrying, succeeded
 from tests.fakes.user_repository import FakeUserRepository
 from tests.unit.api.conftest import ADMIN, MEMBER, OTHER, Api
 
@@ -28,6 +33,27 @@ def test_what_is_unfinished_is_counted_by_state(api: Api) -> None:
     assert (found["unfinished"]["by_status"], found["unfinished"]["exact"]) == ({"queued": 1}, True)
     assert isinstance(found["points"], list)
     assert (len(found["points"]), found["step_seconds"]) == (24, 3600)
+
+
+async def test_what_ended_is_reported_by_type_outcome_and_error(api: Api) -> None:
+    recorder = StatsRecorder(api.stats, api.clock, lambda: "token")
+    done = [succeeded(type="a.b") for _ in range(3)]
+    facts = [fact_of(job, None) for job in (*done, failed(id="job-1", type="a.b"), retrying(type="c"))]
+    await recorder.count([fact for fact in facts if fact], NOW + timedelta(seconds=9))
+    found = api.call("GET", "/v1/stats", who=ADMIN).json
+    assert found["counts"] == {"succeeded": 3, "failed": 1, "cancelled": 0, "retrying": 1}
+    assert isinstance(found["points"], list)
+    assert found["points"][-1] == {**found["counts"], "at": "2026-11-23T03:00:00.000000Z"}
+    types, failures = found["types"], found["failures"]
+    assert isinstance(types, list)
+    assert [each["type"] for each in types if isinstance(each, dict)] == ["a.b", "c"]
+    assert failures == [
+        {"type": "a.b", "code": "failed", "count": 1, "last_job_id": "job-1", "last_at": "2026-11-23T03:00:00.123456Z"}
+    ]
+    assert isinstance(found["running"], dict)
+    assert found["running"] == {"count": 5, "mean": 0.0, "p50": 0.0005, "p90": 0.0005, "p95": 0.0005, "p99": 0.0005}
+    one = api.call("GET", "/v1/stats", who=ADMIN, query={"type": "c", "unfinished": "false"}).json
+    assert (one["counts"], one["unfinished"]) == ({"succeeded": 0, "failed": 0, "cancelled": 0, "retrying": 1}, None)
 
 
 def test_an_unknown_window_is_refused(api: Api) -> None:

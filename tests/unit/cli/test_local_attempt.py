@@ -170,7 +170,12 @@ def test_the_frames_of_an_exception_are_the_handlers() -> None:
     found = ended(Plain(fail))
     line = fail.__code__.co_firstlineno + 1
     function = "test_the_frames_of_an_exception_are_the_handlers.<locals>.fail"
-    assert found.frames[-1] == Frame(file="tests/unit/cli/test_local_attempt.py", line=line, function=function)
+    assert found.frames[-1] == Frame(
+        file="tests/unit/cli/test_local_attempt.py",
+        line=line,
+        function=function,
+        source='raise KeyError("missing_key")',
+    )
 
 
 def test_an_exception_with_a_cause_names_the_origin_to_which_the_frames_lead() -> None:

@@ -27,6 +27,7 @@ from domain.jobs.transitions import IllegalTransition
 from domain.jobs.why import Reason, WhyService
 from domain.paging import Page, PageRequest
 from domain.results import ItemTooLarge, StorageUnavailable
+from domain.secrets.hidden import Hidden
 from headrace import JobContext, StepError, StepMisused, StepUnavailable
 from headrace.authoring.json_text import JsonText
 from headrace.testing.blob_store import FakeBlobStore
@@ -103,10 +104,11 @@ async def attempt_on(store: Failing, blobs: BlobStore | None = None, *, is_first
     clock = FakeClock()
     steps = JobSteps(store, Documents(blobs or store.blobs), clock, numbered_ids())
 
-    def durable(job: Job, ended: "asyncio.Future[Outcome]") -> object:
-        return steps.of(job, ended, POLICY, DEADLINE, is_first=is_first)
+    def durable(job: Job, ended: "asyncio.Future[Outcome]", hidden: Hidden) -> object:
+        hidden.add("token", "the-secret")
+        return steps.of(job, ended, hidden, POLICY, DEADLINE, is_first=is_first)
 
-    return Attempt(store.jobs, clock, job, DEADLINE, {}, None, durable)  # type: ignore[arg-type]
+    return Attempt(store.jobs, clock, job, DEADLINE, {}, None, None, durable)  # type: ignore[arg-type]
 
 
 class JsonAlone(RootModel[int | None]):
@@ -190,6 +192,11 @@ def test_a_signal_without_a_value_is_null() -> None:
         assert await attempt.signal("go", JsonAlone) == JsonAlone(None)
 
     run_in_virtual_time(run())
+
+
+async def test_the_values_of_secrets_are_not_remembered() -> None:
+    attempt = await attempt_on(Failing())
+    assert await attempt.step("told", lambda: "it is the-secret") == "it is [secret token]"
 
 
 async def test_steps_at_once_read_what_is_remembered_once() -> None:

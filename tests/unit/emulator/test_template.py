@@ -58,7 +58,7 @@ def test_jobs_expire_by_ttl_and_their_changes_are_streamed(stack: Stack) -> None
 def test_only_health_documentation_and_the_routes_of_keys_are_open(stack: Stack) -> None:
     opened = {route.path for route in stack.routes if route.authorizer == "none"}
     options = {"/v1/{proxy+}", "/iam/v1/{proxy+}"}
-    assert opened == {"/", "/docs", "/healthz", "/openapi.json", "/key/v1/{proxy+}"} | options
+    assert opened == {"/", "/docs", "/healthz", "/openapi.json", "/ui", "/ui/{proxy+}", "/key/v1/{proxy+}"} | options
     assert {route.methods for route in stack.routes if route.path in options and route.authorizer == "none"} == {
         frozenset({"OPTIONS"})
     }

@@ -7,13 +7,14 @@ from domain.jobs.disclosure import Disclosure
 from domain.jobs.job import Frame
 from domain.jobs.listing import JobSummary, summary_of
 from domain.jobs.outcomes import Outcome, Raised
+from domain.users.user import User
 from headrace.authoring.job_type import Policy
 from headrace.authoring.outcomes import Fail
 from tests.factories import UserFactory, finished, running
 from tests.fakes.handlers import a_handler
 
 MEMBER, ADMIN = UserFactory.build(role="member"), UserFactory.build(role="admin")
-FRAMES = (Frame(file="job_types/orders.py", line=12, function="charge"),)
+FRAMES = (Frame(file="job_types/orders.py", line=12, function="charge", source="cards[number]"),)
 RAISED = Raised(code="KeyError", message="'card 4111'", frames=FRAMES)
 HIDING = Disclosure(Catalogue([a_handler("order.charge", policy=Policy(expose_errors=False))]))
 EXPOSING = Disclosure(Catalogue([a_handler("order.charge", policy=Policy(expose_errors=True))]))
@@ -41,7 +42,20 @@ def test_a_result_that_cannot_be_serialized_hides_why() -> None:
 def test_admins_and_callers_of_a_type_that_exposes_errors_see_everything() -> None:
     raised = summary(RAISED)
     assert HIDING.to(ADMIN, raised) == raised
-    assert EXPOSING.to(MEMBER, raised) == raised
+    shown = EXPOSING.to(MEMBER, raised).error
+    assert shown is not None
+    assert (shown.message, shown.frames[0].line) == ("'card 4111'", 12)
+
+
+def test_only_admins_see_what_the_code_says() -> None:
+    raised = summary(RAISED)
+    assert [frame.source for frame in _frames(EXPOSING, ADMIN, raised)] == ["cards[number]"]
+    assert [frame.source for frame in _frames(EXPOSING, MEMBER, raised)] == [None]
+
+
+def _frames(disclosure: Disclosure, caller: User, raised: JobSummary) -> tuple[Frame, ...]:
+    shown = disclosure.to(caller, raised).error
+    return shown.frames if shown else ()
 
 
 def test_what_a_handler_says_itself_is_for_its_caller() -> None:

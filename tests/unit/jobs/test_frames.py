@@ -1,6 +1,7 @@
 """Where an exception came from, as a handler's author would tell it."""
 
 import asyncio
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from domain.jobs.frames import MAX_FILE, MAX_FRAMES, MAX_FUNCTION, frames_of
 from domain.jobs.guard import is_plain, outcome_of
 from domain.jobs.job import Frame
 from domain.jobs.outcomes import Raised
+from domain.jobs.source_lines import MAX_SOURCE, source_line
 from headrace.authoring.context import JobContext
 from headrace.authoring.json_text import JsonText
 from headrace.testing.job_repository import FakeJobRepository
@@ -90,8 +92,8 @@ def test_a_plain_handlers_frames_are_named_below_the_folder_it_was_imported_from
 
     error = caught(lambda: Orders().run({}, None))
     assert frames_of(error)[-2:] == (
-        Frame(file="my_jobs/orders.py", line=8, function="Orders.run"),
-        Frame(file="my_jobs/orders.py", line=3, function="total"),
+        Frame(file="my_jobs/orders.py", line=8, function="Orders.run", source="return total(order)"),
+        Frame(file="my_jobs/orders.py", line=3, function="total", source='return order["price"] * 2'),
     )
 
 
@@ -203,7 +205,7 @@ def test_a_file_with_a_syntax_error_is_the_innermost_place(folder: Path) -> None
         import my_jobs.broken  # type: ignore[import-not-found]  # noqa: F401
 
     found = frames_of(caught(run))
-    assert found[-1] == Frame(file="my_jobs/broken.py", line=1, function="<module>")
+    assert found[-1] == Frame(file="my_jobs/broken.py", line=1, function="<module>", source="def run(:")
     assert found[-2].function.endswith("run"), "Python's own frames of the import are left out"
 
 
@@ -305,6 +307,18 @@ def test_the_innermost_folder_on_the_path_names_a_file(folder: Path, monkeypatch
     assert source_files.short_name(f"{folder}/src/my_jobs/a.py") == "my_jobs/a.py"
     monkeypatch.chdir(folder.parent)
     assert source_files.short_name(f"{folder.parent}/b/c.py") == "b/c.py"
+
+
+def test_a_source_line_is_read_from_files_alone_and_only_from_small_ones(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text(f"first\n    {'x' * 300}\n\n")
+    (tmp_path / "large.py").write_text("x" * 1_000_001)
+    os.mkfifo(tmp_path / "fifo.py")
+    assert source_line(str(tmp_path / "good.py"), 1) == "first"
+    assert source_line(str(tmp_path / "good.py"), 2) == "x" * MAX_SOURCE
+    assert [source_line(str(tmp_path / "good.py"), line) for line in (-1, 0, 3, 99)] == [None] * 4
+    for name in ("large.py", "fifo.py", "missing.py", ""):
+        assert source_line(str(tmp_path / name), 1) is None
+    assert [source_line(name, 1) for name in ("/dev/zero", "<string>", "\0")] == [None] * 3
 
 
 class Treacherous(Exception):

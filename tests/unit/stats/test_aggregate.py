@@ -3,10 +3,9 @@
 from datetime import timedelta
 
 from domain.stats.aggregate import (
-    MAX_FAILURES,
-    MAX_SERIES,
     OTHERS,
     OUTCOMES,
+    STORED,
     Aggregate,
     FailureGroup,
     Outcome,
@@ -46,13 +45,13 @@ def test_parts_add_up_by_type_outcome_and_error() -> None:
 def test_the_rarest_types_are_counted_together() -> None:
     many = [a_series(f"type-{number}", outcome, 1 + number) for number in range(30) for outcome in OUTCOMES]
     found = summed([Aggregate(series=tuple(many))])
-    assert len(found.series) <= MAX_SERIES
+    assert len(found.series) <= STORED.series
     assert found.counted == sum(each.count for each in many)
     assert {each.outcome for each in found.series if each.type == OTHERS} == set(OUTCOMES)
     assert found.series[0].type == "type-29"
     again = summed([found, Aggregate(series=(a_series("type-0"),))])
     assert again.counted == found.counted + 1
-    assert len(again.series) <= MAX_SERIES
+    assert len(again.series) <= STORED.series
 
 
 def test_one_outcome_of_many_types_has_one_series_for_the_others() -> None:
@@ -63,7 +62,7 @@ def test_one_outcome_of_many_types_has_one_series_for_the_others() -> None:
 def test_the_rarest_errors_are_counted_together() -> None:
     many = [a_failure("a", f"code-{number}", 1 + number, number) for number in range(70)]
     found = summed([Aggregate(failures=tuple(many))])
-    assert len(found.failures) == MAX_FAILURES
+    assert len(found.failures) == STORED.failures
     assert sum(each.count for each in found.failures) == sum(each.count for each in many)
     assert found.failures[-1].code == OTHERS
-    assert found.failures[-1].last_job_id == "a-code-30-30"
+    assert found.failures[-1].last_job_id == "a-code-50-50"

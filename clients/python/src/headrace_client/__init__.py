@@ -34,12 +34,13 @@ from headrace_client.models import (
 )
 from headrace_client.retry import NO_RETRY, Retry
 from headrace_client.seams import AsyncSeams, Seams
+from headrace_client.statistics import Stats
 from headrace_client.submissions import Outcome, Submission
 
 __all__ = [
     "FINAL", "NO_RETRY", "AsyncClient", "AsyncSeams", "Change", "Client", "Conflict", "Document", "DocumentRef",
     "Downloaded", "File", "Flaw", "Frame", "HeadraceError", "InvalidRequest", "Job", "JobError", "JobFailed",
     "JsonInput", "JsonObject", "JsonValue", "NotAllowed", "NotFound", "NotHeadrace", "Outcome", "Problem", "Progress",
-    "RawJson", "Refused", "Retry", "Seams", "Step", "Submission", "Unavailable", "Unreachable", "WaitTimeout",
+    "RawJson", "Refused", "Retry", "Seams", "Stats", "Step", "Submission", "Unavailable", "Unreachable", "WaitTimeout",
     "path_segment",
 ]  # fmt: skip

@@ -305,3 +305,24 @@ async def test_steps_are_iterated_page_after_page() -> None:
         ("night", "time", None),
     ]
     assert [dict(each.url.params) for each in world.seen] == [{"limit": "1"}, {"limit": "1", "cursor": "c"}]
+
+
+async def test_statistics_are_read() -> None:
+    durations = {"count": 2, "mean": 1, "p50": 0.5, "p90": 2, "p95": 2.0, "p99": None}
+    report = {
+        "window": "24h", "since": "2026-11-26T15:00:00.000000Z", "until": "2026-11-27T14:55:31.000000Z",
+        "counts": {"succeeded": 2, "failed": 1}, "cost_usd": 0.25, "points": [],
+        "types": [{"type": "t", "counts": {"failed": 1}, "waiting": None, "running": durations, "cost_usd": 0}],
+        "failures": [{"type": "t", "code": "boom", "count": 1, "last_job_id": "7", "last_at": None}],
+        "unfinished": {"total": 3, "exact": True, "by_status": {"queued": 3}},
+    }  # fmt: skip
+    world = World([httpx.Response(200, json=report)])
+    async with client_of(world) as client:
+        stats = await client.stats("24h", type="t")
+    assert world.seen[0].url.params == httpx.QueryParams({"window": "24h", "type": "t"})
+    assert (stats.counts["succeeded"], stats.failures[0].code, stats.raw["points"]) == (2, "boom", [])
+    running = stats.types[0].running
+    assert running is not None
+    assert (running.mean, running.p95, running.p99, stats.types[0].waiting) == (1.0, 2.0, None, None)
+    assert stats.unfinished is not None
+    assert (stats.unfinished.total, stats.unfinished.by_status) == (3, {"queued": 3})

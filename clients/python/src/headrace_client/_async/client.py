@@ -18,6 +18,7 @@ from headrace_client.messages import Request, object_of, path_segment, read_as
 from headrace_client.models import Document, Downloaded, File, Job, Page, Step, StepPage
 from headrace_client.retry import Retry
 from headrace_client.seams import AsyncSeams
+from headrace_client.statistics import Stats, Window
 from headrace_client.submissions import Outcome, Submission, Unique
 from headrace_client.tracing import trace_headers
 
@@ -232,6 +233,11 @@ class AsyncClient:
     async def link(self, file: File | str) -> str:
         """An address that a file is downloaded from, without a token, until it expires."""
         return await self._documents.link(file.id if isinstance(file, File) else file)
+
+    async def stats(self, window: Window = "1h", *, type: str | None = None) -> Stats:
+        """What ended in a window, of all owners or of one job type, and what is unfinished now; for admins."""
+        params = {"window": window, **({} if type is None else {"type": type})}
+        return read_as("report", Stats.of, await self._sender.send(Request("GET", "/stats", params)))
 
     async def call(
         self,

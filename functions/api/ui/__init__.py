@@ -1,0 +1,1 @@
+"""/ui: the page on which people see and steer their jobs; its sources are in `ui/`."""

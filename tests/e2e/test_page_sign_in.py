@@ -1,0 +1,79 @@
+"""How people sign in to the page of the local stack: by a link, once, then by a cookie, until they leave."""
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Cli, Stack
+
+PATH = "/ui/session"
+
+
+def link_code(cli: Cli, *arguments: str) -> str:
+    return cli.ok("ui", "--no-open", *arguments).partition("#code=")[2]
+
+
+@pytest.fixture
+def browser(stack_running: Stack) -> httpx.Client:
+    return httpx.Client(base_url=stack_running.url, headers={"sec-fetch-site": "same-origin"}, timeout=30)
+
+
+def test_a_link_signs_in_once(browser: httpx.Client, cli: Cli) -> None:
+    code = link_code(cli)
+    answer = browser.post(PATH, json={"code": code}).raise_for_status()
+    token = answer.json()["token"]
+    me = browser.get("/v1/users/me", headers={"authorization": f"Bearer {token}"}).json()
+    assert me["email"] == "dev@example.com"
+    stolen = httpx.post(f"{browser.base_url}{PATH}", json={"code": code})
+    assert stolen.status_code == 401
+    assert "token" not in stolen.json()
+
+
+def test_a_reloaded_page_is_let_in_by_its_cookie_until_it_signs_out(browser: httpx.Client, cli: Cli) -> None:
+    answer = browser.post(PATH, json={"code": link_code(cli)})
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert f"Path={PATH}" in cookie
+    assert "token" in browser.post(PATH, json={}).json()
+    kept = dict(browser.cookies)
+    assert browser.delete(PATH).status_code == 204
+    assert httpx.post(f"{browser.base_url}{PATH}", json={}, cookies=kept).status_code == 401
+
+
+def test_other_pages_are_refused_whatever_they_know(browser: httpx.Client, cli: Cli) -> None:
+    browser.post(PATH, json={"code": link_code(cli)})
+    for site in ("cross-site", "same-site", "none"):
+        assert browser.post(PATH, json={}, headers={"sec-fetch-site": site}).status_code == 403
+        assert browser.delete(PATH, headers={"sec-fetch-site": site}).status_code == 403
+
+
+@pytest.mark.parametrize("body", ["", "[", "[]", '{"code": 7}', '{"code": ""}', "[" * 50_000])
+def test_what_is_no_code_signs_nobody_in(browser: httpx.Client, body: str) -> None:
+    assert browser.post(PATH, content=body).status_code == 401
+
+
+def test_somebody_else_can_be_signed_in(browser: httpx.Client, cli: Cli) -> None:
+    answer = browser.post(PATH, json={"code": link_code(cli, "--as", "nobody@example.com")})
+    headers = {"authorization": f"Bearer {answer.json()['token']}"}
+    assert browser.get("/v1/users/me", headers=headers).json()["code"] == "unknown_user"
+
+
+def test_the_start_prints_a_link(stack_running: Stack) -> None:
+    assert f"page     {stack_running.url}/ui#code=" in (stack_running.folder / "stderr").read_text()
+
+
+def test_no_link_without_a_stack(tmp_path_factory: pytest.TempPathFactory) -> None:
+    done = Cli(tmp_path_factory.mktemp("empty")).run("ui")
+    assert done.returncode == 1
+    assert "no stack runs in this folder" in done.stderr
+
+
+def test_the_page_is_served_built_and_with_its_assets(browser: httpx.Client) -> None:
+    page = browser.get("/ui").raise_for_status()
+    assert page.headers["content-encoding"] == "gzip"
+    names = [part.split('"')[0] for part in page.text.split('"./ui/assets/')[1:]] or [
+        part.split('"')[0] for part in page.text.split('"ui/assets/')[1:]
+    ]
+    assert len(names) == 2
+    for name in names:
+        assert browser.get(f"/ui/assets/{name}").headers["cache-control"].endswith("immutable")

@@ -1,0 +1,45 @@
+// Why a job waits, in a sentence, with who is in its way.
+
+import type { JobView } from "../../generated/schema.ts";
+import { call } from "../api/client.ts";
+import { useLive } from "../live/use_live.ts";
+import { Id, Moment } from "../parts/basics.tsx";
+import { href } from "../pure/route.ts";
+
+const WAITING = ["scheduled", "blocked", "queued", "retrying"];
+
+export function Why({ job }: { job: JobView }) {
+  return WAITING.includes(job.status) ? <Reason key={`${job.id}${job.status}`} id={job.id} /> : null;
+}
+
+function Reason({ id }: { id: string }) {
+  const live = useLive(`why ${id}`, (signal) => call("GET /v1/jobs/{job_id}/why", { path: { job_id: id }, signal }), 3000);
+  const reason = live.data;
+  if (!reason) return null;
+  const holders = reason.lane?.holders ?? [];
+  return (
+    <p class="why" role="status">
+      <strong>It waits:</strong> {reason.text.replace(/[^.]$/, "$&.")}
+      {reason.until ? (
+        <span class="muted">
+          {" "}
+          Until <Moment at={reason.until} />.
+        </span>
+      ) : null}
+      {reason.lane ? (
+        <span class="muted">
+          {" "}
+          {reason.lane.taken} of {reason.lane.limit} places of <b>{reason.lane.name}</b> are taken, {reason.lane.ahead} ahead.
+        </span>
+      ) : null}
+      {holders.map((holder) =>
+        holder.job_id ? (
+          <span key={holder.job_id} class="holder">
+            {" "}
+            <Id id={holder.job_id} short link={href(["jobs", holder.job_id])} />
+          </span>
+        ) : null,
+      )}
+    </p>
+  );
+}

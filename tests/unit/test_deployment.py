@@ -393,7 +393,7 @@ def test_the_worker_gets_deleted_jobs_if_they_have_blobs_and_no_others(stack: St
 
 def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
-    assert len(tables) == 11
+    assert len(tables) == 12
     for name, table in tables.items():
         assert at(table, "SSESpecification", "SSEEnabled") is True
         assert at(table, "BillingMode") == "PAY_PER_REQUEST"

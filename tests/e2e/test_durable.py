@@ -97,8 +97,10 @@ CODE = '''
 
     JOB_TYPES = (take_order, thank, transfer)
 '''
-ORDERS = 12
-TRANSFERS = 40
+ORDERS = int(os.environ.get("DURABLE_ORDERS", "12"))
+TRANSFERS = int(os.environ.get("DURABLE_TRANSFERS", "40"))
+"""At full size a thousand of each: `DURABLE_ORDERS=1000 DURABLE_TRANSFERS=1000 pytest tests/e2e/test_durable.py`."""
+KILLS = 6
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
         return context.hidden.outcome(_paused(context.ended.result(), ended))
     match ended:
         case Done() if context.submitted:
-            return _with_jobs(context.hidden.outcome(ended), context.submitted)
+            return context.hidden.outcome(_with_jobs(ended, context.submitted))
         case Raised(permanent=False) if not in_time:
             return late
         case None:
@@ -78,9 +78,7 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
             return context.hidden.outcome(ended)
 
 
-def _with_jobs(done: Outcome, submitted: tuple[FollowUp, ...]) -> Outcome:
-    if not isinstance(done, Done):
-        return done
+def _with_jobs(done: Done, submitted: tuple[FollowUp, ...]) -> Outcome:
     writes = (*done.writes, *submitted)
     return _too_many(len(writes)) or done.model_copy(update={"writes": writes})
 

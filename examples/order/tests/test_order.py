@@ -46,5 +46,6 @@ def test_one_attempt_ends_where_the_handler_sleeps() -> None:
     assert (run.status, run.waits_for, list(run.remembered)) == ("waiting", ("cooling-off",), ["charge"])
 
 
-def test_no_crash_charges_or_ships_twice(watched: None) -> None:
+@pytest.mark.usefixtures("watched")
+def test_no_crash_charges_or_ships_twice() -> None:
     assert survives_crashes(take_order, ORDER, effects=[CHARGE, LABEL], signals={"approved": {"by": "Grace"}})

@@ -33,7 +33,7 @@ DISPATCH = "domain/jobs/dispatch.py"
 DOCUMENTS = "domain/jobs/documents.py"
 UPCASTING = "domain/jobs/upcasting.py"
 UPCASTS = "headrace/authoring/upcasts.py"
-LANES = tuple(f"domain/lanes/{name}.py" for name in ("lane", "admission", "lanes", "naming"))
+LANES = tuple(f"domain/lanes/{name}.py" for name in ("lane", "admission", "lanes", "releasing", "naming"))
 ENTERING = "domain/jobs/entering.py"
 DURABLE = tuple(
     f"domain/durable/{name}.py" for name in ("durable", "memory", "waits", "values", "signalling", "forgetting")

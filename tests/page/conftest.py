@@ -4,9 +4,9 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,9 @@ from pydantic import JsonValue
 
 from headrace.cli.guard import INTERRUPTED
 from headrace.emulator.cloudformation import ROOT
-from tests.e2e.conftest import HEADRACE, Stack, clean_environment
+from headrace.emulator.page_links import page_link
+from headrace.emulator.state import Folder
+from tests.e2e.conftest import Stack
 
 LONG_NAME = "mill.books_of_the_year_by_customer_and_grain_and_all_corrections"
 ZONE = "Europe/Oslo"
@@ -53,12 +55,8 @@ class Mill:
             time.sleep(0.1)
 
     def link(self, email: str = "dev@example.com") -> str:
-        """A link that signs in to the page, once."""
-        command = [HEADRACE, "ui", "--no-open", "--as", email]
-        done = subprocess.run(
-            command, cwd=self.folder, env=clean_environment(), capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
+        """A link that signs in to the page, once; as `headrace ui` prints it."""
+        return page_link(Folder(self.folder / ".headrace"), self.url, email, datetime.now(UTC))
 
 
 @pytest.fixture(scope="session")

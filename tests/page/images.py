@@ -5,13 +5,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from headrace.emulator.cloudformation import ROOT
 from tests.page.conftest import ZONE, Mill, ended, started, visit
 
 IMAGES = ROOT / "docs" / "images"
-SIZE = {"width": 1180, "height": 720}
+SIZE = ViewportSize(width=1180, height=720)
 
 
 def main() -> int:

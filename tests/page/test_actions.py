@@ -192,6 +192,7 @@ def test_a_user_is_made_changed_given_a_key_and_deleted(opened: Opened) -> None:
     page.get_by_role("button", name="Disable by-hand@example.com").click()
     told(page, "by-hand@example.com may not enter any more.")
     page.get_by_role("button", name="Enable by-hand@example.com").click()
+    told(page, "by-hand@example.com may enter again.")
     page.get_by_role("button", name="Make admin: by-hand@example.com").click()
     told(page, "by-hand@example.com is an admin.")
     page.get_by_text("Admins", exact=True).click()
@@ -242,3 +243,16 @@ def test_a_theme_is_chosen_and_kept(opened: Opened, theme: str) -> None:
     page.reload()
     page.wait_for_selector(".shell")
     assert page.evaluate("() => getComputedStyle(document.documentElement).colorScheme") == theme.lower()
+
+
+def test_what_is_newer_does_not_move_what_is_read(opened: Opened, mill: Mill) -> None:
+    page = opened()
+    visit(page, "#/jobs?type=mill.grind")
+    second = page.locator("table.jobs tbody tr").nth(1)
+    job = second.locator("a[data-line]").get_attribute("href")
+    second.locator("input").check()
+    mill.submit("mill.grind", {"order_id": "N-1"})
+    expect(page.get_by_role("button", name="Show 1 newer job")).to_be_visible()
+    assert second.locator("a[data-line]").get_attribute("href") == job
+    page.get_by_role("button", name="Show 1 newer job").click()
+    expect(page.locator("table.jobs tbody tr").nth(2).locator("a[data-line]")).to_have_attribute("href", str(job))

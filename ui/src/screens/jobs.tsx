@@ -5,6 +5,7 @@ import type { JobPage, ListedJobView, UserView } from "../../generated/schema.ts
 import { call } from "../api/client.ts";
 import { useLive } from "../live/use_live.ts";
 import { usePages } from "../live/use_pages.ts";
+import { useSteady } from "../live/use_steady.ts";
 import { refine } from "../live/use_route.ts";
 import { Button } from "../parts/basics.tsx";
 import { Choice, More, Panel, Screen } from "../parts/frame.tsx";
@@ -140,6 +141,7 @@ function List({ criteria }: { criteria: Criteria }) {
   const pages = usePages(key, reading(criteria), (job) => job.id, EVERY);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [bulk, setBulk] = useState<{ action: BulkAction; all: boolean } | undefined>();
+  const { shown, newer, show } = useSteady(pages.items, (job) => job.id, selected.size > 0);
   const chosen = (pages.items ?? []).filter((job) => selected.has(job.id));
   const close = () => {
     setBulk(undefined);
@@ -170,8 +172,13 @@ function List({ criteria }: { criteria: Criteria }) {
           </>
         )}
       </div>
+      {newer ? (
+        <button type="button" class="newer" onClick={show}>
+          Show {count(newer, "newer job")}
+        </button>
+      ) : null}
       <Panel flush>
-        <Shown live={pages} rows={10}>
+        <Shown live={{ ...pages, items: shown }} rows={10}>
           {(jobs) =>
             jobs.length ? (
               <JobTable jobs={jobs} selected={selected} onSelect={setSelected} />

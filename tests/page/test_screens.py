@@ -84,6 +84,7 @@ def test_the_keyboard_reaches_everything(opened: Callable[..., Page]) -> None:
     page.keyboard.press("?")
     page.wait_for_selector("dialog[open]")
     page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
     page.keyboard.press("g")
     page.keyboard.press("j")
     page.wait_for_selector("[data-filter]")

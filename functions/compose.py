@@ -20,7 +20,7 @@ from domain.lanes.lane import TABLE as LANES
 from domain.lanes.lanes import Lanes
 from functions.job_types import load_job_types
 from functions.runtime import Lazy, LazyClient, Runtime, new_id, new_random, now
-from functions.settings import read_settings
+from functions.settings import read_secret_settings, read_settings
 from headrace.authoring.job_type import WORKER
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.lane_repository import DynamoLaneRepository
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from domain.jobs.catalogue import Catalogue
     from domain.jobs.dispatch import Dispatcher
     from domain.schedules.ticking import Ticker
+    from domain.secrets.store import SecretSource, SecretStore
     from domain.webhooks.delivering import DeliveryService
     from functions.settings import ApiSettings, BlobSettings, Settings, WebhookSettings, WorkerSettings
     from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
     from persistence.dynamodb.repositories.stats_repository import DynamoStatsRepository
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
+    from persistence.dynamodb.repositories.usage_repository import DynamoUsageRepository
     from persistence.dynamodb.repositories.user_listing import DynamoUserListing
     from persistence.dynamodb.repositories.user_repository import DynamoUserRepository
     from persistence.dynamodb.repositories.webhook_repository import DynamoEndpointRepository, DynamoSignerRepository
@@ -182,6 +184,29 @@ def job_files(settings: BlobSettings, blobs: BlobStore, client: LazyClient) -> C
     return made
 
 
+def secrets(parts: Parts) -> SecretSource:
+    """Gives what reads secrets, once a payload names one: most workers never load it."""
+    settings = read_secret_settings(parts.environment)
+
+    @cache
+    def made() -> SecretStore:
+        from persistence.secrets.aws import ParameterStore, SecretsManager, open_parameter_client, open_secret_client
+        from persistence.secrets.cache import CachedSecrets
+        from persistence.secrets.environment import EnvironmentSecrets, NoSecrets
+
+        match settings.store:
+            case "ParameterStore":
+                return CachedSecrets(ParameterStore(Lazy(open_parameter_client), settings.prefix), time.monotonic)
+            case "SecretsManager":
+                return CachedSecrets(SecretsManager(Lazy(open_secret_client), settings.prefix), time.monotonic)
+            case "environment":
+                return EnvironmentSecrets(parts.environment)
+            case "off":
+                return NoSecrets()
+
+    return made
+
+
 def stream_positions(table: str, client: LazyClient) -> DynamoStreamPositions:
     """The workers' positions in the stream."""
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
@@ -249,6 +274,13 @@ def event_bus(bus: str) -> EventBridgeBus:
     from persistence.eventbridge.event_bus import EventBridgeBus, open_events_client
 
     return EventBridgeBus(Lazy(open_events_client), bus)
+
+
+def usage_repository(settings: Settings, client: LazyClient) -> DynamoUsageRepository:
+    """What owners have used of their quotas; for the API alone."""
+    from persistence.dynamodb.repositories.usage_repository import DynamoUsageRepository
+
+    return DynamoUsageRepository(client, settings.jobs_table, settings.lanes_table)
 
 
 def user_repository(settings: ApiSettings, client: LazyClient) -> DynamoUserRepository:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field
 
+from domain.users.quota import MAX_A_MINUTE, MAX_UNFINISHED, Quota
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import MAX_LIMIT
 
@@ -26,6 +28,8 @@ LOCAL_VARIABLES = (LOCAL_DATABASE_VARIABLE, LOCAL_QUEUES_VARIABLE, LOCAL_BLOBS_V
 JOB_TYPES_VARIABLE = "JOB_TYPES"
 
 RUNNERS_VARIABLE = "RUNNERS"
+
+SECRETS_VARIABLE = "SECRETS"
 
 _DAY = 86_400
 _MAX_SCHEDULES = 10_000
@@ -66,6 +70,15 @@ class BlobSettings(Frozen):
     """How long a file is kept."""
 
 
+class SecretSettings(Frozen):
+    """What the functions read that run jobs: where the secrets are that payloads name."""
+
+    store: Literal["off", "ParameterStore", "SecretsManager", "environment"]
+    """`environment` is for the local stack: the function's own variables."""
+    prefix: str
+    """How the names of all secrets begin there."""
+
+
 class ApiSettings(Frozen):
     """What the API reads besides."""
 
@@ -77,6 +90,8 @@ class ApiSettings(Frozen):
     """How long a request that prefers to wait may hold the function; zero answers at once."""
     trust_unverified_email: bool
     """Whether a token without the claim `email_verified` counts as verified."""
+    quota: Quota
+    """Of users for whom no admin has decided otherwise; 0 sets no limit."""
 
 
 class PageSettings(Frozen):
@@ -174,6 +189,18 @@ def read_blob_settings(environment: Mapping[str, str]) -> BlobSettings:
     )
 
 
+def read_secret_settings(environment: Mapping[str, str]) -> SecretSettings:
+    """Of the worker and of each runner."""
+    store, _, prefix = _text(environment, SECRETS_VARIABLE).partition(" ")
+    match store:
+        case "ParameterStore" | "SecretsManager":
+            return SecretSettings(store=store, prefix=prefix)
+        case "off" | "environment":
+            return SecretSettings(store=store, prefix="")
+        case _:
+            raise MissingSetting(f"The environment variable {SECRETS_VARIABLE} names no store of secrets: {store!r}.")
+
+
 def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:
     """Only the word `on` trusts unverified addresses."""
     return ApiSettings(
@@ -183,6 +210,10 @@ def read_api_settings(environment: Mapping[str, str]) -> ApiSettings:
         cursor_key=_text(environment, "CURSOR_KEY"),
         longest_wait=_seconds(environment, "LONGEST_WAIT_SECONDS"),
         trust_unverified_email=_text(environment, "TRUST_UNVERIFIED_EMAIL") == "on",
+        quota=Quota(
+            unfinished=_number(environment, "OWNER_UNFINISHED_JOBS", MAX_UNFINISHED),
+            submissions_per_minute=_number(environment, "OWNER_SUBMISSIONS_PER_MINUTE", MAX_A_MINUTE),
+        ),
     )
 
 

@@ -12,14 +12,15 @@ from headrace.authoring.json_text import json_size
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.rate import Rate
 from headrace.authoring.retry import Backoff
+from headrace.authoring.secrets import Secret, SecretUnavailable
 
 if TYPE_CHECKING:
     from headrace.transaction import JobItem, JobRefused, job_item
 
 __all__ = [
     "Backoff", "Fail", "File", "FileError", "FileMissing", "FileStream", "FileTooLarge", "FileUnavailable", "Handler",
-    "InvalidJobType", "JobContext", "JobItem", "JobRefused", "JobType", "Policy", "Rate", "Retry", "Stopped",
-    "SyncJobContext", "job_item", "job_type", "json_size",
+    "InvalidJobType", "JobContext", "JobItem", "JobRefused", "JobType", "Policy", "Rate", "Retry", "Secret",
+    "SecretUnavailable", "Stopped", "SyncJobContext", "job_item", "job_type", "json_size",
 ]  # fmt: skip
 
 _OF_TRANSACTIONS = frozenset({"JobItem", "JobRefused", "job_item"})

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from headrace import Backoff, Fail, JobContext, JobType, Policy, Retry
+from headrace import Backoff, Fail, JobContext, JobType, Policy, Retry, Secret
 from headrace.authoring.trace import trace_headers
 from headrace.http.answer import MAX_BODY_BYTES, first_header, retry_after, text_headers, text_of
 from headrace.http.exchange import Incoming, NoResponse, Outgoing, exchange
@@ -34,9 +34,21 @@ def _http_url(url: str) -> str:
     return url
 
 
-def _headers(headers: dict[str, str]) -> dict[str, str]:
+class SecretHeader(Secret):
+    """A header's value that the payload does not hold: the secret's, after `prefix`."""
+
+    prefix: Annotated[str, Field(strict=True, max_length=100, examples=["Bearer "])] = ""
+
+    @property
+    def text(self) -> str:
+        """What is sent."""
+        return self.prefix + self.value
+
+
+def _headers(headers: "dict[str, str | SecretHeader]") -> "dict[str, str | SecretHeader]":
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+        given = value.prefix if isinstance(value, SecretHeader) else value
+        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(given):
             raise ValueError(f"not a header: {name[:50]!r}")
         if name.lower() in _OURS:
             raise ValueError(f"{name} is set by the delivery itself")
@@ -61,9 +73,9 @@ class HttpRequest(BaseModel):
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "POST"
     url: Annotated[str, Field(max_length=2048, examples=["https://example.com/orders"]), AfterValidator(_http_url)]
-    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=MAX_HEADERS), AfterValidator(_headers)] = Field(
-        default_factory=dict
-    )
+    headers: Annotated[
+        dict[HeaderName, HeaderValue | SecretHeader], Field(max_length=MAX_HEADERS), AfterValidator(_headers)
+    ] = Field(default_factory=dict)
     body: str | None = None
     expect_status: list[Status] | None = Field(
         default=None,
@@ -115,6 +127,10 @@ class DeliverHttpRequest:
 
     async def run(self, request: HttpRequest, context: JobContext) -> HttpResponse | Retry | Fail:
         """Deliver the request; returns `Retry` when another attempt may succeed, `Fail` when none can."""
+        headers = {name: _sent(value) for name, value in request.headers.items()}
+        for name, value in headers.items():
+            if not _VALUE.fullmatch(value):
+                return Fail(code="invalid_secret", reason=f"the secret for {name} holds what no header can")
         url = split_url(request.url)
         addresses = await self._addresses(url, context.settings.get(ALLOWED_HOSTS, ""))
         if not isinstance(addresses, tuple):
@@ -124,7 +140,7 @@ class DeliverHttpRequest:
         outgoing = Outgoing(
             method=request.method,
             url=url,
-            headers=(*request.headers.items(), *trace, ("Idempotency-Key", context.idempotency_key)),
+            headers=(*headers.items(), *trace, ("Idempotency-Key", context.idempotency_key)),
             body=None if request.body is None else request.body.encode(),
         )
         response = await exchange(outgoing, addresses, timedelta(seconds=request.timeout_seconds), MAX_BODY_BYTES)
@@ -146,6 +162,10 @@ class DeliverHttpRequest:
                 return Fail(code="forbidden_address", reason="the host is not at a public address")
             case tuple():
                 return found
+
+
+def _sent(value: str | SecretHeader) -> str:
+    return value if isinstance(value, str) else value.text
 
 
 def _judged(request: HttpRequest, response: Incoming) -> HttpResponse | Retry | Fail:

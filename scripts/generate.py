@@ -22,6 +22,7 @@ from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.jobs.wake_queue import Wake
 from domain.lanes.lanes import Lanes
 from domain.schedules.tick_queue import TickWake
+from domain.users.quota import DEFAULT
 from domain.users.user import Role, User
 from domain.webhooks.event import JobEvent
 from functions.api.app import create_app
@@ -81,6 +82,7 @@ def openapi() -> dict[str, JsonValue]:
         cursor_key="0" * 64,
         longest_wait=timedelta(seconds=20),
         trust_unverified_email=False,
+        quota=DEFAULT,
     )
     blobs = BlobSettings(bucket="blobs", endpoint_url=None, files_table="files", file_lifetime=timedelta(days=30))
     client = LazyClient(None)  # Never opened: the document needs no table.

@@ -12,6 +12,7 @@ from domain.jobs.job import InLane, Job
 from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.lanes.admission import InLine
+from domain.users.quota import DEFAULT as DEFAULT_QUOTA
 from domain.users.user import User
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
@@ -40,6 +41,7 @@ class NewJobFactory(ModelFactory[NewJob]):
     unique_before = None
     notify = None
     traceparent = None
+    counted = False
 
 
 class UserFactory(ModelFactory[User]):
@@ -54,6 +56,7 @@ class UserFactory(ModelFactory[User]):
     created_at = NOW
     updated_at = NOW
     disabled = False
+    quota = DEFAULT_QUOTA
     principals = ()
     unknown = dict
 

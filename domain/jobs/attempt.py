@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeVar
 
@@ -13,11 +13,15 @@ from domain.jobs.repository import JobNotFound, JobUnreadable, ReplaceResult, Ve
 from domain.jobs.transitions import IllegalTransition
 from domain.ports import Clock
 from domain.results import StorageUnavailable
+from domain.secrets.hidden import Hidden
 from headrace.authoring.files import Chunks, File, FileUnavailable
 
 if TYPE_CHECKING:  # most workers never touch a file
     from domain.files.attempts import JobFiles
     from domain.files.streams import BlobStream
+    from domain.secrets.store import SecretSource
+    from headrace.authoring.outcomes import Fail, Retry
+    from headrace.authoring.secrets import Secret
 
 MAX_CONFLICTS = 5
 
@@ -48,11 +52,15 @@ class Attempt:
         deadline: datetime,
         settings: Mapping[str, str],
         files: FilesSource | None = None,
+        secrets: "SecretSource | None" = None,
     ) -> None:
         self._jobs = jobs
         self._clock = clock
         self._job = job
         self._files = files
+        self._secrets = secrets
+        self.hidden = Hidden()
+        """What the attempt must write nowhere."""
         self.job_id = job.id
         self.attempt = job.attempt
         self.deadline = deadline
@@ -62,11 +70,11 @@ class Attempt:
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
         """Best effort: a report that cannot be written is dropped."""
-        current = await self._jobs.get(self._job.id, self._clock())
+        shown, current = self.hidden.text(message), await self._jobs.get(self._job.id, self._clock())
         for _ in range(MAX_CONFLICTS):
             if not isinstance(current, Job):
                 return
-            reported = transitions.report_progress(current, self._token(), fraction, message, self._clock())
+            reported = transitions.report_progress(current, self._token(), fraction, shown, self._clock())
             if isinstance(reported, IllegalTransition) or reported.job == current:
                 return
             written = await self._jobs.replace(reported, current.version)
@@ -92,6 +100,12 @@ class Attempt:
     async def save(self, name: str, content: Chunks, content_type: str = "application/octet-stream") -> File:
         """Raises `FileTooLarge` or `FileUnavailable`, and whatever the content raises."""
         return await self.job_files().save(self._job.owner_id, name, content, content_type)
+
+    async def reveal(self, found: "Sequence[Secret]") -> "Fail | Retry | None":
+        """Give the secrets of the payload their values; or what the attempt comes to without them."""
+        from domain.secrets.revealing import reveal  # noqa: PLC0415 - most workers never see a secret
+
+        return await reveal(self._secrets, self._job.owner_id, found, self.hidden)
 
     def job_files(self) -> "JobFiles":
         """What works on files; raises `FileUnavailable` where there are none."""

@@ -19,6 +19,7 @@ from headrace.authoring.files import FILES_FOUND, File
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import AnyJobType
 from headrace.authoring.json_text import JsonText, NotJson, byte_length, to_json_text
+from headrace.authoring.secrets import MAX_SECRETS, SECRETS_FOUND, Secret
 
 MAX_PAYLOAD_BYTES = 5 * 1024 * 1024
 """Of the payload's JSON. Lambda takes requests of 6 MB, in which its quotes and line feeds are escaped once more."""
@@ -72,8 +73,8 @@ class Checked:
         """The job's id, where its key says it."""
         return None if self.submission.unique else self.keyed
 
-    def as_job(self, id: str, payload: JobDocument) -> NewJob:
-        """The new job, with this id and its payload as it is kept."""
+    def as_job(self, id: str, payload: JobDocument, *, counted: bool = False) -> NewJob:
+        """The new job, with this id and its payload as it is kept; `counted` against its owner's quota."""
         submission, definition = self.submission, self.definition
         return NewJob(
             id=id,
@@ -88,6 +89,7 @@ class Checked:
             lane=self.lane,
             unique=self.unique,
             notify=submission.notify,
+            counted=counted,
             traceparent=submission.traceparent,
         )
 
@@ -97,10 +99,14 @@ def checked(
 ) -> Checked | InvalidPayload | PayloadTooLarge:
     """The submission with all that follows from it alone; `owner_limit` is that of the lanes of owners, 0 for none."""
     files: list[File] = []
-    read = read_payload(submission.payload, definition.payload, files)
+    secrets: list[Secret] = []
+    read = read_payload(submission.payload, definition.payload, files, secrets)
     if isinstance(read, InvalidPayload | PayloadTooLarge):
         return read
     payload, document = read
+    if (named := len({secret.secret for secret in secrets})) > MAX_SECRETS:
+        many = Flaw(path=("payload",), message=f"names {named} secrets, the limit is {MAX_SECRETS}")
+        return InvalidPayload(flaws=(many,))
     run_at = _start(submission, now)
     if isinstance(run_at, InvalidPayload):
         return run_at
@@ -126,9 +132,9 @@ def _start(submission: Submission, now: datetime) -> datetime | InvalidPayload |
 
 
 def read_payload(
-    payload: JsonValue, model: type[BaseModel], files: list[File]
+    payload: JsonValue, model: type[BaseModel], files: list[File], secrets: list[Secret] | None = None
 ) -> tuple[JsonText, BaseModel] | InvalidPayload | PayloadTooLarge:
-    """The payload as it will be stored, exactly as given, and as its model accepted it; notes its files."""
+    """The payload as it will be stored, exactly as given, and as its model accepted it; notes its files and secrets."""
     try:
         text = to_json_text(payload)
     except NotJson as error:
@@ -136,7 +142,7 @@ def read_payload(
     size = byte_length(text)
     if size > MAX_PAYLOAD_BYTES:
         return PayloadTooLarge(size=size, limit=MAX_PAYLOAD_BYTES)
-    read = read_document(model, text, {FILES_FOUND: files})
+    read = read_document(model, text, {FILES_FOUND: files, SECRETS_FOUND: secrets})
     if isinstance(read, Flaws):
         return InvalidPayload(flaws=read.below("payload").first, count=read.count)
     return text, read

@@ -26,6 +26,8 @@ from domain.lanes.admission import InLine, Start
 from domain.lanes.lanes import Lanes
 from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
+from domain.secrets.hidden import Hidden
+from domain.secrets.store import SecretSource
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.outcomes import Fail, Retry
@@ -94,14 +96,17 @@ Execution = Executed | Dispatched | NothingToDo | UnknownJobType | LeaseLost | N
 class AttemptObserver(Protocol):
     """Is told when a handler starts and ends."""
 
-    def attempt(self, job: Job, /) -> AbstractContextManager[None]:
-        """Entered when the job is claimed, before its handler starts; left when the handler has ended."""
+    def attempt(self, job: Job, hidden: Hidden, /) -> AbstractContextManager[None]:
+        """Entered when the job is claimed, before its handler starts; left when the handler has ended.
+
+        What is written of it meanwhile is `hidden.text(…)`.
+        """
 
 
 class Unobserved:
     """Observes nothing."""
 
-    def attempt(self, _job: Job, /) -> AbstractContextManager[None]:
+    def attempt(self, _job: Job, _hidden: Hidden, /) -> AbstractContextManager[None]:
         return nullcontext()
 
 
@@ -121,6 +126,7 @@ class JobExecutor:
         documents: Documents | None = None,
         files: FilesSource | None = None,
         lanes: Lanes | None = None,
+        secrets: SecretSource | None = None,
     ) -> None:
         self._jobs = jobs
         self._lanes = lanes
@@ -132,6 +138,7 @@ class JobExecutor:
         self._observer = observer or Unobserved()
         self._documents = documents or Documents()
         self._files = files
+        self._secrets = secrets
         self._cpus = asyncio.Semaphore(cpus)
         policies = {name: catalogue.policy(name) for name in catalogue.names()}
         self._limited = {
@@ -163,7 +170,7 @@ class JobExecutor:
             return Interrupted(job_id=job.id, stage="record", problem=kept)
         executed = await self._record(claimed, kept, deadline)
         if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
-            await self._lanes.release(claimed.job.lane.name)
+            await self._lanes.follow(claimed.job.lane.name)
         return executed
 
     def _turn(self, handler: Handler) -> AbstractAsyncContextManager[None]:
@@ -262,8 +269,8 @@ class JobExecutor:
         ends = transitions.attempt_ends(job.state.lease) if isinstance(job.state, Running) else job.updated_at
         declared = handler.definition.settings
         settings = {name: self._environment[name] for name in declared if name in self._environment}
-        context = Attempt(self._jobs, self._clock, job, ends, settings, self._files)
-        with self._observer.attempt(job):
+        context = Attempt(self._jobs, self._clock, job, ends, settings, self._files, self._secrets)
+        with self._observer.attempt(job, context.hidden):
             return await outcome_of(handler, job, context, ends - self._clock())
 
     async def _record(self, claim: "_Claimed", outcome: Outcome, deadline: datetime) -> Execution:

@@ -23,6 +23,7 @@ from domain.jobs.user_errors import raised, text_of
 from headrace.authoring.job_type import Handler, JobHandler, SyncJobHandler
 from headrace.authoring.json_text import NotJson, byte_length, to_json_text
 from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.secrets import SECRETS_FOUND, Secret
 
 MAX_RESULT_BYTES = 5 * 1024 * 1024
 """Of the result's JSON, as of a payload's."""
@@ -60,7 +61,7 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
         case None:
             return late
         case _:
-            return ended
+            return context.hidden.outcome(ended)
 
 
 def _ended(attempt: "asyncio.Task[Outcome]") -> Outcome | None:
@@ -71,9 +72,12 @@ def _ended(attempt: "asyncio.Task[Outcome]") -> Outcome | None:
 
 
 async def _guarded(handler: Handler, job: Job, context: Attempt) -> Outcome:
-    payload = payload_of(handler, job)
+    secrets: list[Secret] = []
+    payload = payload_of(handler, job, secrets)
     if isinstance(payload, Fail | Raised):
         return payload
+    if secrets and (unrevealed := await context.reveal(secrets)) is not None:
+        return unrevealed
     try:
         returned = await _call(handler, payload, context)
         return returned if isinstance(returned, Raised) else outcome_from(returned, handler.definition.result)
@@ -81,13 +85,13 @@ async def _guarded(handler: Handler, job: Job, context: Attempt) -> Outcome:
         return raised(error)
 
 
-def payload_of(handler: Handler, job: Job) -> BaseModel | Fail | Raised:
-    """The payload as the handler takes it, or the outcome of an attempt that cannot have it."""
+def payload_of(handler: Handler, job: Job, secrets: list[Secret] | None = None) -> BaseModel | Fail | Raised:
+    """The payload as the handler takes it, or the outcome of an attempt that cannot have it; notes its secrets."""
     payload = upcast(handler.definition, job)
     if isinstance(payload, Fail | Raised):
         return payload
     try:
-        return handler.definition.payload.model_validate_json(payload)
+        return handler.definition.payload.model_validate_json(payload, context={SECRETS_FOUND: secrets})
     except ValidationError as error:
         return _invalid_payload(error)
     except BaseException as error:  # noqa: BLE001 - a payload model may have validators of its own

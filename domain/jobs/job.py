@@ -239,6 +239,8 @@ class Job(Frozen):
     """The key of which this was the only unfinished job when it was submitted, as the store names it."""
     fingerprint: str | None = None
     """Digest of the submission, where the id comes from an idempotency key: distinguishes a replay from another one."""
+    counted: bool = False
+    """Whether it counts, while it is unfinished, against the quota of its owner."""
     notify: Notify | None = None
     """Who is told of its changes, besides the endpoints that admins keep."""
     traceparent: str | None = None

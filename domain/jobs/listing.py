@@ -5,10 +5,12 @@ One conformance suite (`tests/contract/test_job_listing.py`) holds every impleme
 """
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal, Protocol
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from domain.jobs.job import (
     BlobRef,
@@ -44,6 +46,7 @@ Include = frozenset[Document]
 """Which documents a list brings along."""
 
 SUMMARIES: Include = frozenset()
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 DOCUMENTS: Include = frozenset({"payload", "result"})
 
 
@@ -52,6 +55,8 @@ class JobFilter(Frozen):
 
     status: Status | None = None
     type: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    """A job must have all of these, with these values. No index knows them: the jobs of the list are read for them."""
 
 
 class JobSummary(Frozen):
@@ -116,9 +121,14 @@ class JobListing(Protocol):
         """
 
     async def list_failed(
-        self, type: str, page: PageRequest, now: datetime, include: Include = SUMMARIES
+        self,
+        type: str,
+        page: PageRequest,
+        now: datetime,
+        include: Include = SUMMARIES,
+        tags: Mapping[str, str] = NO_TAGS,
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
-        """The failed, unexpired jobs of one type, of every owner, the last to fail first."""
+        """The failed, unexpired jobs of one type, of every owner, the last to fail first; with all of `tags`."""
 
 
 class NotListed(Frozen):
@@ -150,7 +160,7 @@ class JobListService:
             ):
                 return NotListed(status=status)
             case JobFilter(status="failed", type=str(type)):
-                return await self._listing.list_failed(type, page, self._clock(), include)
+                return await self._listing.list_failed(type, page, self._clock(), include, filter.tags)
             case _:
                 return await self._listing.list_unfinished(filter, page, self._clock(), include)
 

@@ -20,11 +20,13 @@ from domain.jobs.checking import (
 from domain.jobs.documents import Documents
 from domain.jobs.entering import Entrance
 from domain.jobs.fingerprint import is_recognised, is_replay
-from domain.jobs.job import Job, JobDocument
+from domain.jobs.job import Job
 from domain.jobs.repository import CompanionRefused, JobExists, JobRepository, JobUnreadable
 from domain.jobs.submission import Submission
+from domain.jobs.transitions import NewJob
 from domain.lanes.lanes import LaneClosed, Lanes
 from domain.ports import Clock, NewId
+from domain.quotas.quotas import QuotaExceeded, Quotas
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.users.user import User
 from domain.webhooks.repository import SignerNotFound, SignerRepository
@@ -67,6 +69,7 @@ SubmitResult = (
     | PayloadTooLarge
     | IdempotencyMismatch
     | LaneClosed
+    | QuotaExceeded
     | JobUnreadable
     | StorageUnavailable
 )
@@ -85,6 +88,7 @@ class SubmissionService:
         files: "FileService | None" = None,
         lanes: Lanes | None = None,
         signers: SignerRepository | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self._jobs = jobs
         self._entrance = Entrance(jobs, lanes)
@@ -94,6 +98,7 @@ class SubmissionService:
         self._documents = documents or Documents()
         self._files = files
         self._signers = signers
+        self._quotas = quotas
 
     async def submit(self, submission: Submission, owner: User, idempotency_key: str | None = None) -> SubmitResult:
         """Accept a job with one conditional write; nothing is written for a flawed submission."""
@@ -134,19 +139,23 @@ class SubmissionService:
             return await self._earlier(asked) or refused
         if submission.notify is not None and (unsigned := await self._unsigned(owner)) is not None:
             return unsigned
+        if self._quotas is not None and (exceeded := await self._quotas.refusal(owner)) is not None:
+            # What was accepted before is answered as ever.
+            return await self._earlier(asked) or exceeded
         job_id = asked.id or self._new_id()
         # Before the item, under a key of this submission's own: a job never refers to what is not there.
         kept = await self._documents.keep(job_id, "payload", self._new_id, asked.payload)
         if isinstance(kept, StorageUnavailable):
             return kept
-        return await self._stored(asked, job_id, kept, now, companions)
+        new = asked.as_job(job_id, kept, counted=self._quotas is not None and self._quotas.counts(owner))
+        return await self._stored(asked, new, now, companions)
 
     async def _stored(
-        self, asked: Checked, job_id: str, kept: JobDocument, now: datetime, companions: tuple[Companion, ...]
+        self, asked: Checked, new: NewJob, now: datetime, companions: tuple[Companion, ...]
     ) -> SubmitResult | CompanionRefused:
-        stored = await self._entrance.store(asked.as_job(job_id, kept), asked.definition.policy, now, companions)
+        stored = await self._entrance.store(new, asked.definition.policy, now, companions)
         if isinstance(stored, JobExists | ItemTooLarge | CompanionRefused | LaneClosed | JobUnreadable):
-            await self._documents.discard(kept)
+            await self._documents.discard(new.payload)
         match stored:
             case Job():
                 return Submitted(job=stored)

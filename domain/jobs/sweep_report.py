@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.jobs.job import Status
-from domain.lanes.lanes import Released
+from domain.lanes.releasing import Released
 from domain.results import StorageUnavailable
 from headrace.authoring.frozen import Frozen
 

@@ -27,7 +27,8 @@ from domain.jobs.stream_position import StreamPositions, is_ahead, passed
 from domain.jobs.sweep_report import ShardReport, SweepReport, Swept, report_of
 from domain.jobs.transitions import IllegalTransition
 from domain.jobs.wake_queue import LONGEST_DELAY, Wake, WakeQueue
-from domain.lanes.lanes import Lanes, Released
+from domain.lanes.lanes import Lanes
+from domain.lanes.releasing import Released
 from domain.ports import Clock, Random
 from domain.results import ItemTooLarge, StorageUnavailable
 

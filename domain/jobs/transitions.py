@@ -107,6 +107,7 @@ class NewJob(Frozen):
     unique: str | None = None
     unique_before: str | None = None
     """The finished job that had the unique key before, if any."""
+    counted: bool = False
     notify: Notify | None = None
     traceparent: str | None = None
 
@@ -137,6 +138,7 @@ def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _F
         lane=new.lane,
         fingerprint=new.fingerprint,
         unique=new.unique,
+        counted=new.counted,
         notify=new.notify,
         traceparent=new.traceparent,
         history=(HistoryEntry(status=state.status, at=now, attempt=0),),

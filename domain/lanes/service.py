@@ -7,7 +7,8 @@ from typing import Final
 
 from domain.jobs.job import Job
 from domain.lanes.lane import Lane, LaneSettings, Mode
-from domain.lanes.lanes import MAX_RELEASED, Lanes
+from domain.lanes.lanes import Lanes
+from domain.lanes.releasing import MAX_RELEASED
 from domain.lanes.repository import LaneRepository
 from domain.results import StaleVersion, StorageUnavailable
 

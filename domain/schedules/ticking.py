@@ -22,6 +22,7 @@ from domain.jobs.submitting import (
 )
 from domain.lanes.lanes import LaneClosed
 from domain.ports import Clock
+from domain.quotas.quotas import QuotaExceeded
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.schedules.planning import Due, due_ticks
 from domain.schedules.repository import ScheduleConflict, ScheduleNotFound, ScheduleRepository
@@ -172,6 +173,8 @@ class Ticker:
                 return ScheduleConflict(schedule_id=schedule.id)
             case StorageUnavailable():
                 return NotTicked(problem=submitted)
+            case QuotaExceeded():
+                return NotTicked(problem=StorageUnavailable(reason="throttled", detail="quota"))
             case UnknownJobType():
                 said = f"its job type {schedule.spec.type} is not known"
                 if now - (due_at(schedule) or at) < PATIENCE:

@@ -2,6 +2,7 @@
 
 from domain.ports import Clock, NewId
 from domain.results import StaleVersion, StorageUnavailable
+from domain.users.quota import Quota
 from domain.users.repository import (
     EmailTaken,
     PrincipalTaken,
@@ -28,6 +29,8 @@ class UserChange(Frozen):
     name: str | None = None
     role: Role | None = None
     disabled: bool | None = None
+    quota: Quota | None = None
+    """The whole of it."""
 
 
 class UserService:
@@ -119,10 +122,13 @@ class UserService:
             return NotAllowed(reason="only an admin changes a role")
         if change.disabled not in {None, current.disabled} and (actor.role != "admin" or user_id == actor.id):
             return NotAllowed(reason="only an admin disables a user, and never their own")
+        if actor.role != "admin" and change.quota not in {None, current.quota}:
+            return NotAllowed(reason="only an admin changes a quota")
         if expected is not None and current.version not in expected:
             return StaleVersion(current_version=current.version)
         changed = changed_user(
-            current, self._clock(), email=email, name=change.name, role=change.role, disabled=change.disabled
-        )
+            current, self._clock(), email=email, name=change.name, role=change.role, disabled=change.disabled,
+            quota=change.quota,
+        )  # fmt: skip
         replaced = await self._users.replace(changed, current)
         return UserVersionConflict(user_id=user_id) if isinstance(replaced, PrincipalTaken) else replaced

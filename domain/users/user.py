@@ -7,6 +7,7 @@ from typing import Literal, NewType
 from pydantic import AwareDatetime, Field
 
 from domain.users.principal import Principal
+from domain.users.quota import DEFAULT, Quota
 from headrace.authoring.frozen import Frozen
 
 Role = Literal["member", "admin"]
@@ -40,6 +41,7 @@ class User(Frozen):
     updated_at: AwareDatetime
     disabled: bool = False
     """No caller is this user; its jobs run on."""
+    quota: Quota = DEFAULT
     principals: tuple[Principal, ...] = ()
     """The ways of being this user."""
     unknown: dict[str, str] = Field(default_factory=dict)
@@ -68,7 +70,14 @@ def new_user(id: str, email: Email, name: str, role: Role, now: datetime) -> Use
 
 
 def changed_user(
-    user: User, now: datetime, *, email: Email | None, name: str | None, role: Role | None, disabled: bool | None = None
+    user: User,
+    now: datetime,
+    *,
+    email: Email | None,
+    name: str | None,
+    role: Role | None,
+    disabled: bool | None = None,
+    quota: Quota | None = None,
 ) -> User:
     """The user's next version; None leaves a field as it is."""
     return User(
@@ -80,6 +89,7 @@ def changed_user(
         created_at=user.created_at,
         updated_at=now,
         disabled=user.disabled if disabled is None else disabled,
+        quota=user.quota if quota is None else quota,
         principals=user.principals,
         unknown=user.unknown,
     )

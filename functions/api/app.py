@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from domain.lanes.lanes import Lanes
     from domain.lanes.repository import LaneRepository
     from domain.ports import Clock, NewId
+    from domain.quotas.quotas import Quotas
     from domain.stats.repository import StatsRepository
     from domain.users.repository import UserListing, UserRepository
     from functions.settings import PageSettings
@@ -58,6 +59,7 @@ def create_app(
     user_lists: UserListing | None = None,
     webhooks: Webhooks | None = None,
     stats: Callable[[], StatsRepository] | None = None,
+    quotas: Quotas | None = None,
     page: PageSettings | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
@@ -66,7 +68,7 @@ def create_app(
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without `large`
     the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules; without
     `user_lists`, users are found by address alone; without `webhooks`, nobody is told; without `stats`,
-    what ends is not counted; without `page`, nobody can sign in to the page.
+    what ends is not counted; without `quotas`, nobody is limited; without `page`, nobody can sign in to the page.
     """
     identify = identifier(IdentityService(users, clock, new_id), local_email, trust_unverified_email)
     documents = Documents(large.blobs if large else None)
@@ -94,7 +96,7 @@ def create_app(
         job_service=JobService(jobs, catalogue, clock, lanes),
         submissions=SubmissionService(
             jobs, catalogue, clock, new_id, documents, files_of(large, clock, new_id), lanes,
-            webhooks.signers if webhooks else None,
+            webhooks.signers if webhooks else None, quotas,
         ),
     )  # fmt: skip
     core = job_routes(

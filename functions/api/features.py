@@ -102,6 +102,7 @@ def features_of(
     return (
         Feature(("/v1/jobs", "/v1/jobs/*"), lambda: (core,)),
         Feature(("/v1/failed-jobs*",), lambda: _failed_jobs(parts)),
+        Feature(("/v1/jobs/cancel", "/v1/jobs/retry"), lambda: _bulk(parts)),
         Feature(("/v1/jobs/*/why",), lambda: _why(parts)),
         Feature(("/v1/stats*", "/v1/jobs/*/cost"), lambda: _stats(parts, stats)),
         Feature(("/v1/lanes*",), lambda: _lanes(parts)),
@@ -137,6 +138,13 @@ def _lane_service(parts: Parts) -> LaneService | None:
     from domain.lanes.service import LaneService
 
     return LaneService(parts.lane_store, parts.lanes) if parts.lanes and parts.lane_store else None
+
+
+def _bulk(parts: Parts) -> tuple[APIRouter, ...]:
+    from domain.jobs.bulk import BulkService
+    from functions.api.jobs.bulk_routes import bulk_routes
+
+    return (bulk_routes(BulkService(parts.lists, parts.job_service, parts.clock), parts.identify),)
 
 
 def _why(parts: Parts) -> tuple[APIRouter, ...]:

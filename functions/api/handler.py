@@ -11,6 +11,7 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
+from domain.quotas.quotas import Quotas
 from functions.api.app import create_app
 from functions.api.features import Large, Scheduling, Webhooks
 from functions.api.http.event import Event, readable
@@ -31,6 +32,7 @@ from functions.compose import (
     signer_repository,
     stats_repository,
     tick_queue,
+    usage_repository,
     user_listing,
     user_repository,
 )
@@ -82,6 +84,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             new_secret,
         ),
         stats=(lambda: stats_repository(stats_table, client)) if stats_table else None,
+        quotas=Quotas(usage_repository(parts.settings, client), settings.quota, now),
         page=read_page_settings(parts.environment),
     )
     mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from aws_lambda_powertools import Logger
 
 from domain.jobs.job import Job
+from domain.secrets.hidden import Hidden
 from functions.attempts.current_attempt import CurrentAttempt, as_current
 from functions.attempts.printed_lines import LineStream
 
@@ -18,9 +19,9 @@ class AttemptLog:
         self._logger = logger
 
     @contextmanager
-    def attempt(self, job: Job, /) -> Iterator[None]:
+    def attempt(self, job: Job, hidden: Hidden, /) -> Iterator[None]:
         """Around the handler of one attempt."""
-        current = CurrentAttempt(job)
+        current = CurrentAttempt(job, hidden)
         self._logger.info("job_attempt_started", extra=current.keys)
         with as_current(current):
             try:

@@ -6,18 +6,21 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from domain.jobs.job import Job
+from domain.secrets.hidden import Hidden
 from headrace.authoring.trace import span_id, trace_id
 
 
 class CurrentAttempt:
     """An attempt whose handler runs, with the unfinished lines that it has printed."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, hidden: Hidden) -> None:
         self.keys: dict[str, str | int] = {"job_id": job.id, "job_type": job.type, "attempt": job.attempt}
         self.keys |= trace_keys(job)
         self.unfinished: dict[str, str] = {}
         """By the name of the stream. Threads of one handler share it, under `lock`."""
         self.lock = threading.Lock()
+        self.hidden = hidden
+        """What nothing of it may show."""
 
 
 def trace_keys(job: Job) -> dict[str, str]:

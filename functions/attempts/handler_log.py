@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO, cast
+from typing import Protocol, TextIO, cast
 
 from aws_lambda_powertools import Logger
 
@@ -26,13 +26,17 @@ LIBRARIES = ("aiobotocore", "aiohttp", "asyncio", "boto3", "botocore", "httpcore
 def handlers_logged(logger: Logger, level: str) -> Iterator[None]:
     """Within it, lines of handlers go out as `logger` writes its own, from `level` on."""
     root, streams = logging.getLogger(), (sys.stdout, sys.stderr)
-    log = HandlerLog(sys.stdout, logger)
+    log = HandlerLog(HidingStream(sys.stdout), logger)
     others, outside, before = list(root.handlers), OutsideAttempts(), root.level
     for other in others:
         other.addFilter(outside)
     own = MarkedWithAttempt()
     logger.registered_handler.addFilter(own)
     _quieten(LIBRARIES)
+    handler = logger.registered_handler
+    before_hiding = handler.stream if isinstance(handler, logging.StreamHandler) else None
+    if isinstance(handler, logging.StreamHandler):
+        handler.setStream(HidingStream(handler.stream))
     root.addHandler(log)
     root.setLevel(level)
     sys.stdout = cast("TextIO", LineStream("stdout", logging.INFO, sys.stdout, log.write_print))
@@ -43,15 +47,41 @@ def handlers_logged(logger: Logger, level: str) -> Iterator[None]:
         sys.stdout, sys.stderr = streams
         root.setLevel(before)
         root.removeHandler(log)
-        logger.registered_handler.removeFilter(own)
+        handler.removeFilter(own)
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(before_hiding)
         for other in others:
             other.removeFilter(outside)
+
+
+class HidingStream:
+    """Writes to a stream what is whole, without the values of the current attempt's secrets."""
+
+    def __init__(self, stream: "SupportsLines") -> None:
+        self._stream = stream
+
+    def write(self, text: str, /) -> object:
+        """Write `text`."""
+        attempt = current_attempt()
+        return self._stream.write(text if attempt is None else attempt.hidden.text(text))
+
+    def flush(self) -> None:
+        """As the stream's own."""
+        self._stream.flush()
+
+
+class SupportsLines(Protocol):
+    """The part of a stream that lines are written by."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
 
 
 class HandlerLog(logging.Handler):
     """Writes the records that are logged within an attempt, in the form of the functions' own lines."""
 
-    def __init__(self, stream: TextIO, logger: Logger) -> None:
+    def __init__(self, stream: "SupportsLines", logger: Logger) -> None:
         super().__init__()
         self._stream = stream
         self._own = logger.name
@@ -129,7 +159,7 @@ def _marked(record: logging.LogRecord, attempt: CurrentAttempt, source: str) -> 
     """A copy of the record with its job and its text."""
     marked = copy.copy(record)
     try:
-        text = record.getMessage()
+        text = attempt.hidden.text(record.getMessage())
     except Exception as error:  # noqa: BLE001 - the arguments are user code
         text = f"{record.msg} cannot be formatted: {type(error).__name__}" if isinstance(record.msg, str) else ""
     # Only a record without arguments is searched for JSON: the text stays a text.

@@ -21,7 +21,7 @@ from functions.attempts.telemetry import (
     report_undecodable_message,
 )
 from functions.attempts.wakes import run_wakes
-from functions.compose import Parts, job_files
+from functions.compose import Parts, job_files, secrets
 from functions.runtime import cpus, new_id, new_random, now
 from functions.settings import read_blob_settings
 
@@ -40,7 +40,7 @@ def job_executor(parts: Parts, blobs: BlobStore) -> JobExecutor:
     return JobExecutor(
         parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(parts.logger),
         Documents(blobs), job_files(read_blob_settings(environment), blobs, parts.runtime.client),
-        parts.lanes,
+        parts.lanes, secrets(parts),
     )  # fmt: skip
 
 

@@ -33,7 +33,8 @@ class LineStream:
         if attempt is None:
             return self._stream.write(text)
         with attempt.lock:
-            *lines, rest = (attempt.unfinished.pop(self._name, "") + text).split("\n")
+            # Before it is cut anywhere: a part of a secret's value would not be known as such.
+            *lines, rest = attempt.hidden.beginning(attempt.unfinished.pop(self._name, "") + text).split("\n")
             while len(rest) > _limit(rest):
                 lines.append(rest[: _limit(rest)])
                 rest = rest[len(lines[-1]) :]

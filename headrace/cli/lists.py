@@ -13,6 +13,7 @@ MAX_RETRIED = 500
 @click.command(name="list")
 @click.option("--status", help="Only jobs of this status.")
 @click.option("--type", "type", help="Only jobs of this type.")
+@click.option("--tag", metavar="NAME=VALUE", help="Only jobs with this tag.")
 @click.option("--owner", metavar="EMAIL|ID", help="The jobs of another user; for admins.")
 @click.option(
     "--all",
@@ -28,6 +29,7 @@ def list_jobs(
     target: Target,
     status: str | None,
     type: str | None,
+    tag: str | None,
     owner: str | None,
     everyone: bool,
     limit: int,
@@ -40,6 +42,7 @@ def list_jobs(
     query = {
         "status": status,
         "type": type,
+        "tag": tag,
         "owner": "*" if everyone else None if owner is None else user_id(target, owner),
         "limit": str(limit),
         "cursor": cursor,

@@ -3,6 +3,7 @@
 import asyncio
 
 import click
+from pydantic import JsonValue
 
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
@@ -14,6 +15,21 @@ from headrace.cli.types import TABLE, URL
 MAX_NAME = 200
 """The API's limit for a user's name."""
 MAX_PAGE = 100
+
+
+class Limit(click.ParamType["int | str"]):
+    """A number from 0 on, or the word `default`."""
+
+    name = "NUMBER|default"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The number, or the word."""
+        if value != "default" and not value.isdecimal():
+            self.fail(f"{value!r} is neither a number nor the word default", param, ctx)
+        return value if value == "default" else int(value)
+
+
+LIMIT = Limit()
 
 
 @click.group()
@@ -102,6 +118,22 @@ def enable(target: Target, user: str) -> None:
 
 @users.command()
 @click.argument("user", metavar="EMAIL|ID")
+@click.option("--unfinished", type=LIMIT, help="How many of its jobs may be unfinished; 0 sets no limit.")
+@click.option("--per-minute", type=LIMIT, help="How many jobs it may submit in a minute; 0 sets no limit.")
+@with_target
+def quota(target: Target, user: str, unfinished: int | str | None, per_minute: int | str | None) -> None:
+    """Limit what a user may submit; `default` leaves it to the deployment. Without options, show it. For admins."""
+    path, given = f"/users/{user_id(target, user)}", {"unfinished": unfinished, "submissions_per_minute": per_minute}
+    asked = {name: None if limit == "default" else limit for name, limit in given.items() if limit is not None}
+    found = target.client().call("GET", path)
+    if asked:
+        body = {"quota": {**_quota_of(found), **asked}}
+        found = target.client().call("PATCH", path, body=body, headers={"if-match": f'"{found["version"]}"'})
+    target.show(found, _quota_text)
+
+
+@users.command()
+@click.argument("user", metavar="EMAIL|ID")
 @with_target
 def delete(target: Target, user: str) -> None:
     """Delete a user with its address and principals; its jobs run on, and are kept as long as others. For admins."""
@@ -117,6 +149,22 @@ for _command in PRINCIPAL_COMMANDS:
 def _set_disabled(target: Target, user: str, *, disabled: bool) -> None:
     path = f"/users/{user_id(target, user)}"
     target.show(target.client().call("PATCH", path, body={"disabled": disabled}, headers={"if-match": "*"}), _user_text)
+
+
+def _quota_of(user: Json) -> Json:
+    quota = user["quota"]
+    if not isinstance(quota, dict):
+        raise TypeError
+    return quota
+
+
+def _quota_text(user: Json) -> str:
+    unfinished, per_minute = (_limit_text(_quota_of(user)[name]) for name in ("unfinished", "submissions_per_minute"))
+    return f"unfinished jobs: {unfinished}\nper minute: {per_minute}"
+
+
+def _limit_text(limit: JsonValue) -> str:
+    return "as the deployment says" if limit is None else str(limit or "no limit")
 
 
 def _page_text(page: Json) -> str:

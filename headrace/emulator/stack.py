@@ -15,6 +15,7 @@ from functions.settings import (
     ENDPOINT_VARIABLE,
     LOCAL_VARIABLES,
     S3_ENDPOINT_VARIABLE,
+    SECRETS_VARIABLE,
     ApiSettings,
     Settings,
     read_api_settings,
@@ -94,6 +95,10 @@ def parameters(
     }
 
 
+SECRETS_HERE = {SECRETS_VARIABLE: "environment"}
+"""Secrets are variables of the handlers, as `.env` has them."""
+
+
 def settings(stack: Stack, endpoint_url: str) -> Settings:
     """The functions' settings, for commands that access the tables directly."""
     return read_settings({**stack.functions["ApiFunction"].environment, ENDPOINT_VARIABLE: endpoint_url})
@@ -132,10 +137,10 @@ async def running_stack(
         await _prepare_buckets(stack, beside_url)
         path = os.pathsep.join(map(str, search_path()))
         urls = {ENDPOINT_VARIABLE: endpoint_url, QUEUES_VARIABLE: beside_url, S3_ENDPOINT_VARIABLE: beside_url}
-        extra = {**credentials, **urls, "PYTHONPATH": path}
+        extra = {**credentials, **urls, **SECRETS_HERE, "PYTHONPATH": path}
         by_function = dict.fromkeys(stack.functions, extra)
         if profile is not None:
-            with_own = with_profile(profile, endpoint_url, beside_url, path)
+            with_own = {**with_profile(profile, endpoint_url, beside_url, path), **SECRETS_HERE}
             by_function |= dict.fromkeys(stack.running_jobs, with_own)
         pools = await running.enter_async_context(_functions(stack, folder, by_function, variables, observer, options))
         watches: tuple[Watch, ...] = (watch,)

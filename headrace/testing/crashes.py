@@ -25,6 +25,7 @@ def survives_crashes(
     *,
     effects: Sequence[Effect[..., object]],
     settings: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
     reset: Callable[[], object] | None = None,
 ) -> int:
     """Run a job once without a fault, then once for each fault, and compare the effects that were made.
@@ -43,6 +44,7 @@ def survives_crashes(
         payload: The payload's model, or its document. The job must succeed with it.
         effects: What the handler calls in place of the functions of fakes that it would affect the world by.
         settings: What the handler may read as `context.settings`, each of which its job type must declare.
+        secrets: The values of the owner's secrets, by the names that the payload has for them.
         reset: Called before each run: empties fakes whose answers depend on earlier calls.
 
     Returns:
@@ -54,7 +56,7 @@ def survives_crashes(
         SubmissionRefused: The API would not accept the payload.
     """
     declared = declared_settings(definition_of(handler), settings or {})
-    subject = Subject(cast("Handler", handler), payload, tuple(effects), declared)
+    subject = Subject(cast("Handler", handler), payload, tuple(effects), declared, secrets or {})
 
     def played(number: int, fault: Fault | None) -> Run:
         if reset is not None:

@@ -21,6 +21,7 @@ from domain.jobs.outcomes import Outcome, Raised
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.transitions import IllegalTransition
+from domain.secrets.store import SecretSource
 from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.captured import Captured, captured
@@ -32,6 +33,7 @@ from headrace.testing.job_run import JobRun, ProgressReport
 from headrace.testing.observing import declared_settings, noting
 from headrace.testing.own_thread import blocking
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
+from headrace.testing.secret_store import secrets_of
 
 Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
 _UNLIMITED = timedelta(days=1)
@@ -61,6 +63,7 @@ async def run_job_async(
     timeout: timedelta | None = None,  # noqa: ASYNC109 - it is that of a policy
     log_level: str = "INFO",
     files: Mapping[str, bytes] | None = None,
+    secrets: Mapping[str, str] | None = None,
     traceparent: str | None = None,
 ) -> JobRun[Result_co]:
     """Run one attempt of a job type to its end, on the running event loop.
@@ -82,6 +85,7 @@ async def run_job_async(
             so that a debugger may take its time; `context.deadline` is the job type's.
         log_level: From which level on log records are noted.
         files: The content of the owner's files, by the ids that the payload names. What is saved is in `JobRun.saved`.
+        secrets: The values of the owner's secrets, by the names that the payload has for them.
         traceparent: What the handler finds as `context.traceparent`.
 
     Raises:
@@ -110,12 +114,15 @@ async def run_job_async(
     assert isinstance(whole, Job), whole
     of_jobs = JobFiles(described, blobs, _now, lambda: str(uuid4()), FILE_LIFETIME)
     noted = declared_settings(observed.definition, settings or {})
-    context = _NotedAttempt(jobs, job, noted, cancel_after, lambda: of_jobs)
+    context = _NotedAttempt(jobs, job, noted, cancel_after, lambda: of_jobs, secrets_of(owner, secrets or {}))
     with captured(log_level) as lines:
         outcome = await outcome_of(observed, whole, context, timeout or _UNLIMITED)
     # Read again: progress was written, and perhaps a person's wish to cancel.
     (current,) = jobs.stored
     finished = _legal(transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0))
+    hidden = context.hidden
+    lines.logs[:] = [replace(line, text=hidden.text(line.text)) for line in lines.logs]
+    lines.printed[:] = [hidden.beginning("".join(lines.printed))]
     run = _run_of(handler.definition.result, finished, outcome, context, lines, errors)
     return replace(run, saved=saved_files(files or {}, owner, blobs, described))
 
@@ -174,15 +181,16 @@ class _NotedAttempt(Attempt):
         settings: Mapping[str, str],
         cancel_after: int | None,
         files: FilesSource,
+        secrets: SecretSource,
     ) -> None:
         assert isinstance(job.state, Running)
-        super().__init__(jobs, _now, job, transitions.attempt_ends(job.state.lease), settings, files)
+        super().__init__(jobs, _now, job, transitions.attempt_ends(job.state.lease), settings, files, secrets)
         self.reports: list[ProgressReport] = []
         self._cancel_after = cancel_after
         self._asked = 0
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
-        self.reports.append(ProgressReport(fraction, message))
+        self.reports.append(ProgressReport(fraction, self.hidden.text(message)))
         await super().report_progress(fraction, message)
 
     async def cancel_requested(self) -> bool:

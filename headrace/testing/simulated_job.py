@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
@@ -28,6 +28,7 @@ from headrace.testing.faults import Course, Fault, Point
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
 from headrace.testing.process import Call, Process, current_process
+from headrace.testing.secret_store import AnyonesSecrets
 from headrace.testing.stack import FUNCTION
 from headrace.testing.stream_positions import FakeStreamPositions
 from headrace.testing.virtual_loop import run_in_virtual_time
@@ -57,6 +58,7 @@ class Subject:
     payload: Payload
     effects: Collection[object]
     settings: Mapping[str, str]
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 def play(subject: Subject, number: int, fault: Fault | None) -> Run:
@@ -111,7 +113,7 @@ class _World:
         self._processes.append(process)
         executor = JobExecutor(
             self._jobs, self._catalogue, self._clock, self._new_id, half, self._subject.settings,
-            documents=self._documents,
+            documents=self._documents, secrets=lambda: AnyonesSecrets(self._subject.secrets),
         )  # fmt: skip
         process.run(executor.execute(record, self._clock() + FUNCTION))
 

@@ -48,6 +48,7 @@ from headrace.testing.lane_repository import FakeLaneRepository
 from headrace.testing.loop_time import LoopTime
 from headrace.testing.observing import catalogue_of
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
+from headrace.testing.secret_store import AnyonesSecrets
 from headrace.testing.stream_positions import FakeStreamPositions
 from headrace.testing.wake_queue import FakeWakeQueue
 
@@ -96,6 +97,9 @@ class JobStack:
         refuse_longer_than(self._catalogue, FUNCTION)
         self.settings: dict[str, str] = {}
         """The environment of the worker, of which a job type gets the settings that it declares."""
+        self.secrets: dict[str, str] = {}
+        """The values of secrets, by the names that payloads have for them; they are the secrets of every owner."""
+        self._secrets = AnyonesSecrets(self.secrets)
         self._clock = FakeClock(now)
         self._jobs = _Stream(self._trigger)
         self._blobs = FakeBlobStore()
@@ -109,7 +113,7 @@ class JobStack:
         self._service = JobService(self._jobs, self._catalogue, self._clock, lanes)
         self._executor = JobExecutor(
             self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4, documents=documents,
-            files=lambda: of_jobs, lanes=lanes,
+            files=lambda: of_jobs, lanes=lanes, secrets=lambda: self._secrets,
         )  # fmt: skip
         self._wakes = FakeWakeQueue()
         self._sweeper = Sweeper(

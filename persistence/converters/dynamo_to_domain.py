@@ -40,8 +40,10 @@ from domain.jobs.job import (
     Scheduled,
     Status,
     Succeeded,
+    is_final,
 )
 from domain.users.principal import Principal
+from domain.users.quota import DEFAULT, Quota
 from domain.users.user import User
 from headrace.authoring.frozen import Frozen
 
@@ -72,13 +74,14 @@ _ENTRY = frozenset(HistoryEntry.model_fields)
 _IN_LANE = frozenset(InLane.model_fields)
 _NOTIFY = frozenset(Notify.model_fields)
 _USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
+_QUOTA = frozenset(Quota.model_fields)
 _PRINCIPAL = frozenset(Principal.model_fields)
 _STORAGE_ONLY = frozenset({
     "schema", "write_id", "wake_shard", "failed_type", "lane_shard", "lane_rank", *REFS.values()
 })  # fmt: skip
 
 
-_NOT_AS_IT_IS = {"state", "expires_at", "stored_schema", "unknown", "payload_version"}
+_NOT_AS_IT_IS = {"state", "expires_at", "stored_schema", "unknown", "payload_version", "counted"}
 
 MAX_ITEM_BYTES = 400 * 1024
 """DynamoDB's limit, by `item_size`."""
@@ -130,6 +133,11 @@ def failed_suffix(job_id: str) -> str:
     return f"#{zlib.crc32(job_id.encode()) % FAILED_SHARDS}"
 
 
+def open_jobs(owner_id: str) -> str:
+    """The partition of the failed index that holds an owner's unfinished jobs, of those that count."""
+    return f"open#{owner_id}"
+
+
 def ended_suffix(status: Status) -> str:
     """What follows the owner's id in the partition of the ended index, for a failed or cancelled job."""
     return f"#{status}"
@@ -161,10 +169,15 @@ def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
         item["schema"] = {"N": str(schema)}
     if job.payload_version > 1:
         item["payload_version"] = {"N": str(job.payload_version)}
+    if job.counted:
+        item["counted"] = {"BOOL": True}
     if job.wake_at is not None:
         item["wake_shard"] = {"S": wake_shard(job.id)}
     if isinstance(job.state, Blocked) and (rank := line_rank(job)) is not None and job.lane is not None:
         item |= {"lane_shard": {"S": line_shard(job.lane.name)}, "lane_rank": {"S": rank}}
+    if job.counted and not is_final(job):
+        # Attributes that all versions replace or leave out when they write a final state.
+        item |= {"failed_type": {"S": open_jobs(job.owner_id)}, "finished_at": {"S": timestamp(job.created_at)}}
     if isinstance(job.state, Failed):
         item["failed_type"] = {"S": f"{job.type}{failed_suffix(job.id)}"}
     if isinstance(job.state, Failed | Cancelled):
@@ -205,7 +218,10 @@ def item_to_job(item: Item) -> Job | Unreadable:
         unknown = {
             name: _kept(item[name])
             for name in item
-            if name not in _JOB_FIELDS and name not in state_fields and name not in _STORAGE_ONLY
+            if name not in _JOB_FIELDS
+            and name not in state_fields
+            and name not in _STORAGE_ONLY
+            and name != "finished_at"
         }
         if "lane" in item:
             fields["lane"] = _part(item["lane"], _IN_LANE)
@@ -225,9 +241,8 @@ def item_to_job(item: Item) -> Job | Unreadable:
 
 def user_to_item(user: User, write_id: str) -> "dict[str, Attribute]":
     """A user as an item."""
-    fields = {
-        name: to_attribute(value) for name, value in user.model_dump(exclude={"unknown"}, exclude_none=True).items()
-    }
+    silent = {"unknown"} if user.quota != DEFAULT else {"unknown", "quota"}
+    fields = {name: to_attribute(value) for name, value in user.model_dump(exclude=silent, exclude_none=True).items()}
     unknown = {name: _restored(text) for name, text in user.unknown.items()}
     return {**unknown, **fields, "write_id": {"S": write_id}}
 
@@ -239,6 +254,8 @@ def item_to_user(item: Item) -> User | Unreadable:
         unknown = {name: _kept(item[name]) for name in item if name not in _USER_FIELDS and name != "write_id"}
         if "principals" in item:
             fields["principals"] = [_part(entry, _PRINCIPAL) for entry in _entries(item["principals"])]
+        if "quota" in item:
+            fields["quota"] = _part(item["quota"], _QUOTA)
         return User.model_validate({**fields, "unknown": unknown})
     except ValidationError as error:
         return Unreadable(detail=_places(error))

@@ -15,7 +15,7 @@ from tests.acceptance.api import Api
 from tests.acceptance.bridges import BRIDGES, apply_time_to_live
 from tests.acceptance.deployment import deployed
 from tests.acceptance.outside import AUDIENCE, IdentityProvider, Receiver
-from tests.acceptance.steps import Steps
+from tests.acceptance.steps import PAGE, Steps
 
 REPORT = ROOT / "acceptance-report.md"
 
@@ -28,6 +28,7 @@ async def main(folder: Path) -> int:
             "JwtIssuer": provider.issuer,
             "JwtAudience": AUDIENCE,
             "CursorKey": secrets.token_hex(32),
+            "CorsOrigins": PAGE,
             "HttpRequestAllowedHosts": urlsplit(receiver.url).netloc,
         }
         async with deployed(folder, parameters, provider.certificate) as stack, httpx.AsyncClient() as client:

@@ -34,7 +34,14 @@ def routes_as_resources(resources: Resources) -> Resources:
     declared = mapping(mapping(schemes["Jwt"])["x-amazon-apigateway-authorizer"])
     jwt = mapping(declared["jwtConfiguration"])
     made: Resources = {
-        name: {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": "headrace", "ProtocolType": "HTTP"}},
+        name: {
+            "Type": "AWS::ApiGatewayV2::Api",
+            "Properties": {
+                "Name": "headrace",
+                "ProtocolType": "HTTP",
+                "CorsConfiguration": body["x-amazon-apigateway-cors"],  # by the names that MiniStack reads
+            },
+        },
         "BridgeAuthorizer": {
             "Type": "AWS::ApiGatewayV2::Authorizer",
             "Properties": {

@@ -40,6 +40,11 @@ class IdentityProvider:
         """A token; one that has expired already with negative `minutes`."""
         return self._mint(self._key, email, audience, minutes)
 
+    def program(self, client: str, audience: str = AUDIENCE) -> str:
+        """A token of the client-credentials grant: of a program, without an address."""
+        lifetime = timedelta(minutes=30)
+        return TokenAuthority(self._key, self.issuer, (audience,)).mint_for_program(client, datetime.now(UTC), lifetime)
+
     def forged(self, email: str) -> str:
         """A token with the same claims, signed with another key."""
         return self._mint(new_key(), email, AUDIENCE, 30)

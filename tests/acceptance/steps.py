@@ -18,10 +18,13 @@ from headrace.emulator.template import load_stack
 from tests.acceptance.api import FINAL, Api, Json
 from tests.acceptance.deployment import Deployed
 from tests.acceptance.outside import IdentityProvider, Receiver
+from tests.acceptance.programs import programs
 
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 ADMIN = "grace@example.org"
 MEMBER = "linus@example.org"
+PAGE = "https://app.example.org"
+"""The origin of pages that may call the API from a browser."""
 STREAM_SECONDS = 30
 SWEEP_SECONDS = 180
 FIRST_LINE_SECONDS = 75
@@ -50,6 +53,8 @@ class Steps:
             ("The first admin is added by the command line", self.first_admin),
             ("Only tokens of the issuer are accepted", self.tokens),
             ("Users are added and found by email, over HTTP", self.users),
+            ("Programs submit by a token, by a role and by a key", self.programs),
+            ("Pages of one origin may call, and of no other", self.pages),
             ("A job is retried: the first delivery fails", self.flaky_delivery),
             ("csv.profile runs, started by the stream", self.csv_profile),
             ("http.request runs, started by the stream", self.http_request),
@@ -116,6 +121,25 @@ class Steps:
         found = await self.api.call("GET", f"/v1/users?email={MEMBER}", self._admin())
         assert (found.status, found.body["items"]) == (200, [created.body]), found
         return f"201, then 409 for the same address; found as {created.body['email']}"
+
+    async def programs(self) -> str:
+        found = (await self.api.call("GET", f"/v1/users?email={MEMBER}", self._admin())).body["items"]
+        assert isinstance(found, list)
+        assert isinstance(found[0], dict)
+        jobs, seen = await programs(self.deployed, self.api, self.provider, self._admin(), str(found[0]["id"]))
+        self.jobs.extend(jobs)
+        return seen
+
+    async def pages(self) -> str:
+        asks = {"access_control_request_method": "POST", "access_control_request_headers": "authorization"}
+        seen = []
+        for origin in (PAGE, "https://elsewhere.example.org"):
+            preflight = await self.api.call("OPTIONS", "/v1/jobs", origin=origin, **asks)
+            answer = await self.api.call("GET", "/v1/users/me", self._admin(), origin=origin)
+            seen.append([each.headers.get("access-control-allow-origin") for each in (preflight, answer)])
+        assert seen == [[PAGE, PAGE], [None, None]], seen
+        assert "etag" in answer.headers, answer
+        return f"a preflight request without a token and an answer name {PAGE}; neither names another origin"
 
     async def flaky_delivery(self) -> str:
         self.flaky = await self._submit("http.request", {"url": f"{self.receiver.url}/flaky/1"})

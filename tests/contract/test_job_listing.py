@@ -410,3 +410,29 @@ async def test_a_cursor_of_all_owners_serves_no_other_query_and_no_owner(own_sto
         await own_store.lists.list_failed(kind, request, NOW),
     ]
     assert refused == [BadCursor()] * len(refused)
+
+
+async def test_jobs_with_a_tag_are_listed_and_a_cursor_is_of_its_tag(own_store: Store) -> None:
+    owner, kind = new_id(), f"tagged.{new_id()[:8]}"
+    waiting = [
+        queued(NOW, id=new_id(), owner_id=owner, type=kind, tags={"batch": str(n % 2), "x": "y"}) for n in range(4)
+    ]
+    ended = [failed(NOW, id=new_id(), owner_id=owner, type=kind, tags={"batch": str(n)}) for n in range(2)]
+    for job in (*waiting, *ended):
+        await own_store.jobs.add(Change(job), NOW)
+    tags = {"batch": "1"}
+    mine = await own_store.lists.list_by_owner(owner, JobFilter(tags=tags), PageRequest(), NOW)
+    bad = await own_store.lists.list_by_owner(owner, JobFilter(tags={"batch": "1", "x": "z"}), PageRequest(), NOW)
+    unfinished = await own_store.lists.list_unfinished(JobFilter(type=kind, tags=tags), PageRequest(), NOW)
+    of_type = await own_store.lists.list_failed(kind, PageRequest(), NOW, tags=tags)
+    pages = [page for page in (mine, bad, unfinished, of_type) if isinstance(page, Page)]
+    found = [{job.id for job in page.items} for page in pages]
+    tagged = {waiting[1].id, waiting[3].id}
+    assert found == [tagged | {ended[1].id}, set(), tagged, {ended[1].id}]
+    first = await own_store.lists.list_by_owner(owner, JobFilter(tags=tags), PageRequest(limit=1), NOW)
+    assert isinstance(first, Page)
+    cursor = PageRequest(cursor=first.next)
+    assert isinstance(await own_store.lists.list_by_owner(owner, JobFilter(), cursor, NOW), BadCursor)
+    rest = await own_store.lists.list_by_owner(owner, JobFilter(tags=tags), cursor, NOW)
+    assert isinstance(rest, Page)
+    assert {job.id for job in (*first.items, *rest.items)} == found[0]

@@ -157,6 +157,18 @@ def test_users_are_written_directly_to_the_tables(cli: Cli) -> None:
     assert cli.run("list", "--as", "grace@example.com").stderr == "no jobs\n"
 
 
+def test_an_admin_limits_what_a_user_may_submit(cli: Cli) -> None:
+    user = str(json.loads(cli.ok("users", "create", "limited@example.com", "--json"))["id"])
+    assert cli.ok("users", "quota", user).startswith("unfinished jobs: as the deployment says")
+    assert cli.ok("users", "quota", user, "--unfinished", "500", "--per-minute", "0") == (
+        "unfinished jobs: 500\nper minute: no limit"
+    )
+    limited = json.loads(cli.ok("users", "quota", "limited@example.com", "--unfinished", "default", "--json"))
+    assert limited["quota"] == {"unfinished": None, "submissions_per_minute": 0}
+    assert cli.run("users", "quota", user, "--unfinished", "10001").returncode == 5
+    assert cli.run("users", "quota", user, "--per-minute", "some").returncode == 2
+
+
 def test_users_can_be_created_in_the_tables_of_a_deployment(cli: Cli, stack_running: Stack) -> None:
     noted = json.loads((stack_running.folder / ".headrace/stack.json").read_text())
     elsewhere = Cli(stack_running.folder.parent)

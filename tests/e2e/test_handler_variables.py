@@ -12,12 +12,13 @@ from headrace.emulator.cloudformation import ROOT
 from tests.e2e.conftest import Stack
 
 CODE = '''
+    import logging
     import os
 
     import boto3
     from pydantic import BaseModel
 
-    from headrace import SyncJobContext, job_type
+    from headrace import Secret, SyncJobContext, job_type
 
 
     class Nothing(BaseModel):
@@ -44,8 +45,31 @@ CODE = '''
         return Seen(settings=dict(context.settings), table=os.environ["JOBS_TABLE"], clients=clients)
 
 
-    JOB_TYPES = (seen,)
+    class Payment(BaseModel):
+        token: Secret
+
+
+    class Paid(BaseModel):
+        characters: int
+        token: str
+
+
+    @job_type("shop.pay", max_attempts=1)
+    def pay(payment: Payment) -> Paid:
+        """Pays with a secret, and talks about it."""
+        token = payment.token.value
+        print("paying with", token)
+        logging.getLogger("shop").warning("paying with %s", token)
+        if payment.token.secret == "shared/bad":
+            raise PermissionError(f"401 {token}")
+        return Paid(characters=len(token), token=token)
+
+
+    JOB_TYPES = (seen, pay)
 '''
+
+
+SECRETS = "SECRET_STRIPE=secret-of-the-payload\nSECRET_SHARED_BAD=secret-of-everybody\n"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +77,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("shop")
     (folder / "shop").mkdir()
     (folder / "shop" / "__init__.py").write_text(textwrap.dedent(CODE))
-    (folder / ".env").write_text("SHOP_URL=file\nSHOP_KEY=secret-of-the-file\nJOBS_TABLE=mine\n")
+    (folder / ".env").write_text("SHOP_URL=file\nSHOP_KEY=secret-of-the-file\nJOBS_TABLE=mine\n" + SECRETS)
     keys = "aws_access_key_id = KEYOFSHOP\naws_secret_access_key = secret-of-the-profile\nregion = eu-central-1"
     assert "\nheadrace dev --aws-profile shop\n" in (ROOT / "docs" / "job-types.md").read_text()
     (folder / "config").write_text(f"[profile shop]\n{keys}\n")
@@ -76,6 +100,25 @@ def test_a_handler_has_its_variables_and_the_profile_and_its_job_ends_in_the_emb
     settings = {"SHOP_URL": "shell", "SHOP_KEY": "secret-of-the-file"}
     assert seen(shop) == {"settings": settings, "table": "JobsTable", "clients": aws}
     assert ".env:3: JOBS_TABLE has no effect: Headrace sets it itself" in (shop.folder / "stderr").read_text()
+
+
+def test_a_handler_has_the_secrets_of_the_file_and_nobody_sees_them(shop: Stack) -> None:
+    def paid(name: str) -> tuple[int, str]:
+        payload = json.dumps({"token": {"secret": name}})
+        done = shop.cli.run("submit", "shop.pay", "--payload", payload, "--wait", "--json")
+        assert "secret-of-" not in done.stdout + done.stderr
+        return done.returncode, done.stdout
+
+    code, job = paid("stripe")
+    assert code == 0
+    assert json.loads(job)["result"] == {"characters": len("secret-of-the-payload"), "token": "[secret stripe]"}
+    code, job = paid("shared/bad")
+    assert code == 7
+    assert json.loads(job)["error"]["message"] == "401 [secret shared/bad]"
+    code, job = paid("unknown")
+    assert json.loads(job)["error"]["code"] == "secret_missing"
+    logs = [path.read_text() for path in (shop.folder / ".headrace" / "logs").iterdir()]
+    assert sum(log.count("paying with [secret stripe]") for log in logs) == 2
 
 
 def test_only_what_runs_jobs_has_them(shop: Stack) -> None:

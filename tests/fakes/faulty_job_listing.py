@@ -1,9 +1,9 @@
 """A listing that returns what a test requires."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from domain.jobs.listing import SUMMARIES, Include, JobFilter, JobSummary
+from domain.jobs.listing import NO_TAGS, SUMMARIES, Include, JobFilter, JobSummary
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor, StorageUnavailable
 
@@ -26,5 +26,12 @@ class FaultyJobListing:
     ) -> Answer:
         return self._answer(page)
 
-    async def list_failed(self, type: str, page: PageRequest, now: datetime, include: Include = SUMMARIES) -> Answer:
+    async def list_failed(
+        self,
+        type: str,
+        page: PageRequest,
+        now: datetime,
+        include: Include = SUMMARIES,
+        tags: Mapping[str, str] = NO_TAGS,
+    ) -> Answer:
         return self._answer(page)

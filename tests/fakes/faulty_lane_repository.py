@@ -1,5 +1,7 @@
 """A store of lanes that fails in the calls that a test names."""
 
+import asyncio
+
 from domain.jobs.job import Job
 from domain.lanes.lane import Lane, LaneSettings, Place
 from domain.lanes.repository import LaneRepository
@@ -13,6 +15,7 @@ class FaultyLaneRepository:
     def __init__(self, inner: LaneRepository, *failing: str) -> None:
         self._inner = inner
         self.failing = set(failing)
+        self.lines_read = 0
 
     @property
     def line_shards(self) -> tuple[str, ...]:
@@ -35,6 +38,8 @@ class FaultyLaneRepository:
         return self._fault("changed") or await self._inner.changed(limit, after)
 
     async def line(self, name: str, limit: int) -> tuple[str, ...] | StorageUnavailable:
+        self.lines_read += 1
+        await asyncio.sleep(0)  # as a store that is elsewhere, it lets others go on
         return () if "lags" in self.failing else self._fault("line") or await self._inner.line(name, limit)
 
     async def ahead(self, job: Job, limit: int) -> int | StorageUnavailable:

@@ -1,9 +1,10 @@
 """Lists of a fake repository's jobs, held to the same conformance suite as the real ones."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from domain.jobs.job import Cancelled, Failed, Job, is_expired
-from domain.jobs.listing import PAGE_BYTES, SUMMARIES, Include, JobFilter, JobSummary, answer_bytes, summary_of
+from domain.jobs.listing import NO_TAGS, PAGE_BYTES, SUMMARIES, Include, JobFilter, JobSummary, answer_bytes, summary_of
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
 from headrace.testing.job_repository import FakeJobRepository
@@ -28,9 +29,9 @@ class FakeJobListing:
         mine = [
             _ended(job) if filter.status in {"failed", "cancelled"} else (timestamp(job.created_at), job.id, job)
             for job in self._jobs.stored
-            if job.owner_id == owner_id and filter.status in {None, job.status} and filter.type in {None, job.type}
+            if job.owner_id == owner_id and _fits(job, filter)
         ]
-        scope = ("owner", owner_id, filter.status or "", filter.type or "")
+        scope = ("owner", owner_id, filter.status or "", filter.type or "", *_tag_scope(filter.tags))
         return self._page(scope, mine, page, now, include)
 
     async def list_unfinished(
@@ -39,16 +40,25 @@ class FakeJobListing:
         waiting = [
             (timestamp(job.wake_at), job.id, job)
             for job in self._jobs.stored
-            if job.wake_at is not None and filter.status in {None, job.status} and filter.type in {None, job.type}
+            if job.wake_at is not None and _fits(job, filter)
         ]
-        scope = ("unfinished", filter.status or "", filter.type or "")
+        scope = ("unfinished", filter.status or "", filter.type or "", *_tag_scope(filter.tags))
         return self._page(scope, waiting, page, now, include, ascending=True)
 
     async def list_failed(
-        self, type: str, page: PageRequest, now: datetime, include: Include = SUMMARIES
+        self,
+        type: str,
+        page: PageRequest,
+        now: datetime,
+        include: Include = SUMMARIES,
+        tags: Mapping[str, str] = NO_TAGS,
     ) -> Page[JobSummary] | BadCursor:
-        failed = [_ended(job) for job in self._jobs.stored if job.status == "failed" and job.type == type]
-        return self._page(("failed", type), failed, page, now, include)
+        failed = [
+            _ended(job)
+            for job in self._jobs.stored
+            if _fits(job, JobFilter(status="failed", type=type, tags=dict(tags)))
+        ]
+        return self._page(("failed", type, *_tag_scope(tags)), failed, page, now, include)
 
     def _page(
         self,
@@ -71,6 +81,15 @@ class FakeJobListing:
         more = last is not None and len(rest) > len(chosen)
         following = self._cursors.seal(scope, {"order": last[0], "id": last[1]}, now) if last and more else None
         return Page(items=chosen, next=following)
+
+
+def _fits(job: Job, filter: JobFilter) -> bool:
+    fits = filter.status in {None, job.status} and filter.type in {None, job.type}
+    return fits and filter.tags.items() <= job.tags.items()
+
+
+def _tag_scope(tags: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name}={value}" for name, value in sorted(tags.items()))
 
 
 def _order(entry: Ordered) -> tuple[str, str]:

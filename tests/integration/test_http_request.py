@@ -1,6 +1,7 @@
 """http.request against a real server on this machine."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -10,13 +11,16 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from headrace.authoring.outcomes import Fail, Retry
+from headrace.authoring.secrets import give_value
 from headrace.http.addresses import is_public
 from headrace.http.answer import MAX_BODY_BYTES, retry_after
+from headrace.testing import run_job_async
 from job_types.http_request import (
     ALLOWED_HOSTS,
     DeliverHttpRequest,
     HttpRequest,
     HttpResponse,
+    SecretHeader,
 )
 from tests.fakes.context import FakeContext
 
@@ -248,3 +252,42 @@ def test_a_request_that_cannot_be_sent_is_refused_at_submission(fields: dict[str
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, expected: timedelta | None) -> None:
     assert retry_after(value, datetime(2026, 11, 23, 3, 0, tzinfo=UTC)) == expected
+
+
+async def test_a_header_may_be_a_secret_which_the_payload_and_the_result_do_not_hold(server: str) -> None:
+    host = server.removeprefix("http://")
+    payload = {
+        "url": f"{server}/echo",
+        "headers": {
+            "Authorization": {"secret": "token", "prefix": "Bearer "},
+            "X-Key": {"secret": "key"},
+            "X-Plain": "p",
+        },
+    }
+    handler = DeliverHttpRequest()
+    run = await run_job_async(
+        handler, payload, settings={ALLOWED_HOSTS: host}, secrets={"token": "tok_012345", "key": "key_012345"}
+    )
+    echoed = json.loads(run.result.body)["headers"]
+    assert (echoed["Authorization"], echoed["X-Key"]) == ("Bearer [secret token]", "[secret key]")
+    assert echoed["X-Plain"] == "p"
+
+
+async def test_the_value_of_a_secret_header_is_sent(server: str) -> None:
+    request = HttpRequest.model_validate({"url": f"{server}/echo", "headers": {"X-Key": {"secret": "key"}}})
+    (header,) = request.headers.values()
+    assert isinstance(header, SecretHeader)
+    give_value(header, "key_012345")
+    context = FakeContext(settings={ALLOWED_HOSTS: server.removeprefix("http://")})
+    response = await DeliverHttpRequest().run(request, context)
+    assert isinstance(response, HttpResponse)
+    assert json.loads(response.body)["headers"]["X-Key"] == "key_012345"
+
+
+async def test_a_secret_that_no_header_can_hold_sends_nothing(server: str) -> None:
+    payload = {"url": f"{server}/echo", "headers": {"X-Key": {"secret": "key"}}}
+    run = await run_job_async(DeliverHttpRequest(), payload, secrets={"key": "a\r\nX-Injected: 1"})
+    assert run.error is not None
+    assert (run.error.code, run.error.message) == ("invalid_secret", "the secret for X-Key holds what no header can")
+    with pytest.raises(ValidationError, match="not a header"):
+        HttpRequest.model_validate({"url": server, "headers": {"X-Key": {"secret": "key", "prefix": "a\n"}}})

@@ -27,7 +27,7 @@ ORDERS = """
 
     from pydantic import BaseModel
 
-    from headrace import JobContext, JobType, SyncJobContext, job_type
+    from headrace import JobContext, JobType, Secret, SyncJobContext, job_type
 
 
     class Order(BaseModel):
@@ -98,7 +98,19 @@ ORDERS = """
         return Receipt(text=order.what)
 
 
-    JOB_TYPES = (Plain(), Later(), changed)
+    class Payment(BaseModel):
+        token: Secret
+
+
+    @job_type("orders.pay")
+    def pay(payment: Payment) -> Receipt:
+        "Pay."
+        print("paying with", payment.token.value)
+        logging.getLogger("shop").warning("paying with %s", payment.token.value)
+        return Receipt(text=payment.token.value)
+
+
+    JOB_TYPES = (Plain(), Later(), changed, pay)
 """
 
 
@@ -123,6 +135,19 @@ def ran(folder: Path, type: str, what: str, *options: str, stdin: str = "", **en
     with started(folder, *arguments, **environment) as process:
         stdout, stderr = process.communicate(stdin, timeout=60)
     return process.returncode, stdout, stderr
+
+
+def test_a_handler_has_its_secrets_and_nothing_shows_them(folder: Path) -> None:
+    arguments = ("run", "orders.pay", "--payload", '{"token":{"secret":"stripe"}}')
+    with started(folder, *arguments, SECRET_STRIPE="sk_live_0123456789") as process:
+        stdout, stderr = process.communicate("", timeout=60)
+    assert process.returncode == 0, stderr
+    assert json.loads(stdout) == {"text": "[secret stripe]"}
+    assert stderr.count("paying with [secret stripe]") == 2
+    with started(folder, *arguments) as process:
+        stdout, stderr = process.communicate("", timeout=60)
+    assert process.returncode == 7
+    assert "secret_missing: the job's owner has no secret 'stripe'" in stderr
 
 
 def told(*arguments: str) -> tuple[int, str, str]:

@@ -16,7 +16,9 @@ from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.wake_queue import Wake
-from domain.lanes.lanes import Lanes, Released
+from domain.lanes.lanes import Lanes
+from domain.lanes.releasing import Released
+from domain.quotas.quotas import Quotas
 from domain.schedules.sweeping import TickSweeper
 from domain.schedules.tick_outcomes import (
     Made,
@@ -25,6 +27,7 @@ from domain.schedules.tick_queue import TickWake
 from domain.schedules.ticking import (
     Ticker,
 )
+from domain.users.quota import Quota
 from functions.runtime import LazyClient, new_random, now
 from headrace import job_item
 from headrace.authoring.job_type import WORKER, Policy
@@ -34,6 +37,7 @@ from persistence.converters.dynamo_to_domain import item_size, job_to_item
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
+from persistence.dynamodb.repositories.usage_repository import DynamoUsageRepository
 from tests.companions import given_back, taken
 from tests.conftest import job_repository_on, lane_repository_on, new_id
 from tests.factories import NOW, UserFactory, claimed, finished, queued, scheduled
@@ -66,6 +70,24 @@ async def test_a_happy_job_costs_six_write_units_and_the_worker_reads_nothing(
     assert create == [("PutItem", 3.0)], "the item, its owner, its wake time"
     assert work == [("PutItem", 1.0), ("PutItem", 2.0)], "the claim moves no index; the end leaves one"
     assert item_size(job_to_item(executed.job, new_id())) <= 1024
+
+
+async def test_a_job_under_a_quota_costs_four_units_more_and_one_for_its_minute(
+    metered: tuple[LazyClient, Meter],
+) -> None:
+    client, meter = metered
+    jobs, catalogue = job_repository_on(client), Catalogue([a_handler()])
+    owner = UserFactory.build(id=new_id(), quota=Quota(unfinished=100, submissions_per_minute=100))
+    quotas = Quotas(DynamoUsageRepository(client, "JobsTable", "LanesTable"), Quota(), now)
+    service = SubmissionService(jobs, catalogue, now, new_id, quotas=quotas)
+    submission = Submission(type="text.word_count", payload={"text": "x" * 50})
+    for _ in range(3):
+        submitted = await service.submit(submission, owner)
+        assert meter.take() == [("Query", 0.5), ("UpdateItem", 1.0), ("PutItem", 5.0)], "two entries more"
+    assert isinstance(submitted, Submitted)
+    executor = JobExecutor(jobs, catalogue, now, new_id, new_random, {})
+    assert isinstance(await executor.execute(submitted.job, now() + 120 * SECOND), Executed)
+    assert meter.take() == [("PutItem", 1.0), ("PutItem", 4.0)], "the claim moves no index; the end leaves them"
 
 
 async def test_a_job_in_the_callers_own_transaction_costs_four(metered: tuple[LazyClient, Meter]) -> None:
@@ -139,11 +161,9 @@ async def test_what_a_job_in_a_lane_costs_blocked_or_not(metered: tuple[LazyClie
     assert meter.take() == [("PutItem", 1.0)], "it has its place already"
     blocked = await submitted()
     assert blocked.status == "blocked"
-    look, again = [("Query", 0.5), ("Query", 1.0)], ("Query", 0.5)
-    first_in_line = [("PutItem", 4.0), again, *look, ("Query", 1.0)]
-    assert sorted(meter.take()) == first_in_line, "with its place in line; then it looks for a place again"
+    assert sorted(meter.take()) == [("PutItem", 4.0), ("Query", 1.0), ("Query", 1.0)], "it looks for a place again"
     assert (await submitted()).status == "blocked"
-    assert sorted(meter.take()) == [("PutItem", 4.0), *look]
+    assert sorted(meter.take()) == [("PutItem", 4.0), ("Query", 1.0), ("Query", 1.0)], "however long the line is"
     done = transitions.finish(held, Policy(), "t", Done(result=JsonText("{}")), now(), 0.5)
     assert isinstance(done, Change)
     assert isinstance(await jobs.replace(done, 2), Job)

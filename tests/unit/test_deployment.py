@@ -105,7 +105,10 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         ("dynamodb:Query", f"{JOBS}/index/failed-index"),
         ("dynamodb:Query", f"{JOBS}/index/lane-index"),
         ("dynamodb:Query", f"{LANES}/index/changed-index"),
-        *((f"dynamodb:{action}", LANES) for action in ("Query", "GetItem", "PutItem", "ConditionCheckItem")),
+        *(
+            (f"dynamodb:{action}", LANES)
+            for action in ("Query", "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem")
+        ),
         ("dynamodb:GetItem", USERS),
         ("dynamodb:PutItem", USERS),
         ("dynamodb:DeleteItem", USERS),
@@ -174,6 +177,28 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
         ("logs:CreateLogStream", "WorkerLogGroup.Arn"),
         ("logs:PutLogEvents", "WorkerLogGroup.Arn"),
     }
+
+
+IN_ACCOUNT = "us-east-1:000000000000"
+
+
+@pytest.mark.parametrize(
+    ("store", "grant"),
+    [
+        ("ParameterStore", ("ssm:GetParameter", f"arn:aws:ssm:{IN_ACCOUNT}:parameter/headrace/headrace/*")),
+        (
+            "SecretsManager",
+            ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{IN_ACCOUNT}:secret:/headrace/headrace/*"),
+        ),
+    ],
+)
+def test_only_what_runs_jobs_may_read_the_secrets_of_this_stack(
+    resources: Resources, store: str, grant: tuple[str, str]
+) -> None:
+    with_secrets = deployed(Secrets=store)
+    roles = ("ApiRole", "WorkerRole", "StandardRunnerRole", "RecorderRole", "SweeperRole")
+    more = {role: grants(with_secrets, role) - grants(resources, role) for role in roles}
+    assert {role: new for role, new in more.items() if new} == {"WorkerRole": {grant}, "StandardRunnerRole": {grant}}
 
 
 def test_a_runner_may_read_and_write_jobs_and_take_messages_from_its_queue(resources: Resources) -> None:

@@ -12,6 +12,7 @@ _CSV: dict[str, JsonValue] = {"type": "csv.profile", "payload": {"csv": "city,pe
 _WRITTEN: Mapping[str, JsonValue] = {
     "SubmitJob": _CSV,
     "SubmitBatch": {"jobs": [_CSV, {**_CSV, "delay_seconds": 60, "tags": {"batch": "nightly"}}]},
+    "ChangeJobs": {"filter": {"type": "csv.profile"}, "limit": 100, "dry_run": True},
     "RetryFailed": {"type": "csv.profile", "limit": 100, "dry_run": True},
     "CreateUser": {"email": "ada@example.com", "name": "Ada Lovelace", "role": "member"},
     "CreateSchedule": {"name": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Oslo", **_CSV},

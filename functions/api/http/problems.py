@@ -17,6 +17,7 @@ from domain.jobs.service import Contended
 from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, PayloadTooLarge, UnknownJobType
 from domain.jobs.transitions import IllegalTransition
 from domain.lanes.lanes import LaneClosed
+from domain.quotas.quotas import QuotaExceeded
 from domain.results import BadCursor, StaleVersion, StorageUnavailable
 from domain.schedules.repository import ScheduleNotFound
 from domain.schedules.results import (
@@ -92,6 +93,7 @@ Failure = (
     | Contended
     | IllegalTransition
     | LaneClosed
+    | QuotaExceeded
     | BadCursor
     | NotListed
     | StorageUnavailable
@@ -186,6 +188,12 @@ def problem_of(failure: Failure) -> Problem:
         case LaneClosed(lane=lane):
             detail = f"The lane {lane!r} takes no new jobs: it drains."
             return problem(HTTPStatus.CONFLICT, "lane_draining", detail)
+        case QuotaExceeded(kind="unfinished", limit=limit, retry_after=seconds):
+            detail = f"This owner has as many unfinished jobs as it may have: {limit}. Try again in {seconds} s."
+            return problem(HTTPStatus.TOO_MANY_REQUESTS, "quota_exceeded", detail)
+        case QuotaExceeded(limit=limit, retry_after=seconds):
+            detail = f"This owner has submitted as many jobs as it may in a minute: {limit}. Try again in {seconds} s."
+            return problem(HTTPStatus.TOO_MANY_REQUESTS, "quota_exceeded", detail)
         case BadCursor():
             return problem(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not valid for this query.")
         case NotListed(status="failed"):
@@ -220,8 +228,13 @@ def problem_of(failure: Failure) -> Problem:
 def refuse(failure: Failure) -> Refused:
     """Create the exception that ends a request with `failure`."""
     document = problem_of(failure)
-    headers = {"retry-after": RETRY_AFTER_SECONDS} if document.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return Refused(document, headers)
+    match failure:
+        case QuotaExceeded():
+            return Refused(document, {"retry-after": str(failure.retry_after)})
+        case _ if document.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return Refused(document, {"retry-after": RETRY_AFTER_SECONDS})
+        case _:
+            return Refused(document)
 
 
 def problem_response(request: Request, document: Problem, headers: dict[str, str] | None = None) -> Response:

@@ -39,6 +39,7 @@ DOCUMENT: Final[dict[int | str, dict[str, JsonValue]]] = {
 """The responses of the routes that give one document."""
 TRACE: Final = "The trace that the jobs are part of (W3C Trace Context); ignored if it is invalid"
 EVERYONE: Final = "*"
+TAG: Final = "^[^=]+=.*$"
 OWNER: Final = "Another user's id, or * for all users; admins only"
 
 
@@ -58,7 +59,7 @@ def job_routes(
     @router.post(
         "/v1/jobs",
         status_code=202,
-        responses={202: {"model": JobView, "links": JOB_LINKS}, **problems(400, 401, 403, 413, 415, 422, 503)},
+        responses={202: {"model": JobView, "links": JOB_LINKS}, **problems(400, 401, 403, 413, 415, 422, 429, 503)},
     )
     async def submit_job(
         body: SubmitJob,
@@ -100,6 +101,7 @@ def job_routes(
         status: Annotated[Status | None, Query()] = None,
         type: Annotated[str | None, Query(max_length=64)] = None,
         owner: Annotated[str | None, Query(min_length=1, max_length=64, description=OWNER)] = None,
+        tag: Annotated[str | None, Query(pattern=TAG, max_length=321, description="NAME=VALUE")] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
         cursor: Annotated[str | None, Query(max_length=2048)] = None,
         include: IncludeParameter = None,
@@ -112,7 +114,10 @@ def job_routes(
         """
         if owner is not None and owner != caller.id and caller.role != "admin":
             raise refuse(NotAllowed(reason="only an admin may list another owner's jobs"))
-        criteria, request = JobFilter(status=status, type=type), PageRequest(limit=limit, cursor=cursor)
+        criteria, request = (
+            JobFilter(status=status, type=type, tags=_tags_of(tag)),
+            PageRequest(limit=limit, cursor=cursor),
+        )
         included = documents_of(include)
         if owner == EVERYONE:
             page = await lists.list_all(criteria, request, included)
@@ -120,7 +125,7 @@ def job_routes(
             page = await lists.list(owner or caller.id, criteria, request, included)
         if not isinstance(page, Page):
             raise refuse(page)
-        query = {"status": status, "type": type, "owner": owner, "limit": limit, "include": include}
+        query = {"status": status, "type": type, "tag": tag, "owner": owner, "limit": limit, "include": include}
         return page_response(page, partial(disclosure.to, caller), included, "/v1/jobs", query)
 
     @router.get(
@@ -181,6 +186,11 @@ def job_routes(
         return job_response(changed, partial(disclosure.to, caller), HTTPStatus.ACCEPTED, {})
 
     return router
+
+
+def _tags_of(text: str | None) -> dict[str, str]:
+    name, _, value = (text or "").partition("=")
+    return {name: value} if name else {}
 
 
 async def _read_until_final(jobs: JobService, job_id: str, caller: User, wait: int) -> Job:

@@ -58,7 +58,7 @@ def add_actions(
     @router.post(
         "/v1/schedules/{schedule_id}/run",
         status_code=202,
-        responses={202: {"model": JobView}, **problems(401, 403, 404, 413, 422, 503)},
+        responses={202: {"model": JobView}, **problems(401, 403, 404, 413, 422, 429, 503)},
     )
     async def run_schedule(
         schedule_id: str, caller: Caller, idempotency_key: Annotated[str | None, Header()] = None

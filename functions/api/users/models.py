@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from domain.users.quota import MAX_A_MINUTE, MAX_UNFINISHED
 from domain.users.user import MAX_EMAIL, Role, User
 from functions.api.http.forms import Form
 from functions.api.http.times import Moment
@@ -17,6 +18,15 @@ class CreateUser(Form):
     role: Role = "member"
 
 
+class QuotaForm(Form):
+    """A user's limits. 0 sets none; null, or no member, leaves it to the deployment's parameter."""
+
+    unfinished: Annotated[
+        int | None, Field(strict=True, ge=0, le=MAX_UNFINISHED, description="Jobs that have not ended")
+    ] = None
+    submissions_per_minute: Annotated[int | None, Field(strict=True, ge=0, le=MAX_A_MINUTE)] = None
+
+
 class ChangeUser(Form):
     """The changes to make to a user; absent members stay unchanged."""
 
@@ -24,6 +34,14 @@ class ChangeUser(Form):
     name: Annotated[str, Field(strict=True, min_length=1, max_length=200)] | None = None
     role: Role | None = None
     disabled: Annotated[bool | None, Field(strict=True)] = None
+    quota: QuotaForm | None = Field(default=None, description="The whole quota")
+
+
+class QuotaView(BaseModel):
+    """A user's limits, where an admin has decided; null where the deployment's parameter holds."""
+
+    unfinished: int | None
+    submissions_per_minute: int | None
 
 
 class UserView(BaseModel):
@@ -34,6 +52,7 @@ class UserView(BaseModel):
     name: str
     role: Role
     disabled: bool
+    quota: QuotaView
     version: int
     created_at: Moment
     updated_at: Moment
@@ -48,4 +67,6 @@ class UserList(BaseModel):
 
 def user_view(user: User) -> UserView:
     """Convert a user to its response model."""
-    return UserView.model_construct(**{name: getattr(user, name) for name in UserView.model_fields})
+    own = {name: getattr(user, name) for name in UserView.model_fields if name != "quota"}
+    quota = QuotaView(unfinished=user.quota.unfinished, submissions_per_minute=user.quota.submissions_per_minute)
+    return UserView.model_construct(**own, quota=quota)

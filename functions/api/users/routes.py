@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.ports import Clock
 from domain.results import StorageUnavailable
+from domain.users.quota import Quota
 from domain.users.repository import UserListing, UserNotFound
 from domain.users.service import UserChange, UserService
 from domain.users.user import MAX_EMAIL, InvalidEmail, Role, User
@@ -85,9 +86,11 @@ def user_routes(users: UserService, lists: UserListing | None, clock: Clock, ide
     async def change_user(
         user_id: str, body: ChangeUser, caller: Caller, if_match: Annotated[str | None, Header()] = None
     ) -> Response:
-        """Change a user's name; an admin may change email and role, and disable it. Needs If-Match."""
+        """Change a user's name; an admin may change email, role and quota, and disable it. Needs If-Match."""
         versions = required_versions(if_match)
-        change = UserChange(email=body.email, name=body.name, role=body.role, disabled=body.disabled)
+        change = UserChange(
+            email=body.email, name=body.name, role=body.role, disabled=body.disabled, quota=_quota_of(body)
+        )
         changed = await users.change(_checked(user_id), change, versions, caller)
         if not isinstance(changed, User):
             raise refuse(changed)
@@ -120,6 +123,10 @@ def user_routes(users: UserService, lists: UserListing | None, clock: Clock, ide
         return _user_response(found, HTTPStatus.OK, {})
 
     return router
+
+
+def _quota_of(body: ChangeUser) -> Quota | None:
+    return None if body.quota is None else Quota.model_validate(body.quota.model_dump())
 
 
 def _checked(user_id: str) -> str:

@@ -1,5 +1,6 @@
 """Runs one attempt of a job in this process. The functions that decide in a worker what came of it decide it here."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -13,9 +14,12 @@ from domain.jobs.outcomes import Outcome, Raised, TimedOut
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.jobs.user_errors import raised
 from domain.ports import Clock
+from domain.secrets.hidden import Hidden
+from domain.secrets.store import SecretSource
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.outcomes import Fail
+from headrace.authoring.secrets import Secret
 from headrace.cli.local.context import LocalAttempt, ShowProgress
 from headrace.cli.local.main_thread import Left, Thrown, TimeUp, call
 
@@ -52,23 +56,31 @@ def run_attempt(
     clock: Clock,
     show: ShowProgress,
     files: FilesSource | None = None,
+    secrets: SecretSource | None = None,
+    hidden: Hidden | None = None,
 ) -> Ended | Interrupted:
-    """Run the attempt that `job` is in; it is stopped after `limit`, if there is one. Raises nothing."""
+    """Run the attempt that `job` is in; it is stopped after `limit`, if there is one. Raises nothing.
+
+    The values of its secrets are noted in `hidden`.
+    """
     begun = clock()
-    context = LocalAttempt(job, clock, _ends(job), settings, show, files)
+    context = LocalAttempt(job, clock, _ends(job), settings, show, files, secrets, hidden)
     found = _outcome(handler, job, context, limit)
     ended_at = clock()
     if isinstance(found, Thrown) and isinstance(found.error, Left):
         return Interrupted()
-    outcome = _failure(found.error, limit) if isinstance(found, Thrown) else found
+    outcome = context.hidden.outcome(_failure(found.error, limit) if isinstance(found, Thrown) else found)
     finished = transitions.finish(job, handler.definition.policy, _TOKEN, outcome, ended_at, 1.0)
     return Ended(job=_legal(finished), outcome=outcome, frames=_frames(found, outcome), ran=ended_at - begun)
 
 
 def _outcome(handler: Handler, job: Job, context: LocalAttempt, limit: timedelta | None) -> Outcome | Thrown:
-    payload = payload_of(handler, job)
+    named: list[Secret] = []
+    payload = payload_of(handler, job, named)
     if isinstance(payload, Fail | Raised):
         return payload
+    if named and (unrevealed := asyncio.run(context.reveal(named))) is not None:
+        return unrevealed
     try:
         returned = call(handler, payload, context, limit.total_seconds() if limit else None)
         return returned if isinstance(returned, Thrown) else outcome_from(returned, handler.definition.result)

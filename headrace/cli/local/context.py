@@ -10,6 +10,8 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound, VersionConflict
 from domain.ports import Clock
+from domain.secrets.hidden import Hidden
+from domain.secrets.store import SecretSource
 from headrace.authoring.files import File, FileUnavailable
 
 T = TypeVar("T")
@@ -45,12 +47,15 @@ class LocalAttempt(Attempt):
         settings: Mapping[str, str],
         show: ShowProgress,
         files: FilesSource | None = None,
+        secrets: SecretSource | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
-        super().__init__(OneJob(job), clock, job, deadline, settings, files)
+        super().__init__(OneJob(job), clock, job, deadline, settings, files, secrets)
+        self.hidden = hidden or self.hidden
         self._show = show
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
-        self._show(fraction, message)
+        self._show(fraction, self.hidden.text(message))
         await super().report_progress(fraction, message)
 
 

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from domain.jobs.job import Failed, Job, JobError, Retrying, Succeeded, loaded
 from domain.jobs.transitions import NewJob
+from domain.secrets.hidden import Hidden
 from headrace.authoring.job_type import AnyJobType, Handler, Policy
 from headrace.authoring.json_text import from_json_text
 from headrace.authoring.outcomes import Retry
@@ -18,6 +19,7 @@ from headrace.cli.local.attempt import Ended, Interrupted, claimed_job, run_atte
 from headrace.cli.local.files import LocalFiles
 from headrace.cli.local.output import handler_output
 from headrace.cli.target import ExitCode, json_text
+from persistence.secrets.environment import EnvironmentSecrets
 
 _COLOURS = {"succeeded": "green", "retrying": "yellow", "failed": "red"}
 
@@ -37,8 +39,11 @@ def run_shown(
     job = claimed_job(new, allowed, attempt, _now)
     click.echo(f"{job.type}  attempt {job.attempt} of {job.max_attempts}", err=True)
     of_job = (files or LocalFiles()).job_files(_now)
-    with handler_output(log_level):
-        ended = run_attempt(handler, job, settings, limit, _now, _show_progress, lambda: of_job)
+    hidden, secrets = Hidden(), EnvironmentSecrets(os.environ)
+    with handler_output(log_level, hidden):
+        ended = run_attempt(
+            handler, job, settings, limit, _now, _show_progress, lambda: of_job, lambda: secrets, hidden
+        )
     if isinstance(ended, Interrupted):
         click.echo("interrupted", err=True)
         raise KeyboardInterrupt

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain.jobs.job import Status, is_expired
-from domain.jobs.listing import PAGE_BYTES, SUMMARIES, Include, JobFilter, JobSummary, answer_bytes
+from domain.jobs.listing import NO_TAGS, PAGE_BYTES, SUMMARIES, Include, JobFilter, JobSummary, answer_bytes
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor, StorageUnavailable
 from headrace.authoring.frozen import Frozen
@@ -18,6 +19,8 @@ from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 from persistence.dynamodb.index_keys import Index, Key, Places, Span, at_end, key_of, next_keys, places_of, position_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from domain.ports import Random
     from persistence.converters.dynamo_to_domain import Item
     from persistence.cursors import CursorCodec
@@ -91,7 +94,7 @@ class DynamoJobListing:
             span=Span(index=index, prefix=owner_id, suffixes=(suffix,)),
             owner_id=owner_id,
             filter=filter,
-            scope=(index.name, owner_id, filter.status or "", filter.type or ""),
+            scope=(index.name, owner_id, filter.status or "", filter.type or "", *_tag_scope(filter.tags)),
             include=include,
             limit=page.limit,
             now=now,
@@ -99,13 +102,18 @@ class DynamoJobListing:
         return await self._page(wanted, page.cursor)
 
     async def list_failed(
-        self, type: str, page: PageRequest, now: datetime, include: Include = SUMMARIES
+        self,
+        type: str,
+        page: PageRequest,
+        now: datetime,
+        include: Include = SUMMARIES,
+        tags: Mapping[str, str] = NO_TAGS,
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
         wanted = _Wanted(
             span=Span(index=_FAILED, prefix=type, suffixes=_FAILED_SUFFIXES),
             owner_id=None,
-            filter=JobFilter(status="failed", type=type),
-            scope=(_FAILED.name, type, str(FAILED_SHARDS)),
+            filter=JobFilter(status="failed", type=type, tags=dict(tags)),
+            scope=(_FAILED.name, type, str(FAILED_SHARDS), *_tag_scope(tags)),
             include=include,
             limit=page.limit,
             now=now,
@@ -119,7 +127,7 @@ class DynamoJobListing:
             span=Span(index=_WAKE, prefix="", suffixes=WAKE_SHARDS),
             owner_id=None,
             filter=filter,
-            scope=(_WAKE.name, filter.status or "", filter.type or "", str(len(WAKE_SHARDS))),
+            scope=(_WAKE.name, filter.status or "", filter.type or "", str(len(WAKE_SHARDS)), *_tag_scope(filter.tags)),
             include=include,
             limit=page.limit,
             now=now,
@@ -236,6 +244,11 @@ class DynamoJobListing:
         return filling
 
 
+def _tag_scope(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """What a cursor is bound to besides; nothing without tags, as in the previous version."""
+    return (json.dumps(sorted(tags.items())),) if tags else ()
+
+
 def _with(filling: _Filling, key: Key, job: JobSummary | None, limit: int) -> _Filling:
     """The page past `key`; with its job, if there is room for it."""
     places = {**filling.places, key.suffix: key}
@@ -256,6 +269,7 @@ def _kept(item: Item | None, wanted: _Wanted) -> JobSummary | None:
         wanted.owner_id in {None, job.owner_id},
         wanted.filter.status in {None, job.status},
         wanted.filter.type in {None, job.type},
+        wanted.filter.tags.items() <= job.tags.items(),
         wanted.span.index != _WAKE or job.status in _UNFINISHED,
     )
     return job if all(fits) else None

@@ -20,7 +20,9 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.listing import JobListing
 from domain.jobs.repository import JobRepository
 from domain.lanes.lanes import Lanes
+from domain.quotas.quotas import Quotas
 from domain.users.principal import USUAL_SCOPES, Principal
+from domain.users.quota import DEFAULT, Quota
 from domain.users.repository import UserRepository
 from domain.users.user import Role, User
 from functions.api.app import create_app
@@ -40,6 +42,7 @@ from tests.fakes.job_listing import FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.schedule_repository import FakeScheduleRepository, FakeTickQueue
 from tests.fakes.stats_repository import FakeStatsRepository
+from tests.fakes.usage import FakeUsage
 from tests.fakes.user_repository import FakeUserRepository
 from tests.fakes.webhook_repository import FakeEndpointRepository, FakeSignerRepository, fixed_secrets
 
@@ -101,6 +104,7 @@ class Api:
         listing: JobListing | None = None,
         blobs: BlobStore | None = None,
         schedules: FakeScheduleRepository | None = None,
+        quota: Quota = DEFAULT,
     ) -> None:
         self.jobs = jobs or FakeJobRepository()
         self.schedules = schedules or FakeScheduleRepository(FakeJobRepository())
@@ -126,6 +130,7 @@ class Api:
             lambda: Scheduling(self.schedules, self.schedules, self.ticks, per_owner=3),
             self.users if isinstance(self.users, FakeUserRepository) else None,
             Webhooks(self.endpoints, self.signers, fixed_secrets()), lambda: self.stats,
+            Quotas(FakeUsage(stored), quota, self.clock),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

@@ -1,5 +1,6 @@
 """What each call does with lanes, and what it answers when the store of lanes fails."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -20,7 +21,8 @@ from domain.jobs.service import JobService
 from domain.jobs.sweeping import Sweeper
 from domain.lanes.admission import HORIZON, InLine, Start, on_claim, on_entry
 from domain.lanes.lane import Lane, LaneSettings, Place, Slot, Terms, free_numbers, next_slot, terms_of
-from domain.lanes.lanes import LaneClosed, Lanes, Released
+from domain.lanes.lanes import LaneClosed, Lanes
+from domain.lanes.releasing import Released
 from domain.lanes.service import LaneService, LaneStatus, PlaceInLine
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from headrace.authoring.job_type import Policy
@@ -238,11 +240,11 @@ async def test_a_job_that_was_blocked_when_its_place_became_free_goes_at_once_ev
     assert await world.status(job) == "queued"
 
 
-async def test_one_that_stands_behind_others_does_not_look_again() -> None:
+async def test_one_that_stands_behind_others_lets_the_first_go_if_it_finds_room() -> None:
     world = World()
     await world.stored(first := blocked(NOW, type=KIND, lane=LANE), job := blocked(NOW + SECOND, type=KIND, lane=LANE))
     await world.lanes.look_again(job)
-    assert [await world.status(first), await world.status(job)] == ["blocked", "blocked"]
+    assert [await world.status(first), await world.status(job)] == ["queued", "blocked"]
     await world.lanes.look_again(queued())
 
 
@@ -585,3 +587,13 @@ async def test_a_job_whose_place_somebody_deleted_by_hand_is_cancelled_all_the_s
     cancelled = await world.service.cancel(job.id, OWNER)
     assert isinstance(cancelled, Job)
     assert cancelled.status == "cancelled"
+
+
+async def test_of_jobs_that_end_together_one_lets_all_of_those_go_that_follow() -> None:
+    world = World(Policy(limit=10, lane=LANE.name))
+    await world.stored(*(blocked(NOW + SECOND * n, id=f"{n:02}", type=KIND, lane=LANE) for n in range(20)))
+    await asyncio.gather(*(world.lanes.follow(LANE.name) for _ in range(8)))
+    assert [job.id for job in world.jobs.stored if job.status == "queued"] == [f"{n:02}" for n in range(8)]
+    assert world.faulty.lines_read == 2, "for the first, and for the seven that came meanwhile"
+    await world.lanes.follow(LANE.name)
+    assert sum(job.status == "queued" for job in world.jobs.stored) == 9

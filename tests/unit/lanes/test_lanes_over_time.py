@@ -105,7 +105,7 @@ def test_with_kills_and_retries_never_one_more_than_the_limit_runs_and_all_end(l
     assert len(ledger.ends) == 150
 
 
-def test_many_blocked_jobs_cause_few_triggers_and_claims_in_vain() -> None:
+def test_a_burst_of_jobs_causes_one_trigger_each_and_no_claim_in_vain() -> None:
     ledger = Ledger()
     world = a_world(ledger, limit=10)
 
@@ -116,10 +116,10 @@ def test_many_blocked_jobs_cause_few_triggers_and_claims_in_vain() -> None:
         return world.now() - begun
 
     took = world.play(work)
-    assert ledger.most == 10
-    # Those that were submitted while the first were on their way to a worker; 0.3 s of 500 in a second.
-    assert returns(world) < 160
-    assert world.triggers < 400 + 160
+    assert world.highest == 10
+    assert ledger.most >= 9, "some are on their way to a worker"
+    assert returns(world) == 0
+    assert world.triggers == 400
     # Ten at once take 0.2 s each, and their triggers some 0.15 s.
     assert took < timedelta(seconds=400 / 10 * 0.4 + 10)
 

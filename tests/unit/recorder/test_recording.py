@@ -11,6 +11,8 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.job import Job
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, Wake, WakeQueue
+from domain.stats.buckets import Leaf, LeafKey
+from domain.stats.recording import Counted, StatsRecorder
 from domain.webhooks.event_bus import BusEvent, Unpublished
 from domain.webhooks.telling import Teller
 from functions.recorder.endpoints import FRESH, KnownEndpoints
@@ -24,6 +26,7 @@ from scripts.generate import stream_record
 from tests.factories import NOW, cancelled, in_every_state, queued, retrying, scheduled, succeeded
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
+from tests.fakes.stats_repository import FakeStatsRepository
 from tests.fakes.webhook_repository import FakeEndpointRepository
 from tests.unit.webhooks.parts import TELL_OF, FaultyEndpoints, Unreachable, a_teller, an_endpoint
 
@@ -168,3 +171,35 @@ async def test_endpoints_are_read_again_after_half_a_minute_and_not_before() -> 
     assert endpoints.lists == 2
     down = KnownEndpoints(FaultyEndpoints(on_all=lambda: OUTAGE))
     assert await down.current(NOW) == OUTAGE
+
+
+class Unreadable(FakeStatsRepository):
+    """Statistics that cannot be read for a while."""
+
+    broken = True
+
+    async def leaf(self, key: LeafKey) -> Leaf:
+        return OUTAGE if self.broken else await super().leaf(key)  # type: ignore[return-value]  # the fake never fails
+
+
+async def test_what_ends_is_counted_and_handed_back_where_it_was_not() -> None:
+    stats, clock = Unreadable(), FakeClock()
+    recorder = StatsRecorder(stats, clock, lambda: "token")
+    dispatcher = Dispatcher(Catalogue(()), {WORKER: FakeWakeQueue()}, clock)
+    records = [changed(succeeded(id="1"), 1), changed(queued(id="2"), 2), changed(cancelled(id="3"), 3)]
+    first = await record_changes(records, dispatcher, NOW, deadline=NOW + SECOND, stats=recorder)
+    assert first.failures == (sequence_number(1), sequence_number(3))
+    assert sum(len(each.facts) for each in first.counted.not_counted) == 2
+    stats.broken = False
+    for _ in range(2):
+        again = await record_changes(records, dispatcher, NOW, deadline=NOW + SECOND, stats=recorder)
+        assert (again.failures, again.counted) == ((), Counted())
+    assert sum(leaf.whole.counted for leaf in stats.stored_leaves.values()) == 2
+
+
+async def test_what_does_not_end_is_not_counted() -> None:
+    stats = FakeStatsRepository()
+    recorder = StatsRecorder(stats, FakeClock(), lambda: "token")
+    dispatcher = Dispatcher(Catalogue(()), {WORKER: FakeWakeQueue()}, FakeClock())
+    await record_changes([changed(queued())], dispatcher, NOW, deadline=NOW + SECOND, stats=recorder)
+    assert (stats.items_read, stats.stored_leaves) == (0, {})

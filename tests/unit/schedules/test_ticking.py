@@ -9,9 +9,11 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.repository import AddResult, JobUnreadable
 from domain.jobs.service import JobService
+from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.lanes.lane import LaneSettings
 from domain.lanes.lanes import Lanes
+from domain.quotas.quotas import Quotas
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.schedules.repository import ScheduleConflict
 from domain.schedules.schedule import MAX_OPEN, Active, Overlap, Paused, Schedule, due_at, paused
@@ -28,6 +30,7 @@ from domain.schedules.tick_outcomes import (
 from domain.schedules.tick_queue import NEAR, TickWake
 from domain.schedules.ticking import PATIENCE, Ticker
 from domain.schedules.timing import Timing
+from domain.users.quota import Quota
 from domain.users.repository import UserNotFound
 from domain.users.user import User
 from headrace.authoring.job_type import Policy
@@ -38,9 +41,10 @@ from tests.factories import NOW, UserFactory
 from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.faulty_schedule_repository import FaultyScheduleRepository
 from tests.fakes.handlers import a_handler
+from tests.fakes.usage import FakeUsage
 from tests.fakes.user_repository import FakeUserRepository
 from tests.schedules import Spec, a_schedule
-from tests.unit.schedules.conftest import FAILURE, OWNER, SUCCESS, World
+from tests.unit.schedules.conftest import CATALOGUE, FAILURE, OWNER, SUCCESS, World
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 FIRST = NOW.replace(microsecond=0) + MINUTE
@@ -238,6 +242,19 @@ async def test_a_tick_whose_lane_drains_is_refused_and_said(world: World) -> Non
     assert isinstance(refused, Refused)
     assert refused.problem.code == "lane_draining"
     assert world.ids() == []
+
+
+async def test_a_tick_beyond_its_owners_quota_waits_for_the_next_sweep(world: World) -> None:
+    schedule = await world.add(a_schedule())
+    quotas = Quotas(FakeUsage(world.jobs), Quota(submissions_per_minute=1), world.clock)
+    submissions = SubmissionService(world.jobs, CATALOGUE, world.clock, world.new_id, quotas=quotas)
+    world.clock.now = FIRST
+    await submissions.submit(Submission(type=schedule.spec.type, payload={}), OWNER)
+    changes = JobService(world.jobs, CATALOGUE, world.clock)
+    ticker = Ticker(world.schedules, world.jobs, submissions, changes, world.users, world.queue, world.clock)
+    assert await world.tick(schedule, ticker) == (
+        NotTicked(problem=StorageUnavailable(reason="throttled", detail="quota")),
+    )
 
 
 @pytest.mark.parametrize(

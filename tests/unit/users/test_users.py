@@ -3,6 +3,7 @@
 import pytest
 
 from domain.results import StaleVersion, StorageUnavailable
+from domain.users.quota import Quota
 from domain.users.repository import EmailTaken, PrincipalTaken, UserNotFound, UserVersionConflict
 from domain.users.service import NotAllowed, UserChange, UserService
 from domain.users.user import Email, InvalidEmail, User, normalise_email
@@ -168,6 +169,19 @@ async def test_an_admin_disables_and_deletes_other_users_and_never_their_own() -
     assert await service.delete(ada.id, None, ADMIN) == UserNotFound()
     assert await service.find("ada@example.com") == UserNotFound()
     assert isinstance(await created(service), User), "the address is free"
+
+
+async def test_only_an_admin_changes_a_quota() -> None:
+    service = a_service()
+    ada = await created(service)
+    change = UserChange(quota=Quota(unfinished=5))
+    assert await service.change(ada.id, change, None, ada) == NotAllowed(reason="only an admin changes a quota")
+    limited = await service.change(ada.id, change, None, ADMIN)
+    assert isinstance(limited, User)
+    assert limited.quota == Quota(unfinished=5)
+    renamed = await service.change(ada.id, UserChange(name="x", quota=limited.quota), None, limited)
+    assert isinstance(renamed, User), "what stays as it is may be said"
+    assert renamed.quota == limited.quota
 
 
 class Restless(FakeUserRepository):

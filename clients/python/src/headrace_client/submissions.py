@@ -37,9 +37,9 @@ class Submission:
     priority: int | None = None
     """From 0 to 9, in its lane; the highest goes first."""
     unique: Unique | None = None
+    """`while-unfinished`: the idempotency key is free again when the job has ended."""
     notify: Mapping[str, JsonInput] | None = None
     """Who is told of its changes: `{"url": …}`, with `statuses` and `include` where they matter."""
-    """`while-unfinished`: the idempotency key is free again when the job has ended."""
 
     def text(self) -> str:
         """The JSON that the API takes; raises `ValueError` or `TypeError` for what cannot be JSON."""

@@ -1,0 +1,231 @@
+"""Lets go who stands in line: after a place was given back, and where that was missed.
+
+Whoever frees a place lets the next one go, after its own commit. That is best effort: what it misses, because it died
+or because the index of the line lags, `repair` finds, which each sweep calls.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from domain.jobs import transitions
+from domain.jobs.catalogue import Catalogue
+from domain.jobs.change import Change
+from domain.jobs.job import Job
+from domain.jobs.repository import CompanionRefused, JobNotFound, JobRepository, JobUnreadable, ReplaceResult
+from domain.jobs.transitions import IllegalTransition
+from domain.lanes.admission import Free, InLine, on_release
+from domain.lanes.lane import Lane, Place, Slot, Terms, free_numbers, terms_of
+from domain.lanes.repository import LaneRepository
+from domain.ports import Clock, Random
+from domain.results import StorageUnavailable
+from headrace.authoring.job_type import Policy
+
+MAX_RELEASED: Final = 100
+"""Jobs that one repair or one change of a lane lets go; the next sweep goes on."""
+AT_ONCE: Final = 10
+"""Jobs that are let go concurrently."""
+SPARE: Final = 4
+"""Entries of the index that are read beyond those needed: it lags, and others let go too."""
+ORPHANED: Final = timedelta(minutes=20)
+"""Older than any lease: a place that was taken so long ago is looked at, when somebody waits for one."""
+ROUNDS: Final = 5
+"""Looks at a line in vain, as others were faster each time, before a release gives up."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """What a release came to."""
+
+    count: int = 0
+    problem: StorageUnavailable | None = None
+    """What ended it early."""
+
+
+class Releasing:
+    """Lets go who stands in line. `owner_limit` is the limit of the lanes that owners have by default; 0 for none."""
+
+    def __init__(
+        self,
+        jobs: JobRepository,
+        lanes: LaneRepository,
+        catalogue: Catalogue,
+        clock: Clock,
+        random: Random,
+        owner_limit: int = 0,
+    ) -> None:
+        self._jobs = jobs
+        self._lanes = lanes
+        self._catalogue = catalogue
+        self._clock = clock
+        self._random = random
+        self.owner_limit = owner_limit
+        self._freed: Counter[str] = Counter()
+        """Places given back by this process, by lane, whose followers were not let go yet."""
+
+    async def follow(self, name: str) -> None:
+        """After a place of the lane was given back: let the next one go.
+
+        Of the jobs that end together in one process the first lets all of those go that follow: each for itself would
+        read the same line, and only one could move its head. The others return at once.
+        """
+        self._freed[name] += 1
+        if self._freed[name] > 1:
+            return
+        try:
+            while count := self._freed[name]:
+                await self.release(name, count)
+                self._freed[name] -= count
+        finally:
+            del self._freed[name]
+
+    async def release(self, name: str, count: int = 1, own: str | None = None) -> Released:
+        """Let the first `count` in line go, or as many as have room; `own` waits too, even if the index lags."""
+        done, passed, in_vain = 0, frozenset[str](), 0
+        while in_vain < ROUNDS:
+            wanted = min(count - done, AT_ONCE)
+            ids = await self._lanes.line(name, wanted + SPARE + len(passed))
+            if isinstance(ids, StorageUnavailable):
+                return Released(count=done, problem=ids)
+            left = [id for id in (ids or ((own,) if own else ())) if id not in passed]
+            lane = await self._lanes.read(name) if left else None
+            if lane is None or isinstance(lane, StorageUnavailable):
+                return Released(count=done, problem=lane)
+            turn = await self._turn(lane, left[:wanted])
+            done, passed = done + turn.went, passed | turn.passed
+            if turn.problem is not None or turn.is_full or done >= count:
+                return Released(count=done, problem=turn.problem)
+            in_vain += not turn.passed
+        return Released(count=done)
+
+    async def repair(self, stop: datetime) -> Released:
+        """Let go who waits although there is room, in every lane, until `stop`."""
+        shards = await asyncio.gather(*(self._repair(shard, stop) for shard in self._lanes.line_shards))
+        problems = [shard.problem for shard in shards if shard.problem]
+        return Released(count=sum(shard.count for shard in shards), problem=problems[0] if problems else None)
+
+    async def _repair(self, shard: str, stop: datetime) -> Released:
+        done, name, problem = 0, None, None
+        while self._clock() < stop:
+            found = await self._lanes.next_line(shard, name)
+            if found is None or isinstance(found, StorageUnavailable):
+                return Released(count=done, problem=found or problem)
+            name, orphan = found, await self._free_orphans(found)
+            released = await self.release(found, MAX_RELEASED)
+            done, problem = done + released.count, problem or orphan or released.problem
+        return Released(count=done, problem=problem)
+
+    async def _free_orphans(self, name: str) -> StorageUnavailable | None:
+        """Free the places whose jobs do not hold them. Headrace leaves none; a person who restores one table may."""
+        lane = await self._lanes.read(name)
+        if isinstance(lane, StorageUnavailable):
+            return lane
+        now = self._clock()
+        for place in lane.places:
+            if now - place.since < ORPHANED:
+                continue
+            job = await self._jobs.get(place.holder, now)
+            if isinstance(job, StorageUnavailable):
+                return job
+            holds = isinstance(job, Job) and transitions.place_of(job.state) == (place.number, place.token)
+            if not holds and not isinstance(job, JobUnreadable):
+                await self._lanes.free(name, place)
+        return None
+
+    async def _turn(self, lane: Lane, ids: Sequence[str]) -> "_Turn":
+        """Let these go, each into a place of its own, as far as there is room."""
+        now = self._clock()
+        found = await asyncio.gather(*(self._jobs.get(id, now) for id in ids))
+        plans, turn = list[_Plan](), _Turn()
+        for id, job in zip(ids, found, strict=True):
+            if isinstance(job, StorageUnavailable):
+                turn = replace(turn, problem=job)
+                break
+            plan = self._plan(job, lane, now)
+            if plan == "full":
+                turn = replace(turn, is_full=True)
+                break
+            if plan == "gone":
+                turn = replace(turn, passed=turn.passed | {id})
+            else:
+                plans, lane = [*plans, plan], plan.after
+        for plan, written in await self._written(plans):
+            turn = _counted(turn, plan, written)
+        return turn
+
+    async def _written(self, plans: "Sequence[_Plan]") -> "Sequence[tuple[_Plan, ReplaceResult]]":
+        """What became of each. Slots are taken one after the other, as each begins where the one before ends."""
+        if not any(plan.in_slot for plan in plans):
+            results = await asyncio.gather(*(self._jobs.replace(plan.change, plan.version) for plan in plans))
+            return list(zip(plans, results, strict=True))
+        written = list[tuple[_Plan, ReplaceResult]]()
+        for plan in plans:
+            written.append((plan, await self._jobs.replace(plan.change, plan.version)))
+            if not isinstance(written[-1][1], Job):
+                break
+        return written
+
+    def _plan(
+        self, job: Job | JobNotFound | JobUnreadable, lane: Lane, now: datetime
+    ) -> "_Plan | Literal['full', 'gone']":
+        if not isinstance(job, Job) or job.lane is None or job.lane.name != lane.name:
+            return "gone"
+        policy = self._catalogue.policy(job.type)
+        terms = self._terms(lane, policy)
+        admitted = on_release(lane, terms, now, self._random())
+        if isinstance(admitted, InLine):
+            return "full"
+        moved = transitions.unblock(job, policy, admitted, now)
+        if isinstance(moved, IllegalTransition):
+            return "gone"
+        in_slot = isinstance(admitted, Slot)
+        return _Plan(job.id, moved, job.version, _after(lane, terms, admitted, job.id, now), in_slot)
+
+    def _terms(self, lane: Lane, policy: Policy) -> Terms:
+        return terms_of(lane, policy, self.owner_limit)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One job that is to go, and the lane when it has gone."""
+
+    id: str
+    change: Change
+    version: int
+    after: Lane
+    in_slot: bool
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What one look at the line came to."""
+
+    went: int = 0
+    passed: frozenset[str] = frozenset()
+    """Those that went, and those that were not there to go."""
+    is_full: bool = False
+    """Whether there was no room for one, and so for nobody behind it."""
+    problem: StorageUnavailable | None = None
+
+
+def _counted(turn: _Turn, plan: _Plan, written: ReplaceResult) -> _Turn:
+    match written:
+        case Job():
+            return replace(turn, went=turn.went + 1, passed=turn.passed | {plan.id})
+        case CompanionRefused():
+            return turn  # Another was faster to take the place, or the slot.
+        case StorageUnavailable():
+            return replace(turn, problem=turn.problem or written)
+        case _:
+            return replace(turn, passed=turn.passed | {plan.id})
+
+
+def _after(lane: Lane, terms: Terms, admitted: Free | Slot, id: str, now: datetime) -> Lane:
+    """The lane after a job was let go. One with a slot has no place yet, but needs one soon: it counts as if it had."""
+    number = free_numbers(lane, terms.limit)[0] if isinstance(admitted, Slot) else admitted.place
+    next_start = admitted.then if isinstance(admitted, Slot) else lane.next_start
+    place = Place(number=number or 0, holder=id, token="", since=now)
+    return replace(lane, places=(*lane.places, place), next_start=next_start)

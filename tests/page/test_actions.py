@@ -211,6 +211,11 @@ def test_a_list_is_live_and_filtered(opened: Opened, mill: Mill) -> None:
     expect(page.locator("table.jobs .status-failed")).to_have_count(before + 1)
     assert page.evaluate("() => location.hash") == "#/jobs?status=failed&type=mill.complain"
     page.get_by_role("button", name="Clear").click()
+    assert page.get_by_role("button", name="Cancel all…").count() == 0, "of all jobs, none is changed by accident"
+    page.get_by_label("Tag").fill("customer=Bodø")
+    page.get_by_label("Tag").press("Enter")
+    expect(page.locator("table.jobs tbody tr")).to_have_count(3)
+    page.get_by_role("button", name="Clear").click()
     expect(page.locator("table.jobs .status-succeeded").first).to_be_visible()
 
 

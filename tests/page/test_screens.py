@@ -54,7 +54,7 @@ def _webhooks(mill: Mill) -> list[str]:
 
 
 DIALOGS = {
-    "#/schedules": "New schedule", "#/webhooks": "New webhook", "#/users": "New user", "#/jobs": "Cancel all…",
+    "#/schedules": "New schedule", "#/webhooks": "New webhook", "#/users": "New user", "#/jobs?type=mill.grind": "Cancel all…",
 }  # fmt: skip
 
 

@@ -234,7 +234,9 @@ function About({ job }: { job: JobView }) {
         <ul class="tags">
           {tags.map(([name, value]) => (
             <li key={name} title={`${name}: ${value}`}>
-              <span class="muted">{name}</span> {value}
+              <a href={href(["jobs"], { tag: `${name}=${value}` })}>
+                <span class="muted">{name}</span> {value}
+              </a>
             </li>
           ))}
         </ul>

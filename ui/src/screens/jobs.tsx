@@ -25,10 +25,12 @@ interface Criteria {
   status: string;
   type: string;
   owner: string;
+  /** NAME=VALUE */
+  tag: string;
 }
 
-function reading({ status, type, owner }: Criteria) {
-  const wanted = { ...(status ? { status: status as Status } : {}), ...(type ? { type } : {}), ...(owner ? { owner } : {}) };
+function reading({ status, type, owner, tag }: Criteria) {
+  const wanted = { ...(status ? { status: status as Status } : {}), ...(type ? { type } : {}), ...(owner ? { owner } : {}), ...(tag ? { tag } : {}) };
   return (cursor: string | undefined, signal?: AbortSignal, limit = 50): Promise<JobPage> =>
     filled((at) => call("GET /v1/jobs", { query: { ...wanted, ...(at ? { cursor: at } : {}), limit }, signal }), cursor);
 }
@@ -55,7 +57,7 @@ async function matching(criteria: Criteria): Promise<{ jobs: ListedJobView[]; ca
 
 export function JobsScreen({ me, query }: { me: UserView; query: Record<string, string> }) {
   const isAdmin = me.role === "admin";
-  const criteria = { status: query.status ?? "", type: query.type ?? "", owner: isAdmin ? (query.owner ?? "") : "" };
+  const criteria = { status: query.status ?? "", type: query.type ?? "", tag: query.tag ?? "", owner: isAdmin ? (query.owner ?? "") : "" };
   const set = (change: Partial<Criteria>) => refine(["jobs"], { ...criteria, ...change });
   const needsType = criteria.owner === "*" && criteria.status === "failed" && !criteria.type;
   return (
@@ -131,8 +133,34 @@ function Filters({ criteria, isAdmin, set }: { criteria: Criteria; isAdmin: bool
           ))}
         </datalist>
       </label>
-      {criteria.status || criteria.type ? <Button onClick={() => set({ status: "", type: "" })}>Clear</Button> : null}
+      <TagFilter tag={criteria.tag} onChange={(tag) => set({ tag })} />
+      {isFiltered(criteria) ? <Button onClick={() => set({ status: "", type: "", tag: "" })}>Clear</Button> : null}
     </form>
+  );
+}
+
+/** Whether something was chosen: without, nothing is changed of all jobs, so that it is not done by accident. */
+function isFiltered({ status, type, tag }: Criteria): boolean {
+  return Boolean(status || type || tag);
+}
+
+function TagFilter({ tag, onChange }: { tag: string; onChange: (tag: string) => void }) {
+  const [text, setText] = useState(tag);
+  useEffect(() => setText(tag), [tag]);
+  const wrong = text !== "" && !/^[^=]+=/.test(text);
+  return (
+    <label class="inline grow">
+      <span>Tag</span>
+      <input
+        placeholder="name=value"
+        value={text}
+        spellcheck={false}
+        autocomplete="off"
+        aria-invalid={wrong}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onChange={(event) => (wrong ? undefined : onChange(event.currentTarget.value))}
+      />
+    </label>
   );
 }
 
@@ -163,12 +191,16 @@ function List({ criteria }: { criteria: Criteria }) {
         ) : (
           <>
             <span class="muted">{pages.items ? shownCount(pages.items.length, Boolean(pages.more)) : "Reading…"}</span>
-            <button type="button" class="textual" disabled={!pages.items?.length} onClick={() => setBulk({ action: "retry", all: true })}>
-              Retry all…
-            </button>
-            <button type="button" class="textual" disabled={!pages.items?.length} onClick={() => setBulk({ action: "cancel", all: true })}>
-              Cancel all…
-            </button>
+            {isFiltered(criteria) && pages.items?.length ? (
+              <>
+                <button type="button" class="textual" onClick={() => setBulk({ action: "retry", all: true })}>
+                  Retry all…
+                </button>
+                <button type="button" class="textual" onClick={() => setBulk({ action: "cancel", all: true })}>
+                  Cancel all…
+                </button>
+              </>
+            ) : null}
           </>
         )}
       </div>
@@ -184,7 +216,7 @@ function List({ criteria }: { criteria: Criteria }) {
               <JobTable jobs={jobs} selected={selected} onSelect={setSelected} />
             ) : (
               <Empty title="No jobs here">
-                {criteria.status || criteria.type ? "None matches this filter." : <>Submit one from <a href="#/types">Types</a>, or with <code>headrace submit</code>.</>}
+                {isFiltered(criteria) ? "None matches this filter." : <>Submit one from <a href="#/types">Types</a>, or with <code>headrace submit</code>.</>}
               </Empty>
             )
           }

@@ -35,7 +35,7 @@ export function LanesScreen() {
         <Shown live={pages}>
           {(lanes) =>
             lanes.length ? (
-              <table class="list">
+              <table class="list lanes">
                 <thead>
                   <tr>
                     <th>Lane</th>

@@ -62,8 +62,11 @@ def _webhooks(mill: Mill) -> list[str]:
 
 
 DIALOGS = {
-    "#/schedules": "New schedule", "#/webhooks": "New webhook", "#/users": "New user", "#/jobs?type=mill.grind": "Cancel all…",
-}  # fmt: skip
+    "#/schedules": "New schedule",
+    "#/webhooks": "New webhook",
+    "#/users": "New user",
+    "#/jobs?type=mill.grind": "Cancel all…",
+}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

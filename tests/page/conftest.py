@@ -133,7 +133,7 @@ def opened(chromium: Browser, mill: Mill) -> Iterator[Callable[..., Page]]:
     def open_page(email: str = "dev@example.com", *, theme: str = "light", width: int = 1440) -> Page:
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, color_scheme="dark" if theme == "dark" else "light",
-            locale="en-GB", timezone_id=ZONE, base_url=mill.url, permissions=["clipboard-read", "clipboard-write"],
+            locale="en-GB", timezone_id=ZONE, reduced_motion="reduce", base_url=mill.url, permissions=["clipboard-read", "clipboard-write"],
         )  # fmt: skip
         contexts.append(context)
         page = context.new_page()
@@ -154,4 +154,5 @@ def opened(chromium: Browser, mill: Mill) -> Iterator[Callable[..., Page]]:
 def visit(page: Page, route: str) -> None:
     """Go to a screen, and wait until it shows its data."""
     page.evaluate("route => { location.hash = route }", route)
-    page.wait_for_function("() => document.querySelector('main h1, main .empty') && !document.querySelector('.bone')")
+    shown = "route => document.querySelector('main').dataset.route === route && document.querySelector('main h1')"
+    page.wait_for_function(f"route => ({shown})(route) && !document.querySelector('.bone')", arg=route)

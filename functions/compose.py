@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
 
+from domain.durable.step import TABLE as STEPS
 from domain.lanes.lane import TABLE as LANES
 from domain.lanes.lanes import Lanes
 from functions.job_types import load_job_types
@@ -26,12 +27,16 @@ from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.lane_repository import DynamoLaneRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from domain.blobs.store import BlobStore
+    from domain.durable.attempts import JobSteps
     from domain.files.attempts import JobFiles
     from domain.jobs.catalogue import Catalogue
     from domain.jobs.dispatch import Dispatcher
+    from domain.jobs.documents import Documents
+    from domain.jobs.job import Job
+    from domain.results import StorageUnavailable
     from domain.schedules.ticking import Ticker
     from domain.secrets.store import SecretSource, SecretStore
     from domain.webhooks.delivering import DeliveryService
@@ -41,6 +46,8 @@ if TYPE_CHECKING:
     from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
     from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
     from persistence.dynamodb.repositories.stats_repository import DynamoStatsRepository
+    from persistence.dynamodb.repositories.step_listing import SealedStepListing
+    from persistence.dynamodb.repositories.step_repository import DynamoStepRepository
     from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
     from persistence.dynamodb.repositories.usage_repository import DynamoUsageRepository
     from persistence.dynamodb.repositories.user_listing import DynamoUserListing
@@ -85,12 +92,54 @@ def compose(environment: Mapping[str, str]) -> Parts:
 
 def job_repository(settings: Settings, client: LazyClient) -> DynamoJobRepository:
     """The job repository of these settings."""
-    return DynamoJobRepository(client, settings.jobs_table, new_id, {LANES: settings.lanes_table})
+    tables = {LANES: settings.lanes_table, STEPS: settings.steps_table}
+    return DynamoJobRepository(client, settings.jobs_table, new_id, tables)
 
 
 def lane_repository(settings: Settings, client: LazyClient) -> DynamoLaneRepository:
     """The lanes of these settings."""
     return DynamoLaneRepository(client, settings.lanes_table, settings.jobs_table)
+
+
+def step_repository(settings: Settings, client: LazyClient) -> DynamoStepRepository:
+    """What jobs remember; for those that run jobs, and the API."""
+    from persistence.dynamodb.repositories.step_repository import DynamoStepRepository
+
+    return DynamoStepRepository(client, settings.steps_table, settings.jobs_table)
+
+
+def step_listing(settings: Settings, cursor_key: str, client: LazyClient) -> SealedStepListing:
+    """The lists of what jobs remember; for the API alone, which has the key for cursors."""
+    from persistence.cursors import CursorCodec
+    from persistence.dynamodb.repositories.step_listing import SealedStepListing
+
+    return SealedStepListing(step_repository(settings, client), CursorCodec(cursor_key.encode()))
+
+
+def job_steps(parts: Parts, documents: Documents) -> Callable[[], JobSteps]:
+    """Gives what remembers the steps of handlers, once one of them asks for it: most workers never load it."""
+
+    @cache
+    def made() -> JobSteps:
+        from domain.durable.attempts import JobSteps
+
+        return JobSteps(step_repository(parts.settings, parts.runtime.client), documents, now, new_id)
+
+    return made
+
+
+def forgetting(parts: Parts, documents: Documents) -> Callable[[Job], Awaitable[StorageUnavailable | None]]:
+    """Deletes what a deleted job left behind: blobs, and what it remembered."""
+
+    async def forget(job: Job) -> StorageUnavailable | None:
+        failed = await documents.remove(job)
+        if failed is not None or not job.steps:
+            return failed
+        from domain.durable.forgetting import forget
+
+        return await forget(job, step_repository(parts.settings, parts.runtime.client), documents)
+
+    return forget
 
 
 def job_listing(settings: Settings, cursor_key: str, client: LazyClient) -> DynamoJobListing:

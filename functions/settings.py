@@ -53,6 +53,7 @@ class Settings(Frozen):
     queues_url: str | None = None
     """Of other queues than AWS's, with credentials; None for the SDK's own settings."""
     lanes_table: str = ""
+    steps_table: str = ""
     owner_limit: int = 0
     """Of the lane that each owner has by default; 0 for none."""
     runners: Mapping[str, str] = Field(default_factory=dict)
@@ -174,6 +175,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_level=_text(environment, "POWERTOOLS_LOG_LEVEL"),
         queues_url=environment.get(LOCAL_QUEUES_VARIABLE),
         lanes_table=_text(environment, "LANES_TABLE"),
+        steps_table=_text(environment, "JOB_STEPS_TABLE"),
         owner_limit=_number(environment, "OWNER_CONCURRENCY", MAX_LIMIT),
         runners=_runners(_text(environment, RUNNERS_VARIABLE)),
     )

@@ -9,18 +9,21 @@ from headrace.authoring.function_signature import InvalidJobType
 from headrace.authoring.job_function import job_type
 from headrace.authoring.job_type import Handler, JobType, Policy
 from headrace.authoring.json_text import json_size
-from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.outcomes import Done, Fail, Retry, Stopped
 from headrace.authoring.rate import Rate
 from headrace.authoring.retry import Backoff
 from headrace.authoring.secrets import Secret, SecretUnavailable
+from headrace.authoring.steps import StepError, StepMisused, StepUnavailable
+from headrace.authoring.writes import Check, Delete, If, IfAbsent, Put, Update
 
 if TYPE_CHECKING:
     from headrace.transaction import JobItem, JobRefused, job_item
 
 __all__ = [
-    "Backoff", "Fail", "File", "FileError", "FileMissing", "FileStream", "FileTooLarge", "FileUnavailable", "Handler",
-    "InvalidJobType", "JobContext", "JobItem", "JobRefused", "JobType", "Policy", "Rate", "Retry", "Secret",
-    "SecretUnavailable", "Stopped", "SyncJobContext", "job_item", "job_type", "json_size",
+    "Backoff", "Check", "Delete", "Done", "Fail", "File", "FileError", "FileMissing", "FileStream", "FileTooLarge",
+    "FileUnavailable", "Handler", "If", "IfAbsent", "InvalidJobType", "JobContext", "JobItem", "JobRefused", "JobType",
+    "Policy", "Put", "Rate", "Retry", "Secret", "SecretUnavailable", "StepError", "StepMisused", "StepUnavailable",
+    "Stopped", "SyncJobContext", "Update", "job_item", "job_type", "json_size",
 ]  # fmt: skip
 
 _OF_TRANSACTIONS = frozenset({"JobItem", "JobRefused", "job_item"})

@@ -1,9 +1,9 @@
 """Writes what CloudFormation needs to import tables and bucket into a new stack (docs/operations.md, "Adopt tables").
 
 `python -m scripts.adopt JOBS_TABLE USERS_TABLE USER_EMAILS_TABLE PRINCIPALS_TABLE FILES_TABLE LANES_TABLE
-SCHEDULES_TABLE WEBHOOKS_TABLE WEBHOOK_SECRETS_TABLE BLOB_BUCKET` writes to `.aws-sam/adopt` a template of only these,
-as template.yaml declares them, and the list of resources to import. Deploying template.yaml to that stack then adds the
-rest.
+JOB_STEPS_TABLE SCHEDULES_TABLE WEBHOOKS_TABLE WEBHOOK_SECRETS_TABLE BLOB_BUCKET` writes to `.aws-sam/adopt` a template
+of only these, as template.yaml declares them, and the list of resources to import. Deploying template.yaml to that
+stack then adds the rest.
 """
 
 import json
@@ -16,8 +16,8 @@ from headrace.emulator.cloudformation import ROOT, TEMPLATE, resolved
 
 FOLDER = ROOT / ".aws-sam" / "adopt"
 RESOURCES = (
-    "JobsTable", "UsersTable", "UserEmailsTable", "PrincipalsTable", "FilesTable", "LanesTable", "SchedulesTable",
-    "WebhooksTable", "WebhookSecretsTable", "BlobBucket",
+    "JobsTable", "UsersTable", "UserEmailsTable", "PrincipalsTable", "FilesTable", "LanesTable", "JobStepsTable",
+    "SchedulesTable", "WebhooksTable", "WebhookSecretsTable", "BlobBucket",
 )  # fmt: skip
 _ANY = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 32}
 """Required parameters that the tables do not use; all others keep their defaults, so deletion protection is on."""

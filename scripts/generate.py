@@ -26,7 +26,7 @@ from domain.users.quota import DEFAULT
 from domain.users.user import Role, User
 from domain.webhooks.event import JobEvent
 from functions.api.app import create_app
-from functions.api.features import Large, Scheduling, Webhooks
+from functions.api.features import Large, Remembering, Scheduling, Webhooks
 from functions.compose import (
     blob_store,
     endpoint_repository,
@@ -37,6 +37,8 @@ from functions.compose import (
     schedule_listing,
     schedule_repository,
     signer_repository,
+    step_listing,
+    step_repository,
     tick_queue,
     user_listing,
     user_repository,
@@ -62,7 +64,8 @@ SAMPLE_SCHEDULE_ID = "8c1e7d42-5b0a-4f7e-9d3c-6a2b1f0e9d84"
 SAMPLE_OWNER_ID = "5a1c9f52-8a3b-4f43-9c11-2f7d1a3e9b20"
 _STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/JobsTable/stream/2026-11-23T00:00:00.000"
 _STATES = (
-    states.Scheduled, states.Queued, states.Running, states.Retrying, states.Succeeded, states.Failed, states.Cancelled,
+    states.Scheduled, states.Queued, states.Running, states.Retrying, states.Waiting, states.Succeeded,
+    states.Failed, states.Cancelled,
 )  # fmt: skip
 
 
@@ -105,6 +108,9 @@ def openapi() -> dict[str, JsonValue]:
             schedule_listing("schedules", ours.cursor_key, client),
             tick_queue(""),
             per_owner=100,
+        ),
+        remembering=lambda: Remembering(
+            step_repository(settings, client), step_listing(settings, ours.cursor_key, client)
         ),
         user_lists=user_listing(ours, client),
         webhooks=Webhooks(

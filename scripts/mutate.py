@@ -33,14 +33,19 @@ DISPATCH = "domain/jobs/dispatch.py"
 DOCUMENTS = "domain/jobs/documents.py"
 UPCASTING = "domain/jobs/upcasting.py"
 UPCASTS = "headrace/authoring/upcasts.py"
-LANES = tuple(f"domain/lanes/{name}.py" for name in ("lane", "admission", "lanes", "naming"))
+LANES = tuple(f"domain/lanes/{name}.py" for name in ("lane", "admission", "lanes", "releasing", "naming"))
 ENTERING = "domain/jobs/entering.py"
+DURABLE = tuple(
+    f"domain/durable/{name}.py" for name in ("durable", "memory", "waits", "values", "signalling", "forgetting")
+)
+DURABLE_TESTS = ("tests/unit/durable", "tests/unit/api/test_steps.py", "tests/contract/test_step_repository.py")
+STEP_REPOSITORY = "persistence/dynamodb/repositories/step_repository.py"
 COMMITTING = "domain/jobs/committing.py"
 LANE_REPOSITORY = "persistence/dynamodb/repositories/lane_repository.py"
 LANE_TESTS = ("tests/unit/lanes/test_lanes.py", "tests/unit/lanes/test_submission_in_lanes.py", "tests/unit/lanes")
 GUARDED = (
     TRANSITIONS, DUE_STEPS, RUN_DUE, DISPATCH, DOCUMENTS, COMPANIONS, TRANSACTIONS, UPCASTING, UPCASTS, *LANES,
-    ENTERING, COMMITTING,
+    ENTERING, COMMITTING, *DURABLE,
 )  # fmt: skip
 # The tests responsible for each file, those most likely to fail first; the rest run only if they pass.
 CLAIMS = {
@@ -57,6 +62,8 @@ CLAIMS = {
     UPCASTING: ("tests/unit/jobs/test_upcasting.py",),
     UPCASTS: ("tests/unit/authoring/test_upcasts.py",),
     **dict.fromkeys((*LANES, ENTERING, COMMITTING), LANE_TESTS),
+    **dict.fromkeys(DURABLE, DURABLE_TESTS),
+    STEP_REPOSITORY: ("tests/contract/test_step_repository.py",),
     LANE_REPOSITORY: ("tests/contract/test_lane_repository.py",),
     COMPANIONS: ("tests/unit/persistence/test_companions.py", "tests/contract/test_companions.py"),
     TRANSACTIONS: ("tests/unit/persistence/test_transactions.py", "tests/integration/test_lost_acknowledgements.py"),
@@ -81,6 +88,8 @@ EDITS = (
     (COMPANIONS, "{**put.values, **put.key}", "{**put.key}"),
     (LANE_REPOSITORY, '"version = :expected"', '"attribute_exists(lane)"'),
     (LANE_REPOSITORY, '"attribute_not_exists(lane)"', '"attribute_exists(lane) OR attribute_not_exists(lane)"'),
+    (STEP_REPOSITORY, '"lease.#token = :token"', '"lease.#token = :token OR attribute_exists(id)"'),
+    (STEP_REPOSITORY, "if codes[1] == CONDITION_FAILED:", "if False:"),
     (TRANSACTIONS, ", ClientRequestToken=write_id", ""),
     (TRANSACTIONS, "range(MAX_CONFLICTS)", "range(1)"),
 )

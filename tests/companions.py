@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
+from domain.durable.step import TABLE as STEPS
 from domain.jobs.change import Delete, IfAbsent, IfEqual, Key, Put
 from domain.jobs.job import Job
 from domain.lanes.lane import TABLE as LANES
 from headrace.emulator.template import Table
 
 TABLE = "places"
-COMPANION_TABLES: Mapping[str, str] = {TABLE: "PlacesOfTests", LANES: "LanesTable"}
+COMPANION_TABLES: Mapping[str, str] = {TABLE: "PlacesOfTests", LANES: "LanesTable", STEPS: "JobStepsTable"}
 PLACES = Table(
     name=COMPANION_TABLES[TABLE],
     create={

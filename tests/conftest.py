@@ -103,7 +103,13 @@ async def wake_queue_url(ministack_url: str, stack: Stack) -> AsyncIterator[str]
 
 def a_settings(url: str) -> Settings:
     """Settings for the tables of the template, under their local names."""
-    return Settings(jobs_table="JobsTable", lanes_table="LanesTable", endpoint_url=url, runners={"standard": ""})
+    return Settings(
+        jobs_table="JobsTable",
+        lanes_table="LanesTable",
+        steps_table="JobStepsTable",
+        endpoint_url=url,
+        runners={"standard": ""},
+    )
 
 
 def parts_on(runtime: Runtime, job_types: Catalogue, environment: Mapping[str, str] = os.environ) -> Parts:

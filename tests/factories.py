@@ -8,8 +8,8 @@ from typing_extensions import Unpack
 
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.job import InLane, Job
-from domain.jobs.outcomes import Done, Outcome
+from domain.jobs.job import InLane, Job, WaitFor
+from domain.jobs.outcomes import Done, Outcome, Pause
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.lanes.admission import InLine
 from domain.users.quota import DEFAULT as DEFAULT_QUOTA
@@ -129,11 +129,18 @@ def cancelled(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
     return legal(transitions.cancel(queued(now, **fields), POLICY, now))
 
 
+WAITED_FOR = Pause(waits_for=(WaitFor(kind="signal", name="approved"),), until=NOW + timedelta(days=1))
+
+
+def waiting(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
+    return finished(running(now, **fields), WAITED_FOR, now)
+
+
 def asked_to_stop(now: datetime = NOW, **fields: Unpack[Fields]) -> Job:
     return legal(transitions.cancel(running(now, **fields), POLICY, now))
 
 
 def in_every_state(**fields: Unpack[Fields]) -> tuple[Job, ...]:
     """Return a job in every state, and one that was asked to stop."""
-    makers = (queued, scheduled, blocked, running, asked_to_stop, retrying, succeeded, failed, cancelled)
+    makers = (queued, scheduled, blocked, running, asked_to_stop, retrying, waiting, succeeded, failed, cancelled)
     return tuple(make(**fields) for make in makers)

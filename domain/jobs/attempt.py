@@ -2,19 +2,21 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Protocol, TypeVar, TypeVarTuple, overload
 
 from domain.jobs import transitions
 from domain.jobs.change import Change
 from domain.jobs.job import Job, Running
+from domain.jobs.outcomes import Outcome
 from domain.jobs.repository import JobNotFound, JobUnreadable, ReplaceResult, VersionConflict
-from domain.jobs.transitions import IllegalTransition
+from domain.jobs.transitions import IllegalTransition, Known
 from domain.ports import Clock
 from domain.results import StorageUnavailable
 from domain.secrets.hidden import Hidden
 from headrace.authoring.files import Chunks, File, FileUnavailable
+from headrace.authoring.steps import StepMisused, StepUnavailable
 
 if TYPE_CHECKING:  # most workers never touch a file
     from domain.files.attempts import JobFiles
@@ -31,6 +33,7 @@ FilesSource = Callable[[], "JobFiles"]
 """Gives what works on files when a handler first asks for it; most handlers never do."""
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class AttemptStore(Protocol):
@@ -39,6 +42,32 @@ class AttemptStore(Protocol):
     async def get(self, job_id: str, now: datetime, /) -> Job | JobNotFound | JobUnreadable | StorageUnavailable: ...
 
     async def replace(self, change: Change, expected_version: int, /) -> ReplaceResult: ...
+
+
+class DurableCalls(Protocol):
+    """What remembers for an attempt: `domain/durable/durable.py` in a worker."""
+
+    flaw: str | None
+    """What the handler did wrong, even if it caught the exception."""
+
+    @property
+    def size(self) -> int:
+        """How many items the job has, as far as the attempt knows."""
+
+    def current_step(self) -> str | None:
+        """The name of the step that the calling code belongs to."""
+
+    async def step(
+        self, name: str, function: Callable[..., object], args: tuple[object, ...], returns: object, /
+    ) -> object: ...
+
+    async def sleep(self, name: str, duration: timedelta, /) -> None: ...
+
+    async def signal(self, name: str, model: object, timeout: timedelta | None, /) -> object: ...  # noqa: ASYNC109
+
+
+DurableSource = Callable[[Job, "asyncio.Future[Outcome]", Hidden], DurableCalls]
+"""Gives what remembers for an attempt, by its job, what ends it, and what it hides, when a handler first asks."""
 
 
 class Attempt:
@@ -53,6 +82,7 @@ class Attempt:
         settings: Mapping[str, str],
         files: FilesSource | None = None,
         secrets: "SecretSource | None" = None,
+        durable: DurableSource | None = None,
     ) -> None:
         self._jobs = jobs
         self._clock = clock
@@ -64,9 +94,65 @@ class Attempt:
         self.job_id = job.id
         self.attempt = job.attempt
         self.deadline = deadline
-        self.idempotency_key = job.id
         self.traceparent = job.traceparent
         self.settings = settings
+        self._ended: asyncio.Future[Outcome] | None = None
+        self._durable_source = durable
+        self._durable: DurableCalls | None = None
+
+    @property
+    def ended(self) -> "asyncio.Future[Outcome]":
+        """Set when the invocation has to end before the handler does; of the running loop."""
+        if self._ended is None:
+            self._ended = asyncio.get_running_loop().create_future()
+        return self._ended
+
+    @property
+    def idempotency_key(self) -> str:
+        """The job's; within a step, the step's own."""
+        if self._durable is None or (step := self._durable.current_step()) is None:
+            return self.job_id
+        return f"{self.job_id}:{step}"
+
+    @overload
+    async def step(self, name: str, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T: ...
+    @overload
+    async def step(self, name: str, function: Callable[[*Ts], T], *args: *Ts) -> T: ...
+    @overload
+    async def step(self, name: str, function: Callable[[*Ts], object], *args: *Ts, returns: type[T]) -> T: ...
+    async def step(self, name: str, function: Callable[..., object], *args: object, returns: object = None) -> object:
+        """Raises `StepMisused`, `StepUnavailable`, and whatever the function raises."""
+        return await self.durable().step(name, function, args, returns)
+
+    async def sleep(self, name: str, duration: timedelta) -> None:
+        """Raises `StepMisused` or `StepUnavailable`."""
+        await self.durable().sleep(name, duration)
+
+    @overload
+    async def signal(self, name: str, model: type[T]) -> T: ...
+    @overload
+    async def signal(self, name: str, model: type[T], *, timeout: timedelta) -> T | None: ...  # noqa: ASYNC109
+    async def signal(self, name: str, model: object, *, timeout: timedelta | None = None) -> object:  # noqa: ASYNC109
+        """Raises `StepMisused` or `StepUnavailable`."""
+        return await self.durable().signal(name, model, timeout)
+
+    def durable(self) -> "DurableCalls":
+        """What remembers; raises `StepUnavailable` where nothing does."""
+        if self._durable_source is None:
+            raise StepUnavailable("nothing is remembered here")
+        if self._durable is None:
+            self._durable = self._durable_source(self._job, self.ended, self.hidden)
+        return self._durable
+
+    @property
+    def flaw(self) -> str | None:
+        """What the handler did wrong with its steps, even if it caught the exception."""
+        return self._durable.flaw if self._durable else None
+
+    @property
+    def known(self) -> Known:
+        """What the attempt knows of its job's steps and signals."""
+        return Known(steps=self._durable.size if self._durable else 0, signals=self._job.signals)
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
         """Best effort: a report that cannot be written is dropped."""
@@ -135,6 +221,12 @@ class ThreadedAttempt:
         self.idempotency_key = attempt.idempotency_key
         self.traceparent = attempt.traceparent
         self.settings = attempt.settings
+
+    def step(self, *_: object, **__: object) -> NoReturn:
+        """Not for a thread: nothing can end it where it waits, or begin it anew."""
+        raise StepMisused("step, sleep and signal need an `async` handler: write `async def`, and await them")
+
+    sleep = signal = step
 
     def report_progress(self, fraction: float, message: str = "") -> Coroutine[None, None, None] | None:
         """Best effort: a report that cannot be written, or comes after the attempt's end, is dropped."""

@@ -1,6 +1,6 @@
 """Commits a change that may give back a lane's place, which must never keep a job from its end."""
 
-from domain.jobs.change import Change, Delete
+from domain.jobs.change import OF_USERS, Change, Delete
 from domain.jobs.repository import CompanionRefused, JobRepository, ReplaceResult
 
 
@@ -11,7 +11,8 @@ async def commit(jobs: JobRepository, change: Change, expected_version: int) -> 
     """
     written = await jobs.replace(change, expected_version)
     if isinstance(written, CompanionRefused) and any(
-        isinstance(refused, Delete) for refused in change.companions[written.index : written.index + 1]
+        isinstance(refused, Delete) and not refused.table.startswith(OF_USERS)
+        for refused in change.companions[written.index : written.index + 1]
     ):
         rest = (*change.companions[: written.index], *change.companions[written.index + 1 :])
         return await jobs.replace(Change(change.job, rest), expected_version)

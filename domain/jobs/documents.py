@@ -34,6 +34,8 @@ QUOTES = 2
 LINK_LIFETIME = timedelta(minutes=15)
 
 Name = Literal["payload", "result"]
+AnyName = Name | Literal["step", "signal"]
+"""Also of what a job remembers (`domain/durable`)."""
 
 _CONTENT_TYPE = "application/json"
 
@@ -41,7 +43,7 @@ _CONTENT_TYPE = "application/json"
 class DocumentLost(Frozen):
     """The job refers to a document that is not there, or is not what was stored: nothing can bring it back."""
 
-    name: Name
+    name: AnyName
     why: Literal["missing", "damaged"]
 
     @property
@@ -77,7 +79,7 @@ class Documents:
         self._spill_bytes = spill_bytes
 
     async def keep(
-        self, job_id: str, name: Name, unique: NewId, document: JsonText
+        self, job_id: str, name: AnyName, unique: NewId, document: JsonText
     ) -> JobDocument | StorageUnavailable:
         """The document as a job may hold it: itself if it is small, else a reference to the blob that it now is.
 
@@ -91,7 +93,7 @@ class Documents:
         )
         return await self._blobs.put(ref.key, content, _CONTENT_TYPE) or ref
 
-    async def load(self, name: Name, document: JobDocument) -> JsonText | DocumentLost | StorageUnavailable:
+    async def load(self, name: AnyName, document: JobDocument) -> JsonText | DocumentLost | StorageUnavailable:
         """The whole document; only what is a reference is read."""
         if isinstance(document, str):
             return document

@@ -30,9 +30,9 @@ def step_of(state: DueState, age: timedelta, policy: Policy, in_stream: bool) ->
             return "examine" if age > policy.max_age else "idle"
         case "queued":
             return "wait" if in_stream and age <= policy.max_age else "examine"
-        case "scheduled" | "retrying" if age > policy.max_age or age >= WAKE_PATIENCE:
+        case "scheduled" | "retrying" | "waiting" if age > policy.max_age or age >= WAKE_PATIENCE:
             return "examine"
-        case "scheduled" | "retrying" if age < timedelta(0):
+        case "scheduled" | "retrying" | "waiting" if age < timedelta(0):
             return "idle"
-        case "scheduled" | "retrying":
+        case "scheduled" | "retrying" | "waiting":
             return "send" if age < SENT_AGAIN else "leave"

@@ -5,23 +5,23 @@ A stream record carries the job as it was written, and no read is needed; for a 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from domain.jobs import transitions
 from domain.jobs.attempt import MAX_CONFLICTS, Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change
+from domain.jobs.change import OF_USERS, Change
 from domain.jobs.committing import commit
 from domain.jobs.documents import DocumentLost, Documents
 from domain.jobs.guard import is_plain, outcome_of
 from domain.jobs.job import Blocked, Job, Running, Status, loaded
 from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict
-from domain.jobs.transitions import IllegalTransition
+from domain.jobs.transitions import NOTHING, IllegalTransition, Known
 from domain.lanes.admission import InLine, Start
 from domain.lanes.lanes import Lanes
 from domain.ports import Clock, NewId, Random
@@ -30,7 +30,16 @@ from domain.secrets.hidden import Hidden
 from domain.secrets.store import SecretSource
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler, Policy
+from headrace.authoring.json_text import to_json_text
 from headrace.authoring.outcomes import Fail, Retry
+from headrace.authoring.steps import StepUnavailable
+
+if TYPE_CHECKING:  # most workers never remember a step
+    from domain.durable.attempts import JobSteps
+    from domain.durable.durable import Durable
+
+StepsSource = Callable[[], "JobSteps"]
+"""Gives what remembers for handlers, when one of them first asks for it; most never do."""
 
 RECORD_PAUSE = timedelta(milliseconds=200)
 """Between tries to record an outcome while the store does not answer."""
@@ -127,6 +136,7 @@ class JobExecutor:
         files: FilesSource | None = None,
         lanes: Lanes | None = None,
         secrets: SecretSource | None = None,
+        steps: StepsSource | None = None,
     ) -> None:
         self._jobs = jobs
         self._lanes = lanes
@@ -139,6 +149,7 @@ class JobExecutor:
         self._documents = documents or Documents()
         self._files = files
         self._secrets = secrets
+        self._steps = steps
         self._cpus = asyncio.Semaphore(cpus)
         policies = {name: catalogue.policy(name) for name in catalogue.names()}
         self._limited = {
@@ -164,11 +175,11 @@ class JobExecutor:
             claimed = await self._claim(job, deadline)
             if not isinstance(claimed, _Claimed):
                 return claimed
-            outcome = await self._run(await self._whole(claimed.job, job, whole), handler)
-        kept = await self._kept(claimed.job, outcome, deadline)
+            ran = await self._run(claimed, await self._whole(claimed.job, job, whole), handler)
+        kept = await self._kept(claimed.job, ran.outcome, deadline)
         if isinstance(kept, StorageUnavailable):
             return Interrupted(job_id=job.id, stage="record", problem=kept)
-        executed = await self._record(claimed, kept, deadline)
+        executed = await self._record(claimed, kept, ran.known, deadline)
         if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
             await self._lanes.follow(claimed.job.lane.name)
         return executed
@@ -194,7 +205,7 @@ class JobExecutor:
                 case Job(state=Blocked()) if self._lanes is not None:
                     return await self._blocked(written, self._lanes)
                 case Job():
-                    return _Claimed(written, transitions.startable_since(current))
+                    return _Claimed(written, transitions.startable_since(current), current.started_at is None)
                 case VersionConflict(current=other):
                     if other is None:
                         return NothingToDo(job_id=job.id, why="gone")
@@ -250,30 +261,39 @@ class JobExecutor:
         while True:
             result = await self._documents.keep(job.id, "result", lambda: _token(job), loaded(outcome.result))
             if not isinstance(result, StorageUnavailable):
-                return Done(result=result)
+                return outcome.model_copy(update={"result": result})
             if result.reason == "rejected" or self._clock() >= deadline:
                 return result
             await asyncio.sleep(RECORD_PAUSE.total_seconds())
 
-    async def _run(self, job: Job | DocumentLost | StorageUnavailable, handler: Handler) -> Outcome:
+    async def _run(self, claim: "_Claimed", job: Job | DocumentLost | StorageUnavailable, handler: Handler) -> "_Ran":
         """Run the handler until its lease says, not longer: what the claim took is gone."""
         match job:
             case DocumentLost():
-                return Fail(code=job.code, reason=job.message)
+                return _Ran(Fail(code=job.code, reason=job.message))
             case StorageUnavailable():
-                return Retry(code="payload_unavailable", reason="the payload cannot be read from the blob bucket now")
+                why = "the payload cannot be read from the blob bucket now"
+                return _Ran(Retry(code="payload_unavailable", reason=why))
             case Job():
-                return await self._run_whole(job, handler)
+                return await self._run_whole(claim, job, handler)
 
-    async def _run_whole(self, job: Job, handler: Handler) -> Outcome:
+    async def _run_whole(self, claim: "_Claimed", job: Job, handler: Handler) -> "_Ran":
         ends = transitions.attempt_ends(job.state.lease) if isinstance(job.state, Running) else job.updated_at
         declared = handler.definition.settings
         settings = {name: self._environment[name] for name in declared if name in self._environment}
-        context = Attempt(self._jobs, self._clock, job, ends, settings, self._files, self._secrets)
-        with self._observer.attempt(job, context.hidden):
-            return await outcome_of(handler, job, context, ends - self._clock())
+        steps, policy = self._steps, handler.definition.policy
 
-    async def _record(self, claim: "_Claimed", outcome: Outcome, deadline: datetime) -> Execution:
+        def durable(job: Job, ended: "asyncio.Future[Outcome]", hidden: Hidden) -> "Durable":
+            if steps is None:
+                raise StepUnavailable("nothing is remembered here")
+            return steps().of(job, ended, hidden, policy, ends, is_first=claim.is_first)
+
+        context = Attempt(self._jobs, self._clock, job, ends, settings, self._files, self._secrets, durable)
+        with self._observer.attempt(job, context.hidden):
+            outcome = await outcome_of(handler, job, context, ends - self._clock())
+        return _Ran(outcome, context.known)
+
+    async def _record(self, claim: "_Claimed", outcome: Outcome, known: Known, deadline: datetime) -> Execution:
         """Commit the outcome; another writer's change (a cancel, progress) is taken in first."""
         claimed = claim.job
         policy = self._catalogue.policy(claimed.type)
@@ -283,7 +303,7 @@ class JobExecutor:
         too_large = Fail(code="result_too_large", reason="with its result the job would pass DynamoDB's 400 KB")
         while True:
             now = self._clock()
-            finished = transitions.finish(current, policy, token, outcome, now, random)
+            finished = transitions.finish(current, policy, token, outcome, now, random, known)
             if isinstance(finished, IllegalTransition):
                 if isinstance(outcome, Done) and not unanswered:
                     # Refused, and so referred to by nobody; what cannot be deleted now goes by the bucket's lifecycle.
@@ -299,6 +319,9 @@ class JobExecutor:
                     if other in unanswered:
                         return _executed(claim, other)
                     current = other
+                case CompanionRefused(index=index) if isinstance(outcome, Done) and _is_own(outcome, finished, index):
+                    await self._documents.discard(outcome.result)
+                    outcome = _refused(outcome, finished, index)
                 case CompanionRefused(index=index):
                     # Neither lost nor falsified: the lease ends, and the job is attempted again.
                     refused = StorageUnavailable(reason="rejected", detail=f"companion {index} was refused")
@@ -310,12 +333,32 @@ class JobExecutor:
                     return LeaseLost(job_id=claimed.id, attempt=claimed.attempt)
                 case ItemTooLarge():
                     outcome = too_large
+                case StorageUnavailable(reason="rejected") if isinstance(outcome, Done) and outcome.writes:
+                    await self._documents.discard(outcome.result)
+                    told = f"DynamoDB takes none of the writes: {written.detail}"
+                    outcome = Fail(code="writes_rejected", reason=told)
                 case StorageUnavailable():
                     if written.reason == "rejected" or self._clock() >= deadline:
                         return Interrupted(job_id=claimed.id, stage="record", problem=written)
                     # It may have been applied all the same, even after the store gave up on it.
                     unanswered = (*unanswered, finished.job)
                     await asyncio.sleep(RECORD_PAUSE.total_seconds())
+
+
+def _is_own(done: Done, change: Change, index: int) -> bool:
+    """Whether the write with this number is the handler's own: those come last."""
+    return len(change.companions) - len(done.writes) <= index < len(change.companions)
+
+
+def _refused(outcome: Done, change: Change, index: int) -> Outcome:
+    """What the attempt comes to when a write of the handler's own was refused."""
+    number = index - (len(change.companions) - len(outcome.writes))
+    write = outcome.writes[number]
+    kind, table = type(write).__name__, write.table.removeprefix(OF_USERS)
+    place = f"the condition of write {number + 1}, {kind} {table} {to_json_text({**write.key})}, does not hold"
+    if outcome.otherwise is None:
+        return Fail(code="write_refused", reason=place)
+    return outcome.otherwise.model_copy(update={"reason": f"{outcome.otherwise.reason} ({place})"})
 
 
 def _token(job: Job) -> str:
@@ -328,6 +371,16 @@ class _Claimed:
 
     job: Job
     since: datetime
+    is_first: bool
+    """Whether it had never been claimed before, so that it has no steps to remember."""
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """What an attempt came to, and what it knew of its job's steps."""
+
+    outcome: Outcome
+    known: Known = NOTHING
 
 
 def _executed(claim: _Claimed, finished: Job) -> Executed:

@@ -16,20 +16,26 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from domain.jobs.attempt import Attempt, ThreadedAttempt
+from domain.jobs.change import MAX_COMPANIONS, OF_USERS
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.upcasting import upcast
 from domain.jobs.user_errors import raised, text_of
+from headrace.authoring import outcomes as authored
 from headrace.authoring.job_type import Handler, JobHandler, SyncJobHandler
 from headrace.authoring.json_text import NotJson, byte_length, to_json_text
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 from headrace.authoring.secrets import SECRETS_FOUND, Secret
+from headrace.authoring.steps import StepMisused
 
 MAX_RESULT_BYTES = 5 * 1024 * 1024
 """Of the result's JSON, as of a payload's."""
 
 STOP_GRACE = timedelta(seconds=1)
 """What a handler that is stopped has to clean up; then it is abandoned."""
+
+MAX_WRITES = MAX_COMPANIONS - 1
+"""Of a handler, with its result: its lane's place is given back in the same transaction."""
 
 MAX_FLAWS = 5
 
@@ -38,7 +44,8 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
     """Run one attempt, stopped after `left`, and say what it came to. Raises nothing but the caller's cancellation.
 
     What the handler returns after it was stopped still counts (it may have cleaned up); what it raises does not. A
-    handler that continues nevertheless is abandoned: its task or thread may still run, but nothing waits for it.
+    handler that continues nevertheless is abandoned: its task or thread may still run, but nothing waits for it. So it
+    is stopped when its context says that the invocation ends before it does, and comes to a `Pause` then.
     """
     allowed = handler.definition.policy.timeout.total_seconds()
     late = TimedOut(reason=f"the attempt took longer than {allowed:g} s")
@@ -46,7 +53,8 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
         return late
     attempt = asyncio.create_task(_guarded(handler, job, context), name=f"job {job.id}")
     try:
-        await asyncio.wait({attempt}, timeout=left.total_seconds())
+        either: set[asyncio.Future[Outcome]] = {attempt, context.ended}
+        await asyncio.wait(either, timeout=left.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
         in_time = attempt.done()
         if not in_time:
             attempt.cancel()
@@ -55,6 +63,10 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
         attempt.cancel()
         raise
     ended = _ended(attempt)
+    if context.flaw is not None and isinstance(ended, Done):
+        return context.hidden.outcome(Fail(code=StepMisused.__name__, reason=context.flaw))
+    if not in_time and context.ended.done():
+        return context.hidden.outcome(_paused(context.ended.result(), ended))
     match ended:
         case Raised(permanent=False) if not in_time:
             return late
@@ -62,6 +74,18 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
             return late
         case _:
             return context.hidden.outcome(ended)
+
+
+def _paused(pause: Outcome, ended: Outcome | None) -> Outcome:
+    """The pause, unless the handler caught that it was ended: then it did what only a failure should make it do."""
+    match ended:
+        case Raised(code="CancelledError"):
+            return pause
+        case Raised():
+            return ended
+        case _:
+            caught = "the handler caught the end of its invocation and went on: let it catch `Exception`, and no more"
+            return Fail(code="pause_caught", reason=caught)
 
 
 def _ended(attempt: "asyncio.Task[Outcome]") -> Outcome | None:
@@ -153,11 +177,24 @@ def outcome_from(returned: object, result: type[BaseModel]) -> Outcome:
             return Fail(code=text_of(returned.code), reason=text_of(returned.reason))
         case Stopped():
             return returned
+        case authored.Done():
+            return _with_writes(returned, result)
         case BaseModel() if isinstance(returned, result):
             return _done(returned)
         case _:
             wrong = f"the handler returned {type(returned).__name__}, not its result model {result.__name__}"
             return Fail(code="invalid_result", reason=wrong)
+
+
+def _with_writes(returned: "authored.Done[BaseModel]", result: type[BaseModel]) -> Outcome:
+    done = outcome_from(returned.result, result)
+    if not isinstance(done, Done):
+        return done
+    if len(returned.writes) > MAX_WRITES:
+        count = f"the handler returned {len(returned.writes)} writes, the limit is {MAX_WRITES}"
+        return Fail(code="too_many_writes", reason=count)
+    writes = tuple(each.model_copy(update={"table": f"{OF_USERS}{each.table}"}) for each in returned.writes)
+    return Done(result=done.result, writes=writes, otherwise=returned.otherwise)
 
 
 def _done(result: BaseModel) -> Done | Fail | Raised:

@@ -11,10 +11,10 @@ from pydantic import AwareDatetime, Field
 from headrace.authoring.frozen import Frozen, Stored
 from headrace.authoring.json_text import JsonText
 
-Status = Literal["scheduled", "blocked", "queued", "running", "retrying", "succeeded", "failed", "cancelled"]
+Status = Literal["scheduled", "blocked", "queued", "running", "retrying", "waiting", "succeeded", "failed", "cancelled"]
 FailureReason = Literal["exhausted", "permanent", "timeout", "expired"]
 
-SCHEMA = 3
+SCHEMA = 4
 """The newest form in which this version stores a job. It goes up when an older version could not read the new form:
 such a version then leaves the item to a newer one. What it can read it acts on, so a new meaning needs a new status."""
 
@@ -26,6 +26,10 @@ REF_SCHEMA = 2
 
 LANE_SCHEMA = 3
 """The form of a job in a lane. Versions that know no lanes cannot read it, and so cannot run it beside its limit."""
+
+
+WAIT_SCHEMA = 4
+"""The form of a job that has waited. Versions without steps cannot read it, and so do not run its handler anew."""
 
 
 class Frame(Stored):
@@ -168,6 +172,28 @@ class Retrying(Frozen):
     error: JobError
 
 
+class WaitFor(Stored):
+    """One thing that a handler waits for."""
+
+    kind: str
+    """`time`, or `signal`; or one of a newer version."""
+    name: str
+    """That the handler gave it."""
+
+
+class Waiting(Frozen):
+    """Its handler sleeps, or waits for a signal, and no function runs; what comes first goes on with it.
+
+    The wake queue brings it to a worker at `until`; a signal queues it.
+    """
+
+    status: Literal["waiting"] = "waiting"
+    since: AwareDatetime
+    until: AwareDatetime
+    """When it goes on at the latest: the earliest end of what it waits for."""
+    waits_for: tuple[WaitFor, ...]
+
+
 class Succeeded(Frozen):
     """Final: the result is committed and never changes."""
 
@@ -195,7 +221,7 @@ class Cancelled(Frozen):
 
 Final = Succeeded | Failed | Cancelled
 State = Annotated[
-    Scheduled | Blocked | Queued | Running | Retrying | Succeeded | Failed | Cancelled,
+    Scheduled | Blocked | Queued | Running | Retrying | Waiting | Succeeded | Failed | Cancelled,
     Field(discriminator="status"),
 ]
 
@@ -243,6 +269,10 @@ class Job(Frozen):
     """Whether it counts, while it is unfinished, against the quota of its owner."""
     notify: Notify | None = None
     """Who is told of its changes, besides the endpoints that admins keep."""
+    steps: int = 0
+    """How many steps and signals are remembered of it, as of its last pause, signal or outcome."""
+    signals: int = 0
+    """How many signals it has been sent."""
     traceparent: str | None = None
     """The trace that it was submitted in (`headrace/authoring/trace.py`)."""
     history: tuple[HistoryEntry, ...]

@@ -26,6 +26,8 @@ from domain.jobs.job import (
     Scheduled,
     Status,
     Succeeded,
+    WaitFor,
+    Waiting,
     documents_of,
 )
 from domain.jobs.transitions import legal_for_a_client
@@ -76,7 +78,7 @@ class JobSummary(Frozen):
     progress: Progress | None
     cancel_requested: bool
     run_at: AwareDatetime | None
-    """When a scheduled or retrying job is due."""
+    """When a scheduled or retrying job is due, or a waiting one goes on at the latest."""
     created_at: AwareDatetime
     updated_at: AwareDatetime
     started_at: AwareDatetime | None
@@ -97,6 +99,9 @@ class JobSummary(Frozen):
     """Where the payload is, if it is not in the item: lists never load it."""
     result_ref: BlobRef | None = None
     notify: Notify | None = None
+    steps: int = 0
+    """How many steps and signals it remembers."""
+    waiting_for: tuple[WaitFor, ...] = ()
     traceparent: str | None = None
 
 
@@ -190,13 +195,14 @@ def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
         payload_ref=refs.get("payload_ref"),
         result_ref=refs.get("result_ref"),
         notify=declared(job.notify) if job.notify else None,
+        waiting_for=tuple(declared(each) for each in state.waits_for) if isinstance(state, Waiting) else (),
     )
 
 
 def due_at(job: Job) -> datetime | None:
     """When a waiting job is due."""
     match job.state:
-        case Scheduled(run_at=due) | Retrying(retry_at=due):
+        case Scheduled(run_at=due) | Retrying(retry_at=due) | Waiting(until=due):
             return due
         case _:
             return None
@@ -214,5 +220,5 @@ def answer_bytes(summary: JobSummary) -> int:
 
 _SHARED = {
     "id", "owner_id", "type", "payload_version", "version", "attempt", "max_attempts",
-    "created_at", "updated_at", "started_at", "expires_at", "traceparent",
+    "created_at", "updated_at", "started_at", "expires_at", "steps", "traceparent",
 }  # fmt: skip

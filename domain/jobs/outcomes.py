@@ -1,6 +1,9 @@
 """What an attempt can come to."""
 
-from domain.jobs.job import Frame, JobDocument
+from pydantic import AwareDatetime
+
+from domain.jobs.change import Companion
+from domain.jobs.job import Frame, JobDocument, WaitFor
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 
@@ -9,6 +12,10 @@ class Done(Frozen):
     """The handler's result, as JSON or, once it is stored, as the reference to it."""
 
     result: JobDocument
+    writes: tuple[Companion, ...] = ()
+    """Of the handler's own, which are committed with it."""
+    otherwise: Retry | Fail | None = None
+    """What the job comes to when the condition of one of them does not hold; None fails it."""
 
 
 class Raised(Frozen):
@@ -27,4 +34,17 @@ class TimedOut(Frozen):
     reason: str
 
 
-Outcome = Done | Retry | Fail | Raised | Stopped | TimedOut
+class Pause(Frozen):
+    """The handler has nothing to do before something that it waits for; its invocation ends, and uses up no attempt.
+
+    Without `waits_for` there is no time left in this invocation, and it goes on in another one at once.
+    """
+
+    waits_for: tuple[WaitFor, ...] = ()
+    until: AwareDatetime | None = None
+    """When the first of the waits ends."""
+    begun: tuple[Companion, ...] = ()
+    """Writes that remember the waits that have begun."""
+
+
+Outcome = Done | Retry | Fail | Raised | Stopped | TimedOut | Pause

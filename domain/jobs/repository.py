@@ -76,9 +76,9 @@ class DueState(Frozen):
     """What the sweeper needs of an unfinished job to know whether there is anything to do."""
 
     type: str
-    status: Literal["scheduled", "blocked", "queued", "running", "retrying"]
+    status: Literal["scheduled", "blocked", "queued", "running", "retrying", "waiting"]
     since: AwareDatetime
-    """When it was queued, since when it has stood in line, when it is due, or when its lease ends."""
+    """When it was queued, since when it has stood in line, when it is due or its wait ends, or when its lease ends."""
     written_at: AwareDatetime
     """When this state was written; for a queued job, the trigger that should start it."""
 

@@ -13,6 +13,7 @@ from domain.jobs.change import Change, Companion
 from domain.jobs.job import (
     FIRST_SCHEMA,
     LANE_SCHEMA,
+    WAIT_SCHEMA,
     Blocked,
     Cancelled,
     Failed,
@@ -34,8 +35,10 @@ from domain.jobs.job import (
     State,
     Status,
     Succeeded,
+    Waiting,
+    is_final,
 )
-from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
+from domain.jobs.outcomes import Done, Outcome, Pause, Raised, TimedOut
 from domain.jobs.stream_position import is_ahead
 from domain.jobs.uniqueness import key_held, key_taken
 from domain.lanes.admission import TOLERANCE, Admission, Free, InLine, Start
@@ -89,6 +92,16 @@ class IllegalTransition(Frozen):
     job_id: str
     status: Status
     action: str
+
+
+class Known(NamedTuple):
+    """What an attempt knew of its job's steps and signals."""
+
+    steps: int = 0
+    signals: int = 0
+
+
+NOTHING = Known()
 
 
 class NewJob(Frozen):
@@ -193,7 +206,7 @@ def is_claimable(job: Job, policy: Policy, now: datetime) -> bool:
     match job.state:
         case Queued():
             return True
-        case Scheduled(run_at=due) | Retrying(retry_at=due):
+        case Scheduled(run_at=due) | Retrying(retry_at=due) | Waiting(until=due):
             return due <= now and now - due <= policy.max_age
         case Blocked() | Running() | Succeeded() | Failed() | Cancelled():
             return False
@@ -225,6 +238,8 @@ def startable_since(job: Job) -> datetime:
     match job.state:
         case Queued(queued_at=since) | Scheduled(run_at=since) | Retrying(retry_at=since) | Blocked(since=since):
             return since
+        case Waiting(until=since):
+            return since
         case _:
             return job.created_at
 
@@ -246,15 +261,20 @@ def attempt_ends(lease: Lease) -> datetime:
 
 
 def finish(
-    job: Job, policy: Policy, token: str, outcome: Outcome, now: datetime, random: float
+    job: Job, policy: Policy, token: str, outcome: Outcome, now: datetime, random: float, known: Known = NOTHING
 ) -> Change | IllegalTransition:
-    """Record what the attempt under the lease `token` came to. A stale lease is refused."""
+    """Record what the attempt under the lease `token` came to. A stale lease is refused.
+
+    `known` is what the attempt knew of its job's steps and signals.
+    """
     state = job.state
     if not isinstance(state, Running) or state.lease.token != token:
         return _illegal(job, "finish")
+    if known.steps:
+        job = job.model_copy(update={"steps": known.steps + job.signals - known.signals})
     match outcome:
-        case Done(result=result):
-            return succeed(job, policy, result, now)
+        case Done(result=result, writes=writes):
+            return succeed(job, policy, result, now, writes)
         case Stopped():
             if state.cancel_requested:
                 return _cancelled(job, policy, now)
@@ -273,13 +293,51 @@ def finish(
         case TimedOut(reason=reason):
             late = Retry(code="timeout", reason=reason)
             return retry(job, policy, late, "timeout", now, random)
+        case Pause():
+            return pause(job, policy, outcome, known, now)
 
 
-def succeed(job: Job, policy: Policy, result: JobDocument, now: datetime) -> Change | IllegalTransition:
-    """Commit the result, even when a cancel was requested: the work is done."""
+def pause(job: Job, policy: Policy, pause: Pause, known: Known, now: datetime) -> Change | IllegalTransition:
+    """Have the job wait, or go on at once: there is nothing to wait for, it is over, or a signal has come meanwhile.
+
+    The attempt was not used up.
+    """
+    if not isinstance(job.state, Running):
+        return _illegal(job, "pause")
+    if job.state.cancel_requested:
+        return _cancelled(job, policy, now)
+    steps = known.steps + len(pause.begun) + job.signals - known.signals
+    job = job.model_copy(update={"steps": steps, "stored_schema": max(job.stored_schema, WAIT_SCHEMA)})
+    if pause.until is None or pause.until <= now or job.signals > known.signals:
+        queued, wake_at = _queued(policy, now)
+        moved = _moved(job, queued, now, wake_at=wake_at, attempt=job.attempt - 1)
+    else:
+        waiting = Waiting(since=now, until=pause.until, waits_for=pause.waits_for)
+        moved = _moved(job, waiting, now, wake_at=pause.until, attempt=job.attempt - 1)
+    return Change(moved.job, (*moved.companions, *pause.begun))
+
+
+def signal(job: Job, policy: Policy, name: str, now: datetime) -> Change | IllegalTransition:
+    """Note that the job was sent a signal, and let it go on if it waits for that."""
+    if is_final(job):
+        return _illegal(job, "signal")
+    sent = job.model_copy(update={"signals": job.signals + 1, "steps": job.steps + 1})
+    if isinstance(job.state, Waiting) and any(
+        (each.kind, each.name) == ("signal", name) for each in job.state.waits_for
+    ):
+        queued, wake_at = _queued(policy, now)
+        return _moved(sent, queued, now, wake_at=wake_at)
+    return _moved(sent, job.state, now, wake_at=job.wake_at, note=False)
+
+
+def succeed(
+    job: Job, policy: Policy, result: JobDocument, now: datetime, writes: tuple[Companion, ...] = ()
+) -> Change | IllegalTransition:
+    """Commit the result, with the handler's own `writes`, even when a cancel was requested: the work is done."""
     if not isinstance(job.state, Running):
         return _illegal(job, "succeed")
-    return _finished(job, Succeeded(finished_at=now, result=result), policy, now)
+    finished = _finished(job, Succeeded(finished_at=now, result=result), policy, now)
+    return Change(finished.job, (*finished.companions, *writes))
 
 
 def retry(
@@ -308,7 +366,7 @@ def fail(
     job: Job, policy: Policy, why: Fail, reason: FailureReason, now: datetime, frames: tuple[Frame, ...] = ()
 ) -> Change | IllegalTransition:
     """End the job without a result."""
-    if not isinstance(job.state, Scheduled | Blocked | Queued | Running | Retrying):
+    if is_final(job):
         return _illegal(job, "fail")
     error = _error(job, why.code, why.reason, now, frames)
     return _finished(job, Failed(finished_at=now, error=error, reason=reason), policy, now)
@@ -317,7 +375,7 @@ def fail(
 def cancel(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
     """Cancel what waits at once; ask what runs to stop (asking twice changes nothing)."""
     match job.state:
-        case Scheduled() | Blocked() | Queued() | Retrying():
+        case Scheduled() | Blocked() | Queued() | Retrying() | Waiting():
             return _cancelled(job, policy, now)
         case Running(cancel_requested=True):
             return Change(job)
@@ -349,11 +407,11 @@ def wake(
     `passed` is how far the workers have come with the stream, where they lag behind it (`stream_position.py`).
     """
     match job.state:
-        case Scheduled(run_at=due) | Retrying(retry_at=due) if now - due > policy.max_age:
+        case Scheduled(run_at=due) | Retrying(retry_at=due) | Waiting(until=due) if now - due > policy.max_age:
             return expire(job, policy, now)
         case Queued(queued_at=due) | Blocked(since=due) if now - due > policy.max_age:
             return expire(job, policy, now)
-        case Scheduled() | Retrying():
+        case Scheduled() | Retrying() | Waiting():
             return queue(job, policy, now)
         case Queued():
             return redrive(job, policy, now, passed)
@@ -365,9 +423,10 @@ def wake(
 
 def queue(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
     """Trigger a job through the stream whose time has come, and which the wake queue did not bring to a worker."""
-    if not isinstance(job.state, Scheduled | Retrying) or not _is_due(job, now):
+    if not isinstance(job.state, Scheduled | Retrying | Waiting) or not _is_due(job, now):
         return _illegal(job, "queue")
-    return _moved(job, Queued(queued_at=now), now, wake_at=_trigger_deadline(policy, now, redrives=0))
+    queued, wake_at = _queued(policy, now)
+    return _moved(job, queued, now, wake_at=wake_at)
 
 
 def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = None) -> Change | IllegalTransition:
@@ -381,7 +440,7 @@ def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = N
 
 def expire(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
     """Give up a job that could not be started within its policy's `max_age`."""
-    if not isinstance(job.state, Scheduled | Blocked | Queued | Retrying):
+    if isinstance(job.state, Running) or is_final(job):
         return _illegal(job, "expire")
     late = Fail(code="expired", reason=f"not started within {policy.max_age} of the time it was due")
     return fail(job, policy, late, "expired", now)
@@ -410,7 +469,7 @@ def retry_manually(
 def legal_for_a_client(job: Job) -> tuple[Literal["cancel", "retry"], ...]:
     """What a person may do with the job now."""
     match job.state:
-        case Scheduled() | Blocked() | Queued() | Retrying() | Running():
+        case Scheduled() | Blocked() | Queued() | Retrying() | Waiting() | Running():
             return ("cancel",)
         case Failed() | Cancelled():
             return ("retry",)
@@ -452,6 +511,10 @@ def _entry(job: _Entering, admission: Admission, policy: Policy, now: datetime) 
             return _Entry(Scheduled(run_at=at, in_slot=True), at, (claim,))
         case InLine():
             return _Entry(Blocked(since=now), now + policy.max_age)
+
+
+def _queued(policy: Policy, now: datetime) -> tuple[Queued, datetime]:
+    return Queued(queued_at=now), _trigger_deadline(policy, now, redrives=0)
 
 
 def _is_due(job: Job, now: datetime) -> bool:

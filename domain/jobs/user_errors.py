@@ -8,6 +8,7 @@ from domain.jobs.outcomes import Raised
 from domain.jobs.transitions import MAX_MESSAGE
 from headrace.authoring.files import FileMissing, FileTooLarge
 from headrace.authoring.json_text import storable
+from headrace.authoring.steps import StepMisused
 
 UNKNOWN: Final = (Frame(file="<unknown>", line=0, function="<unknown>"),)
 """Of an exception that does not tell: an error with frames is known to quote one (`Disclosure`)."""
@@ -20,7 +21,7 @@ def raised(error: BaseException) -> Raised:
     """
     name = text_of(type(error).__name__)
     message = f"{text_of(error) or name}{_origin_text(error)}"
-    lost = issubclass(type(error), FileMissing | FileTooLarge)
+    lost = issubclass(type(error), FileMissing | FileTooLarge | StepMisused)
     return Raised(code=name, message=text_of(message), frames=frames_of(error) or UNKNOWN, permanent=lost)
 
 

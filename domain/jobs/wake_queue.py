@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic import AwareDatetime
 
-from domain.jobs.job import Job, Retrying, Scheduled
+from domain.jobs.job import Job, Retrying, Scheduled, Waiting
 from domain.results import StorageUnavailable
 from headrace.authoring.frozen import Frozen, Stored
 
@@ -48,7 +48,7 @@ class WakeQueue(Protocol):
 def wake_of(job: Job) -> Wake | None:
     """The message for a job that waits for its time; None for one in another state."""
     match job.state:
-        case Scheduled(run_at=due) | Retrying(retry_at=due):
+        case Scheduled(run_at=due) | Retrying(retry_at=due) | Waiting(until=due):
             return Wake(job_id=job.id, due=due, owner_id=job.owner_id)
         case _:
             return None

@@ -1,6 +1,7 @@
 """Answers why a job is where it is, in words for its owner and with a code for programs."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal
 
@@ -8,7 +9,19 @@ from pydantic import AwareDatetime
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.job import Blocked, Cancelled, Failed, Job, Queued, Retrying, Running, Scheduled, Succeeded
+from domain.jobs.job import (
+    Blocked,
+    Cancelled,
+    Failed,
+    Job,
+    Queued,
+    Retrying,
+    Running,
+    Scheduled,
+    Succeeded,
+    WaitFor,
+    Waiting,
+)
 from domain.jobs.repository import JobRepository
 from domain.lanes.lane import Lane, Place, Terms, free_numbers, terms_of
 from domain.lanes.service import MAX_COUNTED, LaneService
@@ -20,11 +33,14 @@ from headrace.authoring.frozen import Frozen
 MAX_HOLDERS: Final = 10
 """Jobs in the places of a lane that are looked at: each costs a read."""
 
+MAX_NAMED: Final = 5
+"""Of the things that a job waits for, those that the sentence names."""
+
 BY_SWEEP: Final = "by the next sweep at the latest"
 
 Code = Literal[
     "due_later", "due", "triggered", "unknown_type", "unknown_payload_version",
-    "lane_paused", "lane_full", "lane_rate", "lane_free", "running", "ended",
+    "lane_paused", "lane_full", "lane_rate", "lane_free", "running", "waiting", "ended",
 ]  # fmt: skip
 
 
@@ -135,6 +151,10 @@ def _reason(job: Job, now: datetime) -> Reason:
         case Retrying(retry_at=due, error=error):
             failed = f"attempt {error.attempt} of {job.max_attempts} failed ({error.code})"
             return _timed(f"{failed}; the time of its next one", due, now)
+        case Waiting(waits_for=waits, until=until, since=since):
+            if until <= now:
+                return _timed("the end of its wait", until, now)
+            return Reason(code="waiting", text=f"it waits for {_waits(waits)} since {_time(since)}", until=until)
         case Queued(queued_at=since, redrives=redrives):
             again = f"; its trigger was repeated, {redrives} times so far" if redrives else ""
             return Reason(code="triggered", text=f"it waits for a worker since {_time(since)}{again}")
@@ -143,6 +163,12 @@ def _reason(job: Job, now: datetime) -> Reason:
             return Reason(code="running", text=text, until=lease.until)
         case Blocked() | Succeeded() | Failed() | Cancelled():
             return Reason(code="ended", text=f"it {'was' if job.status == 'cancelled' else 'has'} {job.status}")
+
+
+def _waits(waits: Sequence[WaitFor]) -> str:
+    texts = [f"{'its sleep' if each.kind == 'time' else f'the {each.kind}'} {each.name}" for each in waits[:MAX_NAMED]]
+    more = [f"{len(waits) - MAX_NAMED} more"] if len(waits) > MAX_NAMED else []
+    return " or ".join((*texts, *more))
 
 
 def _timed(what: str, due: datetime, now: datetime) -> Reason:

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from domain.jobs.job import BlobRef, loaded
-from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
+from domain.jobs.outcomes import Done, Outcome, Pause, Raised, TimedOut
 from headrace.authoring.json_text import JsonText, from_json_text, to_json_text
 from headrace.authoring.outcomes import Fail, Retry, Stopped
 
@@ -46,10 +46,10 @@ class Hidden:
         match outcome:
             case _ if not self._marks:
                 return outcome
-            case Done(result=BlobRef()) | Stopped() | TimedOut():
+            case Done(result=BlobRef()) | Stopped() | TimedOut() | Pause():
                 return outcome
             case Done():
-                return Done(result=self._document(loaded(outcome.result)))
+                return outcome.model_copy(update={"result": self.document(loaded(outcome.result))})
             case Retry():
                 return Retry(code=self.text(outcome.code), reason=self.text(outcome.reason), after=outcome.after)
             case Fail():
@@ -58,8 +58,8 @@ class Hidden:
                 code, message = self.text(outcome.code), self.text(outcome.message)
                 return outcome.model_copy(update={"code": code, "message": message})
 
-    def _document(self, document: JsonText) -> JsonText:
-        """In strings alone: what is left is still JSON."""
+    def document(self, document: JsonText) -> JsonText:
+        """The document without the values: in strings alone, so that what is left is still JSON."""
         if self.text(document) == document:
             return document
         return to_json_text(self._value(from_json_text(document)))

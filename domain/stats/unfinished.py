@@ -18,7 +18,7 @@ EXACT_UP_TO: Final = 1000
 _CHUNK: Final = 100
 """Of `JobRepository.due_states`."""
 _ALWAYS: Final = timedelta(days=36_500)
-_IMPOSSIBLE_TO_START: Final = frozenset({"running", "blocked", "waiting"})
+_IMPOSSIBLE_TO_START: Final = frozenset({"running", "blocked"})
 """States in which a job is not due, however long ago they began: it runs, or waits for something else than its time."""
 
 

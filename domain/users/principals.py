@@ -52,6 +52,8 @@ class PrincipalChange(Frozen):
     name: str | None = None
     scopes: tuple[Scope, ...] | None = None
     expires_at: AwareDatetime | None = None
+    never_expires: bool = False
+    """Takes an expiry away."""
     disabled: bool | None = None
 
 
@@ -112,7 +114,8 @@ class PrincipalService:
 
     async def change(self, user_id: str, principal_id: str, change: PrincipalChange, actor: User) -> Stored | Refusal:
         """Rename, restrict, disable or enable a principal."""
-        update = change.model_dump(exclude_none=True)
+        update = change.model_dump(exclude_none=True, exclude={"never_expires"})
+        update |= {"expires_at": None} if change.never_expires else {}
 
         def changed(user: User) -> _Next | PrincipalNotFound | NotAllowed:
             return _with(user, principal_id, change.scopes or (), actor, lambda found: found.model_copy(update=update))

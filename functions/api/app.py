@@ -12,7 +12,7 @@ from domain.jobs.listing import JobListService
 from domain.jobs.service import JobService
 from domain.jobs.submitting import SubmissionService
 from domain.users.identity import IdentityService
-from functions.api.features import Large, Parts, Scheduling, Webhooks, features_of, files_of
+from functions.api.features import Large, Parts, Remembering, Scheduling, Webhooks, features_of, files_of
 from functions.api.http.errors import add_error_handlers
 from functions.api.http.features import Features, OnDemand
 from functions.api.http.head import HeadAsGet
@@ -61,6 +61,7 @@ def create_app(
     stats: Callable[[], StatsRepository] | None = None,
     quotas: Quotas | None = None,
     page: PageSettings | None = None,
+    remembering: Callable[[], Remembering] | None = None,
 ) -> FastAPI:
     """Create the API on the given repositories.
 
@@ -68,7 +69,8 @@ def create_app(
     tokens without `email_verified`; `longest_wait` limits `Prefer: wait`, and 0 disables it. Without `large`
     the documents of jobs stay in their items, and there are no files; without `scheduling`, no schedules; without
     `user_lists`, users are found by address alone; without `webhooks`, nobody is told; without `stats`,
-    what ends is not counted; without `quotas`, nobody is limited; without `page`, nobody can sign in to the page.
+    what ends is not counted; without `quotas`, nobody is limited; without `page`, nobody can sign in to the page;
+    without `remembering`, no steps are shown, and no signals taken.
     """
     identify = identifier(IdentityService(users, clock, new_id), local_email, trust_unverified_email)
     documents = Documents(large.blobs if large else None)
@@ -91,6 +93,7 @@ def create_app(
         lanes=lanes,
         lane_store=lane_store,
         identify=identify,
+        documents=documents,
         disclosure=Disclosure(catalogue),
         lists=JobListService(listing, clock),
         job_service=JobService(jobs, catalogue, clock, lanes),
@@ -102,7 +105,9 @@ def create_app(
     core = job_routes(
         parts.submissions, parts.job_service, parts.lists, documents, parts.disclosure, identify, longest_wait
     )
-    features = Features(app, features_of(parts, core, large, scheduling, user_lists, webhooks, stats, page))
+    features = Features(
+        app, features_of(parts, core, large, scheduling, user_lists, webhooks, stats, page, remembering)
+    )
     add_error_handlers(app, features)
     app.add_middleware(OnDemand, features=features)
     app.add_middleware(HeadAsGet)

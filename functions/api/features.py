@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from domain.jobs.disclosure import Disclosure
+from domain.jobs.documents import Documents
 from domain.jobs.listing import JobListService
 from domain.jobs.service import JobService
 from domain.jobs.submitting import SubmissionService
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from domain.blobs.store import BlobStore
+    from domain.durable.listing import StepListing
+    from domain.durable.repository import StepRepository
     from domain.files.repository import FileRepository
     from domain.files.service import FileService
     from domain.jobs.catalogue import Catalogue
@@ -60,6 +63,14 @@ class Scheduling:
 
 
 @dataclass(frozen=True)
+class Remembering:
+    """What steps and signals need."""
+
+    steps: StepRepository
+    listing: StepListing
+
+
+@dataclass(frozen=True)
 class Webhooks:
     """What webhooks need."""
 
@@ -82,6 +93,7 @@ class Parts:
     lanes: Lanes | None
     lane_store: LaneRepository | None
     identify: Identify
+    documents: Documents
     disclosure: Disclosure
     lists: JobListService
     job_service: JobService
@@ -97,6 +109,7 @@ def features_of(
     webhooks: Webhooks | None,
     stats: Callable[[], StatsRepository] | None,
     page: PageSettings | None,
+    remembering: Callable[[], Remembering] | None,
 ) -> tuple[Feature, ...]:
     """In the order in which the OpenAPI document has them."""
     return (
@@ -104,6 +117,7 @@ def features_of(
         Feature(("/v1/failed-jobs*",), lambda: _failed_jobs(parts)),
         Feature(("/v1/jobs/cancel", "/v1/jobs/retry"), lambda: _bulk(parts)),
         Feature(("/v1/jobs/*/why",), lambda: _why(parts)),
+        Feature(("/v1/jobs/*/steps", "/v1/jobs/*/signals/*"), lambda: _steps(parts, remembering)),
         Feature(("/v1/stats*", "/v1/jobs/*/cost"), lambda: _stats(parts, stats)),
         Feature(("/v1/lanes*",), lambda: _lanes(parts)),
         Feature(("/v1/job-types*",), lambda: _job_types(parts)),
@@ -154,6 +168,21 @@ def _why(parts: Parts) -> tuple[APIRouter, ...]:
     owner_limit = parts.lanes.owner_limit if parts.lanes else 0
     why = WhyService(parts.jobs, _lane_service(parts), parts.catalogue, parts.clock, owner_limit)
     return (why_routes(parts.job_service, why, parts.identify),)
+
+
+def _steps(parts: Parts, remembering: Callable[[], Remembering] | None) -> tuple[APIRouter, ...]:
+    if remembering is None:
+        return ()
+    from domain.durable.listing import StepListService
+    from domain.durable.signalling import SignalService
+    from functions.api.steps.routes import step_routes
+
+    given = remembering()
+    signals = SignalService(
+        parts.jobs, parts.job_service, given.steps, parts.documents, parts.catalogue, parts.clock, parts.new_id
+    )
+    steps = StepListService(parts.job_service, given.listing, parts.clock)
+    return (step_routes(steps, signals, parts.disclosure, parts.identify),)
 
 
 def _stats(parts: Parts, stats: Callable[[], StatsRepository] | None) -> tuple[APIRouter, ...]:

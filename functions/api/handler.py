@@ -13,7 +13,7 @@ from mangum import Mangum
 
 from domain.quotas.quotas import Quotas
 from functions.api.app import create_app
-from functions.api.features import Large, Scheduling, Webhooks
+from functions.api.features import Large, Remembering, Scheduling, Webhooks
 from functions.api.http.event import Event, readable
 from functions.api.http.identity import sam_local_email
 from functions.api.http.prefixes import without_prefix
@@ -31,6 +31,8 @@ from functions.compose import (
     schedule_repository,
     signer_repository,
     stats_repository,
+    step_listing,
+    step_repository,
     tick_queue,
     usage_repository,
     user_listing,
@@ -76,6 +78,9 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             schedule_listing(schedule_settings.table, settings.cursor_key, client),
             tick_queue(schedule_settings.wake_queue_url, parts.settings.queues_url),
             schedule_settings.per_owner,
+        ),
+        remembering=lambda: Remembering(
+            step_repository(parts.settings, client), step_listing(parts.settings, settings.cursor_key, client)
         ),
         user_lists=user_listing(settings, client),
         webhooks=Webhooks(

@@ -21,7 +21,7 @@ from functions.attempts.telemetry import (
     report_undecodable_message,
 )
 from functions.attempts.wakes import run_wakes
-from functions.compose import Parts, job_files, secrets
+from functions.compose import Parts, job_files, job_steps, secrets
 from functions.runtime import cpus, new_id, new_random, now
 from functions.settings import read_blob_settings
 
@@ -37,10 +37,11 @@ RESERVE = timedelta(seconds=2)
 def job_executor(parts: Parts, blobs: BlobStore) -> JobExecutor:
     """The executor of a function with these parts; large documents and files are in `blobs`."""
     environment = parts.environment
+    documents = Documents(blobs)
     return JobExecutor(
         parts.jobs, parts.job_types, now, new_id, new_random, environment, cpus(environment), AttemptLog(parts.logger),
-        Documents(blobs), job_files(read_blob_settings(environment), blobs, parts.runtime.client),
-        parts.lanes, secrets(parts),
+        documents, job_files(read_blob_settings(environment), blobs, parts.runtime.client),
+        parts.lanes, secrets(parts), job_steps(parts, documents),
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from functions.attempts.invocation import (
 )
 from functions.attempts.telemetry import count_executions, log_execution, report_undecodable
 from functions.attempts.wakes import are_messages
-from functions.compose import Parts, blob_store, compose, dispatcher, stream_positions, ticker
+from functions.compose import Parts, blob_store, compose, dispatcher, forgetting, stream_positions, ticker
 from functions.runtime import environment_id, now
 from functions.settings import read_blob_settings, read_worker_settings
 from functions.worker.batch import run_batch
@@ -49,7 +49,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     refuse_unknown_runners(parts.job_types, {WORKER, *parts.settings.runners})
     refuse_unrunnable(parts.job_types, WORKER, settings.function_timeout - RESERVE)
     blobs = blob_store(read_blob_settings(parts.environment), runtime)
-    documents = Documents(blobs)
+    forget = forgetting(parts, Documents(blobs))
     executor, dispatch = job_executor(parts, blobs), dispatcher(parts)
     due_jobs = DueJobRunner(parts.jobs, executor, dispatch, WORKER, now)
     positions = stream_positions(settings.stream_positions_table, runtime.client)
@@ -58,7 +58,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
 
     def deliver_records(records: Sequence[object], context: LambdaContext) -> tuple[str, ...]:
         report_job = partial(log_execution, logger)
-        batch = run_batch(executor, dispatch, records, deadline_of(context), position, report_job, documents.remove)
+        batch = run_batch(executor, dispatch, records, deadline_of(context), position, report_job, forget)
         report = run_logged(parts, batch)
         count_executions(report.executions, context.function_version)
         for record in report.undecodable:

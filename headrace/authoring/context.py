@@ -1,10 +1,13 @@
 """What a handler may know of its attempt, and ask while it runs."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import BinaryIO, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import BinaryIO, Protocol, TypeVar, TypeVarTuple, overload
 
 from headrace.authoring.files import Chunks, File, FileStream
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class AttemptInfo(Protocol):
@@ -23,7 +26,7 @@ class AttemptInfo(Protocol):
 
     @property
     def idempotency_key(self) -> str:
-        """The same in every attempt: pass it to every effect that must not happen twice."""
+        """The same in every attempt: pass it to every effect that must not happen twice. Each step has its own."""
 
     @property
     def traceparent(self) -> str | None:
@@ -51,6 +54,27 @@ class JobContext(AttemptInfo, Protocol):
 
     async def save(self, name: str, content: Chunks, content_type: str = "application/octet-stream") -> File:
         """Write a new file, for the result, while its content comes. Raises `FileTooLarge` or `FileUnavailable`."""
+
+    # Calls the function, and remembers what it returns: in later runs of the job that is returned, without a call.
+    # It is called again only if its process died before its value was remembered, or if it raised an exception, which
+    # is not remembered. The value is JSON by the function's annotation, or by `returns`. A name belongs to one call of
+    # a job; docs/durable.md has the rules.
+    @overload
+    async def step(self, name: str, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T: ...
+    @overload
+    async def step(self, name: str, function: Callable[[*Ts], T], *args: *Ts) -> T: ...
+    @overload
+    async def step(self, name: str, function: Callable[[*Ts], object], *args: *Ts, returns: type[T]) -> T: ...
+
+    async def sleep(self, name: str, duration: timedelta) -> None:
+        """Wait, for up to a year: no function runs meanwhile, and no attempt is used up."""
+
+    # Waits for the signal of this name (POST /v1/jobs/{id}/signals/{name}), which may have come already. Returns its
+    # body, or None when the time has passed without it; likewise no function runs meanwhile.
+    @overload
+    async def signal(self, name: str, model: type[T]) -> T: ...
+    @overload
+    async def signal(self, name: str, model: type[T], *, timeout: timedelta) -> T | None: ...  # noqa: ASYNC109 - it outlives processes
 
 
 class SyncJobContext(AttemptInfo, Protocol):

@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple, Union, get_args, get_origin, get_type_
 from pydantic import BaseModel
 
 from headrace.authoring.context import JobContext, SyncJobContext
-from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.outcomes import Done, Fail, Retry, Stopped
 
 AnyFunction = Callable[..., object]
 _MODEL = "a pydantic model (a class of yours that inherits from `BaseModel`)"
@@ -123,7 +123,8 @@ def _payload(function: AnyFunction, name: str, members: tuple[object, ...] | Non
 def _result(function: AnyFunction, members: tuple[object, ...] | None) -> type[BaseModel]:
     if members is None:
         raise InvalidJobType(function, f"does not say what it returns; write `-> YourResult`, {_MODEL}")
-    wanted = tuple(member for member in members if not _ends_an_attempt(member))
+    within = (_result_of(member) for member in members)
+    wanted = tuple(dict.fromkeys(member for member in within if not _ends_an_attempt(member)))
     match wanted:
         case (type() as model,) if _is_model(model):
             return model
@@ -150,6 +151,14 @@ def _summary(function: AnyFunction) -> str:
         instead = 'write what a job of it does, for who submits one: """Count the words of a text."""'
         raise InvalidJobType(function, f"has no docstring, whose first line is the job type's summary; {instead}")
     return lines[0].strip().removesuffix(".")
+
+
+def _result_of(member: object) -> object:
+    """The model within `Done[Model]`."""
+    if isinstance(member, type) and issubclass(member, Done):
+        arguments: tuple[object, ...] = member.__pydantic_generic_metadata__["args"]
+        return arguments[0] if arguments else member
+    return member
 
 
 def _ends_an_attempt(member: object) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.function_signature import AnyFunction, InvalidJobType, read_signature
 from headrace.authoring.job_type import AnyJobType, JobType, LaneKey, Policy
-from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.outcomes import Done, Fail, Retry, Stopped
 from headrace.authoring.rate import Rate
 from headrace.authoring.retry import Backoff
 from headrace.authoring.upcasts import Upcast
@@ -47,7 +47,7 @@ class JobFunction(Generic[Payload, Context, Returned_co]):
 
     @property
     def definition(
-        self: "JobFunction[Payload, Context, Result | Retry | Fail | Stopped]",
+        self: "JobFunction[Payload, Context, Result | Done[Result] | Retry | Fail | Stopped]",
     ) -> "JobType[Payload, Result]":
         """What the decorator and the annotations say."""
         return cast("JobType[Payload, Result]", self._definition)
@@ -82,7 +82,7 @@ class SyncJobFunction(Generic[Payload, Context, Returned_co]):
 
     @property
     def definition(
-        self: "SyncJobFunction[Payload, Context, Result | Retry | Fail | Stopped]",
+        self: "SyncJobFunction[Payload, Context, Result | Done[Result] | Retry | Fail | Stopped]",
     ) -> "JobType[Payload, Result]":
         """What the decorator and the annotations say."""
         return cast("JobType[Payload, Result]", self._definition)

@@ -33,6 +33,10 @@ def job_text(response: Json) -> str:
     """A job with its error, or its result."""
     job = _job(response)
     lines = [job_line(response)]
+    waits = job.raw.get("waiting_for")
+    if isinstance(waits, list) and waits:
+        names = ", ".join(f"{each['kind']} {each['name']}" for each in waits if isinstance(each, dict))
+        lines = [*lines, f"waits   {names}, until {job.run_at:%Y-%m-%d %H:%M:%S} UTC at the latest"]
     if job.error is not None:
         traceback = traceback_text(job.error.frames)
         lines = [*lines, *([traceback] if traceback else []), f"error   {job.error.code}: {job.error.message}"]
@@ -41,6 +45,13 @@ def job_text(response: Json) -> str:
     if job.result_ref is not None:
         lines = [*lines, f"result  {job.result_ref.size:,} bytes; headrace get {job.id} --only result prints them"]
     return "\n".join(lines)
+
+
+def steps_text(response: Json) -> str:
+    """What a job remembers, a line each, in the order in which it began."""
+    items = response["items"]
+    steps = [step for step in items if isinstance(step, dict)] if isinstance(items, list) else []
+    return "\n".join(_step_line(step) for step in sorted(steps, key=lambda step: str(step["began_at"])))
 
 
 def page_text(page: Json, now: datetime, *, owners: bool = False) -> str:
@@ -58,6 +69,13 @@ def age(since: datetime, now: datetime) -> str:
         if seconds >= length:
             return f"{seconds // length}{unit}"
     return f"{seconds}s"
+
+
+def _step_line(step: Json) -> str:
+    size = step.get("value_size")
+    value = json_text(step.get("value")) if size is None else f"{size:,} bytes"
+    told = value if step["kind"] in {"step", "received"} else f"until {step['until']}"
+    return f"{step['began_at']}  {step['kind']!s:<9}  {step['name']}  {told}"
 
 
 def _job(response: Json) -> "Job":

@@ -6,9 +6,9 @@ from typing import Literal
 
 import click
 
-from headrace.cli.job_text import job_line, job_text, progress_line
+from headrace.cli.job_text import job_line, job_text, progress_line, steps_text
 from headrace.cli.payload import payload_text, sorted_sources
-from headrace.cli.target import ExitCode, Json, Target, fail, json_text, with_target
+from headrace.cli.target import ExitCode, Json, Target, fail, json_text, read_json, with_target
 from headrace.cli.types import SECONDS, TAG
 
 _KEY = re.compile(r"(?! )[\x20-\x7e]{1,255}(?<! )")
@@ -100,10 +100,16 @@ def submit(
 @click.command()
 @click.argument("id")
 @click.option("--only", type=click.Choice(("payload", "result")), help="Print one document, however large it is.")
+@click.option("--steps", is_flag=True, help="Show what the job remembers: steps, waits and signals.")
 @with_target
-def get(target: Target, id: str, only: Literal["payload", "result"] | None) -> None:
+def get(target: Target, id: str, only: Literal["payload", "result"] | None, steps: bool) -> None:
     """Show a job, with its result or error."""
     client = target.client()
+    if steps and only:
+        raise click.UsageError("give either --steps or --only")
+    if steps:
+        target.show({"items": [step.raw for step in client.steps(id)]}, steps_text)
+        return
     if only is None:
         target.show(client.get(id).raw, job_text)
         return
@@ -128,6 +134,19 @@ def watch(target: Target, id: str, timeout: float) -> None:
     except WaitTimeout as late:
         job = late.job.raw
     _show_final(target, job)
+
+
+@click.command()
+@click.argument("id")
+@click.argument("name")
+@click.argument("value", default="null")
+@with_target
+def signal(target: Target, id: str, name: str, value: str) -> None:
+    """Send a job the signal NAME, with VALUE, which is JSON; it goes on if its handler waits for that."""
+    from headrace_client import RawJson
+
+    read_json(value.encode(), "the value")
+    target.show(target.client().signal(id, name, RawJson(value)).raw, job_line)
 
 
 @click.command()

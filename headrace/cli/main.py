@@ -149,9 +149,9 @@ def demo(keep: bool, as_json: bool) -> None:
 
 
 for command in (
-    cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, lists.failed,
-    lanes, schedules, why, types, logs, completion, run, replay, check, new, lock, build, files, users, token,
-    credentials, webhooks, stats, cost, ui,
+    cli_jobs.submit, cli_jobs.get, cli_jobs.watch, lists.list_jobs, cli_jobs.cancel, cli_jobs.retry, cli_jobs.signal,
+    lists.failed, lanes, schedules, why, types, logs, completion, run, replay, check, new, lock, build, files, users,
+    token, credentials, webhooks, stats, cost, ui,
 ):  # fmt: skip
     main.add_command(command)
 

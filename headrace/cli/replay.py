@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from domain.jobs import job as domain_job
     from domain.jobs.transitions import NewJob
     from headrace.authoring.job_type import Handler
-    from headrace_client import Document, DocumentRef
+    from headrace.cli.local.context import Given
+    from headrace_client import Client, Document, DocumentRef
 
 
 class FetchedFrame(BaseModel):
@@ -50,6 +51,8 @@ class Fetched(BaseModel):
     payload_version: int | None = None
     """None from a deployment that does not tell it: then it is taken to be the version here."""
     tags: dict[str, str] = Field(default_factory=dict)
+    steps: int = 0
+    """How much it remembers."""
     traceparent: str | None = None
 
     @field_validator("payload", "result")
@@ -101,9 +104,8 @@ def replay(
         except HeadraceError:
             return None
 
-    ended = run_shown(
-        handler, _same_job(there, handler, number), number, timeout, log_level, LocalFiles(link_of=link_of)
-    )
+    files, new = LocalFiles(link_of=link_of), _same_job(there, handler, number)
+    ended = run_shown(handler, new, number, timeout, log_level, files, _remembered(client, there))
     same, told = compare(there, ended.job)
     click.echo(told, err=True)
     if target.as_json:
@@ -165,6 +167,17 @@ def _fetch(target: Target, id: str) -> Fetched:
     except ValidationError as error:
         place = ".".join(str(step) for step in error.errors()[0]["loc"])
         fail(f"the answer is a job without a valid {place}: it cannot be run here", ExitCode.ERROR)
+
+
+def _remembered(client: "Client", there: Fetched) -> "Given":
+    """What the job remembers there; a value too large to be listed is made anew."""
+    from headrace.cli.local.context import NOTHING_GIVEN, Given
+
+    if not there.steps:
+        return NOTHING_GIVEN
+    known = [step for step in client.steps(there.id) if step.value_size is None]
+    values = {kind: {step.name: step.value for step in known if step.kind == kind} for kind in ("step", "received")}
+    return Given(values["step"], values["received"])
 
 
 def _fetched_text(there: Fetched) -> str:

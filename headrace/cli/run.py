@@ -48,6 +48,9 @@ def use_variables_here(env_files: tuple[Path, ...], aws_profile: str | None) -> 
 @click.option(
     "--attach", multiple=True, type=TAG, metavar="MEMBER=PATH", help="A file of this machine for the payload."
 )
+@click.option(
+    "--signal", "signals", multiple=True, type=TAG, metavar="NAME=JSON", help="A signal that the job was sent."
+)
 @click.option("--attempt", default=1, show_default=True, type=click.IntRange(1, 100), help="Which attempt it is.")
 @click.option("--payload-version", type=click.IntRange(1), help="The payload's version; by default the newest.")
 @with_attempt
@@ -57,6 +60,7 @@ def run(
     payload: str | None,
     source: BinaryIO | None,
     attach: tuple[tuple[str, str], ...],
+    signals: tuple[tuple[str, str], ...],
     attempt: int,
     payload_version: int | None,
     timeout: float | None,
@@ -70,6 +74,7 @@ def run(
     No stack is needed, and breakpoint() works. The result goes to stdout, everything else to stderr.
     """
     from domain.jobs.transitions import NewJob
+    from headrace.cli.local.context import Given
     from headrace.cli.local.files import LocalFiles
     from headrace.cli.local.handlers import handler_of
     from headrace.cli.local.output import debugger_has_the_terminal
@@ -99,9 +104,9 @@ def run(
         payload_version=version_to_run(handler, payload_version),
         max_attempts=max(attempt, handler.definition.policy.max_attempts),
     )
-    ended = run_shown(
-        handler, new, attempt, timeout, log_level, LocalFiles({id: path for id, (_, path) in paths.items()})
-    )
+    sent = {name: read_json(value, f"the signal {name}") for name, value in signals}
+    files = LocalFiles({id: path for id, (_, path) in paths.items()})
+    ended = run_shown(handler, new, attempt, timeout, log_level, files, Given({}, sent))
     if as_json:
         click.echo(json_text(document_of(ended), indent=2))
     else:

@@ -27,6 +27,7 @@ def survives_crashes(
     settings: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
     reset: Callable[[], object] | None = None,
+    signals: Mapping[str, object] | None = None,
 ) -> int:
     """Run a job once without a fault, then once for each fault, and compare the effects that were made.
 
@@ -34,7 +35,8 @@ def survives_crashes(
     the worker stands still before an effect until another one has run the job, then goes on; the answer of an effect is
     lost, so that the handler gets an exception for an effect that was made; the job is delivered again when it has
     ended. The points of an `async` handler are its suspensions, those of a plain one are before and after each effect;
-    the last is when it has returned and nothing is recorded yet.
+    the last is when it has returned, or pauses, and nothing is recorded yet. What a handler does in steps, it does by
+    the same points: before, within and after each step's function, and before and after the step is remembered.
 
     Jobs run by production's own code on jobs in memory. Time is virtual: waiting costs none, unless for a thread or a
     socket. The handler object and the fakes are the same in all runs.
@@ -45,6 +47,8 @@ def survives_crashes(
         effects: What the handler calls in place of the functions of fakes that it would affect the world by.
         settings: What the handler may read as `context.settings`, each of which its job type must declare.
         secrets: The values of the owner's secrets, by the names that the payload has for them.
+        signals: The values of the signals that the handler waits for, by name: each is sent when it waits. One that is
+            not among them does not come, and the wait for it ends with its time.
         reset: Called before each run: empties fakes whose answers depend on earlier calls.
 
     Returns:
@@ -56,7 +60,7 @@ def survives_crashes(
         SubmissionRefused: The API would not accept the payload.
     """
     declared = declared_settings(definition_of(handler), settings or {})
-    subject = Subject(cast("Handler", handler), payload, tuple(effects), declared, secrets or {})
+    subject = Subject(cast("Handler", handler), payload, tuple(effects), declared, secrets or {}, signals or {})
 
     def played(number: int, fault: Fault | None) -> Run:
         if reset is not None:

@@ -1,13 +1,15 @@
 """Jobs in memory, held to the same conformance suite as the real repository."""
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
 from pydantic import JsonValue
 
-from domain.jobs.change import Change, Check, Companion, Condition, Delete, IfAbsent, IfEqual, Put
+from domain.durable.step import TABLE as STEPS
+from domain.jobs.change import Change, Check, Companion, Condition, Delete, If, IfAbsent, IfEqual, Put, Update
 from domain.jobs.job import (
     Blocked,
     Cancelled,
@@ -19,6 +21,7 @@ from domain.jobs.job import (
     Running,
     Scheduled,
     Succeeded,
+    Waiting,
     is_expired,
 )
 from domain.jobs.repository import (
@@ -47,7 +50,7 @@ from persistence.converters.dynamo_to_domain import (
 
 Item = dict[str, JsonValue]
 
-TABLES: Mapping[str, str] = MappingProxyType({LANES: "LanesTable"})
+TABLES: Mapping[str, str] = MappingProxyType({LANES: "LanesTable", STEPS: "JobStepsTable"})
 """The tables of companions, with their names."""
 
 
@@ -150,6 +153,15 @@ class FakeJobRepository:
         match companion:
             case Put(table=table, key=key, values=values):
                 self._items[_place(table, key)] = {**values, **key}
+            case Update(table=table, key=key):
+                standing = self.item(table, key) or {}
+                changed = {
+                    **standing,
+                    **companion.set,
+                    **{name: _sum(standing, name, by) for name, by in companion.add.items()},
+                }
+                kept = {name: value for name, value in changed.items() if name not in companion.remove}
+                self._items[_place(table, key)] = {**kept, **key}
             case Delete(table=table, key=key):
                 self._items.pop(_place(table, key), None)
             case Check():
@@ -178,6 +190,8 @@ class FakeJobRepository:
 
 def _due_state(job: Job) -> DueState | None:
     match job.state:
+        case Waiting(status=status, until=since):
+            pass
         case Scheduled(status=status, run_at=since) | Queued(status=status, queued_at=since):
             pass
         case Blocked(status=status, since=since):
@@ -200,11 +214,32 @@ def _holds(condition: Condition | None, standing: Item | None) -> bool:
         case IfAbsent():
             return standing is None
         case IfEqual(attributes=attributes):
-            present = {} if standing is None else standing
-            return all(
-                name in present and _comparable(present[name]) == _comparable(value)
-                for name, value in attributes.items()
-            )
+            return _equal({} if standing is None else standing, attributes)
+        case If():
+            return standing is not None and _tests_hold(condition, standing)
+
+
+def _equal(present: Item, attributes: Mapping[str, JsonValue]) -> bool:
+    return all(
+        name in present and _comparable(present[name]) == _comparable(value) for name, value in attributes.items()
+    )
+
+
+def _tests_hold(condition: If, present: Item) -> bool:
+    low = all(_number(present, name) >= value for name, value in condition.at_least.items())
+    high = all(_number(present, name) <= value for name, value in condition.at_most.items())
+    known = all(name in present for name in (*condition.at_least, *condition.at_most))
+    absent = not any(name in present for name in condition.missing)
+    return known and low and high and absent and _equal(present, condition.equal)
+
+
+def _number(present: Item, name: str) -> int | float:
+    value = present.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+
+
+def _sum(present: Item, name: str, by: float) -> int | float:
+    return by + _number(present, name) if name in present else by
 
 
 def _comparable(value: JsonValue) -> object:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from domain.jobs.job import JobError
+from headrace.authoring.writes import Write
 from headrace.testing.captured import LogLine
 
 Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
@@ -25,8 +26,8 @@ class ProgressReport:
 class JobRun(Generic[Result_co]):
     """One attempt, and what became of its job."""
 
-    status: Literal["succeeded", "retrying", "failed", "cancelled"]
-    """The job's status after the attempt; `retrying` when another attempt follows."""
+    status: Literal["succeeded", "retrying", "waiting", "queued", "failed", "cancelled"]
+    """The job's status after the attempt; `retrying` when another attempt follows, `queued` when it goes on at once."""
     error: JobError | None
     """`code`, `message` and `frames` of a failure, as the job's owner sees them."""
     retry_after: timedelta | None
@@ -39,6 +40,12 @@ class JobRun(Generic[Result_co]):
     printed: str
     """What was written to stdout and stderr, in this order."""
     returned: Result_co | None
+    waits_for: tuple[str, ...] = ()
+    """The names of what the handler sleeps for or waits for."""
+    remembered: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The values of the job's steps, and of the signals that it was sent, by name."""
+    writes: tuple[Write, ...] = ()
+    """What would be committed with the result, by `Done(…, writes=…)`."""
     saved: Mapping[str, bytes] = field(default_factory=dict)
     """The content of the files that the handler saved, by name."""
 

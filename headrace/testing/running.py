@@ -1,5 +1,6 @@
 """`run_job`: one attempt of a job type, as a worker runs it but for the time limit, without a stack."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,21 +9,25 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
+from domain.durable.attempts import JobSteps
+from domain.durable.durable import Durable
 from domain.files.attempts import JobFiles
 from domain.files.service import FileService
 from domain.jobs import transitions
 from domain.jobs.attempt import Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change
+from domain.jobs.change import OF_USERS, Change
 from domain.jobs.documents import Documents
 from domain.jobs.guard import outcome_of
-from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded, loaded
-from domain.jobs.outcomes import Outcome, Raised
+from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded, Waiting, loaded
+from domain.jobs.outcomes import Done, Outcome, Raised
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.transitions import IllegalTransition
+from domain.secrets.hidden import Hidden
 from domain.secrets.store import SecretSource
 from headrace.authoring.job_type import Handler, JobType, Policy
+from headrace.authoring.writes import Write
 from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.captured import Captured, captured
 from headrace.testing.clock import numbered_ids
@@ -34,6 +39,8 @@ from headrace.testing.observing import declared_settings, noting
 from headrace.testing.own_thread import blocking
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
 from headrace.testing.secret_store import secrets_of
+from headrace.testing.step_repository import FakeStepRepository
+from headrace.testing.steps import given_steps, values_of
 
 Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
 _UNLIMITED = timedelta(days=1)
@@ -64,6 +71,8 @@ async def run_job_async(
     log_level: str = "INFO",
     files: Mapping[str, bytes] | None = None,
     secrets: Mapping[str, str] | None = None,
+    signals: Mapping[str, object] | None = None,
+    remembered: Mapping[str, object] | None = None,
     traceparent: str | None = None,
 ) -> JobRun[Result_co]:
     """Run one attempt of a job type to its end, on the running event loop.
@@ -86,6 +95,9 @@ async def run_job_async(
         log_level: From which level on log records are noted.
         files: The content of the owner's files, by the ids that the payload names. What is saved is in `JobRun.saved`.
         secrets: The values of the owner's secrets, by the names that the payload has for them.
+        signals: The values of signals that the job has been sent, by name.
+        remembered: The values of steps that earlier attempts have made, by name. What the job remembers in the end
+            is in `JobRun.remembered`. A handler that sleeps or waits ends as `waiting`; `job_stack` goes on with it.
         traceparent: What the handler finds as `context.traceparent`.
 
     Raises:
@@ -113,18 +125,24 @@ async def run_job_async(
     whole = await documents.with_payload(job)
     assert isinstance(whole, Job), whole
     of_jobs = JobFiles(described, blobs, _now, lambda: str(uuid4()), FILE_LIFETIME)
+    steps = FakeStepRepository(jobs)
+    given_steps(jobs, job, remembered or {}, signals or {}, _now())
     noted = declared_settings(observed.definition, settings or {})
-    context = _NotedAttempt(jobs, job, noted, cancel_after, lambda: of_jobs, secrets_of(owner, secrets or {}))
+    of_steps, of_secrets = JobSteps(steps, documents, _now, lambda: str(uuid4())), secrets_of(owner, secrets or {})
+    context = _NotedAttempt(jobs, job, noted, cancel_after, lambda: of_jobs, of_secrets, of_steps)
     with captured(log_level) as lines:
         outcome = await outcome_of(observed, whole, context, timeout or _UNLIMITED)
     # Read again: progress was written, and perhaps a person's wish to cancel.
     (current,) = jobs.stored
-    finished = _legal(transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0))
+    finished = _legal(
+        transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0, context.known)
+    )
     hidden = context.hidden
     lines.logs[:] = [replace(line, text=hidden.text(line.text)) for line in lines.logs]
     lines.printed[:] = [hidden.beginning("".join(lines.printed))]
     run = _run_of(handler.definition.result, finished, outcome, context, lines, errors)
-    return replace(run, saved=saved_files(files or {}, owner, blobs, described))
+    kept = values_of(await steps.remembered(job.id), blobs)
+    return replace(run, saved=saved_files(files or {}, owner, blobs, described), remembered=kept)
 
 
 run_job = blocking(run_job_async, "run_job")
@@ -160,15 +178,22 @@ def _run_of(
     state = job.state
     assert not isinstance(state, Running)
     return JobRun(
-        status=cast("Literal['succeeded', 'retrying', 'failed', 'cancelled']", job.status),
+        status=cast("Literal['succeeded', 'retrying', 'waiting', 'queued', 'failed', 'cancelled']", job.status),
         error=state.error if isinstance(state, Retrying | Failed) else None,
         retry_after=state.retry_at - job.updated_at if isinstance(state, Retrying) else None,
         exception=errors[0] if errors and isinstance(outcome, Raised) else None,
+        waits_for=tuple(each.name for each in state.waits_for) if isinstance(state, Waiting) else (),
+        writes=_writes_of(outcome),
         progress=tuple(context.reports),
         logs=tuple(lines.logs),
         printed="".join(lines.printed),
         returned=result.model_validate_json(loaded(state.result)) if isinstance(state, Succeeded) else None,
     )
+
+
+def _writes_of(outcome: Outcome) -> tuple[Write, ...]:
+    writes = outcome.writes if isinstance(outcome, Done) else ()
+    return tuple(each.model_copy(update={"table": each.table.removeprefix(OF_USERS)}) for each in writes)
 
 
 class _NotedAttempt(Attempt):
@@ -182,9 +207,15 @@ class _NotedAttempt(Attempt):
         cancel_after: int | None,
         files: FilesSource,
         secrets: SecretSource,
+        steps: JobSteps,
     ) -> None:
         assert isinstance(job.state, Running)
-        super().__init__(jobs, _now, job, transitions.attempt_ends(job.state.lease), settings, files, secrets)
+        ends = transitions.attempt_ends(job.state.lease)
+
+        def durable(job: Job, ended: "asyncio.Future[Outcome]", hidden: Hidden) -> Durable:
+            return steps.of(job, ended, hidden, Policy(), ends, is_first=False)
+
+        super().__init__(jobs, _now, job, ends, settings, files, secrets, durable)
         self.reports: list[ProgressReport] = []
         self._cancel_after = cancel_after
         self._asked = 0

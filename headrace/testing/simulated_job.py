@@ -9,14 +9,19 @@ from typing import cast
 
 from pydantic import BaseModel
 
+from domain.durable.attempts import JobSteps
+from domain.durable.repository import RememberResult
+from domain.durable.signalling import Signalled, SignalService
+from domain.durable.step import SIGNAL, Step
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.documents import Documents
 from domain.jobs.execution import JobExecutor
 from domain.jobs.fitting import refuse_longer_than
 from domain.jobs.guard import is_plain
-from domain.jobs.job import Job, Queued, Running, is_final
+from domain.jobs.job import Job, Queued, Running, Waiting, is_final
 from domain.jobs.repository import JobNotFound, ReplaceResult
+from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.sweeping import Sweeper
@@ -30,6 +35,8 @@ from headrace.testing.payloads import Payload, a_user, accepted, document_of
 from headrace.testing.process import Call, Process, current_process
 from headrace.testing.secret_store import AnyonesSecrets
 from headrace.testing.stack import FUNCTION
+from headrace.testing.step_repository import FakeStepRepository
+from headrace.testing.steps import json_of
 from headrace.testing.stream_positions import FakeStreamPositions
 from headrace.testing.virtual_loop import run_in_virtual_time
 from headrace.testing.wake_queue import FakeWakeQueue
@@ -59,6 +66,7 @@ class Subject:
     effects: Collection[object]
     settings: Mapping[str, str]
     secrets: Mapping[str, str] = field(default_factory=dict)
+    signals: Mapping[str, object] = field(default_factory=dict)
 
 
 def play(subject: Subject, number: int, fault: Fault | None) -> Run:
@@ -86,6 +94,12 @@ class _World:
         self._processes: list[Process] = []
         self._over = threading.Event()
         self._wakes = FakeWakeQueue()
+        self._steps = JobSteps(_Steps(self._jobs), self._documents, self._clock, self._new_id)
+        service = JobService(self._jobs, self._catalogue, self._clock)
+        self._signals = SignalService(
+            self._jobs, service, FakeStepRepository(self._jobs), self._documents, self._catalogue, self._clock,
+            self._new_id,
+        )  # fmt: skip
         self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._wakes, self._catalogue, self._clock, half)
 
     def play(self) -> Run:
@@ -114,6 +128,7 @@ class _World:
         executor = JobExecutor(
             self._jobs, self._catalogue, self._clock, self._new_id, half, self._subject.settings,
             documents=self._documents, secrets=lambda: AnyonesSecrets(self._subject.secrets),
+            steps=lambda: self._steps,
         )  # fmt: skip
         process.run(executor.execute(record, self._clock() + FUNCTION))
 
@@ -131,11 +146,23 @@ class _World:
             if isinstance(job.state, Queued):
                 self._deliver(job)
                 continue
+            if (name := self._awaited(job)) is not None:
+                owner = a_user(job.owner_id, self._clock())
+                value = json_of(self._subject.signals[name])
+                sent = run_in_virtual_time(self._signals.send(job.id, name, value, owner))
+                assert isinstance(sent, Signalled), sent
+                continue
             lease_ends = job.state.lease.until if isinstance(job.state, Running) else job.wake_at
             self._clock.now = max(self._clock.now, job.wake_at, lease_ends)
             run_in_virtual_time(self._sweeper.sweep(self._clock.now + FUNCTION))
             if self._wakes.take(self._clock.now):
                 self._deliver(self._job)
+
+    def _awaited(self, job: Job) -> str | None:
+        """A signal that the job waits for, and that the test gives."""
+        waits = job.state.waits_for if isinstance(job.state, Waiting) else ()
+        names = (each.name for each in waits if each.kind == SIGNAL)
+        return next((name for name in names if name in self._subject.signals), None)
 
     @property
     def _job(self) -> Job:
@@ -155,6 +182,20 @@ class _Jobs(FakeJobRepository):
         return await super().replace(change, expected_version)
 
 
+class _Steps(FakeStepRepository):
+    """What the job remembers, likewise: a process may end before a step is remembered, or after."""
+
+    async def remember(self, step: Step, token: str, expires_at: datetime) -> RememberResult:
+        await asyncio.sleep(0)
+        remembered = await super().remember(step, token, expires_at)
+        await asyncio.sleep(0)
+        return remembered
+
+    async def remembered(self, job_id: str) -> tuple[Step, ...]:
+        await asyncio.sleep(0)
+        return await super().remembered(job_id)
+
+
 def _stepped(handler: Handler) -> Handler:
     """The same job type, which tells the process that runs it how far it is."""
     return cast("Handler", (_Plain if is_plain(handler) else _Async)(handler))
@@ -170,7 +211,11 @@ class _Async(_Stepped):
     async def run(self, payload: BaseModel, context: JobContext) -> object:
         process = _current()
         process.begins(context.attempt, in_thread=False)
-        returned = await process.stepping(cast("Coroutine[object, object, object]", self._run(payload, context)))
+        try:
+            returned = await process.stepping(cast("Coroutine[object, object, object]", self._run(payload, context)))
+        except asyncio.CancelledError:
+            await process.passes("end", None)
+            raise
         await process.passes("end", None)
         return returned
 

@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import uuid4
 
 from pydantic import BaseModel, JsonValue
 
+from domain.durable.attempts import JobSteps
+from domain.durable.signalling import Signalled, SignalService
 from domain.files.attempts import JobFiles
 from domain.files.file import blob_key
 from domain.files.service import FileService
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change
+from domain.jobs.change import OF_USERS, Change
 from domain.jobs.documents import Documents
 from domain.jobs.execution import Execution, JobExecutor
 from domain.jobs.fitting import refuse_longer_than
@@ -28,6 +31,7 @@ from domain.jobs.job import (
     Running,
     Status,
     Succeeded,
+    Waiting,
     is_expired,
 )
 from domain.jobs.service import JobService
@@ -49,6 +53,8 @@ from headrace.testing.loop_time import LoopTime
 from headrace.testing.observing import catalogue_of
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
 from headrace.testing.secret_store import AnyonesSecrets
+from headrace.testing.step_repository import FakeStepRepository
+from headrace.testing.steps import json_of
 from headrace.testing.stream_positions import FakeStreamPositions
 from headrace.testing.wake_queue import FakeWakeQueue
 
@@ -77,6 +83,8 @@ class StackJob:
     """The last report of the attempt under way."""
     due: datetime | None
     """When the sweeper next looks at it: for a delayed job or a retry, when that is due."""
+    waits_for: tuple[str, ...]
+    """The names of what a job waits for that is asleep or waits for a signal."""
     history: tuple[str, ...]
     """The statuses that it has had, oldest first, at most the last 20."""
     returned: BaseModel | None
@@ -111,9 +119,14 @@ class JobStack:
             self._jobs, self._catalogue, self._clock, numbered_ids(), documents, files, lanes
         )
         self._service = JobService(self._jobs, self._catalogue, self._clock, lanes)
+        self._steps = FakeStepRepository(self._jobs)
+        of_steps = JobSteps(self._steps, documents, self._clock, lambda: str(uuid4()))
+        self._signals = SignalService(
+            self._jobs, self._service, self._steps, documents, self._catalogue, self._clock, lambda: str(uuid4())
+        )
         self._executor = JobExecutor(
             self._jobs, self._catalogue, self._clock, numbered_ids(), half, self.settings, cpus=4, documents=documents,
-            files=lambda: of_jobs, lanes=lanes, secrets=lambda: self._secrets,
+            files=lambda: of_jobs, lanes=lanes, secrets=lambda: self._secrets, steps=lambda: of_steps,
         )  # fmt: skip
         self._wakes = FakeWakeQueue()
         self._sweeper = Sweeper(
@@ -170,6 +183,20 @@ class JobStack:
         """Queue a failed or cancelled job again, as its owner."""
         changed = await self._service.retry(job_id, a_user(self._stored(job_id).owner_id, self.now))
         return self._view(_changed(changed))
+
+    async def signal(self, job_id: str, name: str, value: object = None) -> StackJob:
+        """Send a job a signal, as its owner; `value` is its body: a model, or what its JSON says."""
+        sent = await self._signals.send(job_id, name, json_of(value), a_user(self._stored(job_id).owner_id, self.now))
+        return self._view(_changed(sent.job if isinstance(sent, Signalled) else sent))
+
+    def put(self, table: str, key: Mapping[str, str | int], values: Mapping[str, object]) -> None:
+        """Store an item in a table of yours, for handlers that write to it by `Done(…, writes=…)`."""
+        item = cast("dict[str, JsonValue]", {**values, **key})
+        self._jobs.put_item(f"{OF_USERS}{table}", key, item)
+
+    def item(self, table: str, key: Mapping[str, str | int]) -> Mapping[str, JsonValue] | None:
+        """What is stored in a table of yours; None for nothing."""
+        return self._jobs.item(f"{OF_USERS}{table}", key)
 
     async def drain(self) -> None:
         """Run every job that is due now to the end of its attempt. The clock stands still: retries wait."""
@@ -264,6 +291,7 @@ class JobStack:
             error=state.error if isinstance(state, Retrying | Failed) else None,
             progress=state.progress if isinstance(state, Running) else None,
             due=job.wake_at,
+            waits_for=tuple(each.name for each in state.waits_for) if isinstance(state, Waiting) else (),
             history=tuple(entry.status for entry in job.history),
             returned=definition.result.model_validate_json(result) if result and definition else None,
         )

@@ -5,14 +5,26 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
-from domain.jobs.change import MAX_COMPANIONS, Check, Companion, Condition, Delete, IfAbsent, IfEqual, Put
+from domain.jobs.change import (
+    MAX_COMPANIONS,
+    OF_USERS,
+    Check,
+    Companion,
+    Condition,
+    Delete,
+    If,
+    IfAbsent,
+    IfEqual,
+    Put,
+    Update,
+)
 from domain.results import StorageUnavailable
 from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES, item_size, to_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from types_aiobotocore_dynamodb.type_defs import DeleteTypeDef, PutTypeDef, TransactWriteItemTypeDef
+    from types_aiobotocore_dynamodb.type_defs import DeleteTypeDef, PutTypeDef, TransactWriteItemTypeDef, UpdateTypeDef
     from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute
 
     from domain.jobs.change import Value
@@ -27,7 +39,8 @@ def companion_writes(
     """The writes, in order; `tables` gives the real name of each table. What DynamoDB would refuse is not sent."""
     if len(companions) > MAX_COMPANIONS:
         return _rejected(f"{len(companions)} companions, the limit is {MAX_COMPANIONS}")
-    unknown = sorted({companion.table for companion in companions} - set(tables))
+    real = {companion.table: _real_name(companion.table, tables) for companion in companions}
+    unknown = sorted(name for name, table in real.items() if table is None)
     if unknown:
         return _rejected(f"no such table: {', '.join(unknown)}")
     places = {(companion.table, json.dumps(companion.key, sort_keys=True)) for companion in companions}
@@ -36,12 +49,20 @@ def companion_writes(
     sizes = [item_size(item_of(companion)) for companion in companions if isinstance(companion, Put)]
     if max(sizes, default=0) > MAX_ITEM_BYTES or job_bytes + sum(sizes) > MAX_TRANSACTION_BYTES:
         return _rejected(f"companions of {sum(sizes)} bytes")
-    return [_write(companion, tables[companion.table]) for companion in companions]
+    return [_write(companion, real[companion.table] or "") for companion in companions]
 
 
 def item_of(put: Put) -> dict[str, Attribute]:
     """The whole item that a `Put` writes."""
     return _attributes({**put.values, **put.key})
+
+
+def _real_name(table: str, tables: Mapping[str, str]) -> str | None:
+    """Of a table; None for one that is unknown. No handler writes to Headrace's own tables by its result."""
+    if not table.startswith(OF_USERS):
+        return tables.get(table)
+    name = table.removeprefix(OF_USERS)
+    return name if name and name not in tables.values() else None
 
 
 def _write(companion: Companion, table: str) -> TransactWriteItemTypeDef:
@@ -50,12 +71,40 @@ def _write(companion: Companion, table: str) -> TransactWriteItemTypeDef:
         case Put():
             put: PutTypeDef = {"TableName": table, "Item": item_of(companion)}
             return {"Put": put if condition is None else {**put, **_guard(condition, key)}}
+        case Update():
+            return {"Update": _update(companion, table)}
         case Delete():
             delete: DeleteTypeDef = {"TableName": table, "Key": _attributes(key)}
             return {"Delete": delete if condition is None else {**delete, **_guard(condition, key)}}
         case Check():
             guard = _guard(companion.condition, key)
             return {"ConditionCheck": {"TableName": table, "Key": _attributes(key), **guard}}
+
+
+def _update(update: Update, table: str) -> UpdateTypeDef:
+    changes = {**update.set, **update.add}
+    names = {f"#u{place}": name for place, name in enumerate((*changes, *update.remove))}
+    values = {f":u{place}": to_attribute(value) for place, value in enumerate(changes.values())}
+    at = {name: place for place, name in enumerate((*changes, *update.remove))}
+    parts = (
+        ("SET", ", ".join(f"#u{at[name]} = :u{at[name]}" for name in update.set)),
+        ("ADD", ", ".join(f"#u{at[name]} :u{at[name]}" for name in update.add)),
+        ("REMOVE", ", ".join(f"#u{at[name]}" for name in update.remove)),
+    )
+    written: UpdateTypeDef = {
+        "TableName": table,
+        "Key": _attributes(update.key),
+        "UpdateExpression": " ".join(f"{word} {text}" for word, text in parts if text),
+        "ExpressionAttributeNames": names,
+    }
+    if update.condition is not None:
+        guard = _guard(update.condition, update.key)
+        written["ConditionExpression"] = guard["ConditionExpression"]
+        written["ExpressionAttributeNames"] = {**names, **guard["ExpressionAttributeNames"]}
+        values |= guard.get("ExpressionAttributeValues", {})
+    if values:
+        written["ExpressionAttributeValues"] = values
+    return written
 
 
 class _Guard(TypedDict):
@@ -72,6 +121,8 @@ def _guard(condition: Condition, key: Mapping[str, Value]) -> _Guard:
         case IfAbsent():
             names = {"#key": next(iter(key))}
             return {"ConditionExpression": "attribute_not_exists(#key)", "ExpressionAttributeNames": names}
+        case If():
+            return _tests(condition, key)
         case IfEqual(attributes=attributes):
             places = range(len(attributes))
             return {
@@ -81,6 +132,28 @@ def _guard(condition: Condition, key: Mapping[str, Value]) -> _Guard:
                     f":a{place}": to_attribute(value) for place, value in enumerate(attributes.values())
                 },
             }
+
+
+def _tests(condition: If, key: Mapping[str, Value]) -> _Guard:
+    compared = (
+        *(("=", name, value) for name, value in condition.equal.items()),
+        *((">=", name, value) for name, value in condition.at_least.items()),
+        *(("<=", name, value) for name, value in condition.at_most.items()),
+    )
+    names = {"#key": next(iter(key))}
+    names |= {f"#a{place}": name for place, (_, name, _) in enumerate(compared)}
+    names |= {f"#m{place}": name for place, name in enumerate(condition.missing)}
+    tests = (
+        "attribute_exists(#key)",
+        *(f"#a{place} {sign} :a{place}" for place, (sign, _, _) in enumerate(compared)),
+        *(f"attribute_not_exists(#m{place})" for place in range(len(condition.missing))),
+    )
+    guard: _Guard = {"ConditionExpression": " AND ".join(tests), "ExpressionAttributeNames": names}
+    if compared:
+        guard["ExpressionAttributeValues"] = {
+            f":a{place}": to_attribute(value) for place, (_, _, value) in enumerate(compared)
+        }
+    return guard
 
 
 def _attributes(values: Mapping[str, Value]) -> dict[str, Attribute]:

@@ -40,6 +40,8 @@ from domain.jobs.job import (
     Scheduled,
     Status,
     Succeeded,
+    WaitFor,
+    Waiting,
     is_final,
 )
 from domain.users.principal import Principal
@@ -58,7 +60,7 @@ WAKE_SHARDS = tuple(str(shard) for shard in range(8))
 
 _JOB_FIELDS = frozenset(Job.model_fields) - {"state", "stored_schema", "unknown"}
 _PLAIN_FIELDS = _JOB_FIELDS - {"lane", "notify"}
-_STATES = (Scheduled, Blocked, Queued, Running, Retrying, Succeeded, Failed, Cancelled)
+_STATES = (Scheduled, Blocked, Queued, Running, Retrying, Waiting, Succeeded, Failed, Cancelled)
 _STATE_FIELDS = {state.model_fields["status"].default: frozenset(state.model_fields) for state in _STATES}
 _ANY_STATE_FIELD = frozenset().union(*_STATE_FIELDS.values())
 _PARTS = {
@@ -72,6 +74,7 @@ REFS = {"payload": "payload_ref", "result": "result_ref"}
 """The attribute that a document has when it lies among the blobs, by the one that it has otherwise."""
 _ENTRY = frozenset(HistoryEntry.model_fields)
 _IN_LANE = frozenset(InLane.model_fields)
+_WAIT_FOR = frozenset(WaitFor.model_fields)
 _NOTIFY = frozenset(Notify.model_fields)
 _USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
 _QUOTA = frozenset(Quota.model_fields)
@@ -81,6 +84,8 @@ _STORAGE_ONLY = frozenset({
 })  # fmt: skip
 
 
+_COUNTS = ("steps", "signals")
+"""Fields that most jobs do not need, and that an item does not have when they are zero."""
 _NOT_AS_IT_IS = {"state", "expires_at", "stored_schema", "unknown", "payload_version", "counted"}
 
 MAX_ITEM_BYTES = 400 * 1024
@@ -167,6 +172,9 @@ def job_to_item(job: Job, write_id: str) -> "dict[str, Attribute]":
         schema = max(schema, LANE_SCHEMA)
     if schema > FIRST_SCHEMA:
         item["schema"] = {"N": str(schema)}
+    for name in _COUNTS:
+        if name in item and not fields[name]:
+            del item[name]
     if job.payload_version > 1:
         item["payload_version"] = {"N": str(job.payload_version)}
     if job.counted:
@@ -227,6 +235,8 @@ def item_to_job(item: Item) -> Job | Unreadable:
             fields["lane"] = _part(item["lane"], _IN_LANE)
         if "notify" in item:
             fields["notify"] = _part(item["notify"], _NOTIFY)
+        if "waits_for" in item and "waits_for" in state_fields:
+            state["waits_for"] = [_part(entry, _WAIT_FOR) for entry in _entries(item["waits_for"])]
         if "payload_ref" in item:
             fields["payload"] = _part(item["payload_ref"], _REF)
         if "result_ref" in item and "result" in state_fields:

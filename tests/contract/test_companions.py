@@ -8,7 +8,21 @@ from typing import NamedTuple
 import pytest
 from pydantic import JsonValue
 
-from domain.jobs.change import MAX_COMPANIONS, Change, Check, Companion, Delete, IfAbsent, IfEqual, Key, Put
+from domain.jobs.change import (
+    MAX_COMPANIONS,
+    OF_USERS,
+    Change,
+    Check,
+    Companion,
+    Condition,
+    Delete,
+    If,
+    IfAbsent,
+    IfEqual,
+    Key,
+    Put,
+    Update,
+)
 from domain.jobs.job import Job
 from domain.jobs.repository import CompanionRefused, JobExists, JobNotFound, JobRepository, VersionConflict
 from domain.results import StorageUnavailable
@@ -285,3 +299,77 @@ async def test_of_many_jobs_that_want_one_place_one_gets_it(exact_store: Store) 
     for job in jobs:
         found = await exact_store.jobs.get(job.id, NOW)
         assert found == (winners[0] if job.id == winners[0].id else job)
+
+
+async def committed(store: Store, *companions: Companion) -> bool:
+    """Whether a change with these companions was committed."""
+    added = await store.jobs.add(Change(queued(id=new_id()), companions), NOW)
+    assert isinstance(added, Job | CompanionRefused), added
+    return isinstance(added, Job)
+
+
+async def test_an_update_sets_adds_and_removes_and_keeps_the_rest(store: Store) -> None:
+    key = place(new_id())
+    values: dict[str, JsonValue] = {"kept": "k", "cents": 100, "note": "n", "changed": 1}
+    assert await committed(store, Put(table=TABLE, key=key, values=values))
+    update = Update(
+        table=TABLE,
+        key=key,
+        set={"changed": {"deep": [1]}, "new": None},
+        add={"cents": -30, "count": 2},
+        remove=("note",),
+    )
+    assert await committed(store, update)
+    assert await store.read(key) == item(key, kept="k", cents=70, count=2, changed={"deep": [1]}, new=None)
+
+
+async def test_an_update_makes_what_is_not_there(store: Store) -> None:
+    key = place(new_id())
+    assert await committed(store, Update(table=TABLE, key=key, add={"count": 1.5}))
+    assert await store.read(key) == item(key, count=1.5)
+    assert await committed(store, Update(table=TABLE, key=key, remove=("count",)))
+    assert await store.read(key) == item(key)
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        (If(), True),
+        (If(equal={"cents": 100, "open": True}), True),
+        (If(equal={"cents": 99}), False),
+        (If(at_least={"cents": 100}), True),
+        (If(at_least={"cents": 100.5}), False),
+        (If(at_most={"cents": 100}), True),
+        (If(at_most={"cents": 99}), False),
+        (If(at_most={"nothing": 99}), False),
+        (If(missing=("nothing",)), True),
+        (If(missing=("nothing", "open")), False),
+        (If(equal={"open": True}, at_least={"cents": 1}, at_most={"cents": 200}, missing=("x",)), True),
+        (IfEqual(attributes={"open": True}), True),
+        (IfAbsent(), False),
+    ],
+)
+async def test_a_condition_holds_for_an_item_or_nothing_is_written(
+    store: Store, condition: Condition, holds: bool
+) -> None:
+    key, other = place(new_id()), place(new_id())
+    assert await committed(store, Put(table=TABLE, key=key, values={"cents": 100, "open": True}))
+    update = Update(table=TABLE, key=key, add={"cents": 1}, condition=condition)
+    assert await committed(store, Put(table=TABLE, key=other), update) is holds
+    assert await store.read(key) == item(key, cents=101 if holds else 100, open=True)
+    assert (await store.read(other) is not None) is holds
+    check = Check(table=TABLE, key=place(new_id()), condition=condition)
+    assert await committed(store, check) is isinstance(condition, IfAbsent)
+
+
+async def test_a_truth_value_is_no_number_to_compare(exact_store: Store) -> None:
+    key = place(new_id())
+    assert await committed(exact_store, Put(table=TABLE, key=key, values={"open": True}))
+    assert not await committed(exact_store, Check(table=TABLE, key=key, condition=If(at_least={"open": 0})))
+
+
+async def test_a_table_of_headraces_own_is_none_of_a_handlers(store: Store) -> None:
+    for name in (COMPANION_TABLES[TABLE], ""):
+        put = Put(table=f"{OF_USERS}{name}", key=place(new_id()))
+        refused = await store.jobs.add(Change(queued(id=new_id()), (put,)), NOW)
+        assert refused == StorageUnavailable(reason="rejected", detail=f"no such table: {OF_USERS}{name}")

@@ -1,12 +1,15 @@
 """Statistics on the local stack: the real recorder counts what real jobs come to."""
 
 import json
+import os
+import signal
 import time
+from pathlib import Path
 
 import httpx
 from pydantic import JsonValue
 
-from tests.e2e.conftest import Cli, submit, wait
+from tests.e2e.conftest import Cli, Stack, submit, wait
 
 KIND = "csv.profile"
 
@@ -45,3 +48,26 @@ def test_what_is_unfinished_is_counted_and_a_job_has_a_cost(cli: Cli, api: httpx
     assert cli.ok("cost", str(job["id"])).startswith("$0.00000")
     assert cli.run("cost", "gone").returncode == 3
     api.post(f"/v1/jobs/{job['id']}/cancel").raise_for_status()
+
+
+def test_a_recorder_that_is_killed_again_and_again_counts_each_job_once(tmp_path: Path) -> None:
+    stack, seen, jobs = Stack(tmp_path, "--verbose"), set[int](), list[object]()
+    try:
+        with stack.client() as api:
+            ends = time.monotonic() + 90
+            while len(seen) < 4 and time.monotonic() < ends:
+                jobs += [submit(api)["id"] for _ in range(3)]
+                running = stack.environments("RecorderFunction")
+                seen.update(running)
+                # One that dies before it is ready is taken for code that cannot start.
+                started = (tmp_path / "stderr").read_text().count("RecorderFunction started environment")
+                for pid in running if started >= len(seen) else ():
+                    os.kill(pid, signal.SIGKILL)
+            assert {wait(api, job)["status"] for job in jobs} == {"succeeded"}
+            ends = time.monotonic() + 60
+            while counts(stack.cli)["succeeded"] < len(jobs) and time.monotonic() < ends:
+                time.sleep(1)
+            time.sleep(2)
+            assert (counts(stack.cli)["succeeded"], len(seen)) == (len(jobs), 4)
+    finally:
+        stack.stop()

@@ -1,10 +1,15 @@
 """A `JobContext` for testing handlers alone."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from typing import TypeVar, TypeVarTuple, overload
 
 from headrace.authoring.files import Chunks, File, FileMissing, FileStream, FileUnavailable
+from headrace.authoring.steps import StepUnavailable
 from tests.factories import NOW
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class FakeContext:
@@ -29,3 +34,22 @@ class FakeContext:
 
     async def save(self, name: str, content: Chunks, content_type: str = "") -> File:
         raise FileUnavailable(name)
+
+    @overload
+    async def step(self, name: str, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T: ...
+    @overload
+    async def step(self, name: str, function: Callable[[*Ts], T], *args: *Ts) -> T: ...
+    @overload
+    async def step(self, name: str, function: Callable[[*Ts], object], *args: *Ts, returns: type[T]) -> T: ...
+    async def step(self, name: str, function: Callable[..., object], *args: object, returns: object = None) -> object:
+        raise StepUnavailable(name)
+
+    async def sleep(self, name: str, duration: timedelta) -> None:
+        raise StepUnavailable(name)
+
+    @overload
+    async def signal(self, name: str, model: type[T]) -> T: ...
+    @overload
+    async def signal(self, name: str, model: type[T], *, timeout: timedelta) -> T | None: ...  # noqa: ASYNC109
+    async def signal(self, name: str, model: object, *, timeout: timedelta | None = None) -> object:  # noqa: ASYNC109
+        raise StepUnavailable(name)

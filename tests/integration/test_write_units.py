@@ -3,10 +3,15 @@
 import json
 from datetime import timedelta
 
+from pydantic import BaseModel
+
+from domain.durable.attempts import JobSteps
+from domain.durable.signalling import Signalled, SignalService
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.dispatch import Dispatcher
+from domain.jobs.documents import Documents
 from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
@@ -30,18 +35,21 @@ from domain.schedules.ticking import (
 from domain.users.quota import Quota
 from functions.runtime import LazyClient, new_random, now
 from headrace import job_item
+from headrace.authoring.context import JobContext
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
+from headrace.testing.clock import FakeClock
 from headrace.testing.wake_queue import FakeWakeQueue
 from persistence.converters.dynamo_to_domain import item_size, job_to_item
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
+from persistence.dynamodb.repositories.step_repository import DynamoStepRepository
 from persistence.dynamodb.repositories.stream_positions import DynamoStreamPositions
 from persistence.dynamodb.repositories.usage_repository import DynamoUsageRepository
 from tests.companions import given_back, taken
 from tests.conftest import job_repository_on, lane_repository_on, new_id
 from tests.factories import NOW, UserFactory, claimed, finished, queued, scheduled
-from tests.fakes.handlers import a_handler
+from tests.fakes.handlers import Count, Text, a_handler
 from tests.fakes.schedule_repository import COMPANIONS, FakeTickQueue
 from tests.fakes.user_repository import FakeUserRepository
 from tests.integration.metering import Meter
@@ -216,3 +224,61 @@ async def test_a_sweep_without_work_reads_each_shard_twice_and_the_positions_onc
     sweeper = Sweeper(jobs, positions, FakeWakeQueue(), Catalogue([a_handler()]), lambda: far_past, new_random)
     await sweeper.sweep(far_past + SECOND * 60)
     assert [operation for operation, _ in meter.take()] == ["Query"] * 17
+
+
+class Approval(BaseModel):
+    """A signal."""
+
+    by: str
+
+
+async def test_steps_sleeps_and_signals_cost_what_the_documentation_says(metered: tuple[LazyClient, Meter]) -> None:
+    client, meter = metered
+    jobs, clock = job_repository_on(client), FakeClock()
+
+    async def run(_: Text, context: JobContext) -> Count:
+        await context.step("charge", int)
+        await context.sleep("cooling-off", timedelta(days=1))
+        await context.signal("approved", Approval)
+        return Count(words=1)
+
+    catalogue = Catalogue([a_handler(run=run, policy=Policy(runner=WORKER))])
+    repository = DynamoStepRepository(client, "JobStepsTable", "JobsTable")
+    steps = JobSteps(repository, Documents(), clock, new_id)
+    executor = JobExecutor(jobs, catalogue, clock, new_id, new_random, {}, steps=lambda: steps)
+    runner = DueJobRunner(jobs, executor, Dispatcher(catalogue, {}, clock), WORKER, clock)
+    owner = UserFactory.build(id=new_id(), role="member")
+    submitted = await SubmissionService(jobs, catalogue, clock, new_id).submit(
+        Submission(type="text.word_count", payload={"text": "x" * 150}), owner
+    )
+    assert isinstance(submitted, Submitted)
+    meter.take()
+
+    await executor.execute(submitted.job, clock() + 120 * SECOND)
+    claim, step, pause = meter.take()
+    assert claim == ("PutItem", 1.0), "the first attempt reads nothing"
+    assert step == ("TransactWriteItems", 4.0), "a step: twice itself, and twice the check of the lease"
+    assert pause == ("TransactWriteItems", 6.0), "a pause: twice the job and the sleep, and the wake index"
+
+    clock.forward(timedelta(days=1))
+    asleep = await jobs.get(submitted.job.id, clock())
+    assert isinstance(asleep, Job)
+    assert asleep.wake_at is not None
+    meter.take()
+    await runner.run(Wake(job_id=asleep.id, due=asleep.wake_at), clock() + 120 * SECOND)
+    assert meter.take() == [
+        ("GetItem", 1.0),
+        ("PutItem", 1.0),
+        ("Query", 1.0),
+        ("TransactWriteItems", 6.0),
+    ], "what wakes reads its job and its steps"
+
+    service = JobService(jobs, catalogue, clock)
+    signals = SignalService(jobs, service, repository, Documents(), catalogue, clock, new_id)
+    signalled = await signals.send(asleep.id, "approved", {"by": "Ann"}, owner)
+    assert isinstance(signalled, Signalled)
+    assert meter.take() == [("GetItem", 1.0), ("GetItem", 1.0), ("TransactWriteItems", 6.0)]
+    executed = await executor.execute(signalled.job, clock() + 120 * SECOND)
+    assert isinstance(executed, Executed)
+    assert executed.outcome == "succeeded"
+    assert meter.take() == [("PutItem", 2.0), ("Query", 1.0), ("PutItem", 3.0)], "its history has passed 1 KB"

@@ -33,6 +33,7 @@ BOUNDS = (
     Bounds(workers=1, sweepers=2, deliveries=3, ticks=4, cancels=0, manual_retries=0),
     Bounds(workers=1, sweepers=1, deliveries=2, ticks=3),
     Bounds(workers=2, sweepers=1, deliveries=3, ticks=3, manual_retries=0, scheduled=True),
+    Bounds(workers=2, sweepers=1, deliveries=3, ticks=1, cancels=0, manual_retries=0, pauses=1, signals=1),
 )
 
 
@@ -210,6 +211,8 @@ breaks, no report is written.
 | I13 | a schedule's tick makes one job, or none where its policy says so | a year of ticks |
 | I14 | each change that is to be told is delivered, under one `webhook-id` | webhooks |
 | I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
+| I9 | what a job remembers never changes, nor is it made again; no job waits for a signal that it has | simulation |
+| I10 | what a handler writes by its result is written once, without a key | simulation, real faults |
 
 ## The model
 

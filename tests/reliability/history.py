@@ -17,6 +17,8 @@ class History:
         self.changes: dict[str, list[tuple[str, Job]]] = {}
         self.effects: Counter[str] = Counter()
         """Executions that reached their effect, by idempotency key."""
+        self.values: dict[tuple[str, str], str] = {}
+        """What handlers got under the names of steps, by job."""
         self.violation: Violation | None = None
         """The first violation; it may have been raised in a process that died, so the exception itself may be lost."""
         self.accepted: set[str] = set()
@@ -41,6 +43,18 @@ class History:
         self._require(after.attempt <= after.max_attempts, "I5", after, "too many attempts")
         self._require(is_final(after) or after.wake_at is not None, "I1", after, "no query would find it")
         self._require(after.expires_at > now, "I1", after, "expired before its end")
+
+    def seen(self, job_id: str, name: str, value: str) -> None:
+        """Check that a handler gets the same value under a name in each of its runs."""
+        before = self.values.setdefault((job_id, name), value)
+        if before != value:
+            self.fails(f"I9: {name} of {job_id} was {before}, and is {value}")
+
+    def fails(self, problem: str) -> None:
+        """Note a violation, and raise it."""
+        found = Violation(problem)
+        self.violation = self.violation or found
+        raise found
 
     def settled(self, jobs: dict[str, Job]) -> None:
         """Check the end: no accepted job is lost, every job has ended, no more effects than attempts."""

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Queued, Retrying, Running, Scheduled, is_final
-from domain.jobs.outcomes import Done
-from domain.jobs.transitions import IllegalTransition, NewJob
+from domain.jobs.job import Job, Queued, Retrying, Running, Scheduled, WaitFor, Waiting, is_final
+from domain.jobs.outcomes import Done, Outcome, Pause
+from domain.jobs.transitions import IllegalTransition, Known, NewJob
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Retry
@@ -45,6 +45,9 @@ class Bounds:
     manual_retries: int = 1
     ticks: int = 4
     """Times that the clock advances to the next moment of the job."""
+    pauses: int = 0
+    """Times that the handler waits for a signal, for a minute at most."""
+    signals: int = 0
     scheduled: bool = False
     """Whether the job is submitted for later."""
 
@@ -70,6 +73,7 @@ class World:
     """What each sweeper read."""
     cancelling: Job | None
     retrying: Job | None
+    signalling: Job | None
     images: tuple[Job, ...]
     """What may start a job, each as often as it is delivered: queued images in the stream, and waiting ones whose
     messages the wake queue has, which a worker reads anew."""
@@ -86,6 +90,7 @@ class World:
             tuple(self._of(job) for job in self.sweepers),
             self._of(self.cancelling),
             self._of(self.retrying),
+            self._of(self.signalling),
             tuple(self._of(image) for image in self.images),
             self.left,
         )
@@ -103,6 +108,7 @@ class World:
             job.version,
             job.status,
             job.attempt,
+            job.signals,
             isinstance(job.state, Running) and job.state.cancel_requested,
             lease and (lease.token, lease.until - self.now),
             job.wake_at and job.wake_at - self.now,
@@ -123,6 +129,7 @@ def start(bounds: Bounds) -> World:
         sweepers=(None,) * bounds.sweepers,
         cancelling=None,
         retrying=None,
+        signalling=None,
         images=(job,),
         left=bounds,
     )
@@ -135,6 +142,7 @@ def following(world: World) -> Iterator[World]:
     for number, read in enumerate(world.sweepers):
         yield from _sweeper_steps(world, number, read)
     yield from _client_steps(world)
+    yield from _signal_steps(world)
     yield from _clock_steps(world)
 
 
@@ -172,16 +180,22 @@ def _worker_steps(world: World, number: int, worker: Worker) -> Iterator[World]:
         yield put(Worker(claimed=claimed_job, worked=True), name="works")
         return
     token = claimed_job.state.lease.token if isinstance(claimed_job.state, Running) else ""
-    for outcome, name in ((DONE, "succeeds"), (FAILING, "fails")):
+    # A handler does not wait for a signal that it finds there.
+    pauses = world.left.pauses if not claimed_job.signals else 0
+    pause = Pause(waits_for=(WaitFor(kind="signal", name="go"),), until=world.now + timedelta(minutes=1))
+    outcomes: tuple[tuple[Outcome, str], ...] = ((DONE, "succeeds"), (FAILING, "fails"), (pause, "pauses"))
+    for outcome, name in outcomes[: 3 if pauses else 2]:
         # The first try is on the job as it was claimed; a conflict shows the current one, as the executor does it.
         for base in (claimed_job, world.job):
-            finished = transitions.finish(base, POLICY, token, outcome, world.now, 0.5)
+            known = Known(signals=claimed_job.signals)
+            finished = transitions.finish(base, POLICY, token, outcome, world.now, 0.5, known)
             if isinstance(finished, IllegalTransition):
                 yield put(Worker(), name="has lost its lease")
                 break
             if base.version == world.job.version:
                 for written, _ in _write(world, finished, base.version, "finish", token):
-                    yield put(Worker(), written, name)
+                    spent = replace(written.left, pauses=written.left.pauses - (outcome is pause))
+                    yield put(Worker(), replace(written, left=spent), name)
                 break
 
 
@@ -224,6 +238,22 @@ def _client_steps(world: World) -> Iterator[World]:
         else:
             for written, _ in _write(world, again, world.retrying.version, "retry manually", None):
                 yield replace(written, retrying=None, way=(*written.way, "client retries"))
+
+
+def _signal_steps(world: World) -> Iterator[World]:
+    left = world.left
+    if world.signalling is None and left.signals:
+        spent = replace(left, signals=left.signals - 1)
+        yield replace(world, signalling=world.job, left=spent, way=(*world.way, "client reads to signal"))
+    if world.signalling is not None:
+        moved = transitions.signal(world.signalling, POLICY, "go", world.now)
+        if isinstance(moved, IllegalTransition):
+            yield replace(world, signalling=None, way=(*world.way, "nothing to signal"))
+        elif world.signalling.version != world.job.version:
+            yield replace(world, signalling=world.job, way=(*world.way, "client reads again"))
+        else:
+            for written, _ in _write(world, moved, world.signalling.version, "signal", None):
+                yield replace(written, signalling=None, way=(*written.way, "client signals"))
 
 
 def _clock_steps(world: World) -> Iterator[World]:
@@ -274,7 +304,9 @@ def _checked(world: World, change: Change, action: str, token: str | None) -> Wo
         raise Violation(f"I1, no query would find the job: {job.status}\n  {way}")
     if job.expires_at <= world.now:
         raise Violation(f"I1, the job expires before it has ended\n  {way}")
-    triggers = isinstance(job.state, Queued | Scheduled | Retrying)
+    if isinstance(job.state, Waiting) and job.signals:
+        raise Violation(f"I9, the job waits for a signal that it has been sent\n  {way}")
+    triggers = isinstance(job.state, Queued | Scheduled | Retrying | Waiting)
     images = (*world.images, job) if triggers else world.images
     return replace(world, job=job, images=images)
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from pydantic import JsonValue
 
+from domain.durable.attempts import JobSteps
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.documents import Documents
@@ -32,6 +33,7 @@ from tests.reliability.simulated_world import (
     Process,
     SimulatedLanes,
     SimulatedRepository,
+    SimulatedSteps,
     SimulatedWakeQueue,
     World,
 )
@@ -82,9 +84,11 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
 def _executor(world: World, process: Process, known: Catalogue, jobs: SimulatedRepository) -> JobExecutor:
     documents = Documents(SimulatedBlobs(world.blobs, jobs))
     lanes = lanes_of(world, process, known)
+    steps = JobSteps(SimulatedSteps(world, process), documents, process.clock, process.new_id)
     return JobExecutor(
-        jobs, known, process.clock, process.new_id, world.random.random, {}, documents=documents, lanes=lanes
-    )
+        jobs, known, process.clock, process.new_id, world.random.random, {}, documents=documents, lanes=lanes,
+        steps=lambda: steps,
+    )  # fmt: skip
 
 
 def lanes_of(world: World, process: Process, known: Catalogue) -> Lanes:

@@ -11,8 +11,10 @@ from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from domain.durable.repository import RememberResult, StepPage
+from domain.durable.step import Step
 from domain.jobs.change import Change
-from domain.jobs.job import Job
+from domain.jobs.job import Job, Running
 from domain.jobs.repository import AddResult, DuePage, DueState, JobNotFound, ReplaceResult
 from domain.jobs.wake_queue import Unsent, Wake, wake_of
 from domain.lanes.lane import Lane, LaneSettings, Place
@@ -21,6 +23,7 @@ from headrace.authoring.job_type import WORKER
 from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.lane_repository import FakeLaneRepository
+from headrace.testing.step_repository import FakeStepRepository
 from headrace.testing.stream_positions import FakeStreamPositions
 from persistence.sqs.wake_queue import delay_seconds
 from tests.factories import NOW
@@ -81,6 +84,9 @@ class World:
         self.history = History()
         self.lanes = FakeLaneRepository(store)
         self.lane_checks = LaneChecks(store, self.lanes)
+        self.durable = False
+        """Whether the handler makes its effect in a step, sleeps, and waits for a signal."""
+        self.steps = FakeStepRepository(store)
         self.faults: Counter[str] = Counter()
         self.queue: asyncio.Queue[Job] = asyncio.Queue()
         self.recorded: asyncio.Queue[Job] = asyncio.Queue()
@@ -108,6 +114,15 @@ class World:
             return False
         self.faults[fault] += 1
         return True
+
+    async def check_not_remembered(self, job_id: str, name: str) -> None:
+        """Raise `Violation` if the holder of the job's lease makes an effect that the job remembers."""
+        job = await self.store.get(job_id, NOW)
+        token = job.state.lease.token if isinstance(job, Job) and isinstance(job.state, Running) else ""
+        if not token.startswith(f"{PROCESS.get().name}:"):
+            return
+        if await self.steps.find(job_id, name) is not None:
+            self.history.fails(f"I9: {job_id} makes {name} again, which it remembers")
 
     def process(self, kind: str) -> Process:
         """Start a new process of this kind."""
@@ -233,6 +248,34 @@ class SimulatedRepository:
         stopped = world.strikes("process stopped", 0.02)
         await asyncio.sleep(world.random.uniform(60, 300) if stopped else world.random.uniform(0.001, 0.05))
         self._process.check()
+
+
+class SimulatedSteps:
+    """The store of what jobs remember as one process sees it, late and failing as that of jobs."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._steps = world.steps
+        self._jobs = SimulatedRepository(world, process)
+
+    async def remember(self, step: Step, token: str, expires_at: datetime) -> RememberResult:
+        if (fault := await self._jobs._before()) is not None:
+            return fault
+        remembered = await self._steps.remember(step, token, expires_at)
+        return await self._jobs._after() or remembered
+
+    async def remembered(self, job_id: str) -> tuple[Step, ...] | StorageUnavailable:
+        return await self._jobs._before() or await self._steps.remembered(job_id)
+
+    async def find(self, job_id: str, key: str) -> Step | StorageUnavailable | None:
+        return await self._jobs._before() or await self._steps.find(job_id, key)
+
+    async def page(self, job_id: str, limit: int, after: str | None) -> StepPage | StorageUnavailable:
+        return await self._jobs._before() or await self._steps.page(job_id, limit, after)
+
+    async def forget(self, job_id: str) -> StorageUnavailable | None:
+        if (fault := await self._jobs._before()) is None:
+            await self._steps.forget(job_id)
+        return fault
 
 
 class SimulatedLanes:

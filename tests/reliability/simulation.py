@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from domain.durable.signalling import SignalService
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.documents import Documents
 from domain.jobs.job import Cancelled, Failed, Job, is_final
@@ -22,8 +23,9 @@ from domain.jobs.submitting import SubmissionService, Submitted
 from headrace.authoring.context import JobContext
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import STANDARD, WORKER, Policy
-from headrace.authoring.outcomes import Fail, Retry, Stopped
+from headrace.authoring.outcomes import Done, Fail, Retry, Stopped
 from headrace.authoring.retry import Backoff
+from headrace.authoring.writes import Update
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.virtual_loop import run_in_virtual_time
 from tests.factories import NOW, UserFactory
@@ -31,7 +33,7 @@ from tests.fakes.handlers import Count, Run, Text, a_handler
 from tests.reliability.history import Violation
 from tests.reliability.simulated_blobs import SimulatedBlobs, check_blobs
 from tests.reliability.simulated_platform import lanes_of, pump, record, schedule, wake
-from tests.reliability.simulated_world import PROCESS, STORM_SECONDS, Killed, SimulatedRepository, World
+from tests.reliability.simulated_world import PROCESS, STORM_SECONDS, Killed, SimulatedRepository, SimulatedSteps, World
 
 T = TypeVar("T")
 
@@ -73,6 +75,7 @@ async def _simulate(seed: int, store: FakeJobRepository) -> Report:
     world = World(seed, store)
     limit = world.random.choice((None, 1, 2))
     world.lane_checks.limit = limit or 0
+    world.durable = world.random.random() < 0.5
     policy = POLICY.model_copy(update={"runner": world.random.choice((WORKER, STANDARD)), "limit": limit})
     catalogue = Catalogue((a_handler(TYPE, _handler(world), policy),))
     world.start(pump(world, catalogue))
@@ -93,6 +96,9 @@ async def _simulate(seed: int, store: FakeJobRepository) -> Report:
     jobs = await _all_jobs(world)
     world.history.settled(jobs)
     world.lane_checks.settled()
+    ledger = world.store.item("user:ledger", {"id": "sum"}) or {"n": 0}
+    if ledger["n"] != sum(job.status == "succeeded" for job in jobs.values()):
+        raise Violation(f"I10: {ledger['n']} writes were committed, of {Counter(job.status for job in jobs.values())}")
     for job in jobs.values():
         await check_blobs(world.blobs, job)
         if job.unknown != world.newer.get(job.id, {}):
@@ -116,7 +122,7 @@ async def _all_jobs(world: World) -> dict[str, Job]:
 
 
 def _handler(world: World) -> Run:
-    async def run(document: Text, context: JobContext) -> Count | Retry | Fail | Stopped:
+    async def run(document: Text, context: JobContext) -> Count | Done[Count] | Retry | Fail | Stopped:
         choice = world.random.random()
         await asyncio.sleep(world.random.uniform(0, 40) if choice < 0.2 else world.random.uniform(0, 3))
         PROCESS.get().check()
@@ -125,9 +131,22 @@ def _handler(world: World) -> Run:
         if await context.cancel_requested():
             return Stopped()
         PROCESS.get().check()
-        world.history.effects[context.idempotency_key] += 1
-        await asyncio.sleep(world.random.uniform(0, 1))
-        PROCESS.get().check()
+
+        async def effect() -> str:
+            await world.check_not_remembered(context.job_id, "effect")
+            world.history.effects[context.job_id] += 1
+            await asyncio.sleep(world.random.uniform(0, 1))
+            PROCESS.get().check()
+            return f"made by {PROCESS.get().new_id()}"
+
+        if not world.durable:
+            await effect()
+        else:
+            world.history.seen(context.job_id, "effect", await context.step("effect", effect))
+            await context.sleep("nap", timedelta(seconds=world.random.uniform(1, 100)))
+            signal = await context.signal("go", bool, timeout=timedelta(seconds=world.random.uniform(1, 200)))
+            world.history.seen(context.job_id, "go", str(signal))
+            PROCESS.get().check()
         outcome = world.random.random() if world.stormy else 1.0
         if outcome < 0.1:
             raise ValueError("as the seed decides")
@@ -135,7 +154,9 @@ def _handler(world: World) -> Run:
             return Retry(reason="later")
         if outcome < 0.25:
             return Fail(reason="never")
-        return Count(words=1) if document.text == "x" else Echo(words=1, text=document.text)
+        result = Count(words=1) if document.text == "x" else Echo(words=1, text=document.text)
+        # Without a key: it counts too much if it is ever written twice.
+        return Done(result, writes=[Update(table="ledger", key={"id": "sum"}, add={"n": 1})])
 
     return run
 
@@ -159,6 +180,10 @@ async def _client(world: World, catalogue: Catalogue, number: int) -> None:
     if submitted is None:
         return
     job_id = submitted.id
+    if world.durable and world.random.random() < 0.7:
+        await asyncio.sleep(world.random.uniform(0, 120))
+        for _ in range(world.random.randint(1, 3)):
+            await _call(world, lambda api: api.signals.send(job_id, "go", True, OWNER), catalogue)
     if world.random.random() < 0.3:
         await asyncio.sleep(world.random.uniform(0, 60))
         await _call(world, lambda api: api.jobs.cancel(job_id, OWNER), catalogue)
@@ -175,6 +200,7 @@ class Api:
 
     submissions: SubmissionService
     jobs: JobService
+    signals: SignalService
 
 
 async def _call(world: World, call: Callable[[Api], Awaitable[T]], catalogue: Catalogue) -> T | None:
@@ -183,9 +209,12 @@ async def _call(world: World, call: Callable[[Api], Awaitable[T]], catalogue: Ca
     jobs = SimulatedRepository(world, process)
     documents = Documents(SimulatedBlobs(world.blobs, jobs))
     lanes = lanes_of(world, process, catalogue)
+    job_service = JobService(jobs, catalogue, process.clock, lanes)
+    steps = SimulatedSteps(world, process)
     service = Api(
         SubmissionService(jobs, catalogue, process.clock, process.new_id, documents, lanes=lanes),
-        JobService(jobs, catalogue, process.clock, lanes),
+        job_service,
+        SignalService(jobs, job_service, steps, documents, catalogue, process.clock, process.new_id),
     )
     try:
         return await call(service)

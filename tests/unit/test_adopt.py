@@ -11,6 +11,7 @@ TABLES = {
     "PrincipalsTable": "old-principals",
     "FilesTable": "old-files",
     "LanesTable": "old-lanes",
+    "JobStepsTable": "old-steps",
     "SchedulesTable": "old-schedules",
     "WebhooksTable": "old-webhooks",
     "WebhookSecretsTable": "old-webhook-secrets",

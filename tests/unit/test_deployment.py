@@ -28,6 +28,7 @@ Properties = dict[str, JsonValue]
 JOBS, USERS, EMAILS = ("JobsTable.Arn", "UsersTable.Arn", "UserEmailsTable.Arn")
 HOOKS, SECRETS = ("WebhooksTable.Arn", "WebhookSecretsTable.Arn")
 BLOBS, FILES = "BlobBucket.Arn", "FilesTable.Arn"
+STEPS = "JobStepsTable.Arn"
 STATS = "StatsTable.Arn"
 LANES, PRINCIPALS = "LanesTable.Arn", "PrincipalsTable.Arn"
 POSITIONS, SCHEDULES = "StreamPositionsTable.Arn", "SchedulesTable.Arn"
@@ -109,6 +110,7 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
             (f"dynamodb:{action}", LANES)
             for action in ("Query", "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem")
         ),
+        *((f"dynamodb:{action}", STEPS) for action in ("GetItem", "Query", "PutItem")),
         ("dynamodb:GetItem", USERS),
         ("dynamodb:PutItem", USERS),
         ("dynamodb:DeleteItem", USERS),
@@ -151,6 +153,8 @@ def test_the_worker_may_not_scan_delete_or_query(resources: Resources) -> None:
         ("dynamodb:PutItem", JOBS),
         ("dynamodb:Query", f"{JOBS}/index/lane-index"),
         *((f"dynamodb:{action}", LANES) for action in ("Query", "PutItem", "DeleteItem")),
+        ("dynamodb:ConditionCheckItem", JOBS),
+        *((f"dynamodb:{action}", STEPS) for action in ("Query", "PutItem", "BatchWriteItem")),
         ("dynamodb:DescribeStream", f"{JOBS}/stream/*"),
         ("dynamodb:GetRecords", f"{JOBS}/stream/*"),
         ("dynamodb:GetShardIterator", f"{JOBS}/stream/*"),
@@ -207,6 +211,8 @@ def test_a_runner_may_read_and_write_jobs_and_take_messages_from_its_queue(resou
         ("dynamodb:PutItem", JOBS),
         ("dynamodb:Query", f"{JOBS}/index/lane-index"),
         *((f"dynamodb:{action}", LANES) for action in ("Query", "PutItem", "DeleteItem")),
+        ("dynamodb:ConditionCheckItem", JOBS),
+        *((f"dynamodb:{action}", STEPS) for action in ("Query", "PutItem")),
         ("sqs:ReceiveMessage", "StandardRunnerQueue.Arn"),
         ("sqs:DeleteMessage", "StandardRunnerQueue.Arn"),
         ("sqs:GetQueueAttributes", "StandardRunnerQueue.Arn"),
@@ -290,7 +296,7 @@ def test_no_role_may_scan_and_no_action_is_granted_on_every_resource(resources: 
 
 @pytest.mark.parametrize(
     ("name", "statuses"),
-    [("WorkerFunctionQueuedJobs", ["queued"]), ("RecorderFunctionChangedJobs", ["scheduled", "retrying"])],
+    [("WorkerFunctionQueuedJobs", ["queued"]), ("RecorderFunctionChangedJobs", ["scheduled", "retrying", "waiting"])],
 )
 def test_a_stream_mapping_has_a_filter_finite_limits_partial_responses_and_a_destination(
     resources: Resources, name: str, statuses: list[str]
@@ -316,9 +322,13 @@ def test_the_recorder_sees_final_states_but_not_those_of_deliveries(resources: R
         image: JsonValue = json.loads(json.dumps(job_to_item(job, "w")))
         return passes(patterns, {"eventName": "MODIFY", "dynamodb": {"NewImage": image}})
 
-    told = {"scheduled", "retrying", "succeeded", "failed", "cancelled"}
+    told = {"scheduled", "retrying", "waiting", "succeeded", "failed", "cancelled"}
     assert {job.status for job in in_every_state() if seen(job)} == told
-    assert {job.status for job in in_every_state(type="webhook.deliver") if seen(job)} == {"scheduled", "retrying"}
+    assert {job.status for job in in_every_state(type="webhook.deliver") if seen(job)} == {
+        "scheduled",
+        "retrying",
+        "waiting",
+    }
 
 
 def test_a_stream_has_no_more_consumers_than_aws_permits(resources: Resources) -> None:
@@ -376,13 +386,14 @@ def test_the_worker_gets_deleted_jobs_if_they_have_blobs_and_no_others(stack: St
         False,
         False,
     ]
+    assert brought("REMOVE", {"OldImage": done.model_copy(update={"steps": 1})})
     finished = large.model_copy(update={"state": done.state})
     assert not brought("MODIFY", {"OldImage": large, "NewImage": finished})
 
 
 def test_every_table_is_encrypted_and_has_ttl_or_a_reason(resources: Resources) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
-    assert len(tables) == 11
+    assert len(tables) == 12
     for name, table in tables.items():
         assert at(table, "SSESpecification", "SSEEnabled") is True
         assert at(table, "BillingMode") == "PAY_PER_REQUEST"

@@ -31,7 +31,7 @@ FILE_ID = "0b9f5f6e-4c1d-4e54-9b57-6d2f6f0c7a11"
 ROOT = Path(__file__).parents[2]
 SHOWN = re.findall(
     r"<!-- test: (tests/documented/\w+\.py) -->\n```python\n(.*?)```",
-    (ROOT / "README.md").read_text() + (ROOT / "docs" / "job-types.md").read_text(),
+    "".join((ROOT / name).read_text() for name in ("README.md", "docs/job-types.md", "docs/durable.md")),
     re.DOTALL,
 )
 
@@ -74,6 +74,8 @@ def test_each_document_shows_its_job_types_as_they_are_tested() -> None:
         "tests/documented/pay.py",
         "tests/documented/test_pay.py",
         "tests/documented/charge.py",
+        "tests/documented/order.py",
+        "tests/documented/transfer.py",
     ]
     for path, text in SHOWN:
         assert text == (ROOT / path).read_text(), path

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.durable.signalling import InvalidSignal, SignalRefused
 from domain.files.repository import FileNotFound
 from domain.files.service import FileNotUploaded, FileTooLarge
 from domain.flaws import MAX_FLAWS, Flaw
@@ -90,6 +91,8 @@ Failure = (
     | FileNotFound
     | FileNotUploaded
     | FileTooLarge
+    | InvalidSignal
+    | SignalRefused
     | Contended
     | IllegalTransition
     | LaneClosed
@@ -180,6 +183,8 @@ def problem_of(failure: Failure) -> Problem:
         case FileTooLarge(size=size, limit=limit):
             detail = f"The file would have {size} bytes; the limit is {limit}."
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "file_too_large", detail)
+        case InvalidSignal() | SignalRefused():
+            return _signal_problem(failure)
         case Contended():
             detail = "Other requests are changing the job; try again."
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "contended", detail)
@@ -223,6 +228,13 @@ def problem_of(failure: Failure) -> Problem:
             return problem(HTTPStatus.PRECONDITION_FAILED, "stale_version", detail)
         case _:
             return problem(*identity_problem(failure))
+
+
+def _signal_problem(failure: InvalidSignal | SignalRefused) -> Problem:
+    if isinstance(failure, SignalRefused):
+        return problem(HTTPStatus.CONFLICT, "signal_refused", f"{failure.reason[0].upper()}{failure.reason[1:]}.")
+    flaw = Flaw(path=(), message=failure.reason)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_signal", "The signal was not accepted.", [flaw])
 
 
 def refuse(failure: Failure) -> Refused:

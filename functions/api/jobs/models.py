@@ -89,6 +89,13 @@ class HistoryView(BaseModel):
     code: str | None = None
 
 
+class WaitView(BaseModel):
+    """Something that a handler waits for."""
+
+    kind: str = Field(description="time or signal")
+    name: str
+
+
 class JobSummaryView(BaseModel):
     """A job without its documents."""
 
@@ -114,6 +121,8 @@ class JobSummaryView(BaseModel):
     history: list[HistoryView]
     owner_id: str
     notify: NotifyView | None = Field(default=None, description="Who is told of its changes, if it was submitted so")
+    steps: int = Field(default=0, description="How many steps and signals it remembers")
+    waiting_for: list[WaitView] = Field(default_factory=list, description="What a waiting job waits for")
     traceparent: str | None = Field(default=None, description="The trace that it was submitted in (W3C Trace Context)")
     links: dict[str, str] = Field(description="The job itself, and the actions that its status allows")
 
@@ -173,6 +182,7 @@ def _shared(summary: JobSummary) -> dict[str, object]:
     return own | {
         "error": _error_view(summary),
         "notify": NotifyView.model_validate(summary.notify.model_dump()) if summary.notify else None,
+        "waiting_for": [WaitView(kind=each.kind, name=each.name) for each in summary.waiting_for],
         "progress": ProgressView(**dict(summary.progress)) if summary.progress else None,
         "history": [HistoryView.model_construct(**dict(entry)) for entry in summary.history],
         "links": {"self": self_link} | {action: f"{self_link}/{action}" for action in summary.actions},

@@ -53,7 +53,7 @@ class ChangePrincipal(Form):
 
     name: Name | None = None
     scopes: Scopes | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = Field(default=None, description="null takes the expiry away")
     disabled: Annotated[bool | None, Field(strict=True)] = None
 
 

@@ -69,7 +69,10 @@ def principal_routes(principals: PrincipalService, clock: Clock, identify: Ident
     )
     async def change_principal(user_id: str, principal_id: str, body: ChangePrincipal, caller: Caller) -> Response:
         """Rename, restrict, disable or enable a principal; a member its own keys, an admin every one."""
-        change = PrincipalChange(name=body.name, scopes=body.scopes, expires_at=body.expires_at, disabled=body.disabled)
+        never = body.expires_at is None and "expires_at" in body.model_fields_set
+        change = PrincipalChange(
+            name=body.name, scopes=body.scopes, expires_at=body.expires_at, never_expires=never, disabled=body.disabled
+        )
         changed = await principals.change(_checked_user(user_id), _checked(principal_id), change, caller)
         return _response(changed, HTTPStatus.OK)
 

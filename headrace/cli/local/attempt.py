@@ -20,7 +20,7 @@ from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.outcomes import Fail
 from headrace.authoring.secrets import Secret
-from headrace.cli.local.context import LocalAttempt, ShowProgress
+from headrace.cli.local.context import NOTHING_GIVEN, Given, LocalAttempt, ShowProgress
 from headrace.cli.local.main_thread import Left, Thrown, TimeUp, call
 
 _TOKEN = "local"  # noqa: S105 - of a lease that nobody else can take
@@ -58,13 +58,14 @@ def run_attempt(
     files: FilesSource | None = None,
     secrets: SecretSource | None = None,
     hidden: Hidden | None = None,
+    given: Given = NOTHING_GIVEN,
 ) -> Ended | Interrupted:
     """Run the attempt that `job` is in; it is stopped after `limit`, if there is one. Raises nothing.
 
     The values of its secrets are noted in `hidden`.
     """
     begun = clock()
-    context = LocalAttempt(job, clock, _ends(job), settings, show, files, secrets, hidden)
+    context = LocalAttempt(job, clock, _ends(job), settings, show, files, secrets, hidden, given)
     found = _outcome(handler, job, context, limit)
     ended_at = clock()
     if isinstance(found, Thrown) and isinstance(found.error, Left):

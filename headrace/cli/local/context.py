@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+
+import click
+from pydantic import JsonValue
 
 from domain.jobs.attempt import Attempt, FilesSource, ThreadedAttempt
 from domain.jobs.change import Change
@@ -13,8 +16,19 @@ from domain.ports import Clock
 from domain.secrets.hidden import Hidden
 from domain.secrets.store import SecretSource
 from headrace.authoring.files import File, FileUnavailable
+from headrace.cli.local.durable import LocalDurable
 
 T = TypeVar("T")
+
+
+class Given(NamedTuple):
+    """What the job remembers."""
+
+    steps: Mapping[str, JsonValue]
+    signals: Mapping[str, JsonValue]
+
+
+NOTHING_GIVEN = Given({}, {})
 ShowProgress = Callable[[float, str], None]
 
 
@@ -49,8 +63,12 @@ class LocalAttempt(Attempt):
         files: FilesSource | None = None,
         secrets: SecretSource | None = None,
         hidden: Hidden | None = None,
+        given: Given = NOTHING_GIVEN,
     ) -> None:
-        super().__init__(OneJob(job), clock, job, deadline, settings, files, secrets)
+        local = LocalDurable(given.steps, given.signals, _show_step)
+        super().__init__(
+            OneJob(job), clock, job, deadline, settings, files, secrets, lambda _job, _ended, _hidden: local
+        )
         self.hidden = hidden or self.hidden
         self._show = show
 
@@ -85,6 +103,10 @@ class LocalPlainAttempt(ThreadedAttempt):
 
     def _call(self, work: Coroutine[None, None, T], after_the_end: T) -> Coroutine[None, None, T] | T:
         return work if _running_loop() is self._loop else _result_of(work, after_the_end)
+
+
+def _show_step(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -16,6 +16,7 @@ from headrace.authoring.json_text import from_json_text
 from headrace.authoring.outcomes import Retry
 from headrace.cli.frame_text import traceback_text
 from headrace.cli.local.attempt import Ended, Interrupted, claimed_job, run_attempt
+from headrace.cli.local.context import NOTHING_GIVEN, Given
 from headrace.cli.local.files import LocalFiles
 from headrace.cli.local.output import handler_output
 from headrace.cli.target import ExitCode, json_text
@@ -31,6 +32,7 @@ def run_shown(
     seconds: float | None,
     log_level: str,
     files: LocalFiles | None = None,
+    given: Given = NOTHING_GIVEN,
 ) -> Ended:
     """Run attempt number `attempt` of a job, and show it on stderr; a person who interrupts it ends the command."""
     policy, limit = handler.definition.policy, None if seconds is None else timedelta(seconds=seconds)
@@ -42,7 +44,7 @@ def run_shown(
     hidden, secrets = Hidden(), EnvironmentSecrets(os.environ)
     with handler_output(log_level, hidden):
         ended = run_attempt(
-            handler, job, settings, limit, _now, _show_progress, lambda: of_job, lambda: secrets, hidden
+            handler, job, settings, limit, _now, _show_progress, lambda: of_job, lambda: secrets, hidden, given
         )
     if isinstance(ended, Interrupted):
         click.echo("interrupted", err=True)

@@ -42,7 +42,7 @@ _FAILED = Index(name="failed-index", partition="failed_type", sort="finished_at"
 _WAKE = Index(name="wake-index", partition="wake_shard", sort="wake_at", ascending=True)
 # The unsharded partition is where the previous version puts a failed job.
 _FAILED_SUFFIXES = ("", *(f"#{shard}" for shard in range(FAILED_SHARDS)))
-_UNFINISHED: frozenset[Status] = frozenset({"scheduled", "blocked", "queued", "running", "retrying"})
+_UNFINISHED: frozenset[Status] = frozenset({"scheduled", "blocked", "queued", "running", "retrying", "waiting"})
 
 
 class _Wanted(Frozen):

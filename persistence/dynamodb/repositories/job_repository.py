@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from persistence.dynamodb.client import ClientSource
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
-_SINCE = {"scheduled": "run_at", "blocked": "since", "queued": "queued_at", "retrying": "retry_at"}
+_SINCE = {"scheduled": "run_at", "blocked": "since", "queued": "queued_at", "retrying": "retry_at", "waiting": "until"}
 """By status, the attribute that says since when, or from when on."""
 _DUE_STATE = ("id", "type", "status", *_SINCE.values(), "lease", "updated_at")
 
@@ -68,7 +68,8 @@ class DynamoJobRepository:
         self._client = client
         self._table = table
         self._new_id = new_id
-        self._companions = companions
+        # Its own under a name that no companion has, so that no handler writes to it.
+        self._companions = {**companions, "": table}
 
     @property
     def wake_shards(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from domain.users.quota import DEFAULT, Quota
 from domain.users.repository import UserRepository
 from domain.users.user import Role, User
 from functions.api.app import create_app
-from functions.api.features import Large, Scheduling, Webhooks
+from functions.api.features import Large, Remembering, Scheduling, Webhooks
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.http.prefixes import without_prefix
@@ -37,8 +37,11 @@ from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.lane_repository import FakeLaneRepository
+from headrace.testing.step_repository import FakeStepRepository
+from persistence.cursors import CursorCodec
+from persistence.dynamodb.repositories.step_listing import SealedStepListing
 from tests.factories import NOW, UserFactory
-from tests.fakes.job_listing import FakeJobListing
+from tests.fakes.job_listing import CURSOR_KEY, FakeJobListing
 from tests.fakes.lambda_context import FakeLambdaContext
 from tests.fakes.schedule_repository import FakeScheduleRepository, FakeTickQueue
 from tests.fakes.stats_repository import FakeStatsRepository
@@ -122,6 +125,7 @@ class Api:
         self.endpoints, self.signers = FakeEndpointRepository(), FakeSignerRepository()
         large = Large(blobs or FakeBlobStore(), self.files, timedelta(days=30))
         stored = self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
+        self.steps = FakeStepRepository(stored)
         self.lane_store = FakeLaneRepository(stored)
         self.lanes = Lanes(self.jobs, self.lane_store, catalogue, self.clock, half)
         app = create_app(
@@ -131,6 +135,7 @@ class Api:
             self.users if isinstance(self.users, FakeUserRepository) else None,
             Webhooks(self.endpoints, self.signers, fixed_secrets()), lambda: self.stats,
             Quotas(FakeUsage(stored), quota, self.clock),
+            remembering=lambda: Remembering(self.steps, SealedStepListing(self.steps, CursorCodec(CURSOR_KEY))),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

@@ -176,7 +176,7 @@ def test_a_page_that_the_browser_has_is_not_sent_again(api: Api, path: str) -> N
 
 
 def test_pages_stay_small(api: Api) -> None:
-    assert len(api.call("GET", "/docs", who=None).text.encode()) < 250_000, "FastAPI's page loads 1.9 MB"
+    assert len(api.call("GET", "/docs", who=None).text.encode()) < 275_000, "FastAPI's page loads 1.9 MB"
     assert len(api.call("GET", "/", who=None).text.encode()) < 10_000
 
 
@@ -193,7 +193,9 @@ def test_every_example_is_accepted(api: Api) -> None:
     schedule = api.call("POST", "/v1/schedules", SCHEDULE, who=ADMIN).json["id"]
     key = api.call("POST", f"/v1/users/{MEMBER.id}/principals", {"name": "a key"}, who=ADMIN).json["id"]
     webhook = api.call("POST", "/v1/webhooks", {"url": "https://example.com"}, who=ADMIN).json["id"]
+    job = api.call("POST", "/v1/jobs", {"type": "csv.profile", "payload": {"csv": "a"}}, who=ADMIN).json["id"]
     made = {
+        "{job_id}": str(job), "{name}": "approved",
         "{user_id}": MEMBER.id, "{schedule_id}": str(schedule), "{principal_id}": str(key), "{webhook_id}": str(webhook)
     }  # fmt: skip
     for call in with_bodies:

@@ -263,3 +263,11 @@ def test_an_admin_lists_users(api: Api) -> None:
         400, "bad_cursor"
     )
     api.call("GET", "/v1/users").refused(403, "not_allowed")
+
+
+def test_the_expiry_of_a_key_can_be_taken_away(api: Api) -> None:
+    made = add(api, name="n", expires_at=LATER)
+    path = f"/v1/users/{MEMBER.id}/principals/{made.json['id']}"
+    assert str(made.json["expires_at"]).startswith("2030-01-01T00:00:00")
+    assert api.call("PATCH", path, {"name": "m"}, who=ADMIN).json["expires_at"] == made.json["expires_at"]
+    assert api.call("PATCH", path, {"expires_at": None}, who=ADMIN).json["expires_at"] is None

@@ -9,7 +9,7 @@ import pytest
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.due_steps import INTERVAL, SENT_AGAIN, WAKE_PATIENCE, step_of
-from domain.jobs.job import Job, Retrying, Scheduled
+from domain.jobs.job import Job, Retrying, Scheduled, Waiting
 from domain.jobs.repository import DueState, JobUnreadable
 from domain.jobs.sweeping import PAGE_AHEAD, RESERVE, Sweeper
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, Wake, WakeQueue, wake_of
@@ -186,7 +186,7 @@ def test_a_queued_job_waits_for_its_trigger_in_the_stream_until_it_is_too_old(ag
 @pytest.mark.parametrize("job", in_every_state(), ids=lambda job: job.status)
 def test_only_what_waits_for_its_time_needs_a_message(job: Job) -> None:
     wake = wake_of(job)
-    assert (wake is not None) is isinstance(job.state, Scheduled | Retrying)
+    assert (wake is not None) is isinstance(job.state, Scheduled | Retrying | Waiting)
     assert wake is None or wake == Wake(job_id=job.id, due=job.wake_at or NOW, owner_id=job.owner_id)
 
 

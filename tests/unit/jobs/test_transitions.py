@@ -18,10 +18,11 @@ from domain.jobs.job import (
     Scheduled,
     Status,
     Succeeded,
+    WaitFor,
     is_final,
 )
 from domain.jobs.lifecycle import MOVES
-from domain.jobs.outcomes import Done, TimedOut
+from domain.jobs.outcomes import Done, Pause, TimedOut
 from domain.jobs.transitions import (
     LEASE_GRACE,
     LONGEST_UNEXAMINED,
@@ -30,6 +31,7 @@ from domain.jobs.transitions import (
     TRIGGER_PATIENCE,
     UNFINISHED_HORIZON,
     IllegalTransition,
+    Known,
 )
 from domain.lanes.admission import Free, InLine, Start
 from domain.lanes.lane import Lane, next_slot
@@ -63,6 +65,8 @@ LATER = NOW + timedelta(days=2)
 ANCIENT = NOW + timedelta(days=400)
 RESULT = JsonText('{"rows":1}')
 
+PAUSE = Pause(waits_for=(WaitFor(kind="time", name="night"),), until=ANCIENT + SECOND)
+
 Move = Callable[[Job], Change | IllegalTransition]
 
 SLOT = next_slot(Lane(name="stripe:7"), Rate(1, per=timedelta(seconds=1)), LATER)
@@ -82,6 +86,11 @@ EVERY_MOVE: dict[str, Move] = {
     "report progress": lambda job: transitions.report_progress(job, TOKEN, 0.5, "half", LATER),
     "wake": lambda job: transitions.wake(job, POLICY, LATER, 0.5),
     "wake, too late": lambda job: transitions.wake(job, POLICY, ANCIENT, 0.5),
+    "pause": lambda job: transitions.finish(job, POLICY, TOKEN, PAUSE, LATER, 0.5),
+    "pause directly": lambda job: transitions.pause(job, POLICY, PAUSE, Known(), LATER),
+    "go on": lambda job: transitions.finish(job, POLICY, TOKEN, Pause(), LATER, 0.5),
+    "signal": lambda job: transitions.signal(job, POLICY, "approved", LATER),
+    "signal something else": lambda job: transitions.signal(job, POLICY, "other", LATER),
     "retry manually": lambda job: transitions.retry_manually(job, POLICY, LATER),
     "retry manually in a full lane": lambda job: transitions.retry_manually(job, POLICY, LATER, InLine()),
     "succeed directly": lambda job: transitions.succeed(job, POLICY, RESULT, LATER),

@@ -49,7 +49,7 @@ async def test_every_unfinished_job_counts_under_its_state() -> None:
     for job in in_every_state():
         await jobs.add(Change(job), NOW)
     found = await counted(jobs)
-    expected = {"scheduled": 1, "blocked": 1, "queued": 1, "running": 2, "retrying": 1}
+    expected = {"scheduled": 1, "blocked": 1, "queued": 1, "running": 2, "retrying": 1, "waiting": 1}
     assert (found.by_status, found.total, found.exact) == (expected, sum(expected.values()), True)
 
 

@@ -1,5 +1,7 @@
 """Binding, making and rotating keys, restricting and removing: who may, and what it does."""
 
+from datetime import timedelta
+
 import pytest
 
 from domain.results import StorageUnavailable
@@ -17,7 +19,7 @@ from domain.users.repository import EmailTaken, PrincipalTaken, UserNotFound, Us
 from domain.users.service import NotAllowed
 from domain.users.user import User
 from headrace.testing.clock import FakeClock, numbered_ids
-from tests.factories import UserFactory
+from tests.factories import NOW, UserFactory
 from tests.fakes.user_repository import FakeUserRepository
 
 ADMIN = UserFactory.build(role="admin", id="00000000-0000-4000-9000-00000000000a")
@@ -91,6 +93,18 @@ async def test_a_principal_is_restricted_disabled_and_removed(world: World) -> N
     assert isinstance(await world.principals.remove(ADA.id, made.principal.id, ADA), Stored)
     assert not await world.admits(made.key)
     assert await world.principals.list(ADA.id, ADA) == ()
+
+
+async def test_an_expiry_can_be_taken_away(world: World) -> None:
+    made = await world.key("read")
+    ends = PrincipalChange(expires_at=NOW + timedelta(days=1))
+    for change, expected in ((ends, ends.expires_at), (PrincipalChange(name="n"), ends.expires_at)):
+        changed = await world.principals.change(ADA.id, made.principal.id, change, ADA)
+        assert isinstance(changed, Stored)
+        assert changed.principal.expires_at == expected
+    changed = await world.principals.change(ADA.id, made.principal.id, PrincipalChange(never_expires=True), ADA)
+    assert isinstance(changed, Stored)
+    assert changed.principal.expires_at is None
 
 
 async def test_one_subject_is_one_user(world: World) -> None:

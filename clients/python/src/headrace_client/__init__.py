@@ -30,6 +30,7 @@ from headrace_client.models import (
     Job,
     JobError,
     Progress,
+    Step,
 )
 from headrace_client.retry import NO_RETRY, Retry
 from headrace_client.seams import AsyncSeams, Seams
@@ -40,6 +41,6 @@ __all__ = [
     "FINAL", "NO_RETRY", "AsyncClient", "AsyncSeams", "Change", "Client", "Conflict", "Document", "DocumentRef",
     "Downloaded", "File", "Flaw", "Frame", "HeadraceError", "InvalidRequest", "Job", "JobError", "JobFailed",
     "JsonInput", "JsonObject", "JsonValue", "NotAllowed", "NotFound", "NotHeadrace", "Outcome", "Problem", "Progress",
-    "RawJson", "Refused", "Retry", "Seams", "Stats", "Submission", "Unavailable", "Unreachable", "WaitTimeout",
+    "RawJson", "Refused", "Retry", "Seams", "Stats", "Step", "Submission", "Unavailable", "Unreachable", "WaitTimeout",
     "path_segment",
 ]  # fmt: skip

@@ -37,11 +37,13 @@ class Request:
     """Idempotency-Key."""
     held: float = 0.0
     """The seconds for which the server may hold the response back."""
+    idempotent: bool = False
+    """Whether the API takes the same again as the same, without a key."""
 
     @property
     def repeatable(self) -> bool:
-        """Reads, and what has a key."""
-        return self.method in {"GET", "HEAD"} or self.key is not None
+        """Reads, what has a key, and what needs none."""
+        return self.method in {"GET", "HEAD"} or self.key is not None or self.idempotent
 
     def target(self, base: str) -> str:
         """The address; a space is `%20`, which is the same text for every signature."""

@@ -96,7 +96,7 @@ class Job:
     id: str
     type: str
     status: str
-    """`scheduled`, `queued`, `running`, `retrying`, `succeeded`, `failed` or `cancelled`."""
+    """`scheduled`, `blocked`, `queued`, `running`, `retrying`, `waiting`, `succeeded`, `failed` or `cancelled`."""
     attempt: int
     max_attempts: int
     version: int = 0
@@ -158,6 +158,45 @@ class Job:
             history=several(raw, "history", Change.of),
             raw=raw,
         )
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that a job remembers."""
+
+    name: str
+    kind: str
+    """`step`; `time` or `signal` for a wait that began; `received` or `timed_out` for a signal's end."""
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    until: datetime | None = None
+    """When a wait ends at the latest."""
+    value: JsonValue = field(default=None, hash=False)
+    value_size: int | None = None
+    """Bytes of a value that is too large to be part of the response."""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+
+    @staticmethod
+    def of(raw: JsonObject) -> "Step":
+        """Read it from JSON; raises `WrongForm`."""
+        return Step(
+            take(raw, "name", str), take(raw, "kind", str), moment(raw, "began_at"), moment(raw, "ended_at"),
+            moment(raw, "until"), raw.get("value"), maybe(raw, "value_size", int), raw,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StepPage:
+    """Some of what a job remembers, and the cursor of the next page; None at the end."""
+
+    items: tuple[Step, ...]
+    next: str | None
+
+    @staticmethod
+    def of(raw: JsonObject) -> "StepPage":
+        """Read it from JSON; raises `WrongForm`."""
+        take(raw, "items", list)
+        return StepPage(several(raw, "items", Step.of), maybe(raw, "next", str))
 
 
 @dataclass(frozen=True)

@@ -284,6 +284,29 @@ async def test_an_address_that_is_none_is_unreachable_at_once() -> None:
                 await client.get("7")
 
 
+async def test_a_signal_is_sent_as_json_and_repeated_for_the_same_again_is_the_same() -> None:
+    world = World([BROKEN, job(status="queued")])
+    async with client_of(world) as client:
+        signalled = await client.signal("7", "approved", {"by": "Ann"})
+    assert signalled.status == "queued"
+    assert [str(each.url) for each in world.seen] == [f"{URL}/v1/jobs/7/signals/approved"] * 2
+    assert world.body() == {"by": "Ann"}
+
+
+async def test_steps_are_iterated_page_after_page() -> None:
+    step = {"name": "charge", "kind": "step", "began_at": "2026-11-23T03:00:00Z", "value": {"cents": 1}}
+    sleep = {"name": "night", "kind": "time", "until": "2026-11-24T03:00:00Z", "value": None}
+    pages = [httpx.Response(200, json={"items": [each], "next": after}) for each, after in ((step, "c"), (sleep, None))]
+    world = World(pages)
+    async with client_of(world) as client:
+        steps = [each async for each in client.steps("7", page_size=1)]
+    assert [(each.name, each.kind, each.value) for each in steps] == [
+        ("charge", "step", {"cents": 1}),
+        ("night", "time", None),
+    ]
+    assert [dict(each.url.params) for each in world.seen] == [{"limit": "1"}, {"limit": "1", "cursor": "c"}]
+
+
 async def test_statistics_are_read() -> None:
     durations = {"count": 2, "mean": 1, "p50": 0.5, "p90": 2, "p95": 2.0, "p99": None}
     report = {

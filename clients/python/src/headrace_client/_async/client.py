@@ -15,7 +15,7 @@ from headrace_client.auth import AsyncBearer, AsyncToken
 from headrace_client.errors import JobFailed, WaitTimeout
 from headrace_client.json_values import JsonInput, JsonObject, JsonValue, RawJson, written
 from headrace_client.messages import Request, object_of, path_segment, read_as
-from headrace_client.models import Document, Downloaded, File, Job, Page
+from headrace_client.models import Document, Downloaded, File, Job, Page, Step, StepPage
 from headrace_client.retry import Retry
 from headrace_client.seams import AsyncSeams
 from headrace_client.statistics import Stats, Window
@@ -195,6 +195,23 @@ class AsyncClient:
     async def retry(self, job: Job | str) -> Job:
         """Queue a failed or cancelled job again, with its full number of attempts. It is never repeated."""
         return read_as("job", Job.of, await self._sender.send(Request("POST", f"{_path(job)}/retry")))
+
+    async def signal(self, job: Job | str, name: str, value: JsonInput | RawJson = None) -> Job:
+        """Send a job a signal, which its handler waits for or will wait for. The same again is accepted again."""
+        path = f"{_path(job)}/signals/{path_segment(name)}"
+        request = Request("POST", path, body=written(value), idempotent=True)
+        return read_as("job", Job.of, await self._sender.send(request))
+
+    async def steps(self, job: Job | str, *, page_size: int = 100) -> AsyncIterator[Step]:
+        """Iterate over what a job remembers: steps with their values, waits, signals."""
+        cursor: str | None = ""
+        while cursor is not None:
+            params = {"limit": str(page_size), **({"cursor": cursor} if cursor else {})}
+            request = Request("GET", f"{_path(job)}/steps", params=params)
+            page = read_as("page", StepPage.of, await self._sender.send(request))
+            for step in page.items:
+                yield step
+            cursor = page.next
 
     async def document(self, job: Job | str, name: Document) -> JsonValue:
         """Read a job's payload or result, of any size."""

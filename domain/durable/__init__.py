@@ -1,0 +1,1 @@
+"""Durable handlers: steps that are remembered, sleeps, signals."""

@@ -1,0 +1,47 @@
+"""Makes what remembers for the attempts of a function."""
+
+import asyncio
+from datetime import datetime
+
+from domain.durable.durable import Durable
+from domain.durable.memory import Held, Memory
+from domain.durable.repository import StepRepository
+from domain.durable.step import expiry_of
+from domain.jobs.documents import Documents
+from domain.jobs.job import Job, Running
+from domain.jobs.outcomes import Outcome
+from domain.ports import Clock, NewId
+from domain.secrets.hidden import Hidden
+from headrace.authoring.job_type import Policy
+
+
+class JobSteps:
+    """The store of steps, and what else an attempt needs to remember."""
+
+    def __init__(self, steps: StepRepository, documents: Documents, clock: Clock, new_id: NewId) -> None:
+        self._steps = steps
+        self._documents = documents
+        self._clock = clock
+        self._new_id = new_id
+
+    def of(
+        self,
+        job: Job,
+        ended: "asyncio.Future[Outcome]",
+        hidden: Hidden,
+        policy: Policy,
+        deadline: datetime,
+        *,
+        is_first: bool,
+    ) -> Durable:
+        """What remembers for the attempt of `job`, a running one."""
+        held = Held(
+            job_id=job.id,
+            token=job.state.lease.token if isinstance(job.state, Running) else "",
+            attempt=job.attempt,
+            deadline=deadline,
+            expires_at=expiry_of(job, policy, self._clock()),
+        )
+        empty = is_first and not job.signals
+        memory = Memory(held, hidden, self._steps, self._documents, self._clock, self._new_id, empty=empty)
+        return Durable(job, memory, self._clock, ended)

@@ -1,0 +1,19 @@
+"""Deletes what a deleted job remembered."""
+
+from domain.blobs.store import MAX_DELETED
+from domain.durable.repository import StepRepository
+from domain.jobs.documents import Documents
+from domain.jobs.job import BlobRef, Job
+from domain.results import StorageUnavailable
+
+
+async def forget(job: Job, steps: StepRepository, documents: Documents) -> StorageUnavailable | None:
+    """Delete the steps of a job that is gone, their blobs first. Again is no failure."""
+    remembered = await steps.remembered(job.id)
+    if isinstance(remembered, StorageUnavailable):
+        return remembered
+    refs = [step.value for step in remembered if isinstance(step.value, BlobRef)]
+    for start in range(0, len(refs), MAX_DELETED):
+        if (failed := await documents.discard(*refs[start : start + MAX_DELETED])) is not None:
+            return failed
+    return await steps.forget(job.id)

@@ -1,0 +1,127 @@
+"""What one attempt knows of what its job remembers, and what it adds."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.durable.repository import LeaseEnded, StepRepository, StepTaken
+from domain.durable.step import Step
+from domain.jobs.documents import DocumentLost, Documents
+from domain.jobs.job import JobDocument
+from domain.ports import Clock, NewId
+from domain.results import StorageUnavailable
+from domain.secrets.hidden import Hidden
+from headrace.authoring.json_text import JsonText
+from headrace.authoring.steps import StepMisused, StepUnavailable
+
+PAUSE = timedelta(milliseconds=200)
+"""Between tries while the store does not answer."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """The lease under which an attempt remembers."""
+
+    job_id: str
+    token: str
+    attempt: int
+    deadline: datetime
+    expires_at: datetime
+    """Of what is remembered."""
+
+
+class Memory:
+    """Reads all at the first need, and nothing for a job that cannot remember anything yet."""
+
+    def __init__(
+        self,
+        held: Held,
+        hidden: Hidden,
+        steps: StepRepository,
+        documents: Documents,
+        clock: Clock,
+        new_id: NewId,
+        *,
+        empty: bool,
+    ) -> None:
+        self.held = held
+        self._hidden = hidden
+        self._steps = steps
+        self._documents = documents
+        self._clock = clock
+        self._new_id = new_id
+        self._known: dict[str, Step] | None = {} if empty else None
+        self._loading = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        self.added = 0
+        """Values of steps that this attempt has remembered."""
+
+    @property
+    def size(self) -> int:
+        """How many items the job has, as far as this attempt has read or written them."""
+        return len(self._known or ())
+
+    async def recall(self, key: str) -> Step | None:
+        """What stands under a sort key; raises `StepUnavailable`."""
+        async with self._loading:
+            known = self._known
+            known = {step.key: step for step in await self._loaded()} if known is None else known
+            self._known = known
+        return known.get(key)
+
+    async def remember(self, step: Step) -> Step | LeaseEnded:
+        """The step, or what stands in its place; raises `StepUnavailable`."""
+        known = self._known = {} if self._known is None else self._known
+        named = step.model_copy(update={"write_id": self._new_id()})
+        # One after the other: transactions on the same job at once would be in each other's way.
+        async with self._writing:
+            while True:
+                written = await self._steps.remember(named, self.held.token, self.held.expires_at)
+                if not isinstance(written, StorageUnavailable):
+                    break
+                await self._patience(written)
+        match written:
+            case LeaseEnded():
+                return written
+            case StepTaken(standing=standing):
+                stands = standing
+            case Step():
+                stands = written
+                self.added += 1
+        known[stands.key] = stands
+        return stands
+
+    async def keep(self, text: JsonText) -> JobDocument:
+        """A value as a step may hold it: without the values of secrets, and large ones lie among the blobs."""
+        text = self._hidden.document(text)
+        while True:
+            kept = await self._documents.keep(self.held.job_id, "step", self._new_id, text)
+            if not isinstance(kept, StorageUnavailable):
+                return kept
+            await self._patience(kept)
+
+    async def text_of(self, step: Step) -> JsonText:
+        """The whole value of a step; raises `StepUnavailable`, or `StepMisused` when it is lost."""
+        if step.value is None:
+            return JsonText("null")
+        while True:
+            text = await self._documents.load("step", step.value)
+            match text:
+                case str():
+                    return text
+                case DocumentLost():
+                    raise StepMisused(f"the value of {step.name} is not in the blob bucket any more, or is damaged")
+                case StorageUnavailable():
+                    await self._patience(text)
+
+    async def _loaded(self) -> tuple[Step, ...]:
+        while True:
+            found = await self._steps.remembered(self.held.job_id)
+            if not isinstance(found, StorageUnavailable):
+                return found
+            await self._patience(found)
+
+    async def _patience(self, problem: StorageUnavailable) -> None:
+        if problem.reason == "rejected" or self._clock() + PAUSE >= self.held.deadline:
+            raise StepUnavailable(f"what the job remembers is out of reach: {problem.reason}, {problem.detail}")
+        await asyncio.sleep(PAUSE.total_seconds())

@@ -1,0 +1,1 @@
+"""What jobs remember, and the signals that they are sent."""

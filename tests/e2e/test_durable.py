@@ -1,0 +1,208 @@
+"""Durable handlers on the stack as a person starts it: sleeps, signals, and workers that are killed."""
+
+import json
+import os
+import random
+import signal
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from types_aiobotocore_dynamodb.type_defs import TransactGetItemTypeDef
+
+from functions.runtime import LazyClient
+from tests.e2e.conftest import Stack
+
+CODE = '''
+    import asyncio
+    import os
+    from datetime import timedelta
+
+    from pydantic import BaseModel
+
+    from headrace import Backoff, Done, Fail, If, JobContext, Update, job_type
+
+
+    class Order(BaseModel):
+        id: str
+        ledger: str
+
+
+    class Approval(BaseModel):
+        by: str
+
+
+    class Receipt(BaseModel):
+        charged: str
+        shipped: str
+        by: str
+
+
+    async def noted(order: Order, what: str, context: JobContext) -> str:
+        """An effect: a line in a file, with the key that a provider would get."""
+        await asyncio.sleep(0.05)
+        with open(order.ledger, "a") as ledger:
+            ledger.write(f"{what} {order.id} {context.idempotency_key}\\n")
+        await asyncio.sleep(0.05)
+        return f"{what} {order.id}"
+
+
+    @job_type("shop.order", timeout=timedelta(seconds=4), max_attempts=20, backoff=Backoff(cap=timedelta(seconds=1)))
+    async def take_order(order: Order, context: JobContext) -> Receipt | Fail:
+        """Charge, wait two seconds and for an approval, ship."""
+        charged = await context.step("charge", noted, order, "charge", context)
+        await context.sleep("cooling-off", timedelta(seconds=2))
+        approval = await context.signal("approved", Approval, timeout=timedelta(minutes=10))
+        if approval is None:
+            return Fail(reason="nobody approved")
+        shipped = await context.step("ship", noted, order, "ship", context)
+        return Receipt(charged=charged, shipped=shipped, by=approval.by)
+
+
+    class Transfer(BaseModel):
+        source: str
+        target: str
+        cents: int
+
+
+    class Moved(BaseModel):
+        pass
+
+
+    @job_type("bank.transfer", timeout=timedelta(seconds=4), max_attempts=20, backoff=Backoff(cap=timedelta(seconds=1)))
+    async def transfer(order: Transfer, context: JobContext) -> Done[Moved]:
+        """Move money, without any key."""
+        await asyncio.sleep(0.1)
+        enough = If(at_least={"cents": order.cents})
+        less, more = {"cents": -order.cents, "out": 1}, {"cents": order.cents, "in": 1}
+        take = Update(table="Accounts", key={"id": order.source}, add=less, condition=enough)
+        give = Update(table="Accounts", key={"id": order.target}, add=more)
+        return Done(Moved(), writes=[take, give])
+
+
+    JOB_TYPES = (take_order, transfer)
+'''
+ORDERS = 12
+TRANSFERS = 40
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "shop").mkdir()
+    (folder / "shop" / "__init__.py").write_text(textwrap.dedent(CODE))
+    # With reloading, the stack would take a kill while a function starts for a mistake in the code.
+    stack = Stack(folder, "--no-reload", environment={"JOB_TYPES": "shop"})
+    yield stack
+    assert stack.stop() == 0
+
+
+def until_it_waits(client: httpx.Client, job_id: str, name: str) -> None:
+    ends = time.monotonic() + 60
+    while [each["name"] for each in client.get(f"/v1/jobs/{job_id}").json()["waiting_for"]] != [name]:
+        assert time.monotonic() < ends
+        time.sleep(0.2)
+
+
+def test_an_order_sleeps_is_approved_by_the_command_line_and_ships(shop: Stack, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    payload = json.dumps({"id": "1", "ledger": str(ledger)})
+    job_id = json.loads(shop.cli.ok("submit", "shop.order", "--payload", payload, "--json"))["id"]
+    with shop.client() as client:
+        until_it_waits(client, job_id, "approved")
+    assert "waits   signal approved" in shop.cli.ok("get", job_id)
+    assert "it waits for the signal approved" in shop.cli.ok("why", job_id)
+    shop.cli.ok("signal", job_id, "approved", '{"by": "Ann"}')
+    job = json.loads(shop.cli.ok("watch", job_id, "--json"))
+    assert (job["status"], job["result"]["by"], job["attempt"]) == ("succeeded", "Ann", 1)
+    assert ledger.read_text().splitlines() == [f"charge 1 {job_id}:charge", f"ship 1 {job_id}:ship"]
+    steps = shop.cli.ok("get", job_id, "--steps").splitlines()
+    assert [line.split()[1:3] for line in steps] == [
+        ["step", "charge"], ["time", "cooling-off"], ["signal", "approved"], ["received", "approved"], ["step", "ship"],
+    ]  # fmt: skip
+
+
+def test_orders_are_charged_and_shipped_once_by_key_although_workers_are_killed(shop: Stack, tmp_path: Path) -> None:
+    ledger, chance = tmp_path / "ledger", random.Random(7)
+    with shop.client() as client:
+        ids = [submitted(client, number, ledger) for number in range(ORDERS)]
+        for job_id in ids[::2]:
+            client.post(f"/v1/jobs/{job_id}/signals/approved", json={"by": "Ann"}).raise_for_status()
+        kill_workers(shop, chance, 6)
+        for job_id in ids[1::2]:
+            client.post(f"/v1/jobs/{job_id}/signals/approved", json={"by": "Bob"}).raise_for_status()
+        ended = [job_when_final(client, job_id) for job_id in ids]
+    assert [job for job in ended if job["status"] != "succeeded"] == []
+    lines = ledger.read_text().splitlines()
+    assert len(set(lines)) == 2 * ORDERS, "each effect, by its key, for each order"
+    assert max(int(str(job["attempt"])) for job in ended) > 1, "none was killed"
+
+
+def kill_workers(shop: Stack, chance: random.Random, times: int) -> None:
+    for _ in range(times):
+        time.sleep(chance.uniform(0.3, 2.0))
+        for pid in shop.environments("WorkerFunction")[:1]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+async def test_transfers_are_made_once_without_a_key_although_workers_are_killed(shop: Stack) -> None:
+    """The sum is right at every moment that is looked at, and each transfer is made once."""
+    url = next(line.split()[1] for line in (shop.folder / "stderr").read_text().splitlines() if "database " in line)
+    database = LazyClient(url)
+    client = await database()
+    await client.create_table(
+        TableName="Accounts", BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )  # fmt: skip
+    for name in "ab":
+        await client.put_item(TableName="Accounts", Item={"id": {"S": name}, "cents": {"N": "100000"}})
+
+    async def accounts() -> dict[str, dict[str, int]]:
+        read: list[TransactGetItemTypeDef] = [{"Get": {"TableName": "Accounts", "Key": {"id": {"S": n}}}} for n in "ab"]
+        found = (await client.transact_get_items(TransactItems=read))["Responses"]
+        plain = [{name: int(value["N"]) for name, value in each["Item"].items() if "N" in value} for each in found]
+        assert sum(account["cents"] for account in plain) == 200_000, plain
+        return dict(zip("ab", plain, strict=True))
+
+    with shop.client() as api:
+        wanted = [(*(("a", "b") if number % 3 else ("b", "a")), number + 1) for number in range(TRANSFERS)]
+        bodies = [
+            {"type": "bank.transfer", "payload": {"source": source, "target": target, "cents": cents}}
+            for source, target, cents in wanted
+        ]
+        ids = [str(api.post("/v1/jobs", json=body).raise_for_status().json()["id"]) for body in bodies]
+        chance = random.Random(11)
+        for _ in range(5):
+            kill_workers(shop, chance, 1)
+            await accounts()
+        ended = [job_when_final(api, job_id) for job_id in ids]
+    assert [job for job in ended if job["status"] != "succeeded"] == []
+    now = await accounts()
+    moved = sum(cents if source == "a" else -cents for source, _, cents in wanted)
+    made = sum(source == "a" for source, _, _ in wanted)
+    assert now == {
+        "a": {"cents": 100_000 - moved, "out": made, "in": TRANSFERS - made},
+        "b": {"cents": 100_000 + moved, "in": made, "out": TRANSFERS - made},
+    }
+    await database.close()
+
+
+def job_when_final(client: httpx.Client, job_id: str) -> dict[str, object]:
+    """The job after two minutes at the latest."""
+    for _ in range(6):
+        job: dict[str, object] = client.get(f"/v1/jobs/{job_id}", headers={"prefer": "wait=20"}).json()
+        if job["finished_at"] is not None:
+            break
+    return job
+
+
+def submitted(client: httpx.Client, number: int, ledger: Path) -> str:
+    payload = {"id": str(number), "ledger": str(ledger)}
+    answer = client.post("/v1/jobs", json={"type": "shop.order", "payload": payload})
+    return str(answer.raise_for_status().json()["id"])

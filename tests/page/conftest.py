@@ -95,6 +95,7 @@ def fill(mill: Mill) -> None:
     for _ in range(3):
         mill.submit("mill.stone", {"seconds": 70})
     mill.submit("mill.grind", {"order_id": "later"}, delay_seconds=3600)
+    mill.submit("mill.order", {"order_id": "D-1"})
     nightly = {
         "name": "Nightly books",
         "cron": "0 3 * * *",
@@ -132,9 +133,14 @@ def opened(chromium: Browser, mill: Mill) -> Iterator[Callable[..., Page]]:
 
     def open_page(email: str = "dev@example.com", *, theme: str = "light", width: int = 1440) -> Page:
         context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if theme == "dark" else "light",
-            locale="en-GB", timezone_id=ZONE, reduced_motion="reduce", base_url=mill.url, permissions=["clipboard-read", "clipboard-write"],
-        )  # fmt: skip
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if theme == "dark" else "light",
+            locale="en-GB",
+            timezone_id=ZONE,
+            reduced_motion="reduce",
+            base_url=mill.url,
+            permissions=["clipboard-read", "clipboard-write"],
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)

@@ -261,3 +261,20 @@ def test_what_is_newer_does_not_move_what_is_read(opened: Opened, mill: Mill) ->
     assert second.locator("a[data-line]").get_attribute("href") == job
     page.get_by_role("button", name="Show 1 newer job").click()
     expect(page.locator("table.jobs tbody tr").nth(2).locator("a[data-line]")).to_have_attribute("href", str(job))
+
+
+def test_a_durable_job_shows_its_steps_and_gets_the_signal_it_waits_for(opened: Opened, mill: Mill) -> None:
+    job = mill.submit("mill.order", {"order_id": "D-2"})
+    page = opened()
+    visit(page, f"#/jobs/{job}")
+    page.get_by_role("button", name="Send approved…").click()
+    page.get_by_label("What it says").fill("{")
+    expect(page.locator("dialog .flaw")).to_contain_text("is not JSON")
+    page.get_by_label("What it says").fill('{"by": "the miller"}')
+    dialog(page, "Send")
+    told(page, "approved is sent.")
+    expect(page.locator(".head .status")).to_have_text("succeeded")
+    expect(page.get_by_role("region", name="Result as a tree")).to_contain_text("D-2 by the miller")
+    expect(page.locator(".track-name")).to_contain_text(["This job", "reserve", "approved"])
+    page.get_by_text("Steps", exact=False).first.click()
+    expect(page.locator("main")).to_contain_text("1 sacks for D-2")

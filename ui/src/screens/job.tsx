@@ -16,9 +16,11 @@ import { expected, isFinal } from "../pure/job.ts";
 import { bytes } from "../pure/json.ts";
 import { href } from "../pure/route.ts";
 import { duration, exact } from "../pure/time.ts";
-import { FINAL, spansOf, totals } from "../pure/timeline.ts";
+import { FINAL, spansOf, totals, tracksOf } from "../pure/timeline.ts";
 import { Cost } from "./cost.tsx";
 import { ErrorPanel } from "./job_error.tsx";
+import { SignalButtons } from "./signals.tsx";
+import { Steps, useSteps } from "./steps.tsx";
 import { Why } from "./why.tsx";
 
 const EVERY = 1000;
@@ -62,6 +64,7 @@ function Job({ job, live }: { job: JobView; live: LiveJob }) {
     >
       {job.error ? <ErrorPanel error={job.error} retries={!isFinal(job)} /> : null}
       <Why job={job} />
+      <SignalButtons job={job} onSent={live.refresh} />
       {job.status === "running" && job.progress ? (
         <Panel title="Progress">
           <progress class="large" max={1} value={job.progress.fraction} aria-label="Progress" />
@@ -125,6 +128,7 @@ function Times({ job }: { job: JobView }) {
   const open = !isFinal(job);
   const now = useNow(open ? 500 : 3_600_000);
   const spans = spansOf(job.history, now);
+  const steps = useSteps(job);
   const first = job.history[0];
   if (!first) return null;
   const from = Date.parse(first.at);
@@ -132,7 +136,7 @@ function Times({ job }: { job: JobView }) {
   const sums = totals(spans);
   return (
     <Panel title="Timeline">
-      <Timeline tracks={[{ name: "This job", spans }]} from={from} to={Math.max(to, from + 1)} />
+      <Timeline tracks={[{ name: "This job", spans }, ...tracksOf(steps, now)]} from={from} to={Math.max(to, from + 1)} />
       <Facts
         facts={[
           ["Waited", duration(sums.waiting)],
@@ -142,6 +146,7 @@ function Times({ job }: { job: JobView }) {
           ["Cost so far", <Cost id={job.id} version={job.version} />],
         ]}
       />
+      <Steps steps={steps} whole={job.steps ?? 0} />
       <details>
         <summary>
           History <span class="muted">{job.history.length} changes</span>

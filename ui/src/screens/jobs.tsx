@@ -17,8 +17,8 @@ import { JobTable } from "./job_table.tsx";
 const EVERY = 2000;
 const MOST_AT_ONCE = 500;
 const MOST_EMPTY = 5;
-const STATUSES = ["scheduled", "blocked", "queued", "running", "retrying", "failed", "succeeded", "cancelled"] as const;
-const OF_EVERYONE: readonly string[] = ["scheduled", "blocked", "queued", "running", "retrying", "failed"];
+const STATUSES = ["scheduled", "blocked", "queued", "running", "waiting", "retrying", "failed", "succeeded", "cancelled"] as const;
+const OF_EVERYONE: readonly string[] = ["scheduled", "blocked", "queued", "running", "waiting", "retrying", "failed"];
 type Status = (typeof STATUSES)[number];
 
 interface Criteria {

@@ -6,7 +6,7 @@ import { useLive } from "../live/use_live.ts";
 import { Id, Moment } from "../parts/basics.tsx";
 import { href } from "../pure/route.ts";
 
-const WAITING = ["scheduled", "blocked", "queued", "retrying"];
+const WAITING = ["scheduled", "blocked", "queued", "waiting", "retrying"];
 
 export function Why({ job }: { job: JobView }) {
   return WAITING.includes(job.status) ? <Reason key={`${job.id}${job.status}`} id={job.id} /> : null;

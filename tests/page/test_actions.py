@@ -23,7 +23,7 @@ def test_a_waiting_job_is_cancelled_and_retried(opened: Opened, mill: Mill) -> N
     job = mill.submit("mill.grind", {"order_id": "C-1"}, delay_seconds=3600)
     page = opened()
     visit(page, f"#/jobs/{job}")
-    expect(page.locator(".why")).to_contain_text("It waits:")
+    expect(page.locator(".why")).to_contain_text("Waiting: its time is")
     page.get_by_role("button", name="Cancel", exact=True).click()
     dialog(page, "Cancel the job")
     expect(page.locator(".head .status")).to_have_text("cancelled")

@@ -64,7 +64,6 @@ function Job({ job, live }: { job: JobView; live: LiveJob }) {
     >
       {job.error ? <ErrorPanel error={job.error} retries={!isFinal(job)} /> : null}
       <Why job={job} />
-      <SignalButtons job={job} onSent={live.refresh} />
       {job.status === "running" && job.progress ? (
         <Panel title="Progress">
           <progress class="large" max={1} value={job.progress.fraction} aria-label="Progress" />
@@ -100,6 +99,7 @@ function Actions({ job, live }: { job: JobView; live: LiveJob }) {
   };
   return (
     <>
+      <SignalButtons job={job} onSent={live.refresh} />
       <Button kind="primary" disabled={!job.links.retry} onClick={() => change("retry")}>
         Retry
       </Button>

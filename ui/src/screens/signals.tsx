@@ -13,15 +13,14 @@ export function SignalButtons({ job, onSent }: { job: JobView; onSent: () => voi
   const awaited = (job.waiting_for ?? []).flatMap((wait) => (wait.kind === "signal" ? [wait.name] : []));
   if (!awaited.length) return null;
   return (
-    <p class="why">
-      <strong>It waits for:</strong>{" "}
+    <>
       {awaited.map((each) => (
         <Button key={each} onClick={() => setName(each)}>
           Send {each}…
         </Button>
       ))}
       {name ? <SignalDialog id={job.id} name={name} onClose={() => setName("")} onSent={onSent} /> : null}
-    </p>
+    </>
   );
 }
 

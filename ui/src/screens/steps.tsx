@@ -17,7 +17,8 @@ export function useSteps(job: JobView): StepView[] {
   const live = useLive(`steps ${job.id} ${has ? job.version : "none"}`, async (signal) =>
     has ? call("GET /v1/jobs/{job_id}/steps", { path: { job_id: job.id }, query: { limit: SHOWN }, signal }) : { items: [], next: null },
   );
-  return live.data?.items ?? [];
+  // The earliest first: the API has them by name.
+  return (live.data?.items ?? []).toSorted((one, other) => one.began_at.localeCompare(other.began_at));
 }
 
 export function Steps({ steps, whole }: { steps: StepView[]; whole: number }) {
@@ -31,9 +32,7 @@ export function Steps({ steps, whole }: { steps: StepView[]; whole: number }) {
         <thead>
           <tr>
             <th>Step</th>
-            <th class="wide">Kind</th>
             <th class="col-number">Attempt</th>
-            <th class="col-time wide">Began</th>
             <th class="col-number">Lasted</th>
           </tr>
         </thead>
@@ -56,17 +55,16 @@ function Line({ step }: { step: StepView }) {
           <span class="name strong" title={step.name}>
             {step.name}
           </span>
+          <span class="cut muted small">
+            {KINDS[step.kind] ?? step.kind}, began <Moment at={step.began_at} />
+          </span>
         </td>
-        <td class="wide muted">{KINDS[step.kind] ?? step.kind}</td>
         <td class="col-number">{step.attempt}</td>
-        <td class="col-time wide">
-          <Moment at={step.began_at} />
-        </td>
         <td class="col-number">{lasted === null ? step.until ? <Moment at={step.until} /> : "–" : duration(lasted)}</td>
       </tr>
       {step.value !== null || step.value_size ? (
         <tr>
-          <td colSpan={5}>{step.value_size ? <span class="muted">{bytes(step.value_size)}, too large to be shown here</span> : <Document title={`Value of ${step.name}`} value={step.value} />}</td>
+          <td colSpan={3}>{step.value_size ? <span class="muted">{bytes(step.value_size)}, too large to be shown here</span> : <Document title={`Value of ${step.name}`} value={step.value} />}</td>
         </tr>
       ) : null}
     </>

@@ -19,7 +19,7 @@ function Reason({ id }: { id: string }) {
   const holders = reason.lane?.holders ?? [];
   return (
     <p class="why" role="status">
-      <strong>It waits:</strong> {reason.text.replace(/[^.]$/, "$&.")}
+      <strong>Waiting:</strong> {reason.text.replace(/[^.]$/, "$&.")}
       {reason.until ? (
         <span class="muted">
           {" "}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Protocol, TypeVar, TypeVarTuple, overload
 
 from domain.jobs import transitions
-from domain.jobs.change import Change
+from domain.jobs.change import Change, FollowUp
 from domain.jobs.job import Job, Running
 from domain.jobs.outcomes import Outcome
 from domain.jobs.repository import JobNotFound, JobUnreadable, ReplaceResult, VersionConflict
@@ -18,9 +18,10 @@ from domain.secrets.hidden import Hidden
 from headrace.authoring.files import Chunks, File, FileUnavailable
 from headrace.authoring.steps import StepMisused, StepUnavailable
 
-if TYPE_CHECKING:  # most workers never touch a file
+if TYPE_CHECKING:  # most workers never touch a file, or submit a job
     from domain.files.attempts import JobFiles
     from domain.files.streams import BlobStream
+    from domain.jobs.following import FollowUps
     from domain.secrets.store import SecretSource
     from headrace.authoring.outcomes import Fail, Retry
     from headrace.authoring.secrets import Secret
@@ -70,6 +71,10 @@ DurableSource = Callable[[Job, "asyncio.Future[Outcome]", Hidden], DurableCalls]
 """Gives what remembers for an attempt, by its job, what ends it, and what it hides, when a handler first asks."""
 
 
+FollowUpsSource = Callable[[Job], "FollowUps"]
+"""Gives what takes the jobs that an attempt submits, when a handler first asks for it."""
+
+
 class Attempt:
     """The `JobContext` of one attempt."""
 
@@ -83,6 +88,7 @@ class Attempt:
         files: FilesSource | None = None,
         secrets: "SecretSource | None" = None,
         durable: DurableSource | None = None,
+        follow_ups: FollowUpsSource | None = None,
     ) -> None:
         self._jobs = jobs
         self._clock = clock
@@ -98,6 +104,8 @@ class Attempt:
         self.settings = settings
         self._ended: asyncio.Future[Outcome] | None = None
         self._durable_source = durable
+        self._follow_ups_source = follow_ups
+        self._follow_ups: FollowUps | None = None
         self._durable: DurableCalls | None = None
 
     @property
@@ -135,6 +143,27 @@ class Attempt:
     async def signal(self, name: str, model: object, *, timeout: timedelta | None = None) -> object:  # noqa: ASYNC109
         """Raises `StepMisused` or `StepUnavailable`."""
         return await self.durable().signal(name, model, timeout)
+
+    def submit(
+        self,
+        type: str,
+        payload: object,
+        *,
+        name: str,
+        delay: timedelta | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Raises `StepMisused` for what would not be accepted."""
+        if self._follow_ups is None:
+            if self._follow_ups_source is None:
+                raise StepUnavailable("no jobs can be submitted here")
+            self._follow_ups = self._follow_ups_source(self._job)
+        return self._follow_ups.add(type, payload, name, delay, tags)
+
+    @property
+    def submitted(self) -> "tuple[FollowUp, ...]":
+        """The jobs that exist if this attempt succeeds."""
+        return self._follow_ups.all if self._follow_ups else ()
 
     def durable(self) -> "DurableCalls":
         """What remembers; raises `StepUnavailable` where nothing does."""
@@ -224,9 +253,9 @@ class ThreadedAttempt:
 
     def step(self, *_: object, **__: object) -> NoReturn:
         """Not for a thread: nothing can end it where it waits, or begin it anew."""
-        raise StepMisused("step, sleep and signal need an `async` handler: write `async def`, and await them")
+        raise StepMisused("step, sleep, signal and submit need an `async` handler: write `async def`, and await them")
 
-    sleep = signal = step
+    sleep = signal = submit = step
 
     def report_progress(self, fraction: float, message: str = "") -> Coroutine[None, None, None] | None:
         """Best effort: a report that cannot be written, or comes after the attempt's end, is dropped."""

@@ -6,8 +6,10 @@ key; the repository knows the table's real name. A further kind is a class there
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from domain.jobs.job import Job
+from headrace.authoring.frozen import Frozen
 from headrace.authoring.writes import (
     Check,
     Condition,
@@ -24,8 +26,8 @@ from headrace.authoring.writes import (
 )
 
 __all__ = [
-    "MAX_COMPANIONS", "OF_USERS", "Change", "Check", "Companion", "Condition", "Delete", "If", "IfAbsent", "IfEqual",
-    "Key", "Name", "Put", "Update", "Value",
+    "MAX_COMPANIONS", "OF_USERS", "Change", "Check", "Companion", "Condition", "Delete", "FollowUp", "If", "IfAbsent",
+    "IfEqual", "Key", "Name", "Put", "Update", "Value",
 ]  # fmt: skip
 
 MAX_COMPANIONS = 90
@@ -34,7 +36,22 @@ MAX_COMPANIONS = 90
 OF_USERS = "user:"
 """Begins the logical name of a table that is no table of Headrace's: its real name follows."""
 
-Companion = Write
+
+class FollowUp(Frozen):
+    """Writes a new job beside the one that is changed, unless one that has not expired has its id."""
+
+    job: Job
+    table: Literal[""] = ""
+    """The repository's own."""
+    condition: IfAbsent = IfAbsent()
+
+    @property
+    def key(self) -> Key:
+        """Its primary key."""
+        return {"id": self.job.id}
+
+
+Companion = Write | FollowUp
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from headrace.authoring.steps import StepUnavailable
 if TYPE_CHECKING:  # most workers never remember a step
     from domain.durable.attempts import JobSteps
     from domain.durable.durable import Durable
+    from domain.jobs.following import FollowUps
 
 StepsSource = Callable[[], "JobSteps"]
 """Gives what remembers for handlers, when one of them first asks for it; most never do."""
@@ -288,7 +289,16 @@ class JobExecutor:
                 raise StepUnavailable("nothing is remembered here")
             return steps().of(job, ended, hidden, policy, ends, is_first=claim.is_first)
 
-        context = Attempt(self._jobs, self._clock, job, ends, settings, self._files, self._secrets, durable)
+        def follow_ups(job: Job) -> "FollowUps":
+            from domain.jobs.following import FollowUps  # noqa: PLC0415 - few handlers submit jobs
+
+            return FollowUps(
+                job, self._catalogue.definition, self._clock, self._lanes.owner_limit if self._lanes else 0
+            )
+
+        context = Attempt(
+            self._jobs, self._clock, job, ends, settings, self._files, self._secrets, durable, follow_ups
+        )  # fmt: skip
         with self._observer.attempt(job, context.hidden):
             outcome = await outcome_of(handler, job, context, ends - self._clock())
         return _Ran(outcome, context.known)

@@ -16,7 +16,7 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from domain.jobs.attempt import Attempt, ThreadedAttempt
-from domain.jobs.change import MAX_COMPANIONS, OF_USERS
+from domain.jobs.change import MAX_COMPANIONS, OF_USERS, FollowUp
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.upcasting import upcast
@@ -68,12 +68,19 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
     if not in_time and context.ended.done():
         return context.hidden.outcome(_paused(context.ended.result(), ended))
     match ended:
+        case Done() if context.submitted:
+            return context.hidden.outcome(_with_jobs(ended, context.submitted))
         case Raised(permanent=False) if not in_time:
             return late
         case None:
             return late
         case _:
             return context.hidden.outcome(ended)
+
+
+def _with_jobs(done: Done, submitted: tuple[FollowUp, ...]) -> Outcome:
+    writes = (*done.writes, *submitted)
+    return _too_many(len(writes)) or done.model_copy(update={"writes": writes})
 
 
 def _paused(pause: Outcome, ended: Outcome | None) -> Outcome:
@@ -190,11 +197,15 @@ def _with_writes(returned: "authored.Done[BaseModel]", result: type[BaseModel]) 
     done = outcome_from(returned.result, result)
     if not isinstance(done, Done):
         return done
-    if len(returned.writes) > MAX_WRITES:
-        count = f"the handler returned {len(returned.writes)} writes, the limit is {MAX_WRITES}"
-        return Fail(code="too_many_writes", reason=count)
+    if (refused := _too_many(len(returned.writes))) is not None:
+        return refused
     writes = tuple(each.model_copy(update={"table": f"{OF_USERS}{each.table}"}) for each in returned.writes)
     return Done(result=done.result, writes=writes, otherwise=returned.otherwise)
+
+
+def _too_many(writes: int) -> Fail | None:
+    told = f"the handler came to {writes} writes and jobs, the limit is {MAX_WRITES}"
+    return Fail(code="too_many_writes", reason=told) if writes > MAX_WRITES else None
 
 
 def _done(result: BaseModel) -> Done | Fail | Raised:

@@ -69,6 +69,20 @@ class JobContext(AttemptInfo, Protocol):
     async def sleep(self, name: str, duration: timedelta) -> None:
         """Wait, for up to a year: no function runs meanwhile, and no attempt is used up."""
 
+    def submit(
+        self,
+        type: str,
+        payload: object,
+        *,
+        name: str,
+        delay: timedelta | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Submit a job that exists if and only if this one succeeds: it is written in the transaction of the result.
+
+        Returns its id. The payload is a model or its JSON, of up to 64 KB; a name belongs to one job.
+        """
+
     # Waits for the signal of this name (POST /v1/jobs/{id}/signals/{name}), which may have come already. Returns its
     # body, or None when the time has passed without it; likewise no function runs meanwhile.
     @overload

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from domain.durable.step import TABLE as STEPS
-from domain.jobs.change import Change, Check, Companion, Condition, Delete, If, IfAbsent, IfEqual, Put, Update
+from domain.jobs.change import Change, Check, Companion, Condition, Delete, FollowUp, If, IfAbsent, IfEqual, Put, Update
 from domain.jobs.job import (
     Blocked,
     Cancelled,
@@ -59,7 +59,7 @@ class FakeJobRepository:
 
     def __init__(self, companions: Mapping[str, str] = TABLES) -> None:
         self._jobs: dict[str, Job] = {}
-        self._companions = companions
+        self._companions = {**companions, "": "JobsTable"}
         self._items: dict[tuple[str, str], Item] = {}
         self._lines: dict[str, dict[str, str]] = {}
 
@@ -131,7 +131,11 @@ class FakeJobRepository:
 
     def _refused_companion(self, change: Change) -> CompanionRefused | None:
         for index, companion in enumerate(change.companions):
-            if not _holds(companion.condition, self.item(companion.table, companion.key)):
+            if isinstance(companion, FollowUp):
+                standing = self._jobs.get(companion.job.id)
+                if standing is not None and not is_expired(standing.expires_at, companion.job.created_at):
+                    return CompanionRefused(job_id=change.job.id, index=index)
+            elif not _holds(companion.condition, self.item(companion.table, companion.key)):
                 return CompanionRefused(job_id=change.job.id, index=index)
         return None
 
@@ -153,6 +157,8 @@ class FakeJobRepository:
         match companion:
             case Put(table=table, key=key, values=values):
                 self._items[_place(table, key)] = {**values, **key}
+            case FollowUp(job=job):
+                self._committed(Change(job))
             case Update(table=table, key=key):
                 standing = self.item(table, key) or {}
                 changed = {

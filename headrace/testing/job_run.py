@@ -23,6 +23,15 @@ class ProgressReport:
 
 
 @dataclass(frozen=True)
+class SubmittedJob:
+    """A job that a handler submitted by `context.submit`."""
+
+    id: str
+    type: str
+    payload: JsonValue
+
+
+@dataclass(frozen=True)
 class JobRun(Generic[Result_co]):
     """One attempt, and what became of its job."""
 
@@ -46,6 +55,8 @@ class JobRun(Generic[Result_co]):
     """The values of the job's steps, and of the signals that it was sent, by name."""
     writes: tuple[Write, ...] = ()
     """What would be committed with the result, by `Done(…, writes=…)`."""
+    submitted: tuple[SubmittedJob, ...] = ()
+    """The jobs that would be submitted with the result; their payloads are not validated here."""
     saved: Mapping[str, bytes] = field(default_factory=dict)
     """The content of the files that the handler saved, by name."""
 

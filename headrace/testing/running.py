@@ -16,8 +16,9 @@ from domain.files.service import FileService
 from domain.jobs import transitions
 from domain.jobs.attempt import Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import OF_USERS, Change
+from domain.jobs.change import OF_USERS, Change, FollowUp
 from domain.jobs.documents import Documents
+from domain.jobs.following import FollowUps
 from domain.jobs.guard import outcome_of
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded, Waiting, loaded
 from domain.jobs.outcomes import Done, Outcome, Raised
@@ -27,14 +28,16 @@ from domain.jobs.transitions import IllegalTransition
 from domain.secrets.hidden import Hidden
 from domain.secrets.store import SecretSource
 from headrace.authoring.job_type import Handler, JobType, Policy
+from headrace.authoring.json_text import from_json_text
 from headrace.authoring.writes import Write
+from headrace.testing.any_type import any_type
 from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.captured import Captured, captured
 from headrace.testing.clock import numbered_ids
 from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.files import FILE_LIFETIME, given_files, saved_files
 from headrace.testing.job_repository import FakeJobRepository
-from headrace.testing.job_run import JobRun, ProgressReport
+from headrace.testing.job_run import JobRun, ProgressReport, SubmittedJob
 from headrace.testing.observing import declared_settings, noting
 from headrace.testing.own_thread import blocking
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
@@ -184,6 +187,7 @@ def _run_of(
         exception=errors[0] if errors and isinstance(outcome, Raised) else None,
         waits_for=tuple(each.name for each in state.waits_for) if isinstance(state, Waiting) else (),
         writes=_writes_of(outcome),
+        submitted=_submitted_in(outcome),
         progress=tuple(context.reports),
         logs=tuple(lines.logs),
         printed="".join(lines.printed),
@@ -191,8 +195,14 @@ def _run_of(
     )
 
 
-def _writes_of(outcome: Outcome) -> tuple[Write, ...]:
+def _submitted_in(outcome: Outcome) -> tuple[SubmittedJob, ...]:
     writes = outcome.writes if isinstance(outcome, Done) else ()
+    jobs = [each.job for each in writes if isinstance(each, FollowUp)]
+    return tuple(SubmittedJob(job.id, job.type, from_json_text(loaded(job.payload))) for job in jobs)
+
+
+def _writes_of(outcome: Outcome) -> tuple[Write, ...]:
+    writes = [each for each in outcome.writes if not isinstance(each, FollowUp)] if isinstance(outcome, Done) else []
     return tuple(each.model_copy(update={"table": each.table.removeprefix(OF_USERS)}) for each in writes)
 
 
@@ -215,7 +225,10 @@ class _NotedAttempt(Attempt):
         def durable(job: Job, ended: "asyncio.Future[Outcome]", hidden: Hidden) -> Durable:
             return steps.of(job, ended, hidden, Policy(), ends, is_first=False)
 
-        super().__init__(jobs, _now, job, ends, settings, files, secrets, durable)
+        def follow_ups(job: Job) -> FollowUps:
+            return FollowUps(job, any_type, _now, 0)
+
+        super().__init__(jobs, _now, job, ends, settings, files, secrets, durable, follow_ups)
         self.reports: list[ProgressReport] = []
         self._cancel_after = cancel_after
         self._asked = 0

@@ -12,6 +12,7 @@ from domain.jobs.change import (
     Companion,
     Condition,
     Delete,
+    FollowUp,
     If,
     IfAbsent,
     IfEqual,
@@ -19,7 +20,14 @@ from domain.jobs.change import (
     Update,
 )
 from domain.results import StorageUnavailable
-from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES, item_size, to_attribute
+from persistence.converters.dynamo_to_domain import (
+    IF_ABSENT,
+    MAX_ITEM_BYTES,
+    absent_at,
+    item_size,
+    job_to_item,
+    to_attribute,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,10 +54,15 @@ def companion_writes(
     places = {(companion.table, json.dumps(companion.key, sort_keys=True)) for companion in companions}
     if len(places) < len(companions):
         return _rejected("two companions on one item")
-    sizes = [item_size(item_of(companion)) for companion in companions if isinstance(companion, Put)]
+    sizes = [item_size(_written(companion)) for companion in companions if isinstance(companion, Put | FollowUp)]
     if max(sizes, default=0) > MAX_ITEM_BYTES or job_bytes + sum(sizes) > MAX_TRANSACTION_BYTES:
         return _rejected(f"companions of {sum(sizes)} bytes")
     return [_write(companion, real[companion.table] or "") for companion in companions]
+
+
+def _written(companion: Put | FollowUp) -> Mapping[str, Attribute]:
+    # A job's item has a write id of its own; nobody looks for this one.
+    return item_of(companion) if isinstance(companion, Put) else job_to_item(companion.job, companion.job.id)
 
 
 def item_of(put: Put) -> dict[str, Attribute]:
@@ -68,6 +81,10 @@ def _real_name(table: str, tables: Mapping[str, str]) -> str | None:
 def _write(companion: Companion, table: str) -> TransactWriteItemTypeDef:
     key, condition = companion.key, companion.condition
     match companion:
+        case FollowUp(job=job):
+            item = dict(_written(companion))
+            when: PutTypeDef = {"TableName": table, "Item": item, "ConditionExpression": IF_ABSENT}
+            return {"Put": {**when, "ExpressionAttributeValues": absent_at(job.created_at)}}
         case Put():
             put: PutTypeDef = {"TableName": table, "Item": item_of(companion)}
             return {"Put": put if condition is None else {**put, **_guard(condition, key)}}

@@ -16,6 +16,7 @@ from domain.jobs.change import (
     Companion,
     Condition,
     Delete,
+    FollowUp,
     If,
     IfAbsent,
     IfEqual,
@@ -373,3 +374,16 @@ async def test_a_table_of_headraces_own_is_none_of_a_handlers(store: Store) -> N
         put = Put(table=f"{OF_USERS}{name}", key=place(new_id()))
         refused = await store.jobs.add(Change(queued(id=new_id()), (put,)), NOW)
         assert refused == StorageUnavailable(reason="rejected", detail=f"no such table: {OF_USERS}{name}")
+
+
+async def test_a_follow_up_is_a_job_like_any_other(store: Store) -> None:
+    following = queued(id=new_id(), owner_id="somebody")
+    assert await committed(store, FollowUp(job=following))
+    assert await store.jobs.get(following.id, NOW) == following
+
+
+async def test_a_follow_up_whose_id_is_taken_is_refused_with_all_the_rest(store: Store) -> None:
+    following, key = queued(id=new_id()), place(new_id())
+    assert await committed(store, FollowUp(job=following))
+    assert not await committed(store, Put(table=TABLE, key=key), FollowUp(job=following))
+    assert await store.read(key) is None

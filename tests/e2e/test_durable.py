@@ -42,6 +42,10 @@ CODE = '''
         by: str
 
 
+    class Thanks(BaseModel):
+        order: str
+
+
     async def noted(order: Order, what: str, context: JobContext) -> str:
         """An effect: a line in a file, with the key that a provider would get."""
         await asyncio.sleep(0.05)
@@ -60,7 +64,14 @@ CODE = '''
         if approval is None:
             return Fail(reason="nobody approved")
         shipped = await context.step("ship", noted, order, "ship", context)
+        context.submit("shop.thanks", Thanks(order=order.id), name="thanks")
         return Receipt(charged=charged, shipped=shipped, by=approval.by)
+
+
+    @job_type("shop.thanks")
+    async def thank(thanks: Thanks, context: JobContext) -> Thanks:
+        """Thank for an order."""
+        return thanks
 
 
     class Transfer(BaseModel):
@@ -84,10 +95,12 @@ CODE = '''
         return Done(Moved(), writes=[take, give])
 
 
-    JOB_TYPES = (take_order, transfer)
+    JOB_TYPES = (take_order, thank, transfer)
 '''
-ORDERS = 12
-TRANSFERS = 40
+ORDERS = int(os.environ.get("DURABLE_ORDERS", "12"))
+TRANSFERS = int(os.environ.get("DURABLE_TRANSFERS", "40"))
+"""At full size a thousand of each: `DURABLE_ORDERS=1000 DURABLE_TRANSFERS=1000 pytest tests/e2e/test_durable.py`."""
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +133,7 @@ def test_an_order_sleeps_is_approved_by_the_command_line_and_ships(shop: Stack, 
     job = json.loads(shop.cli.ok("watch", job_id, "--json"))
     assert (job["status"], job["result"]["by"], job["attempt"]) == ("succeeded", "Ann", 1)
     assert ledger.read_text().splitlines() == [f"charge 1 {job_id}:charge", f"ship 1 {job_id}:ship"]
+    assert thanked(shop) == ["1"]
     steps = shop.cli.ok("get", job_id, "--steps").splitlines()
     assert [line.split()[1:3] for line in steps] == [
         ["step", "charge"], ["time", "cooling-off"], ["signal", "approved"], ["received", "approved"], ["step", "ship"],
@@ -137,9 +151,18 @@ def test_orders_are_charged_and_shipped_once_by_key_although_workers_are_killed(
             client.post(f"/v1/jobs/{job_id}/signals/approved", json={"by": "Bob"}).raise_for_status()
         ended = [job_when_final(client, job_id) for job_id in ids]
     assert [job for job in ended if job["status"] != "succeeded"] == []
+    assert thanked(shop) == sorted(["1", *map(str, range(ORDERS))]), "a job follows each order, and but one"
     lines = ledger.read_text().splitlines()
     assert len(set(lines)) == 2 * ORDERS, "each effect, by its key, for each order"
     assert max(int(str(job["attempt"])) for job in ended) > 1, "none was killed"
+
+
+def thanked(shop: Stack) -> list[str]:
+    """The orders of which a job has followed."""
+    with shop.client() as client:
+        query = {"type": "shop.thanks", "include": "payload", "limit": "100"}
+        jobs = client.get("/v1/jobs", params=query).raise_for_status().json()["items"]
+    return sorted(job["payload"]["order"] for job in jobs)
 
 
 def kill_workers(shop: Stack, chance: random.Random, times: int) -> None:

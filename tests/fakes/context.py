@@ -44,6 +44,17 @@ class FakeContext:
     async def step(self, name: str, function: Callable[..., object], *args: object, returns: object = None) -> object:
         raise StepUnavailable(name)
 
+    def submit(
+        self,
+        type: str,
+        payload: object,
+        *,
+        name: str,
+        delay: timedelta | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        raise StepUnavailable(name)
+
     async def sleep(self, name: str, duration: timedelta) -> None:
         raise StepUnavailable(name)
 

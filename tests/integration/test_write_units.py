@@ -14,7 +14,7 @@ from domain.jobs.dispatch import Dispatcher
 from domain.jobs.documents import Documents
 from domain.jobs.execution import Executed, JobExecutor
 from domain.jobs.job import Job
-from domain.jobs.outcomes import Done
+from domain.jobs.outcomes import Done as Succeeding
 from domain.jobs.run_due import DueJobRunner
 from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
@@ -34,7 +34,7 @@ from domain.schedules.ticking import (
 )
 from domain.users.quota import Quota
 from functions.runtime import LazyClient, new_random, now
-from headrace import job_item
+from headrace import Done, Update, job_item
 from headrace.authoring.context import JobContext
 from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
@@ -141,7 +141,7 @@ async def test_a_transaction_costs_twice_its_writes_and_a_change_alone_is_none(
     claim = claimed(job)
     assert await jobs.replace(Change(claim, (taken(lane, job),)), job.version) == claim
     assert meter.take() == [("TransactWriteItems", 4.0)], "claim and place, twice one unit each"
-    done = finished(claim, Done(result=JsonText("{}")))
+    done = finished(claim, Succeeding(result=JsonText("{}")))
     assert await jobs.replace(Change(done, (given_back(lane, job),)), claim.version) == done
     assert meter.take() == [("TransactWriteItems", 5.0)], "twice the end and the place, once the index that it leaves"
 
@@ -172,7 +172,7 @@ async def test_what_a_job_in_a_lane_costs_blocked_or_not(metered: tuple[LazyClie
     assert sorted(meter.take()) == [("PutItem", 4.0), ("Query", 1.0), ("Query", 1.0)], "it looks for a place again"
     assert (await submitted()).status == "blocked"
     assert sorted(meter.take()) == [("PutItem", 4.0), ("Query", 1.0), ("Query", 1.0)], "however long the line is"
-    done = transitions.finish(held, Policy(), "t", Done(result=JsonText("{}")), now(), 0.5)
+    done = transitions.finish(held, Policy(), "t", Succeeding(result=JsonText("{}")), now(), 0.5)
     assert isinstance(done, Change)
     assert isinstance(await jobs.replace(done, 2), Job)
     assert meter.take() == [("TransactWriteItems", 5.0)], "the end and the place, twice; once the index that it leaves"
@@ -282,3 +282,32 @@ async def test_steps_sleeps_and_signals_cost_what_the_documentation_says(metered
     assert isinstance(executed, Executed)
     assert executed.outcome == "succeeded"
     assert meter.take() == [("PutItem", 2.0), ("Query", 1.0), ("PutItem", 3.0)], "its history has passed 1 KB"
+
+
+async def test_a_handlers_own_writes_cost_twice_what_they_cost_alone(
+    metered: tuple[LazyClient, Meter], ministack_client: LazyClient
+) -> None:
+    client, meter = metered
+    jobs = job_repository_on(client)
+
+    async def run(_: Text, context: JobContext) -> Done[Count]:
+        context.submit("text.word_count", {"text": "x" * 150}, name="next")
+        return Done(Count(words=1), writes=[Update(table="AccountsOfUnits", key={"id": "a"}, add={"cents": 1})])
+
+    await (await ministack_client()).create_table(
+        TableName="AccountsOfUnits", BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )  # fmt: skip
+    executor = JobExecutor(jobs, Catalogue([a_handler(run=run)]), now, new_id, new_random, {})
+    job = queued(now=now(), id=new_id(), type="text.word_count", payload=JsonText(json.dumps({"text": "x" * 150})))
+    await jobs.add(Change(job), now())
+    meter.take()
+    executed = await executor.execute(job, now() + 120 * SECOND)
+    assert isinstance(executed, Executed)
+    assert executed.outcome == "succeeded"
+    claim, end = meter.take()
+    assert claim == ("PutItem", 1.0)
+    assert end == ("TransactWriteItems", 9.0), (
+        "the job 2 and its index 1, the update 2, the new job 2 and its indexes 2"
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 import click
@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from domain.jobs.attempt import Attempt, FilesSource, ThreadedAttempt
 from domain.jobs.change import Change
+from domain.jobs.checking import keyed_id
 from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound, VersionConflict
 from domain.ports import Clock
@@ -71,6 +72,18 @@ class LocalAttempt(Attempt):
         )
         self.hidden = hidden or self.hidden
         self._show = show
+
+    def submit(
+        self,
+        type: str,
+        payload: object,
+        *,
+        name: str,
+        delay: timedelta | None = None,  # noqa: ARG002 - nothing is submitted here
+        tags: Mapping[str, str] | None = None,  # noqa: ARG002
+    ) -> str:
+        _show_step(f"submit {name}: a job of {type}, not submitted here: {payload!r:.200}")
+        return keyed_id(self.job_id, f"submit:{name}")
 
     async def report_progress(self, fraction: float, message: str = "") -> None:
         self._show(fraction, self.hidden.text(message))

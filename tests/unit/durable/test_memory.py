@@ -267,6 +267,8 @@ async def test_where_nothing_is_remembered_a_step_says_so() -> None:
     assert executed.outcome == "succeeded"
     with pytest.raises(StepUnavailable):
         await Attempt(jobs, clock, job, NOW, {}).step("a", int)
+    with pytest.raises(StepUnavailable):
+        Attempt(jobs, clock, job, NOW, {}).submit("a", {}, name="b")
 
 
 async def test_more_than_eighty_waits_at_once_are_refused() -> None:

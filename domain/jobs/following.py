@@ -1,0 +1,110 @@
+"""Jobs that a handler submits with its result: they exist if and only if that is committed."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Final, cast
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from domain.flaws import Flaw, flaws_of
+from domain.jobs import transitions
+from domain.jobs.change import FollowUp
+from domain.jobs.checking import Checked, InvalidPayload, PayloadTooLarge, checked, keyed_id
+from domain.jobs.job import Job
+from domain.jobs.submission import Submission
+from domain.ports import Clock
+from domain.users.user import User
+from headrace.authoring.job_type import AnyJobType
+from headrace.authoring.json_text import byte_length
+from headrace.authoring.steps import StepMisused
+
+MAX_FOLLOW_UPS: Final = 20
+"""Of one job."""
+MAX_INLINE_BYTES: Final = 64 * 1024
+"""Of a payload's JSON: it stays in the item, for a transaction cannot write to the blob bucket."""
+
+Definitions = Callable[[str], AnyJobType | None]
+"""Gives the definition of a job type, by name; None for one that is not known."""
+
+
+class FollowUps:
+    """What one attempt has submitted so far. Nothing of it is written before the attempt's outcome."""
+
+    def __init__(self, job: Job, definitions: Definitions, clock: Clock, owner_limit: int) -> None:
+        self._job = job
+        self._definitions = definitions
+        self._clock = clock
+        self._owner_limit = owner_limit
+        self._added: dict[str, FollowUp] = {}
+
+    @property
+    def all(self) -> tuple[FollowUp, ...]:
+        """In the order of their submission."""
+        return tuple(self._added.values())
+
+    def add(
+        self, type: str, payload: object, name: str, delay: timedelta | None, tags: Mapping[str, str] | None
+    ) -> str:
+        """The id of the new job, which is the same in every attempt; raises `StepMisused`."""
+        definition = self._definitions(type)
+        if definition is None:
+            raise StepMisused(f"the job {name} cannot be submitted: no job type is named {type!r:.80}")
+        if name in self._added:
+            raise StepMisused(f"two jobs are submitted under the name {name}: each needs its own")
+        if len(self._added) >= MAX_FOLLOW_UPS:
+            raise StepMisused(f"a handler submits at most {MAX_FOLLOW_UPS} jobs with its result")
+        asked = self._checked(type, definition, payload, name, delay, tags)
+        now = self._clock()
+        new = asked.as_job(keyed_id(self._job.id, f"submit:{name}"), asked.payload)
+        job = transitions.submit(new, definition.policy, now).job
+        self._added[name] = FollowUp(job=job)
+        return job.id
+
+    def _checked(
+        self,
+        type: str,
+        definition: AnyJobType,
+        payload: object,
+        name: str,
+        delay: timedelta | None,
+        tags: Mapping[str, str] | None,
+    ) -> Checked:
+        now = self._clock()
+        try:
+            submission = Submission(
+                type=type,
+                payload=_document(payload),
+                delay_seconds=None if delay is None else delay.total_seconds(),
+                tags=dict(tags or {}),
+                traceparent=self._job.traceparent,
+            )
+        except ValidationError as error:
+            raise StepMisused(f"the job {name} cannot be submitted: {_told(flaws_of(error).first)}") from None
+        # Only id and role decide anything here. Like a member, a handler may not escape the limit of an owner's lane.
+        owner = User.model_construct(
+            id=self._job.owner_id, email="", name="", role="member", version=0, created_at=now, updated_at=now
+        )
+        asked = checked(submission, definition, owner, None, self._owner_limit, now)
+        match asked:
+            case InvalidPayload(flaws=flaws):
+                raise StepMisused(f"the job {name} cannot be submitted: {_told(flaws)}")
+            case PayloadTooLarge(size=size):
+                raise StepMisused(_too_large(name, size))
+            case Checked(payload=text) if (size := byte_length(text)) > MAX_INLINE_BYTES:
+                raise StepMisused(_too_large(name, size))
+            case Checked():
+                return asked
+
+
+def _document(payload: object) -> JsonValue:
+    if isinstance(payload, BaseModel):
+        return cast("JsonValue", payload.model_dump(mode="json", by_alias=True))
+    return cast("JsonValue", payload)
+
+
+def _too_large(name: str, size: int) -> str:
+    return f"the payload of the job {name} has {size} bytes of JSON, the limit with a result is {MAX_INLINE_BYTES}"
+
+
+def _told(flaws: tuple[Flaw, ...]) -> str:
+    return "; ".join(f"{'/'.join(map(str, flaw.path))}: {flaw.message}" for flaw in flaws[:3])

@@ -75,12 +75,18 @@ class Lanes(Releasing):
         return start
 
     async def look_again(self, job: Job) -> None:
-        """After `job` was blocked: let the first go if the place that it missed is free, and nobody saw it wait."""
+        """After `job` was blocked: let it go if the place that it missed has become free, and nobody saw it wait.
+
+        Only the first in line: before the others somebody waits already whom the next freed place will serve. All of
+        them would contend for the one head of the line.
+        """
         if job.lane is None or not isinstance(job.state, Blocked):
             return
         read = await self._shared.read(job.lane.name)
         if isinstance(read, StorageUnavailable):
             return
         terms = self._terms(read.lane, self._catalogue.policy(job.type))
-        if not isinstance(on_release(read.lane, terms, self._clock(), 0), InLine):
+        if isinstance(on_release(read.lane, terms, self._clock(), 0), InLine):
+            return
+        if await self._lanes.line(job.lane.name, 1) in {(), (job.id,)}:
             await self.release(job.lane.name, own=job.id)

@@ -240,11 +240,11 @@ async def test_a_job_that_was_blocked_when_its_place_became_free_goes_at_once_ev
     assert await world.status(job) == "queued"
 
 
-async def test_one_that_stands_behind_others_lets_the_first_go_if_it_finds_room() -> None:
+async def test_one_that_stands_behind_others_does_not_look_again() -> None:
     world = World()
     await world.stored(first := blocked(NOW, type=KIND, lane=LANE), job := blocked(NOW + SECOND, type=KIND, lane=LANE))
     await world.lanes.look_again(job)
-    assert [await world.status(first), await world.status(job)] == ["queued", "blocked"]
+    assert [await world.status(first), await world.status(job)] == ["blocked", "blocked"]
     await world.lanes.look_again(queued())
 
 

@@ -100,7 +100,7 @@ CODE = '''
 ORDERS = int(os.environ.get("DURABLE_ORDERS", "12"))
 TRANSFERS = int(os.environ.get("DURABLE_TRANSFERS", "40"))
 """At full size a thousand of each: `DURABLE_ORDERS=1000 DURABLE_TRANSFERS=1000 pytest tests/e2e/test_durable.py`."""
-KILLS = 6
+KILLS = int(os.environ.get("DURABLE_KILLS", "6"))
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_orders_are_charged_and_shipped_once_by_key_although_workers_are_killed(
         ids = [submitted(client, number, ledger) for number in range(ORDERS)]
         for job_id in ids[::2]:
             client.post(f"/v1/jobs/{job_id}/signals/approved", json={"by": "Ann"}).raise_for_status()
-        kill_workers(shop, chance, 6)
+        kill_workers(shop, chance, KILLS)
         for job_id in ids[1::2]:
             client.post(f"/v1/jobs/{job_id}/signals/approved", json={"by": "Bob"}).raise_for_status()
         ended = [job_when_final(client, job_id) for job_id in ids]
@@ -159,10 +159,14 @@ def test_orders_are_charged_and_shipped_once_by_key_although_workers_are_killed(
 
 def thanked(shop: Stack) -> list[str]:
     """The orders of which a job has followed."""
+    orders, query = list[str](), {"type": "shop.thanks", "include": "payload", "limit": "100"}
     with shop.client() as client:
-        query = {"type": "shop.thanks", "include": "payload", "limit": "100"}
-        jobs = client.get("/v1/jobs", params=query).raise_for_status().json()["items"]
-    return sorted(job["payload"]["order"] for job in jobs)
+        while True:
+            page = client.get("/v1/jobs", params=query).raise_for_status().json()
+            orders += [job["payload"]["order"] for job in page["items"]]
+            if page["next"] is None:
+                return sorted(orders)
+            query["cursor"] = page["next"]
 
 
 def kill_workers(shop: Stack, chance: random.Random, times: int) -> None:
@@ -201,7 +205,7 @@ async def test_transfers_are_made_once_without_a_key_although_workers_are_killed
         ]
         ids = [str(api.post("/v1/jobs", json=body).raise_for_status().json()["id"]) for body in bodies]
         chance = random.Random(11)
-        for _ in range(5):
+        for _ in range(KILLS):
             kill_workers(shop, chance, 1)
             await accounts()
         ended = [job_when_final(api, job_id) for job_id in ids]

@@ -20,6 +20,7 @@ from domain.jobs.transitions import IllegalTransition
 from domain.lanes.admission import Free, InLine, on_release
 from domain.lanes.lane import Lane, Place, Slot, Terms, free_numbers, terms_of
 from domain.lanes.repository import LaneRepository
+from domain.lanes.shared_reads import SharedReads
 from domain.ports import Clock, Random
 from domain.results import StorageUnavailable
 from headrace.authoring.job_type import Policy
@@ -63,6 +64,7 @@ class Releasing:
         self._clock = clock
         self._random = random
         self.owner_limit = owner_limit
+        self._shared = SharedReads(lanes.read)
         self._freed: Counter[str] = Counter()
         """Places given back by this process, by lane, whose followers were not let go yet."""
 
@@ -182,7 +184,7 @@ class Releasing:
         if isinstance(moved, IllegalTransition):
             return "gone"
         in_slot = isinstance(admitted, Slot)
-        return _Plan(job.id, moved, job.version, _after(lane, terms, admitted, job.id, now), in_slot)
+        return _Plan(job.id, moved, job.version, after(lane, terms, admitted, job.id, now), in_slot)
 
     def _terms(self, lane: Lane, policy: Policy) -> Terms:
         return terms_of(lane, policy, self.owner_limit)
@@ -223,8 +225,8 @@ def _counted(turn: _Turn, plan: _Plan, written: ReplaceResult) -> _Turn:
             return replace(turn, passed=turn.passed | {plan.id})
 
 
-def _after(lane: Lane, terms: Terms, admitted: Free | Slot, id: str, now: datetime) -> Lane:
-    """The lane after a job was let go. One with a slot has no place yet, but needs one soon: it counts as if it had."""
+def after(lane: Lane, terms: Terms, admitted: Free | Slot, id: str, now: datetime) -> Lane:
+    """The lane after a job was let in. One with a slot has no place yet, but needs one soon: it counts as if it had."""
     number = free_numbers(lane, terms.limit)[0] if isinstance(admitted, Slot) else admitted.place
     next_start = admitted.then if isinstance(admitted, Slot) else lane.next_start
     place = Place(number=number or 0, holder=id, token="", since=now)

@@ -13,7 +13,7 @@ PACKAGES = ("chromium", "fonts-inter", "fonts-dejavu-core")
 def main(arguments: list[str]) -> int:
     """Run the tests; returns pytest's exit code."""
     prepare()
-    command = [sys.executable, "-m", "pytest", "tests/page", "--numprocesses", "2", "--dist", "loadscope", *arguments]
+    command = [sys.executable, "-m", "pytest", "tests/page", "--numprocesses", "2", "--dist", "worksteal", *arguments]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 

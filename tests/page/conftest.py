@@ -4,9 +4,9 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,9 @@ from pydantic import JsonValue
 
 from headrace.cli.guard import INTERRUPTED
 from headrace.emulator.cloudformation import ROOT
-from tests.e2e.conftest import HEADRACE, Stack, clean_environment
+from headrace.emulator.page_links import page_link
+from headrace.emulator.state import Folder
+from tests.e2e.conftest import Stack
 
 LONG_NAME = "mill.books_of_the_year_by_customer_and_grain_and_all_corrections"
 ZONE = "Europe/Oslo"
@@ -53,12 +55,8 @@ class Mill:
             time.sleep(0.1)
 
     def link(self, email: str = "dev@example.com") -> str:
-        """A link that signs in to the page, once."""
-        command = [HEADRACE, "ui", "--no-open", "--as", email]
-        done = subprocess.run(
-            command, cwd=self.folder, env=clean_environment(), capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
+        """A link that signs in to the page, once; as `headrace ui` prints it."""
+        return page_link(Folder(self.folder / ".headrace"), self.url, email, datetime.now(UTC))
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +95,7 @@ def fill(mill: Mill) -> None:
     for _ in range(3):
         mill.submit("mill.stone", {"seconds": 70})
     mill.submit("mill.grind", {"order_id": "later"}, delay_seconds=3600)
+    mill.submit("mill.order", {"order_id": "D-1"})
     nightly = {
         "name": "Nightly books",
         "cron": "0 3 * * *",
@@ -134,9 +133,14 @@ def opened(chromium: Browser, mill: Mill) -> Iterator[Callable[..., Page]]:
 
     def open_page(email: str = "dev@example.com", *, theme: str = "light", width: int = 1440) -> Page:
         context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if theme == "dark" else "light",
-            locale="en-GB", timezone_id=ZONE, base_url=mill.url, permissions=["clipboard-read", "clipboard-write"],
-        )  # fmt: skip
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if theme == "dark" else "light",
+            locale="en-GB",
+            timezone_id=ZONE,
+            reduced_motion="reduce",
+            base_url=mill.url,
+            permissions=["clipboard-read", "clipboard-write"],
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
@@ -156,4 +160,5 @@ def opened(chromium: Browser, mill: Mill) -> Iterator[Callable[..., Page]]:
 def visit(page: Page, route: str) -> None:
     """Go to a screen, and wait until it shows its data."""
     page.evaluate("route => { location.hash = route }", route)
-    page.wait_for_function("() => document.querySelector('main h1, main .empty') && !document.querySelector('.bone')")
+    shown = "route => document.querySelector('main').dataset.route === route && document.querySelector('main h1')"
+    page.wait_for_function(f"route => ({shown})(route) && !document.querySelector('.bone')", arg=route)

@@ -11,7 +11,7 @@ from headrace.emulator.cloudformation import ROOT
 from tests.page.conftest import ZONE, Mill, ended, started, visit
 
 IMAGES = ROOT / "docs" / "images"
-SIZE: ViewportSize = {"width": 1180, "height": 720}
+SIZE = ViewportSize(width=1180, height=720)
 
 
 def main() -> int:

@@ -23,7 +23,7 @@ def test_a_waiting_job_is_cancelled_and_retried(opened: Opened, mill: Mill) -> N
     job = mill.submit("mill.grind", {"order_id": "C-1"}, delay_seconds=3600)
     page = opened()
     visit(page, f"#/jobs/{job}")
-    expect(page.locator(".why")).to_contain_text("It waits:")
+    expect(page.locator(".why")).to_contain_text("Waiting: its time is")
     page.get_by_role("button", name="Cancel", exact=True).click()
     dialog(page, "Cancel the job")
     expect(page.locator(".head .status")).to_have_text("cancelled")
@@ -192,6 +192,7 @@ def test_a_user_is_made_changed_given_a_key_and_deleted(opened: Opened) -> None:
     page.get_by_role("button", name="Disable by-hand@example.com").click()
     told(page, "by-hand@example.com may not enter any more.")
     page.get_by_role("button", name="Enable by-hand@example.com").click()
+    told(page, "by-hand@example.com may enter again.")
     page.get_by_role("button", name="Make admin: by-hand@example.com").click()
     told(page, "by-hand@example.com is an admin.")
     page.get_by_text("Admins", exact=True).click()
@@ -209,6 +210,11 @@ def test_a_list_is_live_and_filtered(opened: Opened, mill: Mill) -> None:
     page.get_by_label("Status").select_option("failed")
     expect(page.locator("table.jobs .status-failed")).to_have_count(before + 1)
     assert page.evaluate("() => location.hash") == "#/jobs?status=failed&type=mill.complain"
+    page.get_by_role("button", name="Clear").click()
+    assert page.get_by_role("button", name="Cancel all…").count() == 0, "of all jobs, none is changed by accident"
+    page.get_by_label("Tag").fill("customer=Bodø")
+    page.get_by_label("Tag").press("Enter")
+    expect(page.locator("table.jobs tbody tr")).to_have_count(3)
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("table.jobs .status-succeeded").first).to_be_visible()
 
@@ -242,3 +248,33 @@ def test_a_theme_is_chosen_and_kept(opened: Opened, theme: str) -> None:
     page.reload()
     page.wait_for_selector(".shell")
     assert page.evaluate("() => getComputedStyle(document.documentElement).colorScheme") == theme.lower()
+
+
+def test_what_is_newer_does_not_move_what_is_read(opened: Opened, mill: Mill) -> None:
+    page = opened()
+    visit(page, "#/jobs?type=mill.grind")
+    second = page.locator("table.jobs tbody tr").nth(1)
+    job = second.locator("a[data-line]").get_attribute("href")
+    second.locator("input").check()
+    mill.submit("mill.grind", {"order_id": "N-1"})
+    expect(page.get_by_role("button", name="Show 1 newer job")).to_be_visible()
+    assert second.locator("a[data-line]").get_attribute("href") == job
+    page.get_by_role("button", name="Show 1 newer job").click()
+    expect(page.locator("table.jobs tbody tr").nth(2).locator("a[data-line]")).to_have_attribute("href", str(job))
+
+
+def test_a_durable_job_shows_its_steps_and_gets_the_signal_it_waits_for(opened: Opened, mill: Mill) -> None:
+    job = mill.submit("mill.order", {"order_id": "D-2"})
+    page = opened()
+    visit(page, f"#/jobs/{job}")
+    page.get_by_role("button", name="Send approved…").click()
+    page.get_by_label("What it says").fill("{")
+    expect(page.locator("dialog .flaw")).to_contain_text("is not JSON")
+    page.get_by_label("What it says").fill('{"by": "the miller"}')
+    dialog(page, "Send")
+    told(page, "approved is sent.")
+    expect(page.locator(".head .status")).to_have_text("succeeded")
+    expect(page.get_by_role("region", name="Result as a tree")).to_contain_text("D-2 by the miller")
+    expect(page.locator(".track-name")).to_contain_text(["This job", "reserve", "approved"])
+    page.get_by_text("Steps", exact=False).first.click()
+    expect(page.locator("main")).to_contain_text("1 sacks for D-2")

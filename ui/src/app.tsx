@@ -139,7 +139,7 @@ function Shell({ me }: { me: UserView }) {
           </div>
         </div>
       </header>
-      <main ref={main} id="main" tabIndex={-1}>
+      <main ref={main} id="main" tabIndex={-1} data-route={location.hash}>
         <ScreenOf route={route} me={me} />
       </main>
       <Notices />

@@ -6,6 +6,7 @@ import { bytes, opensAtFirst, sizeOf, summary } from "../src/pure/json.ts";
 import { dollars } from "../src/pure/money.ts";
 import { nextPause } from "../src/pure/polling.ts";
 import { href, parseRoute } from "../src/pure/route.ts";
+import { steady } from "../src/pure/steady.ts";
 import { inWords, stacked } from "../src/pure/stack.ts";
 
 test("an address is read as it was written", () => {
@@ -94,4 +95,11 @@ test("an action shows at once what it will bring", () => {
   assert.deepEqual([expected(job, "retry").status, expected(job, "retry").error, expected(job, "retry").links.retry], ["queued", null, undefined]);
   assert.equal(expected({ ...job, status: "running" }, "cancel").cancel_requested, true);
   assert.equal(expected({ ...job, status: "queued" }, "cancel").status, "cancelled");
+});
+
+test("newer items are held back, as long as one that was shown is still there", () => {
+  const same = (item: string) => item;
+  assert.deepEqual(steady(["d", "c", "b", "a"], same, new Set(["b", "a"])), { shown: ["b", "a"], newer: 2 });
+  assert.deepEqual(steady(["b", "a"], same, new Set(["b", "a"])), { shown: ["b", "a"], newer: 0 });
+  assert.deepEqual(steady(["x", "y"], same, new Set(["b"])), { shown: ["x", "y"], newer: 0 });
 });

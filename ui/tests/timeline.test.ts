@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { marks, placed, spansOf, totals } from "../src/pure/timeline.ts";
+import { marks, placed, spansOf, totals, tracksOf } from "../src/pure/timeline.ts";
 
 const at = (second: number) => new Date(second * 1000).toISOString();
 const RETRIED = [
@@ -44,4 +44,14 @@ test("spans are placed to scale", () => {
 test("an axis has round marks, whatever its length", () => {
   assert.deepEqual(marks(3700, 6), [0, 1000, 2000, 3000]);
   for (const length of [1, 80, 4000, 61_000, 3_600_000, 86_400_000, 31_536_000_000, 1e13]) assert.ok(marks(length, 6).length <= 7);
+});
+
+test("each step and wait has a track; one that goes on ends now", () => {
+  const tracks = tracksOf([
+    { name: "charge", kind: "step", attempt: 1, began_at: at(1), ended_at: at(2) },
+    { name: "approved", kind: "signal", attempt: 1, began_at: at(2), ended_at: null },
+  ], 9000);
+  assert.deepEqual(tracks.map(({ name, spans }) => [name, spans[0]?.kind, spans[0]?.from, spans[0]?.to, spans[0]?.open]), [
+    ["charge", "running", 1000, 2000, false], ["approved", "waiting", 2000, 9000, true],
+  ]);
 });

@@ -117,4 +117,25 @@ async def keep_books(ledger: Ledger) -> Entries:
     return Entries.model_validate({"lines": lines})
 
 
-JOB_TYPES = (grind, deliver, stone, complain, weigh, keep_books)
+class Approval(BaseModel):
+    """What the miller says."""
+
+    by: str
+
+
+async def reserve(order: Order) -> str:
+    """Set sacks aside."""
+    return f"{sacks_of(order)} sacks for {order.order_id}"
+
+
+@job_type("mill.order", timeout=timedelta(seconds=30))
+async def take_order(order: Order, context: JobContext) -> Milled | Fail:
+    """Reserve sacks, wait for the miller's word, and mill."""
+    await context.step("reserve", reserve, order)
+    approval = await context.signal("approved", Approval, timeout=timedelta(hours=1))
+    if approval is None:
+        return Fail(reason="nobody approved")
+    return Milled(order_id=f"{order.order_id} by {approval.by}", sacks=sacks_of(order), cost=price_of(order))
+
+
+JOB_TYPES = (grind, deliver, stone, complain, weigh, keep_books, take_order)

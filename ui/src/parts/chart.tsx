@@ -68,7 +68,7 @@ function options(UPlot: typeof uPlot, element: HTMLElement, step: number, onSeen
   const font = `11px ${style.fontFamily}`;
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font };
   const bars = UPlot.paths.bars?.({ size: [0.78, 28], align: 1 });
-  const series = ORDER.toReversed().map((name) => ({ label: name, fill: colour(`--${name}`), width: 0, points: { show: false }, ...(bars ? { paths: bars } : {}) }));
+  const series = ORDER.toReversed().map((name) => ({ label: name, fill: colour(`--bar-${name}`), width: 0, points: { show: false }, ...(bars ? { paths: bars } : {}) }));
   return {
     width: element.clientWidth,
     height: HEIGHT,

@@ -17,7 +17,7 @@ export function Timeline({ tracks, from, to }: { tracks: Track[]; from: number; 
   const [seen, setSeen] = useState<Placed | undefined>();
   const length = Math.max(1, to - from);
   return (
-    <figure class="timeline">
+    <figure class={`timeline ${tracks.length > 1 ? "timeline-named" : ""}`}>
       <div class="tracks" role="img" aria-label={inWords(tracks)}>
         {tracks.map((track) => (
           <div class="track" key={track.name}>

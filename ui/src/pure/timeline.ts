@@ -49,6 +49,24 @@ export function spansOf(history: Entry[], now: number): Span[] {
   });
 }
 
+export interface Step {
+  name: string;
+  kind: string;
+  attempt: number;
+  began_at: string;
+  ended_at: string | null;
+}
+
+/** A track for each of a job's steps and waits, in the order in which they began. */
+export function tracksOf(steps: Step[], now: number): Track[] {
+  return steps.map((step) => {
+    const from = Date.parse(step.began_at);
+    const [status, kind]: [string, SpanKind] = step.kind === "step" ? ["running", "running"] : ["waiting", "waiting"];
+    const to = Math.max(from, step.ended_at ? Date.parse(step.ended_at) : now);
+    return { name: step.name, spans: [{ status, kind, attempt: step.attempt, from, to, open: !step.ended_at, code: null }] };
+  });
+}
+
 export interface Placed extends Span {
   /** Percent of the whole. */
   left: number;

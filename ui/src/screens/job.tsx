@@ -16,9 +16,11 @@ import { expected, isFinal } from "../pure/job.ts";
 import { bytes } from "../pure/json.ts";
 import { href } from "../pure/route.ts";
 import { duration, exact } from "../pure/time.ts";
-import { FINAL, spansOf, totals } from "../pure/timeline.ts";
+import { FINAL, spansOf, totals, tracksOf } from "../pure/timeline.ts";
 import { Cost } from "./cost.tsx";
 import { ErrorPanel } from "./job_error.tsx";
+import { SignalButtons } from "./signals.tsx";
+import { Steps, useSteps } from "./steps.tsx";
 import { Why } from "./why.tsx";
 
 const EVERY = 1000;
@@ -97,6 +99,7 @@ function Actions({ job, live }: { job: JobView; live: LiveJob }) {
   };
   return (
     <>
+      <SignalButtons job={job} onSent={live.refresh} />
       <Button kind="primary" disabled={!job.links.retry} onClick={() => change("retry")}>
         Retry
       </Button>
@@ -125,6 +128,7 @@ function Times({ job }: { job: JobView }) {
   const open = !isFinal(job);
   const now = useNow(open ? 500 : 3_600_000);
   const spans = spansOf(job.history, now);
+  const steps = useSteps(job);
   const first = job.history[0];
   if (!first) return null;
   const from = Date.parse(first.at);
@@ -132,7 +136,7 @@ function Times({ job }: { job: JobView }) {
   const sums = totals(spans);
   return (
     <Panel title="Timeline">
-      <Timeline tracks={[{ name: "This job", spans }]} from={from} to={Math.max(to, from + 1)} />
+      <Timeline tracks={[{ name: "This job", spans }, ...tracksOf(steps, now)]} from={from} to={Math.max(to, from + 1)} />
       <Facts
         facts={[
           ["Waited", duration(sums.waiting)],
@@ -142,6 +146,7 @@ function Times({ job }: { job: JobView }) {
           ["Cost so far", <Cost id={job.id} version={job.version} />],
         ]}
       />
+      <Steps steps={steps} whole={job.steps ?? 0} />
       <details>
         <summary>
           History <span class="muted">{job.history.length} changes</span>
@@ -234,7 +239,9 @@ function About({ job }: { job: JobView }) {
         <ul class="tags">
           {tags.map(([name, value]) => (
             <li key={name} title={`${name}: ${value}`}>
-              <span class="muted">{name}</span> {value}
+              <a href={href(["jobs"], { tag: `${name}=${value}` })}>
+                <span class="muted">{name}</span> {value}
+              </a>
             </li>
           ))}
         </ul>

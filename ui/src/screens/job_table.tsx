@@ -32,7 +32,7 @@ export function JobTable({ jobs, selected, onSelect, extra }: Props) {
               <input type="checkbox" aria-label="Select all shown" checked={all} onChange={() => onSelect(new Set(all ? [] : jobs.map((job) => job.id)))} />
             </th>
           ) : null}
-          <th>Job</th>
+          <th class="col-main">Job</th>
           <th class="col-status">Status</th>
           <th class="col-detail wide">What happened</th>
           <th class="col-number wide">Attempt</th>

@@ -5,6 +5,7 @@ import type { JobPage, ListedJobView, UserView } from "../../generated/schema.ts
 import { call } from "../api/client.ts";
 import { useLive } from "../live/use_live.ts";
 import { usePages } from "../live/use_pages.ts";
+import { useSteady } from "../live/use_steady.ts";
 import { refine } from "../live/use_route.ts";
 import { Button } from "../parts/basics.tsx";
 import { Choice, More, Panel, Screen } from "../parts/frame.tsx";
@@ -16,18 +17,20 @@ import { JobTable } from "./job_table.tsx";
 const EVERY = 2000;
 const MOST_AT_ONCE = 500;
 const MOST_EMPTY = 5;
-const STATUSES = ["scheduled", "blocked", "queued", "running", "retrying", "failed", "succeeded", "cancelled"] as const;
-const OF_EVERYONE: readonly string[] = ["scheduled", "blocked", "queued", "running", "retrying", "failed"];
+const STATUSES = ["scheduled", "blocked", "queued", "running", "waiting", "retrying", "failed", "succeeded", "cancelled"] as const;
+const OF_EVERYONE: readonly string[] = ["scheduled", "blocked", "queued", "running", "waiting", "retrying", "failed"];
 type Status = (typeof STATUSES)[number];
 
 interface Criteria {
   status: string;
   type: string;
   owner: string;
+  /** NAME=VALUE */
+  tag: string;
 }
 
-function reading({ status, type, owner }: Criteria) {
-  const wanted = { ...(status ? { status: status as Status } : {}), ...(type ? { type } : {}), ...(owner ? { owner } : {}) };
+function reading({ status, type, owner, tag }: Criteria) {
+  const wanted = { ...(status ? { status: status as Status } : {}), ...(type ? { type } : {}), ...(owner ? { owner } : {}), ...(tag ? { tag } : {}) };
   return (cursor: string | undefined, signal?: AbortSignal, limit = 50): Promise<JobPage> =>
     filled((at) => call("GET /v1/jobs", { query: { ...wanted, ...(at ? { cursor: at } : {}), limit }, signal }), cursor);
 }
@@ -54,7 +57,7 @@ async function matching(criteria: Criteria): Promise<{ jobs: ListedJobView[]; ca
 
 export function JobsScreen({ me, query }: { me: UserView; query: Record<string, string> }) {
   const isAdmin = me.role === "admin";
-  const criteria = { status: query.status ?? "", type: query.type ?? "", owner: isAdmin ? (query.owner ?? "") : "" };
+  const criteria = { status: query.status ?? "", type: query.type ?? "", tag: query.tag ?? "", owner: isAdmin ? (query.owner ?? "") : "" };
   const set = (change: Partial<Criteria>) => refine(["jobs"], { ...criteria, ...change });
   const needsType = criteria.owner === "*" && criteria.status === "failed" && !criteria.type;
   return (
@@ -130,8 +133,34 @@ function Filters({ criteria, isAdmin, set }: { criteria: Criteria; isAdmin: bool
           ))}
         </datalist>
       </label>
-      {criteria.status || criteria.type ? <Button onClick={() => set({ status: "", type: "" })}>Clear</Button> : null}
+      <TagFilter tag={criteria.tag} onChange={(tag) => set({ tag })} />
+      {isFiltered(criteria) ? <Button onClick={() => set({ status: "", type: "", tag: "" })}>Clear</Button> : null}
     </form>
+  );
+}
+
+/** Whether something was chosen: without, nothing is changed of all jobs, so that it is not done by accident. */
+function isFiltered({ status, type, tag }: Criteria): boolean {
+  return Boolean(status || type || tag);
+}
+
+function TagFilter({ tag, onChange }: { tag: string; onChange: (tag: string) => void }) {
+  const [text, setText] = useState(tag);
+  useEffect(() => setText(tag), [tag]);
+  const wrong = text !== "" && !/^[^=]+=/.test(text);
+  return (
+    <label class="inline grow">
+      <span>Tag</span>
+      <input
+        placeholder="name=value"
+        value={text}
+        spellcheck={false}
+        autocomplete="off"
+        aria-invalid={wrong}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onChange={(event) => (wrong ? undefined : onChange(event.currentTarget.value))}
+      />
+    </label>
   );
 }
 
@@ -140,6 +169,7 @@ function List({ criteria }: { criteria: Criteria }) {
   const pages = usePages(key, reading(criteria), (job) => job.id, EVERY);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [bulk, setBulk] = useState<{ action: BulkAction; all: boolean } | undefined>();
+  const { shown, newer, show } = useSteady(pages.items, (job) => job.id, selected.size > 0);
   const chosen = (pages.items ?? []).filter((job) => selected.has(job.id));
   const close = () => {
     setBulk(undefined);
@@ -161,23 +191,32 @@ function List({ criteria }: { criteria: Criteria }) {
         ) : (
           <>
             <span class="muted">{pages.items ? shownCount(pages.items.length, Boolean(pages.more)) : "Reading…"}</span>
-            <button type="button" class="textual" disabled={!pages.items?.length} onClick={() => setBulk({ action: "retry", all: true })}>
-              Retry all…
-            </button>
-            <button type="button" class="textual" disabled={!pages.items?.length} onClick={() => setBulk({ action: "cancel", all: true })}>
-              Cancel all…
-            </button>
+            {isFiltered(criteria) && pages.items?.length ? (
+              <>
+                <button type="button" class="textual" onClick={() => setBulk({ action: "retry", all: true })}>
+                  Retry all…
+                </button>
+                <button type="button" class="textual" onClick={() => setBulk({ action: "cancel", all: true })}>
+                  Cancel all…
+                </button>
+              </>
+            ) : null}
           </>
         )}
       </div>
+      {newer ? (
+        <button type="button" class="newer" onClick={show}>
+          Show {count(newer, "newer job")}
+        </button>
+      ) : null}
       <Panel flush>
-        <Shown live={pages} rows={10}>
+        <Shown live={{ ...pages, items: shown }} rows={10}>
           {(jobs) =>
             jobs.length ? (
               <JobTable jobs={jobs} selected={selected} onSelect={setSelected} />
             ) : (
               <Empty title="No jobs here">
-                {criteria.status || criteria.type ? "None matches this filter." : <>Submit one from <a href="#/types">Types</a>, or with <code>headrace submit</code>.</>}
+                {isFiltered(criteria) ? "None matches this filter." : <>Submit one from <a href="#/types">Types</a>, or with <code>headrace submit</code>.</>}
               </Empty>
             )
           }

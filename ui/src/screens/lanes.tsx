@@ -35,7 +35,7 @@ export function LanesScreen() {
         <Shown live={pages}>
           {(lanes) =>
             lanes.length ? (
-              <table class="list">
+              <table class="list lanes">
                 <thead>
                   <tr>
                     <th>Lane</th>
@@ -81,12 +81,12 @@ function Line({ lane, open, onOpen, onEdit, onChange }: LineProps) {
     </div>
   );
   return (
-    <>
       <tr>
         <td>
           <button type="button" class="textual name strong" data-line aria-expanded={open} title={lane.name} onClick={onOpen}>
             {lane.name}
           </button>
+          {open ? <Places lane={lane} /> : null}
           <span class="narrow">{buttons}</span>
         </td>
         <td class="col-short">
@@ -100,27 +100,22 @@ function Line({ lane, open, onOpen, onEdit, onChange }: LineProps) {
         <td class="col-short wide">{lane.rate ? `${lane.rate.count} / ${lane.rate.per_seconds} s` : <span class="muted">–</span>}</td>
         <td class="col-actions wide">{buttons}</td>
       </tr>
-      {open ? (
-        <tr>
-          <td colSpan={6}>
-            {lane.places.length ? (
-              <ul class="places">
-                {lane.places.map((place) => (
-                  <li key={place.job_id}>
-                    <Id id={place.job_id} short link={href(["jobs", place.job_id])} />{" "}
-                    <span class="muted">
-                      since <Moment at={place.since} />
-                    </span>
-                  </li>
-                ))}
-              </ul>
-            ) : (
-              <span class="muted">No job runs in it now.</span>
-            )}
-          </td>
-        </tr>
-      ) : null}
-    </>
+  );
+}
+
+function Places({ lane }: { lane: LaneView }) {
+  if (!lane.places.length) return <p class="muted">No job runs in it now.</p>;
+  return (
+    <ul class="places">
+      {lane.places.map((place) => (
+        <li key={place.job_id}>
+          <Id id={place.job_id} short link={href(["jobs", place.job_id])} />{" "}
+          <span class="muted">
+            since <Moment at={place.since} />
+          </span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -185,7 +185,7 @@ function Types({ stats, window }: { stats: StatsView; window: Window }) {
   const seconds = (value: number | null) => (value === null ? <span class="muted">–</span> : duration(value * 1000));
   return (
     <Panel title="Types" flush>
-      <table class="list">
+      <table class="list stats">
         <thead>
           <tr>
             <th>Type</th>

@@ -6,7 +6,7 @@ import { useLive } from "../live/use_live.ts";
 import { Id, Moment } from "../parts/basics.tsx";
 import { href } from "../pure/route.ts";
 
-const WAITING = ["scheduled", "blocked", "queued", "retrying"];
+const WAITING = ["scheduled", "blocked", "queued", "waiting", "retrying"];
 
 export function Why({ job }: { job: JobView }) {
   return WAITING.includes(job.status) ? <Reason key={`${job.id}${job.status}`} id={job.id} /> : null;
@@ -19,7 +19,7 @@ function Reason({ id }: { id: string }) {
   const holders = reason.lane?.holders ?? [];
   return (
     <p class="why" role="status">
-      <strong>It waits:</strong> {reason.text.replace(/[^.]$/, "$&.")}
+      <strong>Waiting:</strong> {reason.text.replace(/[^.]$/, "$&.")}
       {reason.until ? (
         <span class="muted">
           {" "}

@@ -41,7 +41,7 @@ check: test ## all that CI runs: the tests, then everything else, three at a tim
 	$(MAKE) --jobs=3 --output-sync=target checks
 
 # The longest first; they wait as much as they compute.
-checks: sam-local acceptance fuzz examples clients runtime-interface template types audit lint format contracts
+checks: sam-local ui-tests acceptance fuzz examples clients runtime-interface template types audit lint format contracts
 
 format: setup ## check the formatting
 	$(BIN)/ruff format --check .

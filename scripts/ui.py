@@ -49,7 +49,7 @@ def _fetch() -> None:
     if _FETCHED.exists() and _FETCHED.stat().st_mtime >= lock.stat().st_mtime:
         return
     shutil.rmtree(_PACKAGES, ignore_errors=True)
-    npm("ci", "--silent")
+    npm("ci", "--loglevel", "error")
     Path(_FETCHED).touch()
 
 

@@ -46,7 +46,7 @@ def test_no_scan_anywhere_and_users_are_found_through_the_email_index(recorded: 
     assert set(asked) - SETTING_UP - STREAM == used
     queries = [json.loads(call.body) for call in proxy.calls if call.operation == "Query"]
     by_own_key = {query["TableName"] for query in queries if "IndexName" not in query}
-    assert by_own_key <= {"StreamPositionsTable", "LanesTable", "StatsTable"}, (
+    assert by_own_key <= {"StreamPositionsTable", "LanesTable", "StatsTable", "JobStepsTable"}, (
         "another table's own key is read by GetItem"
     )
     by_email = [query for query in queries if query.get("IndexName") == "email-index"]

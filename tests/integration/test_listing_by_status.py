@@ -203,10 +203,10 @@ async def test_failed_jobs_of_the_previous_version_are_on_the_same_list(ministac
 def test_the_previous_version_can_read_what_is_written_of_every_job() -> None:
     """The previous version treats all but three attributes as fields of the state, and refuses unknown ones.
 
-    Not those in lanes: it must not run them beside their limit.
+    Not those in lanes, which it must not run beside their limit, and those that wait: it would not know for what.
     """
     skipped = {"write_id", "wake_shard", "failed_type"}
-    for job in (job for job in in_every_state() if job.lane is None):
+    for job in (job for job in in_every_state() if job.lane is None and job.status != "waiting"):
         known = {*Job.model_fields, *type(job.state).model_fields} - {"state"}
         assert set(job_to_item(job, "w")) - skipped <= known, job.status
 

@@ -117,6 +117,8 @@ export function Detail({ job }: { job: ListedJobView }) {
     );
   }
   if (job.status === "blocked" && job.lane) return <span class="muted cut">waits for lane {job.lane}</span>;
+  const awaited = job.waiting_for ?? [];
+  if (job.status === "waiting" && awaited.length) return <span class="muted cut">waits for {awaited.map((each) => each.name).join(", ")}</span>;
   const tags = Object.entries(job.tags);
   return (
     <span class="muted cut">

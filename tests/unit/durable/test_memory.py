@@ -14,6 +14,7 @@ from domain.durable.memory import PAUSE
 from domain.durable.repository import RememberResult
 from domain.durable.signalling import InvalidSignal, Signalled, SignalRefused, SignalService
 from domain.durable.step import RECEIVED, STEP, Step, step_put
+from domain.durable.waits import Waits
 from domain.jobs.attempt import Attempt
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
@@ -247,7 +248,8 @@ async def test_a_worker_that_lost_its_lease_learns_so_at_its_next_step_and_ends(
     executor = JobExecutor(jobs, catalogue, clock, numbered_ids(), half, {}, steps=lambda: steps)
     job = await jobs.add(Change(queued(type="text.word_count", payload=JsonText("{}"))), NOW)
     assert isinstance(job, Job)
-    assert isinstance(await executor.execute(job, NOW + timedelta(minutes=15)), LeaseLost)
+    async with asyncio.timeout(10):  # At once, and not when the attempt is over.
+        assert isinstance(await executor.execute(job, NOW + timedelta(minutes=15)), LeaseLost)
     assert (calls.made, await FakeStepRepository(jobs).remembered(job.id)) == ([], ())
 
 
@@ -451,3 +453,23 @@ async def test_a_waiting_job_says_what_it_waits_for() -> None:
     found = await why.why(job, OWNER)
     assert isinstance(found, Reason)
     assert found.code == "due"
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+async def test_waits_are_bounded_whether_they_are_remembered_already_or_were_given_up(remembered: bool) -> None:
+    ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    waits = Waits(ended)
+    begun = None if remembered else step_put(Step(job_id="1", name="a", kind="time", attempt=1, began_at=NOW), NOW)
+    tasks: list[asyncio.Task[None]] = []
+    for number in range(81):
+        wait = waits.until_over(WaitFor(kind="time", name=f"s{number}"), NOW, begun)
+        tasks.append(asyncio.create_task(wait))
+        await asyncio.sleep(0)
+        if not remembered:
+            tasks[-1].cancel()
+            await asyncio.sleep(0)
+    with pytest.raises(StepMisused, match="at most 80 things at once"):
+        await tasks[-1]
+    for task in tasks[:-1]:
+        task.cancel()
+    await asyncio.wait(tasks)

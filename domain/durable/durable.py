@@ -17,6 +17,7 @@ from domain.jobs.change import Put
 from domain.jobs.job import Job, WaitFor
 from domain.jobs.outcomes import Outcome
 from domain.ports import Clock
+from headrace.authoring.json_text import JsonText
 from headrace.authoring.steps import StepMisused
 
 CALLS: Final = {STEP: "step", TIME: "sleep", SIGNAL: "signal"}
@@ -33,6 +34,7 @@ class Durable:
         self._clock = clock
         self._waits = Waits(ended)
         self._used: dict[str, str] = {}
+        self._closed = False
         self.flaw: str | None = None
         """What the handler did wrong, even if it caught the exception."""
 
@@ -57,11 +59,24 @@ class Durable:
                 if (known := await self._recalled(name, STEP)) is not None:
                     return decoded(name, await self._memory.text_of(known), adapter)
             await self._time_for_a_step()
+        if self._closed:
+            raise asyncio.CancelledError  # Of a task that outlives its attempt: the next one calls the function.
         with self._waits.working():
             began_at = self._clock()
             made = await self._called(name, function, args)
-            with self._sound():
-                return await self._remembered(name, made, adapter, began_at)
+            # In a task, which goes on when the handler is cancelled: the effect is made, so it has to be remembered.
+            kept = asyncio.create_task(self._remembered(name, made, adapter, began_at))
+            kept.add_done_callback(_retrieved)
+            await asyncio.wait({kept})
+        if isinstance(text := kept.result(), LeaseEnded):
+            await self._abandoned()
+        with self._sound():
+            return decoded(name, text, adapter)
+
+    async def close(self) -> None:
+        """Call no function of a step from here on; return when those that are under way are remembered."""
+        self._closed = True
+        await self._waits.idle()
 
     async def sleep(self, name: str, duration: timedelta) -> None:
         """Return when so much time has passed since the first call under this name."""
@@ -92,7 +107,11 @@ class Durable:
             if until >= life_ends:
                 raise StepMisused(f"the signal {name} did not come in the {MAX_LIFE.days} days that a job may wait")
             with self._waits.working():
-                return await self._received(await self._timed_out(name, until), adapter)
+                stands = await self._timed_out(name, until)
+                value = None if isinstance(stands, LeaseEnded) else await self._received(stands, adapter)
+            if isinstance(stands, LeaseEnded):
+                await self._abandoned()
+            return value
 
     async def _called(self, name: str, function: Callable[..., object], args: tuple[object, ...]) -> object:
         token = _STEP.set((self, name))
@@ -152,21 +171,17 @@ class Durable:
         if self._memory.added and deadline - now < (deadline - began) / 2:
             await self._waits.leave()
 
-    async def _remembered(self, name: str, made: object, adapter: Adapter, began_at: datetime) -> object:
-        value = await self._memory.keep(encoded(name, made, adapter))
-        step = self._new(name, STEP, began_at).model_copy(update={"ended_at": self._clock(), "value": value})
-        stands = await self._memory.remember(step)
-        if isinstance(stands, LeaseEnded):
-            await self._abandoned()
-        return decoded(name, await self._memory.text_of(stands), adapter)
+    async def _remembered(self, name: str, made: object, adapter: Adapter, began_at: datetime) -> JsonText | LeaseEnded:
+        with self._waits.working(), self._sound():
+            value = await self._memory.keep(encoded(name, made, adapter))
+            step = self._new(name, STEP, began_at).model_copy(update={"ended_at": self._clock(), "value": value})
+            stands = await self._memory.remember(step)
+            return stands if isinstance(stands, LeaseEnded) else await self._memory.text_of(stands)
 
-    async def _timed_out(self, name: str, until: datetime) -> Step:
+    async def _timed_out(self, name: str, until: datetime) -> Step | LeaseEnded:
         """How the wait for the signal has ended: the signal may have come at this very moment."""
         step = self._new(name, TIMED_OUT, self._clock(), until=until)
-        stands = await self._memory.remember(step.model_copy(update={"ended_at": self._clock()}))
-        if isinstance(stands, LeaseEnded):
-            await self._abandoned()
-        return stands
+        return await self._memory.remember(step.model_copy(update={"ended_at": self._clock()}))
 
     async def _received(self, end: Step, adapter: Adapter) -> object:
         if end.kind == TIMED_OUT:
@@ -182,6 +197,11 @@ class Durable:
     def _new(self, name: str, kind: str, began_at: datetime, until: datetime | None = None) -> Step:
         held = self._memory.held
         return Step(job_id=held.job_id, name=name, kind=kind, attempt=held.attempt, began_at=began_at, until=until)
+
+
+def _retrieved(kept: "asyncio.Task[JsonText | LeaseEnded]") -> None:
+    """Take note of what was raised: perhaps nobody waits for it any more."""
+    _ = kept.cancelled() or kept.exception()
 
 
 def _nothing() -> None:

@@ -30,6 +30,8 @@ class Waits:
     def __init__(self, ended: "asyncio.Future[Outcome]") -> None:
         self._ended = ended
         self._busy = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._pending: dict[str, _Pending] = {}
         self._begun: dict[str, Put] = {}
         self._leaving = False
@@ -38,11 +40,18 @@ class Waits:
     def working(self) -> Iterator[None]:
         """Within it the attempt does not pause: what it does would be lost."""
         self._busy += 1
+        self._idle.clear()
         try:
             yield
         finally:
             self._busy -= 1
+            if not self._busy:
+                self._idle.set()
             self._look(TURNS)
+
+    async def idle(self) -> None:
+        """Return when nothing is under way."""
+        await self._idle.wait()
 
     async def until_over(self, wait: WaitFor, until: datetime, begun: Put | None) -> None:
         """Wait until the invocation ends; `begun` remembers a new wait."""

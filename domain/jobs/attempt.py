@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Protocol, TypeVar, TypeVarTuple, overload
 
@@ -65,6 +66,9 @@ class DurableCalls(Protocol):
     async def sleep(self, name: str, duration: timedelta, /) -> None: ...
 
     async def signal(self, name: str, model: object, timeout: timedelta | None, /) -> object: ...  # noqa: ASYNC109
+
+    async def close(self) -> None:
+        """Call no function of a step from here on; return when those that are under way are remembered."""
 
 
 DurableSource = Callable[[Job, "asyncio.Future[Outcome]", Hidden], DurableCalls]
@@ -172,6 +176,13 @@ class Attempt:
         if self._durable is None:
             self._durable = self._durable_source(self._job, self.ended, self.hidden)
         return self._durable
+
+    async def close(self, seconds: float) -> None:
+        """Begin no step from here on, and wait so long for what is under way: its effects are to be remembered."""
+        if self._durable is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._durable.close()
 
     @property
     def flaw(self) -> str | None:

@@ -67,6 +67,7 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
     except asyncio.CancelledError:
         attempt.cancel()
         raise
+    await context.close(over - asyncio.get_running_loop().time() + 2 * STOP_GRACE.total_seconds())
     ended = _ended(attempt)
     if pause is not None:
         ended = _paused(pause, ended)

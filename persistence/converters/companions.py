@@ -75,7 +75,9 @@ def _real_name(table: str, tables: Mapping[str, str]) -> str | None:
     if not table.startswith(OF_USERS):
         return tables.get(table)
     name = table.removeprefix(OF_USERS)
-    return name if name and name not in tables.values() else None
+    # A table may be named by its ARN as well; of another account or region it is refused too, which harms nobody.
+    short = name.rpartition(":table/")[2]
+    return name if short and short not in tables.values() else None
 
 
 def _write(companion: Companion, table: str) -> TransactWriteItemTypeDef:

@@ -66,6 +66,9 @@ class LocalDurable:
         self._show(f"signal {name}: its time is over here; --signal {name}=JSON gives it")
         return None
 
+    async def close(self) -> None:
+        """There is nothing to remember."""
+
     def _use(self, name: str) -> None:
         if not is_name(name) or name in self._used:
             raise StepMisused(f"{name!r:.120} cannot be a name, or is used twice")

@@ -95,6 +95,8 @@ async def test_a_flaw_that_a_handler_catches_fails_its_job_however_it_goes_on(ho
                 raise ValueError("another")
             case "misuses again":
                 await context.sleep("nor this!", HOUR)
+            case _:
+                pass
         return Retry(reason="again")
 
     assert ended(*await run(work)) == ("failed", "StepMisused")

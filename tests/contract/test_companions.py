@@ -370,7 +370,8 @@ async def test_a_truth_value_is_no_number_to_compare(exact_store: Store) -> None
 
 
 async def test_a_table_of_headraces_own_is_none_of_a_handlers(store: Store) -> None:
-    for name in (COMPANION_TABLES[TABLE], ""):
+    own = COMPANION_TABLES[TABLE]
+    for name in (own, "", f"arn:aws:dynamodb:eu-central-1:123456789012:table/{own}"):
         put = Put(table=f"{OF_USERS}{name}", key=place(new_id()))
         refused = await store.jobs.add(Change(queued(id=new_id()), (put,)), NOW)
         assert refused == StorageUnavailable(reason="rejected", detail=f"no such table: {OF_USERS}{name}")

@@ -37,6 +37,7 @@ class JobSteps:
         """What remembers for the attempt of `job`, a running one."""
         held = Held(
             job_id=job.id,
+            life=job.life,
             token=job.state.lease.token if isinstance(job.state, Running) else "",
             attempt=job.attempt,
             deadline=deadline,

@@ -196,7 +196,7 @@ class Durable:
 
     def _new(self, name: str, kind: str, began_at: datetime, until: datetime | None = None) -> Step:
         held = self._memory.held
-        return Step(job_id=held.job_id, name=name, kind=kind, attempt=held.attempt, began_at=began_at, until=until)
+        return Step(job_id=held.life, name=name, kind=kind, attempt=held.attempt, began_at=began_at, until=until)
 
 
 def _retrieved(kept: "asyncio.Task[JsonText | LeaseEnded]") -> None:

@@ -9,11 +9,11 @@ from domain.results import StorageUnavailable
 
 async def forget(job: Job, steps: StepRepository, documents: Documents) -> StorageUnavailable | None:
     """Delete the steps of a job that is gone, their blobs first. Again is no failure."""
-    remembered = await steps.remembered(job.id)
+    remembered = await steps.remembered(job.life)
     if isinstance(remembered, StorageUnavailable):
         return remembered
     refs = [step.value for step in remembered if isinstance(step.value, BlobRef)]
     for start in range(0, len(refs), MAX_DELETED):
         if (failed := await documents.discard(*refs[start : start + MAX_DELETED])) is not None:
             return failed
-    return await steps.forget(job.id)
+    return await steps.forget(job.life)

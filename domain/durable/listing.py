@@ -17,7 +17,7 @@ class StepListing(Protocol):
     """Pages of steps; apart from `StepRepository`, because only the API has the key for page cursors."""
 
     async def list_steps(
-        self, job_id: str, page: PageRequest, now: datetime
+        self, life: str, page: PageRequest, now: datetime
     ) -> Page[Step] | BadCursor | StorageUnavailable:
         """What a job remembers, by sort key."""
 
@@ -35,4 +35,4 @@ class StepListService:
     ) -> Page[Step] | BadCursor | JobNotFound | JobUnreadable | StorageUnavailable:
         """A page of what a job remembers that the reader may see."""
         job = await self._service.get(job_id, reader)
-        return await self._listing.list_steps(job_id, page, self._clock()) if isinstance(job, Job) else job
+        return await self._listing.list_steps(job.life, page, self._clock()) if isinstance(job, Job) else job

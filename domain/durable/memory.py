@@ -23,6 +23,7 @@ class Held:
     """The lease under which an attempt remembers."""
 
     job_id: str
+    life: str
     token: str
     attempt: int
     deadline: datetime
@@ -116,7 +117,7 @@ class Memory:
 
     async def _loaded(self) -> tuple[Step, ...]:
         while True:
-            found = await self._steps.remembered(self.held.job_id)
+            found = await self._steps.remembered(self.held.life)
             if not isinstance(found, StorageUnavailable):
                 return found
             await self._patience(found)

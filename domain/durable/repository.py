@@ -36,7 +36,7 @@ class StepPage(Frozen):
 
 
 class StepRepository(Protocol):
-    """What jobs remember. No method raises for what can be expected of a network or a race."""
+    """What jobs remember, by their `life`. No method raises for what can be expected of a network or a race."""
 
     async def remember(self, step: Step, token: str, expires_at: datetime) -> RememberResult:
         """Write a step, if its job runs under the lease `token` and nothing stands in its place.
@@ -45,14 +45,14 @@ class StepRepository(Protocol):
         write, whose acknowledgement was lost: success.
         """
 
-    async def remembered(self, job_id: str) -> tuple[Step, ...] | StorageUnavailable:
+    async def remembered(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
         """All that a job remembers (strongly consistent)."""
 
-    async def find(self, job_id: str, key: str) -> Step | StorageUnavailable | None:
+    async def find(self, life: str, key: str) -> Step | StorageUnavailable | None:
         """One step by its sort key (strongly consistent)."""
 
-    async def page(self, job_id: str, limit: int, after: str | None) -> StepPage | StorageUnavailable:
+    async def page(self, life: str, limit: int, after: str | None) -> StepPage | StorageUnavailable:
         """Some steps of a job, by their sort keys; `after` is a page's `next`."""
 
-    async def forget(self, job_id: str) -> StorageUnavailable | None:
+    async def forget(self, life: str) -> StorageUnavailable | None:
         """Delete all that a job remembers; none is left if this returns None."""

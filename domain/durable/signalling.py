@@ -100,7 +100,7 @@ class SignalService:
 
     async def _earlier(self, job: Job, name: str, digest: str) -> Signalled | SignalRefused | StorageUnavailable | None:
         """What stands in the signal's place already."""
-        standing = await self._steps.find(job.id, signal_key(name))
+        standing = await self._steps.find(job.life, signal_key(name))
         match standing:
             case None | StorageUnavailable():
                 return standing
@@ -124,7 +124,7 @@ class SignalService:
         if isinstance(value, StorageUnavailable):
             return value
         step = Step(
-            job_id=job.id, name=name, kind=RECEIVED, attempt=job.attempt, began_at=now, ended_at=now, value=value,
+            job_id=job.life, name=name, kind=RECEIVED, attempt=job.attempt, began_at=now, ended_at=now, value=value,
             digest=digest,
         )  # fmt: skip
         put = step_put(step, expiry_of(job, policy, now))

@@ -40,6 +40,7 @@ class Step(Frozen):
     """Something that is remembered; it never changes."""
 
     job_id: str
+    """The job's `life`, under which another job of the same id finds nothing."""
     name: str
     """That the handler, or the sender of a signal, gave it."""
     kind: str
@@ -77,6 +78,11 @@ def signal_key(name: str) -> str:
 def name_of(key: str) -> str:
     """The name in a sort key."""
     return key.removeprefix(_OF_SIGNAL)
+
+
+def job_of(life: str) -> str:
+    """The id of the job that has this life."""
+    return life.partition("@")[0]
 
 
 def step_key(job_id: str, key: str) -> Key:

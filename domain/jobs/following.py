@@ -55,7 +55,7 @@ class FollowUps:
             raise StepMisused(f"a handler submits at most {MAX_FOLLOW_UPS} jobs with its result")
         asked = self._checked(type, definition, payload, name, delay, tags)
         now = self._clock()
-        new = asked.as_job(keyed_id(self._job.id, f"submit:{name}"), asked.payload)
+        new = asked.as_job(keyed_id(self._job.life, f"submit:{name}"), asked.payload)
         job = transitions.submit(new, definition.policy, now).job
         self._added[name] = FollowUp(job=job)
         return job.id

@@ -3,7 +3,7 @@
 Where a job can go from a state, and who takes it there, is in `transitions.py`.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
@@ -287,6 +287,12 @@ class Job(Frozen):
     def status(self) -> Status:
         """The discriminator of the state."""
         return self.state.status
+
+    @property
+    def life(self) -> str:
+        """The id and the submission's time: an idempotency key gives the id of an expired job to another one."""
+        since = self.created_at - datetime.fromtimestamp(0, UTC)
+        return f"{self.id}@{since // timedelta(microseconds=1)}"
 
 
 def documents_of(job: Job) -> "dict[Literal['payload', 'result'], JobDocument]":

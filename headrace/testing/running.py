@@ -144,7 +144,7 @@ async def run_job_async(
     lines.logs[:] = [replace(line, text=hidden.text(line.text)) for line in lines.logs]
     lines.printed[:] = [hidden.beginning("".join(lines.printed))]
     run = _run_of(handler.definition.result, finished, outcome, context, lines, errors)
-    kept = values_of(await steps.remembered(job.id), blobs)
+    kept = values_of(await steps.remembered(job.life), blobs)
     return replace(run, saved=saved_files(files or {}, owner, blobs, described), remembered=kept)
 
 

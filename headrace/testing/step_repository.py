@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from domain.durable.repository import LeaseEnded, RememberResult, StepPage, StepTaken
-from domain.durable.step import TABLE, Step, step_key, step_put
+from domain.durable.step import TABLE, Step, job_of, step_key, step_put
 from domain.jobs.job import Job, Running
 from domain.results import StorageUnavailable
 from headrace.testing.job_repository import FakeJobRepository, Item
@@ -25,28 +25,28 @@ class FakeStepRepository:
         standing = await self.find(step.job_id, step.key)
         if standing is not None and standing.write_id == step.write_id:
             return standing
-        if not await self._is_leased(step.job_id, token):
-            return LeaseEnded(job_id=step.job_id)
+        if not await self._is_leased(job_of(step.job_id), token):
+            return LeaseEnded(job_id=job_of(step.job_id))
         if standing is not None:
             return StepTaken(standing=standing)
         self._jobs.put_item(TABLE, put.key, {**put.values, **put.key})
         return step
 
-    async def remembered(self, job_id: str) -> tuple[Step, ...]:
-        return tuple(sorted((_step(item) for item in self._items(job_id)), key=lambda step: step.key.encode()))
+    async def remembered(self, life: str) -> tuple[Step, ...]:
+        return tuple(sorted((_step(item) for item in self._items(life)), key=lambda step: step.key.encode()))
 
-    async def find(self, job_id: str, key: str) -> Step | None:
-        item = self._jobs.item(TABLE, step_key(job_id, key))
+    async def find(self, life: str, key: str) -> Step | None:
+        item = self._jobs.item(TABLE, step_key(life, key))
         return None if item is None else _step(item)
 
-    async def page(self, job_id: str, limit: int, after: str | None) -> StepPage:
-        steps = [step for step in await self.remembered(job_id) if after is None or step.key > after]
+    async def page(self, life: str, limit: int, after: str | None) -> StepPage:
+        steps = [step for step in await self.remembered(life) if after is None or step.key > after]
         page = tuple(steps[:limit])
         return StepPage(steps=page, next=page[-1].key if len(steps) > limit else None)
 
-    async def forget(self, job_id: str) -> None:
-        for item in self._items(job_id):
-            self._jobs.put_item(TABLE, step_key(job_id, str(item["name"])), None)
+    async def forget(self, life: str) -> None:
+        for item in self._items(life):
+            self._jobs.put_item(TABLE, step_key(life, str(item["name"])), None)
 
     def _items(self, job_id: str) -> tuple[Item, ...]:
         return tuple(item for item in self._jobs.items_of(TABLE) if item["job_id"] == job_id)

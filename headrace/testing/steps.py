@@ -21,7 +21,7 @@ def given_steps(
     for kind, values in ((STEP, steps), (RECEIVED, signals)):
         for name, value in values.items():
             step = Step(
-                job_id=job.id, name=name, kind=kind, attempt=1, began_at=now, ended_at=now,
+                job_id=job.life, name=name, kind=kind, attempt=1, began_at=now, ended_at=now,
                 value=to_json_text(json_of(value)),
             )  # fmt: skip
             put = step_put(step, now)

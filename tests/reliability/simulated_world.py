@@ -121,7 +121,7 @@ class World:
         token = job.state.lease.token if isinstance(job, Job) and isinstance(job.state, Running) else ""
         if not token.startswith(f"{PROCESS.get().name}:"):
             return
-        if await self.steps.find(job_id, name) is not None:
+        if isinstance(job, Job) and await self.steps.find(job.life, name) is not None:
             self.history.fails(f"I9: {job_id} makes {name} again, which it remembers")
 
     def process(self, kind: str) -> Process:
@@ -263,18 +263,18 @@ class SimulatedSteps:
         remembered = await self._steps.remember(step, token, expires_at)
         return await self._jobs._after() or remembered
 
-    async def remembered(self, job_id: str) -> tuple[Step, ...] | StorageUnavailable:
-        return await self._jobs._before() or await self._steps.remembered(job_id)
+    async def remembered(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
+        return await self._jobs._before() or await self._steps.remembered(life)
 
-    async def find(self, job_id: str, key: str) -> Step | StorageUnavailable | None:
-        return await self._jobs._before() or await self._steps.find(job_id, key)
+    async def find(self, life: str, key: str) -> Step | StorageUnavailable | None:
+        return await self._jobs._before() or await self._steps.find(life, key)
 
-    async def page(self, job_id: str, limit: int, after: str | None) -> StepPage | StorageUnavailable:
-        return await self._jobs._before() or await self._steps.page(job_id, limit, after)
+    async def page(self, life: str, limit: int, after: str | None) -> StepPage | StorageUnavailable:
+        return await self._jobs._before() or await self._steps.page(life, limit, after)
 
-    async def forget(self, job_id: str) -> StorageUnavailable | None:
+    async def forget(self, life: str) -> StorageUnavailable | None:
         if (fault := await self._jobs._before()) is None:
-            await self._steps.forget(job_id)
+            await self._steps.forget(life)
         return fault
 
 

@@ -24,15 +24,15 @@ class SealedStepListing:
         self._cursors = cursors
 
     async def list_steps(
-        self, job_id: str, page: PageRequest, now: datetime
+        self, life: str, page: PageRequest, now: datetime
     ) -> Page[Step] | BadCursor | StorageUnavailable:
-        scope, after = ("steps", job_id), None
+        scope, after = ("steps", life), None
         if page.cursor is not None:
             position = self._cursors.open(scope, page.cursor, now)
             if isinstance(position, BadCursor):
                 return position
             after = position["after"]
-        found = await self._steps.page(job_id, page.limit, after)
+        found = await self._steps.page(life, page.limit, after)
         if isinstance(found, StorageUnavailable):
             return found
         following = None if found.next is None else self._cursors.seal(scope, {"after": found.next}, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.durable.repository import LeaseEnded, StepPage, StepTaken
-from domain.durable.step import TABLE, Step, step_key, step_put
+from domain.durable.step import TABLE, Step, job_of, step_key, step_put
 from domain.results import StorageUnavailable
 from persistence.converters.companions import companion_writes
 from persistence.converters.dynamo_to_domain import Unreadable, string_of, to_attribute
@@ -46,7 +46,9 @@ class DynamoStepRepository:
             return writes
         put = writes[0]["Put"]
         put["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        refused = await transact(self._client, [{"Put": put}, self._under_lease(step.job_id, token)], step.write_id)
+        refused = await transact(
+            self._client, [{"Put": put}, self._under_lease(job_of(step.job_id), token)], step.write_id
+        )
         match refused:
             case None:
                 return step
@@ -55,9 +57,9 @@ class DynamoStepRepository:
             case StorageUnavailable():
                 return refused
 
-    async def remembered(self, job_id: str) -> tuple[Step, ...] | StorageUnavailable:
+    async def remembered(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
         items: list[Item] = []
-        query: QueryInputTypeDef = {**self._of(job_id), "ConsistentRead": True}
+        query: QueryInputTypeDef = {**self._of(life), "ConsistentRead": True}
         while True:
             try:
                 answer = await (await self._client()).query(**query)
@@ -68,18 +70,18 @@ class DynamoStepRepository:
                 return _steps(items)
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    async def find(self, job_id: str, key: str) -> Step | StorageUnavailable | None:
+    async def find(self, life: str, key: str) -> Step | StorageUnavailable | None:
         try:
             client = await self._client()
-            answer = await client.get_item(TableName=self._table, Key=_key(job_id, key), ConsistentRead=True)
+            answer = await client.get_item(TableName=self._table, Key=_key(life, key), ConsistentRead=True)
         except STORAGE_ERRORS as error:
             return as_result(error)
         return _step(answer["Item"]) if "Item" in answer else None
 
-    async def page(self, job_id: str, limit: int, after: str | None) -> StepPage | StorageUnavailable:
-        query: QueryInputTypeDef = {**self._of(job_id), "Limit": limit}
+    async def page(self, life: str, limit: int, after: str | None) -> StepPage | StorageUnavailable:
+        query: QueryInputTypeDef = {**self._of(life), "Limit": limit}
         if after is not None:
-            query["ExclusiveStartKey"] = _key(job_id, after)
+            query["ExclusiveStartKey"] = _key(life, after)
         try:
             answer = await (await self._client()).query(**query)
         except STORAGE_ERRORS as error:
@@ -89,11 +91,11 @@ class DynamoStepRepository:
             return steps
         return StepPage(steps=steps, next=string_of(answer.get("LastEvaluatedKey", {}), "name"))
 
-    async def forget(self, job_id: str) -> StorageUnavailable | None:
+    async def forget(self, life: str) -> StorageUnavailable | None:
         """In batches. What a throttled one leaves is named as a failure, so that it is tried again."""
         while True:
             query: QueryInputTypeDef = {
-                **self._of(job_id), "Limit": _BATCH, "ProjectionExpression": "job_id, #name",
+                **self._of(life), "Limit": _BATCH, "ProjectionExpression": "job_id, #name",
                 "ExpressionAttributeNames": {"#name": "name"},
             }  # fmt: skip
             try:
@@ -130,7 +132,7 @@ class DynamoStepRepository:
 def _refused(step: Step, codes: tuple[str, ...], standing: Mapping[str, object] | None) -> RememberResult:
     """What a refused transaction means: the step is its first write, the lease its second."""
     if codes[1] == CONDITION_FAILED:
-        return LeaseEnded(job_id=step.job_id)
+        return LeaseEnded(job_id=job_of(step.job_id))
     if codes[0] != CONDITION_FAILED or standing is None:
         return unavailable(codes)
     stands = _step(standing)

@@ -28,7 +28,7 @@ async def a_waiting_job(api: Api, owner_id: str = MEMBER.id) -> Job:
     assert isinstance(job, Job)
     values = {"charge": JsonText('{"cents":100}'), "label": BlobRef(key="k", size=20_000, sha256="f" * 64)}
     for name, value in values.items():
-        step = Step(job_id=job.id, name=name, kind=STEP, attempt=1, began_at=NOW, ended_at=NOW, value=value)
+        step = Step(job_id=job.life, name=name, kind=STEP, attempt=1, began_at=NOW, ended_at=NOW, value=value)
         await api.steps.remember(step.model_copy(update={"write_id": name}), TOKEN, NOW)
     paused = transitions.finish(job, POLICY, TOKEN, WAIT, NOW, 0.5, Known(steps=2))
     waiting = await api.jobs.replace(Change(legal(paused)), job.version)
@@ -68,7 +68,7 @@ async def test_a_signal_queues_the_job_that_waits_for_it(api: Api) -> None:
     again = api.call("POST", f"/v1/jobs/{job.id}/signals/approved", {"by": "Ann"})
     assert (again.status, again.headers["idempotency-replayed"]) == (202, "true")
     api.call("POST", f"/v1/jobs/{job.id}/signals/approved", {"by": "Bob"}).refused(409, "signal_refused")
-    (step,) = (step for step in await api.steps.remembered(job.id) if step.kind == "received")
+    (step,) = (step for step in await api.steps.remembered(job.life) if step.kind == "received")
     assert step.value == '{"by":"Ann"}'
 
 

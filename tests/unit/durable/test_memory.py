@@ -125,7 +125,7 @@ def test_a_store_that_is_busy_is_asked_again(failures: int) -> None:
     async def run() -> None:
         attempt = await attempt_on(Failing(*[BUSY] * failures))
         assert await attempt.step("a", int) == 0
-        assert [step.value for step in await store_of(attempt).remembered(attempt.job_id)] == ["0"]
+        assert [step.value for step in await store_of(attempt).remembered(attempt._job.life)] == ["0"]
 
     run_in_virtual_time(run())
 
@@ -175,7 +175,7 @@ def test_a_large_value_that_is_gone_fails_the_job_and_one_out_of_reach_is_tried_
         store, blobs = Failing(), FailingBlobs(*([problem] if problem else []))
         attempt = await attempt_on(store, blobs)
         ref = BlobRef(key="jobs/1/step-1", size=3, sha256="f" * 64)
-        step = Step(job_id=attempt.job_id, name="a", kind=STEP, attempt=1, began_at=NOW, value=ref, write_id="1")
+        step = Step(job_id=attempt._job.life, name="a", kind=STEP, attempt=1, began_at=NOW, value=ref, write_id="1")
         await store.steps.remember(step, TOKEN, NOW)
         with pytest.raises(StepMisused, match="the value of a is not in the blob bucket any more, or is damaged"):
             await attempt.step("a", large)
@@ -187,7 +187,7 @@ def test_a_signal_without_a_value_is_null() -> None:
     async def run() -> None:
         store = Failing()
         attempt = await attempt_on(store)
-        step = Step(job_id=attempt.job_id, name="go", kind=RECEIVED, attempt=1, began_at=NOW, write_id="1")
+        step = Step(job_id=attempt._job.life, name="go", kind=RECEIVED, attempt=1, began_at=NOW, write_id="1")
         put = step_put(step, NOW)
         store.jobs.put_item(put.table, put.key, {**put.values, **put.key})
         assert await attempt.signal("go", JsonAlone) == JsonAlone(None)
@@ -210,7 +210,9 @@ async def test_steps_at_once_read_what_is_remembered_once() -> None:
 async def test_what_another_wrote_first_counts() -> None:
     store = Failing()
     attempt = await attempt_on(store, is_first=True)
-    other = Step(job_id=attempt.job_id, name="a", kind=STEP, attempt=1, began_at=NOW, value=JsonText("7"), write_id="1")
+    other = Step(
+        job_id=attempt._job.life, name="a", kind=STEP, attempt=1, began_at=NOW, value=JsonText("7"), write_id="1"
+    )
     await store.steps.remember(other, TOKEN, NOW)
     assert await attempt.step("a", int) == 7
 
@@ -250,7 +252,7 @@ async def test_a_worker_that_lost_its_lease_learns_so_at_its_next_step_and_ends(
     assert isinstance(job, Job)
     async with asyncio.timeout(10):  # At once, and not when the attempt is over.
         assert isinstance(await executor.execute(job, NOW + timedelta(minutes=15)), LeaseLost)
-    assert (calls.made, await FakeStepRepository(jobs).remembered(job.id)) == ([], ())
+    assert (calls.made, await FakeStepRepository(jobs).remembered(job.life)) == ([], ())
 
 
 async def test_where_nothing_is_remembered_a_step_says_so() -> None:
@@ -316,7 +318,7 @@ async def test_a_deleted_jobs_steps_are_deleted_with_their_blobs() -> None:
     for problem in (BUSY, None):
         store.problems = [problem] if problem else []
         assert await forget(job, store, documents) == problem
-    assert (store.blobs.stored, await store.steps.remembered(job.id)) == ({}, ())
+    assert (store.blobs.stored, await store.steps.remembered(job.life)) == ({}, ())
     failing = Documents(FailingBlobs(BROKEN))
     await attempt.step("larger", large)
     assert await forget(job, store, failing) == BROKEN
@@ -398,9 +400,9 @@ async def test_a_job_that_is_gone_or_has_enough_takes_no_signal() -> None:
 class Listing:
     """The list of every job."""
 
-    async def list_steps(self, job_id: str, page: PageRequest, now: datetime) -> Page[Step]:
+    async def list_steps(self, life: str, page: PageRequest, now: datetime) -> Page[Step]:
         assert (page.limit, now) == (20, NOW)
-        return Page(items=(Step(job_id=job_id, name="a", kind=STEP, attempt=1, began_at=NOW),))
+        return Page(items=(Step(job_id=life, name="a", kind=STEP, attempt=1, began_at=NOW),))
 
 
 async def test_steps_are_listed_for_those_who_may_see_the_job() -> None:

@@ -161,11 +161,10 @@ class JobExecutor:
         """One attempt of `job`, which must have committed its outcome before `deadline`."""
         handler = self._catalogue.handler(job.type)
         if handler is None:
-            return UnknownJobType(job_id=job.id, type=job.type, why="no such job type here")
+            return await self._left(job, "no such job type here")
         newest = handler.definition.payload_version
         if job.payload_version > newest:
-            why = f"its payload is of version {job.payload_version}, the one here is {newest}"
-            return UnknownJobType(job_id=job.id, type=job.type, why=why)
+            return await self._left(job, f"its payload is of version {job.payload_version}, the one here is {newest}")
         async with self._turn(handler):
             # Before the claim: while the blobs cannot be read, no attempt is used up.
             whole = await self._documents.with_payload(job)
@@ -184,6 +183,12 @@ class JobExecutor:
         if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
             await self._lanes.follow(claimed.job.lane.name)
         return executed
+
+    async def _left(self, job: Job, why: str) -> UnknownJobType:
+        """Leave the job to a newer version; a place that it holds in its lane is for others until then."""
+        if transitions.place_of(job.state) is not None:
+            await self._give_way(job)
+        return UnknownJobType(job_id=job.id, type=job.type, why=why)
 
     def _turn(self, handler: Handler) -> AbstractAsyncContextManager[None]:
         """The place that an attempt needs. A job that waits for one is not claimed yet: waiting costs it nothing."""
@@ -204,7 +209,7 @@ class JobExecutor:
             written = await commit(self._jobs, claimed, current.version)
             match written:
                 case Job(state=Blocked()) if self._lanes is not None:
-                    return await self._blocked(written, self._lanes)
+                    return await self._blocked(current, written, self._lanes)
                 case Job():
                     return _Claimed(written, transitions.startable_since(current), current.started_at is None)
                 case VersionConflict(current=other):
@@ -241,9 +246,11 @@ class JobExecutor:
             return contended
         blocked = transitions.block(job, self._catalogue.policy(job.type), self._clock())
         written = None if isinstance(blocked, IllegalTransition) else await commit(self._jobs, blocked, job.version)
-        return await self._blocked(written, self._lanes) if isinstance(written, Job) else contended
+        return await self._blocked(job, written, self._lanes) if isinstance(written, Job) else contended
 
-    async def _blocked(self, job: Job, lanes: Lanes) -> NothingToDo:
+    async def _blocked(self, before: Job, job: Job, lanes: Lanes) -> NothingToDo:
+        if job.lane is not None and transitions.place_of(before.state) is not None:
+            await lanes.follow(job.lane.name)
         await lanes.look_again(job)
         return NothingToDo(job_id=job.id, why="blocked")
 

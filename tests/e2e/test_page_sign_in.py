@@ -1,6 +1,7 @@
 """How people sign in to the page of the local stack: by a link, once, then by a cookie, until they leave."""
 
 import json
+import socket
 
 import httpx
 import pytest
@@ -81,6 +82,13 @@ def test_what_is_no_code_signs_nobody_in(browser: httpx.Client, body: bytes) -> 
 
 def test_a_body_that_is_too_large_is_refused(browser: httpx.Client) -> None:
     assert browser.post(PATH, content=b" " * (10 * 1024 * 1024 + 1)).status_code == 413
+
+
+def test_a_malformed_body_is_answered_at_once(browser: httpx.Client) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno chunk\r\n"
+    with socket.create_connection((browser.base_url.host, browser.base_url.port or 80), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 def test_somebody_else_can_be_signed_in(browser: httpx.Client, cli: Cli) -> None:

@@ -86,7 +86,7 @@ def test_a_body_that_is_too_large_is_refused(browser: httpx.Client) -> None:
 
 
 def test_a_malformed_body_is_answered_at_once(browser: httpx.Client) -> None:
-    head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\n[\r\n"
     with socket.create_connection((browser.base_url.host, browser.base_url.port or 80), timeout=10) as connection:
         connection.sendall(head.encode())
         time.sleep(0.3)  # The handler is reading by now.

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from domain.jobs.attempt import Attempt, ThreadedAttempt
 from domain.jobs.change import MAX_COMPANIONS, OF_USERS, FollowUp
 from domain.jobs.job import Job
-from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
+from domain.jobs.outcomes import Done, Outcome, Pause, Raised, TimedOut
 from domain.jobs.upcasting import upcast
 from domain.jobs.user_errors import raised, text_of
 from headrace.authoring import outcomes as authored
@@ -45,32 +45,37 @@ async def outcome_of(handler: Handler, job: Job, context: Attempt, left: timedel
 
     What the handler returns after it was stopped still counts (it may have cleaned up); what it raises does not. A
     handler that continues nevertheless is abandoned: its task or thread may still run, but nothing waits for it. So it
-    is stopped when its context says that the invocation ends before it does, and comes to a `Pause` then.
+    is stopped when its context says that the invocation ends before it does, and comes to a `Pause` then; to clean up
+    it has what is left of the attempt.
     """
     allowed = handler.definition.policy.timeout.total_seconds()
     late = TimedOut(reason=f"the attempt took longer than {allowed:g} s")
     if left <= timedelta(0):
         return late
+    over = asyncio.get_running_loop().time() + left.total_seconds()
     attempt = asyncio.create_task(_guarded(handler, job, context), name=f"job {job.id}")
     try:
         either: set[asyncio.Future[Outcome]] = {attempt, context.ended}
         await asyncio.wait(either, timeout=left.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
         in_time = attempt.done()
+        # Asked before it is cancelled: its last step ends by that, after which nothing but waits may be left.
+        pause = context.ended.result() if context.ended.done() and not in_time else None
         if not in_time:
             attempt.cancel()
-            await asyncio.wait({attempt}, timeout=STOP_GRACE.total_seconds())
+            rest = over - asyncio.get_running_loop().time() if pause else 0
+            await asyncio.wait({attempt}, timeout=max(rest, STOP_GRACE.total_seconds()))
     except asyncio.CancelledError:
         attempt.cancel()
         raise
     ended = _ended(attempt)
-    if context.flaw is not None and isinstance(ended, Done):
-        return context.hidden.outcome(Fail(code=StepMisused.__name__, reason=context.flaw))
-    if not in_time and context.ended.done():
-        return context.hidden.outcome(_paused(context.ended.result(), ended))
+    if pause is not None:
+        ended = _paused(pause, ended)
+    if context.flaw is not None and isinstance(ended, Done | Retry | Raised | Pause):
+        return context.hidden.outcome(_flawed(context.flaw, ended))
     match ended:
         case Done() if context.submitted:
             return context.hidden.outcome(_with_jobs(ended, context.submitted))
-        case Raised(permanent=False) if not in_time:
+        case Raised(permanent=False) if not in_time and pause is None:
             return late
         case None:
             return late
@@ -83,9 +88,17 @@ def _with_jobs(done: Done, submitted: tuple[FollowUp, ...]) -> Outcome:
     return _too_many(len(writes)) or done.model_copy(update={"writes": writes})
 
 
+def _flawed(flaw: str, ended: Outcome) -> Outcome:
+    """The failure of a job whose handler called its steps wrongly, whatever it made of that."""
+    own = isinstance(ended, Raised) and ended.permanent
+    return ended if own else Fail(code=StepMisused.__name__, reason=flaw)
+
+
 def _paused(pause: Outcome, ended: Outcome | None) -> Outcome:
     """The pause, unless the handler caught that it was ended: then it did what only a failure should make it do."""
     match ended:
+        case None:
+            return TimedOut(reason="the clean-up did not end")
         case Raised(code="CancelledError"):
             return pause
         case Raised():

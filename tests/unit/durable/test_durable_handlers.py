@@ -252,25 +252,6 @@ async def test_a_pause_cannot_be_caught_as_an_exception() -> None:
     assert stack.job(job_id).status == "succeeded"
 
 
-@pytest.mark.asyncio(loop_scope="function")  # It abandons a task, of which other tests should see nothing.
-@pytest.mark.parametrize("goes_on", ["returns", "waits", "sleeps"])
-async def test_a_handler_that_catches_everything_fails_and_is_told_why(goes_on: str) -> None:
-    async def work(_: Order, context: JobContext) -> Receipt:
-        try:
-            await context.sleep("night", HOUR)
-        except BaseException:  # noqa: BLE001 - what is tested
-            if goes_on == "waits":
-                await asyncio.sleep(3600)
-            if goes_on == "sleeps":
-                await context.sleep("again", HOUR)
-        return Receipt()
-
-    stack, job_id = await run(work)
-    error = stack.job(job_id).error
-    assert error is not None
-    assert (stack.job(job_id).status, error.code) == ("failed", "pause_caught")
-
-
 async def test_what_a_handler_cleans_up_is_done_at_each_pause() -> None:
     done: list[str] = []
 

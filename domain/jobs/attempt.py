@@ -75,8 +75,8 @@ DurableSource = Callable[[Job, "asyncio.Future[Outcome]", Hidden], DurableCalls]
 """Gives what remembers for an attempt, by its job, what ends it, and what it hides, when a handler first asks."""
 
 
-FollowUpsSource = Callable[[Job], "FollowUps"]
-"""Gives what takes the jobs that an attempt submits, when a handler first asks for it."""
+FollowUpsSource = Callable[[Job, Hidden], "FollowUps"]
+"""Gives what takes the jobs that an attempt submits, by its job and what it hides, when a handler first asks."""
 
 
 class Attempt:
@@ -161,7 +161,7 @@ class Attempt:
         if self._follow_ups is None:
             if self._follow_ups_source is None:
                 raise StepUnavailable("no jobs can be submitted here")
-            self._follow_ups = self._follow_ups_source(self._job)
+            self._follow_ups = self._follow_ups_source(self._job, self.hidden)
         return self._follow_ups.add(type, payload, name, delay, tags)
 
     @property

@@ -14,6 +14,7 @@ from domain.jobs.job import InLane, JobDocument
 from domain.jobs.submission import Submission
 from domain.jobs.transitions import NewJob
 from domain.lanes.naming import lane_of
+from domain.secrets.store import SHARED
 from domain.users.user import User
 from headrace.authoring.files import FILES_FOUND, File
 from headrace.authoring.frozen import Frozen
@@ -104,9 +105,8 @@ def checked(
     if isinstance(read, InvalidPayload | PayloadTooLarge):
         return read
     payload, document = read
-    if (named := len({secret.secret for secret in secrets})) > MAX_SECRETS:
-        many = Flaw(path=("payload",), message=f"names {named} secrets, the limit is {MAX_SECRETS}")
-        return InvalidPayload(flaws=(many,))
+    if (refused := _refused_secrets(submission, secrets)) is not None:
+        return InvalidPayload(flaws=(refused,))
     run_at = _start(submission, now)
     if isinstance(run_at, InvalidPayload):
         return run_at
@@ -116,6 +116,17 @@ def checked(
     if submission.unique and not key:
         return InvalidPayload(flaws=(Flaw(path=("unique",), message="needs an Idempotency-Key"),))
     return Checked(submission, definition, owner.id, key, payload, tuple(files), run_at, lane)
+
+
+def _refused_secrets(submission: Submission, secrets: list[Secret]) -> Flaw | None:
+    names = sorted({secret.secret for secret in secrets})
+    if len(names) > MAX_SECRETS:
+        return Flaw(path=("payload",), message=f"names {len(names)} secrets, the limit is {MAX_SECRETS}")
+    own = [name for name in names if not name.startswith(SHARED)]
+    if submission.on_behalf and own:
+        told = f"names the owner's secret {own[0]!r}: who submits on behalf of an owner may name {SHARED}… alone"
+        return Flaw(path=("payload",), message=told)
+    return None
 
 
 def _start(submission: Submission, now: datetime) -> datetime | InvalidPayload | None:

@@ -15,5 +15,8 @@ async def commit(jobs: JobRepository, change: Change, expected_version: int) -> 
         for refused in change.companions[written.index : written.index + 1]
     ):
         rest = (*change.companions[: written.index], *change.companions[written.index + 1 :])
-        return await jobs.replace(Change(change.job, rest), expected_version)
+        again = await jobs.replace(Change(change.job, rest), expected_version)
+        if isinstance(again, CompanionRefused) and again.index >= written.index:
+            return again.model_copy(update={"index": again.index + 1})  # as the caller counts them
+        return again
     return written

@@ -161,11 +161,10 @@ class JobExecutor:
         """One attempt of `job`, which must have committed its outcome before `deadline`."""
         handler = self._catalogue.handler(job.type)
         if handler is None:
-            return UnknownJobType(job_id=job.id, type=job.type, why="no such job type here")
+            return await self._left(job, "no such job type here")
         newest = handler.definition.payload_version
         if job.payload_version > newest:
-            why = f"its payload is of version {job.payload_version}, the one here is {newest}"
-            return UnknownJobType(job_id=job.id, type=job.type, why=why)
+            return await self._left(job, f"its payload is of version {job.payload_version}, the one here is {newest}")
         async with self._turn(handler):
             # Before the claim: while the blobs cannot be read, no attempt is used up.
             whole = await self._documents.with_payload(job)
@@ -180,10 +179,16 @@ class JobExecutor:
         kept = await self._kept(claimed.job, ran.outcome, deadline)
         if isinstance(kept, StorageUnavailable):
             return Interrupted(job_id=job.id, stage="record", problem=kept)
-        executed = await self._record(claimed, kept, ran.known, deadline)
+        executed = await self._record(claimed, kept, ran, deadline)
         if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
             await self._lanes.follow(claimed.job.lane.name)
         return executed
+
+    async def _left(self, job: Job, why: str) -> UnknownJobType:
+        """Leave the job to a newer version; a place that it holds in its lane is for others until then."""
+        if transitions.place_of(job.state) is not None:
+            await self._give_way(job)
+        return UnknownJobType(job_id=job.id, type=job.type, why=why)
 
     def _turn(self, handler: Handler) -> AbstractAsyncContextManager[None]:
         """The place that an attempt needs. A job that waits for one is not claimed yet: waiting costs it nothing."""
@@ -204,7 +209,7 @@ class JobExecutor:
             written = await commit(self._jobs, claimed, current.version)
             match written:
                 case Job(state=Blocked()) if self._lanes is not None:
-                    return await self._blocked(written, self._lanes)
+                    return await self._blocked(current, written, self._lanes)
                 case Job():
                     return _Claimed(written, transitions.startable_since(current), current.started_at is None)
                 case VersionConflict(current=other):
@@ -241,9 +246,11 @@ class JobExecutor:
             return contended
         blocked = transitions.block(job, self._catalogue.policy(job.type), self._clock())
         written = None if isinstance(blocked, IllegalTransition) else await commit(self._jobs, blocked, job.version)
-        return await self._blocked(written, self._lanes) if isinstance(written, Job) else contended
+        return await self._blocked(job, written, self._lanes) if isinstance(written, Job) else contended
 
-    async def _blocked(self, job: Job, lanes: Lanes) -> NothingToDo:
+    async def _blocked(self, before: Job, job: Job, lanes: Lanes) -> NothingToDo:
+        if job.lane is not None and transitions.place_of(before.state) is not None:
+            await lanes.follow(job.lane.name)
         await lanes.look_again(job)
         return NothingToDo(job_id=job.id, why="blocked")
 
@@ -271,10 +278,10 @@ class JobExecutor:
         """Run the handler until its lease says, not longer: what the claim took is gone."""
         match job:
             case DocumentLost():
-                return _Ran(Fail(code=job.code, reason=job.message))
+                return _Ran(Fail(code=job.code, reason=job.message), Hidden())
             case StorageUnavailable():
                 why = "the payload cannot be read from the blob bucket now"
-                return _Ran(Retry(code="payload_unavailable", reason=why))
+                return _Ran(Retry(code="payload_unavailable", reason=why), Hidden())
             case Job():
                 return await self._run_whole(claim, job, handler)
 
@@ -289,21 +296,20 @@ class JobExecutor:
                 raise StepUnavailable("nothing is remembered here")
             return steps().of(job, ended, hidden, policy, ends, is_first=claim.is_first)
 
-        def follow_ups(job: Job) -> "FollowUps":
+        def follow_ups(job: Job, hidden: Hidden) -> "FollowUps":
             from domain.jobs.following import FollowUps  # noqa: PLC0415 - few handlers submit jobs
 
-            return FollowUps(
-                job, self._catalogue.definition, self._clock, self._lanes.owner_limit if self._lanes else 0
-            )
+            owner_limit = self._lanes.owner_limit if self._lanes else 0
+            return FollowUps(job, hidden, self._catalogue.definition, self._clock, owner_limit)
 
         context = Attempt(
             self._jobs, self._clock, job, ends, settings, self._files, self._secrets, durable, follow_ups
         )  # fmt: skip
         with self._observer.attempt(job, context.hidden):
             outcome = await outcome_of(handler, job, context, ends - self._clock())
-        return _Ran(outcome, context.known)
+        return _Ran(outcome, context.hidden, context.known)
 
-    async def _record(self, claim: "_Claimed", outcome: Outcome, known: Known, deadline: datetime) -> Execution:
+    async def _record(self, claim: "_Claimed", outcome: Outcome, ran: "_Ran", deadline: datetime) -> Execution:
         """Commit the outcome; another writer's change (a cancel, progress) is taken in first."""
         claimed = claim.job
         policy = self._catalogue.policy(claimed.type)
@@ -313,7 +319,7 @@ class JobExecutor:
         too_large = Fail(code="result_too_large", reason="with its result the job would pass DynamoDB's 400 KB")
         while True:
             now = self._clock()
-            finished = transitions.finish(current, policy, token, outcome, now, random, known)
+            finished = transitions.finish(current, policy, token, outcome, now, random, ran.known)
             if isinstance(finished, IllegalTransition):
                 if isinstance(outcome, Done) and not unanswered:
                     # Refused, and so referred to by nobody; what cannot be deleted now goes by the bucket's lifecycle.
@@ -331,7 +337,7 @@ class JobExecutor:
                     current = other
                 case CompanionRefused(index=index) if isinstance(outcome, Done) and _is_own(outcome, finished, index):
                     await self._documents.discard(outcome.result)
-                    outcome = _refused(outcome, finished, index)
+                    outcome = ran.hidden.outcome(_refused(outcome, finished, index))
                 case CompanionRefused(index=index):
                     # Neither lost nor falsified: the lease ends, and the job is attempted again.
                     refused = StorageUnavailable(reason="rejected", detail=f"companion {index} was refused")
@@ -346,7 +352,7 @@ class JobExecutor:
                 case StorageUnavailable(reason="rejected") if isinstance(outcome, Done) and outcome.writes:
                     await self._documents.discard(outcome.result)
                     told = f"DynamoDB takes none of the writes: {written.detail}"
-                    outcome = Fail(code="writes_rejected", reason=told)
+                    outcome = ran.hidden.outcome(Fail(code="writes_rejected", reason=told))
                 case StorageUnavailable():
                     if written.reason == "rejected" or self._clock() >= deadline:
                         return Interrupted(job_id=claimed.id, stage="record", problem=written)
@@ -387,9 +393,10 @@ class _Claimed:
 
 @dataclass(frozen=True)
 class _Ran:
-    """What an attempt came to, and what it knew of its job's steps."""
+    """What an attempt came to, what must be written nowhere, and what it knew of its job's steps."""
 
     outcome: Outcome
+    hidden: Hidden
     known: Known = NOTHING
 
 

@@ -108,7 +108,7 @@ def _first_form(submission: Submission, payload: JsonText) -> str:
     # As versions wrote it that know no lanes and no `notify`, where the submission says nothing about them.
     silent = {name for name in _LANES if name not in _lane_wishes(submission)}
     silent |= set() if submission.notify else {"notify"}
-    rest = submission.model_dump_json(exclude={"payload", "traceparent", *silent})
+    rest = submission.model_dump_json(exclude={"payload", "traceparent", "on_behalf", *silent})
     return _digest(f"{rest}\n{payload}")
 
 

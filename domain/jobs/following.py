@@ -13,6 +13,7 @@ from domain.jobs.checking import Checked, InvalidPayload, PayloadTooLarge, check
 from domain.jobs.job import Job
 from domain.jobs.submission import Submission
 from domain.ports import Clock
+from domain.secrets.hidden import Hidden
 from domain.users.user import User
 from headrace.authoring.job_type import AnyJobType
 from headrace.authoring.json_text import byte_length
@@ -28,10 +29,14 @@ Definitions = Callable[[str], AnyJobType | None]
 
 
 class FollowUps:
-    """What one attempt has submitted so far. Nothing of it is written before the attempt's outcome."""
+    """What one attempt has submitted so far. Nothing of it is written before the attempt's outcome.
 
-    def __init__(self, job: Job, definitions: Definitions, clock: Clock, owner_limit: int) -> None:
+    Payloads and tags are taken without the values of the attempt's secrets: a job names a secret, and holds none.
+    """
+
+    def __init__(self, job: Job, hidden: Hidden, definitions: Definitions, clock: Clock, owner_limit: int) -> None:
         self._job = job
+        self._hidden = hidden
         self._definitions = definitions
         self._clock = clock
         self._owner_limit = owner_limit
@@ -55,7 +60,8 @@ class FollowUps:
             raise StepMisused(f"a handler submits at most {MAX_FOLLOW_UPS} jobs with its result")
         asked = self._checked(type, definition, payload, name, delay, tags)
         now = self._clock()
-        new = asked.as_job(keyed_id(self._job.life, f"submit:{name}"), asked.payload)
+        # It cannot be refused here, but counts as the job does that submits it: against what is submitted afterwards.
+        new = asked.as_job(keyed_id(self._job.life, f"submit:{name}"), asked.payload, counted=self._job.counted)
         job = transitions.submit(new, definition.policy, now).job
         self._added[name] = FollowUp(job=job)
         return job.id
@@ -80,6 +86,9 @@ class FollowUps:
             )
         except ValidationError as error:
             raise StepMisused(f"the job {name} cannot be submitted: {_told(flaws_of(error).first)}") from None
+        hidden = self._hidden
+        shown = {hidden.text(tag): hidden.text(value) for tag, value in submission.tags.items()}
+        submission = submission.model_copy(update={"payload": hidden.value(submission.payload), "tags": shown})
         # Only id and role decide anything here. Like a member, a handler may not escape the limit of an owner's lane.
         owner = User.model_construct(
             id=self._job.owner_id, email="", name="", role="member", version=0, created_at=now, updated_at=now

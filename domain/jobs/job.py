@@ -302,6 +302,11 @@ def documents_of(job: Job) -> "dict[Literal['payload', 'result'], JobDocument]":
     return {"payload": job.payload}
 
 
+def has_moved(job: Job) -> bool:
+    """Whether the job's last change moved it to another status, or again to this one; a note or a signal does not."""
+    return job.history[-1].at == job.updated_at
+
+
 def is_final(job: Job) -> bool:
     """Whether nothing but a person's retry can move the job."""
     return isinstance(job.state, Final)

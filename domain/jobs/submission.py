@@ -35,3 +35,5 @@ class Submission(Frozen):
     notify: Notify | None = None
     traceparent: str | None = None
     """The trace that it is submitted in: valid, or None. Two submissions are the same whatever their traces."""
+    on_behalf: bool = False
+    """Whether somebody submits it for its owner, whose own secrets are not theirs. Two are the same whoever submits."""

@@ -68,9 +68,13 @@ def on_release(lane: Lane, terms: Terms, now: datetime, random: float) -> Admiss
     return slot if slot.at - now <= HORIZON else InLine()
 
 
-def keeps(lane: Lane, terms: Terms, place: int) -> bool:
-    """Whether a job that was let in may still run in its place: not in a lane that was paused or narrowed since."""
-    return lane.settings.mode != "paused" and place < terms.limit
+def keeps(lane: Lane, terms: Terms, number: int, token: str) -> bool:
+    """Whether a job that was let in may still run in its place.
+
+    Not in a lane that was paused, narrowed or given a rate since, nor in a place that is gone, as tables were restored.
+    """
+    open_still = lane.settings.mode != "paused" and terms.rate is None and number < terms.limit
+    return open_still and any((place.number, place.token) == (number, token) for place in lane.places)
 
 
 def on_claim(lane: Lane, terms: Terms, now: datetime, random: float, *, in_slot: bool) -> Start | InLine:

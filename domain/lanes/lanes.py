@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from domain.jobs import transitions
 from domain.jobs.job import Blocked, InLane, Job, Queued
 from domain.lanes.admission import Admission, Free, InLine, Start, keeps, on_claim, on_entry, on_release
-from domain.lanes.lane import Slot
+from domain.lanes.lane import Slot, free_numbers
 from domain.lanes.releasing import Releasing, after
 from domain.lanes.shared_reads import Seen
 from domain.results import StorageUnavailable
@@ -54,11 +54,11 @@ class Lanes(Releasing):
         return admitted
 
     async def start(self, job: Job, lane: InLane, policy: Policy) -> Start | InLine | StorageUnavailable:
-        """The place that a claim takes, or has already. One that comes from a wait lets those in line go first."""
+        """The place that a claim takes, or has already. One that has none lets those in line go first."""
         now = self._clock()
         held = job.state.place if isinstance(job.state, Queued) else None
         in_slot = transitions.is_in_slot(job, now)
-        if not in_slot and not isinstance(job.state, Queued):
+        if not in_slot and held is None:
             line = await self._lanes.line(lane.name, 1)
             if line:
                 return line if isinstance(line, StorageUnavailable) else InLine(behind=True)
@@ -67,7 +67,7 @@ class Lanes(Releasing):
             return read
         terms = self._terms(read.lane, policy)
         if held is not None:
-            return Start(place=held.number) if keeps(read.lane, terms, held.number) else InLine()
+            return Start(place=held.number) if keeps(read.lane, terms, held.number, held.token) else InLine()
         start = on_claim(read.lane, terms, now, self._random(), in_slot=in_slot)
         if isinstance(start, Start):
             lane_then = after(read.lane, terms, Free(place=start.place), job.id, now)
@@ -75,10 +75,9 @@ class Lanes(Releasing):
         return start
 
     async def look_again(self, job: Job) -> None:
-        """After `job` was blocked: let it go if the place that it missed has become free, and nobody saw it wait.
+        """After `job` was blocked: let as many go as there is room for by now, if nobody saw them wait.
 
-        Only the first in line: before the others somebody waits already whom the next freed place will serve. All of
-        them would contend for the one head of the line.
+        Only the first in line does that: all of them would contend for the one head of the line.
         """
         if job.lane is None or not isinstance(job.state, Blocked):
             return
@@ -89,4 +88,4 @@ class Lanes(Releasing):
         if isinstance(on_release(read.lane, terms, self._clock(), 0), InLine):
             return
         if await self._lanes.line(job.lane.name, 1) in {(), (job.id,)}:
-            await self.release(job.lane.name, own=job.id)
+            await self.release(job.lane.name, len(free_numbers(read.lane, terms.limit)), own=job.id)

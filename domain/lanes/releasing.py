@@ -35,6 +35,8 @@ ORPHANED: Final = timedelta(minutes=20)
 """Older than any lease: a place that was taken so long ago is looked at, when somebody waits for one."""
 ROUNDS: Final = 5
 """Looks at a line in vain, as others were faster each time, before a release gives up."""
+MAX_LOOKS: Final = 30
+"""Looks of one release, whatever they find: the line may begin with many that are gone, or that none here can read."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Releasing:
     async def release(self, name: str, count: int = 1, own: str | None = None) -> Released:
         """Let the first `count` in line go, or as many as have room; `own` waits too, even if the index lags."""
         done, passed, in_vain = 0, frozenset[str](), 0
-        while in_vain < ROUNDS:
+        for _ in range(MAX_LOOKS):
             wanted = min(count - done, AT_ONCE)
             ids = await self._lanes.line(name, wanted + SPARE + len(passed))
             if isinstance(ids, StorageUnavailable):
@@ -101,6 +103,8 @@ class Releasing:
             if turn.problem is not None or turn.is_full or done >= count:
                 return Released(count=done, problem=turn.problem)
             in_vain += not turn.passed
+            if in_vain == ROUNDS:
+                break
         return Released(count=done)
 
     async def repair(self, stop: datetime) -> Released:
@@ -176,6 +180,10 @@ class Releasing:
         if not isinstance(job, Job) or job.lane is None or job.lane.name != lane.name:
             return "gone"
         policy = self._catalogue.policy(job.type)
+        if not self._is_known(job):
+            # It needs no place, as no worker here claims it: whoever knows its type finds it one.
+            moved = transitions.unblock(job, policy, Free(), now)
+            return "gone" if isinstance(moved, IllegalTransition) else _Plan(job.id, moved, job.version, lane, False)
         terms = self._terms(lane, policy)
         admitted = on_release(lane, terms, now, self._random())
         if isinstance(admitted, InLine):
@@ -185,6 +193,10 @@ class Releasing:
             return "gone"
         in_slot = isinstance(admitted, Slot)
         return _Plan(job.id, moved, job.version, after(lane, terms, admitted, job.id, now), in_slot)
+
+    def _is_known(self, job: Job) -> bool:
+        handler = self._catalogue.handler(job.type)
+        return handler is not None and job.payload_version <= handler.definition.payload_version
 
     def _terms(self, lane: Lane, policy: Policy) -> Terms:
         return terms_of(lane, policy, self.owner_limit)

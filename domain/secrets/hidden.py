@@ -46,14 +46,14 @@ class Hidden:
         match outcome:
             case _ if not self._marks:
                 return outcome
-            case Done(result=BlobRef()) | Stopped() | TimedOut() | Pause():
+            case Stopped() | TimedOut() | Pause():
                 return outcome
-            case Done():
-                return outcome.model_copy(update={"result": self.document(loaded(outcome.result))})
-            case Retry():
-                return Retry(code=self.text(outcome.code), reason=self.text(outcome.reason), after=outcome.after)
-            case Fail():
-                return Fail(code=self.text(outcome.code), reason=self.text(outcome.reason))
+            case Done(result=result, otherwise=otherwise):
+                kept = result if isinstance(result, BlobRef) else self.document(loaded(result))
+                told = None if otherwise is None else self._told(otherwise)
+                return outcome.model_copy(update={"result": kept, "otherwise": told})
+            case Retry() | Fail():
+                return self._told(outcome)
             case Raised():
                 code, message = self.text(outcome.code), self.text(outcome.message)
                 return outcome.model_copy(update={"code": code, "message": message})
@@ -62,18 +62,22 @@ class Hidden:
         """The document without the values: in strings alone, so that what is left is still JSON."""
         if self.text(document) == document:
             return document
-        return to_json_text(self._value(from_json_text(document)))
+        return to_json_text(self.value(from_json_text(document)))
 
-    def _value(self, value: JsonValue) -> JsonValue:
+    def value(self, value: JsonValue) -> JsonValue:
+        """The same of a document that is no text yet."""
         match value:
             case str():
                 return self.text(value)
             case list():
-                return [self._value(member) for member in value]
+                return [self.value(member) for member in value]
             case dict():
-                return {self.text(name): self._value(member) for name, member in value.items()}
+                return {self.text(name): self.value(member) for name, member in value.items()}
             case _:
                 return value
+
+    def _told(self, outcome: Retry | Fail) -> Retry | Fail:
+        return outcome.model_copy(update={"code": self.text(outcome.code), "reason": self.text(outcome.reason)})
 
 
 def _without_end(text: str, value: str, mark: str) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import AwareDatetime
 
-from domain.jobs.job import Cancelled, Failed, Job, Retrying, Running, Succeeded
+from domain.jobs.job import Cancelled, Failed, Job, Retrying, Running, Succeeded, has_moved
 from domain.stats.aggregate import Aggregate, FailureGroup, Outcome, Series
 from domain.stats.histogram import Histogram, histogram_of
 from domain.webhooks.delivery import WEBHOOK_DELIVER
@@ -32,7 +32,7 @@ def fact_of(after: Job, before: Job | None) -> Fact | None:
 
     Deliveries of webhooks are not counted: the stream does not bring all of their changes.
     """
-    if after.type == WEBHOOK_DELIVER:
+    if after.type == WEBHOOK_DELIVER or not has_moved(after):
         return None
     outcome: Outcome
     match after.state:

@@ -80,7 +80,7 @@ class StatsRecorder:
                 return _not_counted(facts, "no time was left")
             leaf = await self._stats.leaf(key)
             if isinstance(leaf, StorageUnavailable):
-                return NotCounted(facts=facts, problem=leaf)
+                return _unavailable(facts, leaf)
             grown = counted(leaf, facts)
             written = None if grown is leaf else await self._stats.put_leaf(grown)
             match written:
@@ -93,15 +93,15 @@ class StatsRecorder:
                 case StaleVersion():
                     continue
                 case StorageUnavailable():
-                    return NotCounted(facts=facts, problem=written)
+                    return _unavailable(facts, written)
                 case ItemTooLarge(size=size):
                     return CountLost(facts=facts, detail=f"ten seconds of statistics would have {size} bytes")
         return _not_counted(facts, "contended")
 
-    async def _marked(self, minute: datetime, facts: tuple[Fact, ...]) -> bool | NotCounted:
+    async def _marked(self, minute: datetime, facts: tuple[Fact, ...]) -> bool | NotCounted | CountLost:
         """Mark the minute after its leaf was written. A batch that dies before is repeated, and marks it then."""
         problem = await self._stats.mark(Mark(minute=minute, token=self._new_token()))
-        return True if problem is None else NotCounted(facts=facts, problem=problem)
+        return True if problem is None else _unavailable(facts, problem)
 
     async def _sum_up(self, deadline: datetime) -> StorageUnavailable | None:
         """Bring the minutes that are over into their hours and days."""
@@ -153,6 +153,13 @@ class StatsRecorder:
                 return await self._put_part(level, moment, without_details(part), lean=True)
             case ItemTooLarge(size=size):
                 return StorageUnavailable(reason="rejected", detail=f"the {level} would have {size} bytes")
+
+
+def _unavailable(facts: tuple[Fact, ...], problem: StorageUnavailable) -> NotCounted | CountLost:
+    """What is refused once is refused each time; to hand it back would hold up all that follows in the stream."""
+    if problem.reason == "rejected":
+        return CountLost(facts=facts, detail=problem.detail)
+    return NotCounted(facts=facts, problem=problem)
 
 
 def _not_counted(facts: tuple[Fact, ...], detail: str) -> NotCounted:

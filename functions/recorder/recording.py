@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.jobs.dispatch import Dispatcher
-from domain.jobs.job import Job
+from domain.jobs.job import Job, has_moved
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, wake_of
 from domain.stats.fact import fact_of
 from domain.stats.recording import Counted, StatsRecorder
@@ -99,7 +99,7 @@ async def _count(changed: Sequence[Changed], stats: StatsRecorder | None, deadli
 
 
 def _is_told_of(job: Job) -> bool:
-    return job.type != WEBHOOK_DELIVER
+    return job.type != WEBHOOK_DELIVER and has_moved(job)
 
 
 def _failures(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from headrace.cli.target import ExitCode, fail, folder, json_text, without_stack
-from headrace.emulator.page_links import LIFETIME, page_link
+from headrace.emulator.page_links import LIFETIME, leading_file, page_link
 
 
 @click.command()
@@ -28,5 +28,5 @@ def ui(email: str, no_open: bool, as_json: bool) -> None:
     link = page_link(folder(), running.url, address, datetime.now(UTC))
     seconds = int(LIFETIME.total_seconds())
     click.echo(json_text({"link": link, "expires_in": seconds}, indent=2) if as_json else link)
-    if not no_open and not as_json and not webbrowser.open(link):
+    if not no_open and not as_json and not webbrowser.open(leading_file(folder(), link).as_uri()):
         click.echo("no browser could be opened here; open the link yourself", err=True)

@@ -136,7 +136,7 @@ class Gateway:
                 self._report(f"401 {head.method} {head.path!a}: {verified.reason or UNAUTHENTICATED}", "problem")
                 return message(HTTPStatus.UNAUTHORIZED, "Unauthorized", {"www-authenticate": challenge(verified)})
             authorizer = jwt_authorizer(verified)
-        body = await _body(request)
+        body = await read_body(request)
         if route.authorizer == "iam":
             role = self._signed(head, body)
             if isinstance(role, InvalidSignature):
@@ -193,7 +193,7 @@ class Gateway:
         return self._roles.verify(covered, datetime.now(UTC))
 
 
-async def _body(request: web.Request) -> bytes:
+async def read_body(request: web.Request) -> bytes:
     """Read the body; raises `web.HTTPBadRequest` when it is malformed, `HTTPRequestTimeout` when it is late.
 
     aiohttp (3.14) queues an error within a body as the next request and leaves this read waiting, so the queue is

@@ -1,10 +1,13 @@
 """Links that open the page signed in: each holds a code that works once, and for a few minutes.
 
 A code is a file in the stack's folder, which only its owner can read; the file has the code's hash as its name. So
-any process can issue one, and of two that redeem it, one removes the file.
+any process can issue one, and of two that redeem it, one removes the file. A browser is given a file beside it that
+leads to the link, not the link: all users of the machine can read a program's arguments.
 """
 
 import hashlib
+import html
+import re
 import secrets
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +18,10 @@ from headrace.authoring.frozen import Frozen
 from headrace.emulator.state import Folder
 
 LIFETIME = timedelta(minutes=5)
-_MAX_CODE = 100
+FORM = re.compile(r"[\w-]{1,100}", re.ASCII)
+"""What a code can look like."""
+_MARK = "#code="
+_LEADING = ".html"
 
 
 class _Issued(Frozen):
@@ -27,7 +33,19 @@ class _Issued(Frozen):
 
 def page_link(folder: Folder, url: str, email: str, now: datetime) -> str:
     """A link to the page of the stack at `url` that signs `email` in, once, within `LIFETIME`."""
-    return f"{url}/ui#code={issue(folder, email, now)}"
+    return f"{url}/ui{_MARK}{issue(folder, email, now)}"
+
+
+def leading_file(folder: Folder, link: str) -> Path:
+    """A file, for its owner alone, that leads a browser to the link; removed with the link's code."""
+    path = _file(folder, link.partition(_MARK)[2]).with_suffix(_LEADING)
+    path.touch(mode=0o600)
+    to = html.escape(link)
+    path.write_text(
+        f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={to}">'
+        f'<title>Headrace</title><a href="{to}">Open the page</a>\n'
+    )
+    return path.resolve()
 
 
 def issue(folder: Folder, email: str, now: datetime) -> str:
@@ -35,7 +53,7 @@ def issue(folder: Folder, email: str, now: datetime) -> str:
     codes = _codes(folder)
     codes.mkdir(mode=0o700, exist_ok=True)
     for path in codes.iterdir():
-        issued = _read(path)
+        issued = _read(path.with_suffix(""))
         if issued is None or issued.until < now:
             path.unlink(missing_ok=True)
     code = secrets.token_urlsafe(24)
@@ -47,7 +65,7 @@ def issue(folder: Folder, email: str, now: datetime) -> str:
 
 def redeem(folder: Folder, code: str, now: datetime) -> str | None:
     """The address that the code is for; None for one that has been used, is too old, or never was."""
-    if len(code) > _MAX_CODE:
+    if not FORM.fullmatch(code):
         return None
     path = _file(folder, code)
     issued = _read(path)
@@ -55,6 +73,7 @@ def redeem(folder: Folder, code: str, now: datetime) -> str | None:
         path.unlink()  # Of two at once, one succeeds.
     except OSError:
         return None
+    path.with_suffix(_LEADING).unlink(missing_ok=True)
     return issued.email if issued is not None and now <= issued.until else None
 
 

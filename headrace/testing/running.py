@@ -225,8 +225,8 @@ class _NotedAttempt(Attempt):
         def durable(job: Job, ended: "asyncio.Future[Outcome]", hidden: Hidden) -> Durable:
             return steps.of(job, ended, hidden, Policy(), ends, is_first=False)
 
-        def follow_ups(job: Job) -> FollowUps:
-            return FollowUps(job, any_type, _now, 0)
+        def follow_ups(job: Job, hidden: Hidden) -> FollowUps:
+            return FollowUps(job, hidden, any_type, _now, 0)
 
         super().__init__(jobs, _now, job, ends, settings, files, secrets, durable, follow_ups)
         self.reports: list[ProgressReport] = []

@@ -16,6 +16,8 @@ class FaultyLaneRepository:
         self._inner = inner
         self.failing = set(failing)
         self.lines_read = 0
+        self.stale: tuple[str, ...] = ()
+        """What the index of the line still has, though it is gone."""
 
     @property
     def line_shards(self) -> tuple[str, ...]:
@@ -40,6 +42,8 @@ class FaultyLaneRepository:
     async def line(self, name: str, limit: int) -> tuple[str, ...] | StorageUnavailable:
         self.lines_read += 1
         await asyncio.sleep(0)  # as a store that is elsewhere, it lets others go on
+        if self.stale:
+            return self.stale[:limit]
         return () if "lags" in self.failing else self._fault("line") or await self._inner.line(name, limit)
 
     async def ahead(self, job: Job, limit: int) -> int | StorageUnavailable:

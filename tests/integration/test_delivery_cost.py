@@ -71,9 +71,11 @@ async def test_a_delivery_costs_nine_write_units_and_three_reads_of_which_one_fi
     meter.take()  # of this test alone
     (found,) = listed["Items"]
     executed = await runner.run(Wake(job_id=str(found["id"]["S"]), due=now()), now() + 120 * SECOND)
+    spent = meter.take()
+    await endpoints.delete(endpoint.id)  # other files share the table, and list all of them
     assert isinstance(executed, Executed), executed
     assert executed.outcome == "succeeded"
     assert item_size(job_to_item(executed.job, new_id())) <= 1500
-    assert meter.take() == [
+    assert spent == [
         ("GetItem", 1.0), ("PutItem", 2.0), ("GetItem", 1.0), ("GetItem", 1.0), ("PutItem", 3.0),
     ]  # fmt: skip

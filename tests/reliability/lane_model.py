@@ -180,8 +180,8 @@ def _let_go(world: World, seen: Job, read: Lane) -> World | None:
 
 def _start(read: Lane, job: Job, now: datetime) -> Start | InLine:
     """As `Lanes.start`."""
-    for place, _ in _place(job):
-        return Start(place=place) if keeps(read, _terms(read), place) else InLine()
+    for place, token in _place(job):
+        return Start(place=place) if keeps(read, _terms(read), place, token) else InLine()
     return on_claim(read, _terms(read), now, 0.0, in_slot=False)
 
 

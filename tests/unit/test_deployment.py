@@ -108,7 +108,7 @@ def test_the_api_may_do_this_and_nothing_else(resources: Resources) -> None:
         ("dynamodb:Query", f"{LANES}/index/changed-index"),
         *(
             (f"dynamodb:{action}", LANES)
-            for action in ("Query", "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem")
+            for action in ("Query", "GetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
         ),
         *((f"dynamodb:{action}", STEPS) for action in ("GetItem", "Query", "PutItem")),
         ("dynamodb:GetItem", USERS),

@@ -40,6 +40,8 @@ DOCUMENT: Final[dict[int | str, dict[str, JsonValue]]] = {
 TRACE: Final = "The trace that the jobs are part of (W3C Trace Context); ignored if it is invalid"
 EVERYONE: Final = "*"
 TAG: Final = "^[^=]+=.*$"
+OwnerHeader = Annotated[str | None, Header(include_in_schema=False)]
+"""Names another owner than the caller, who is identified by it; OpenAPI has it from there."""
 OWNER: Final = "Another user's id, or * for all users; admins only"
 
 
@@ -66,10 +68,11 @@ def job_routes(
         caller: Caller,
         idempotency_key: Annotated[str | None, Header()] = None,
         traceparent: Annotated[str | None, Header(description=TRACE)] = None,
+        headrace_owner: OwnerHeader = None,
     ) -> Response:
         """Submit a job. After a 202 response it is stored and will be run."""
         check_key(idempotency_key)
-        submission = submission_of(body, traceparent)
+        submission = submission_of(body, traceparent, on_behalf=headrace_owner is not None)
         if isinstance(submission, InvalidPayload):
             raise refuse(submission)
         submitted = await submissions.submit(submission, caller, idempotency_key)
@@ -88,12 +91,16 @@ def job_routes(
         caller: Caller,
         idempotency_key: Annotated[str | None, Header()] = None,
         traceparent: Annotated[str | None, Header(description=TRACE)] = None,
+        headrace_owner: OwnerHeader = None,
     ) -> BatchResponse:
         """Submit up to 25 jobs, each independently: an invalid entry does not stop the others."""
         check_key(idempotency_key)
         return BatchResponse(
-            results=await submit_entries(submissions, disclosure, body.jobs, caller, idempotency_key, traceparent)
-        )
+            results=await submit_entries(
+                submissions, disclosure, body.jobs, caller, idempotency_key, traceparent,
+                on_behalf=headrace_owner is not None,
+            )
+        )  # fmt: skip
 
     @router.get("/v1/jobs", responses={200: {"model": JobPage}, **problems(400, 401, 403, 422, 503)})
     async def list_jobs(

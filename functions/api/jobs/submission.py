@@ -68,7 +68,9 @@ def check_key(key: str | None) -> None:
         raise Refused(problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_idempotency_key", detail))
 
 
-def submission_of(body: SubmitJob, traceparent: str | None = None) -> Submission | InvalidPayload:
+def submission_of(
+    body: SubmitJob, traceparent: str | None = None, *, on_behalf: bool = False
+) -> Submission | InvalidPayload:
     """Convert a validated body to the domain's submission; refuse one with both `run_at` and `delay_seconds`.
 
     `traceparent` is the request's header: an invalid one is ignored, as its standard says.
@@ -77,7 +79,7 @@ def submission_of(body: SubmitJob, traceparent: str | None = None) -> Submission
         flaw = Flaw(path=("delay_seconds",), message="give run_at or delay_seconds, not both")
         return InvalidPayload(flaws=(flaw,))
     given = {**dict(body), "notify": notify_of(body.notify), "traceparent": read_traceparent(traceparent)}
-    return Submission.model_construct(**given)
+    return Submission.model_construct(**given, on_behalf=on_behalf)
 
 
 async def submit_entries(
@@ -87,11 +89,13 @@ async def submit_entries(
     owner: User,
     key: str | None,
     traceparent: str | None,
+    *,
+    on_behalf: bool,
 ) -> list[BatchResult]:
     """Submit each entry independently; with a key, each entry's own key is derived from it and the entry's place."""
 
     async def submit(place: int, entry: JsonValue) -> Job | Problem:
-        submission = _entry(entry, traceparent)
+        submission = _entry(entry, traceparent, on_behalf)
         if isinstance(submission, InvalidPayload):
             return problem_of(submission)
         # A client's key cannot contain a line feed, so a derived key never equals a client's.
@@ -123,8 +127,8 @@ def _result(outcome: Job | Problem, shown: Shown, *, whole: bool) -> BatchResult
     return BatchResult(status=HTTPStatus.ACCEPTED, job=without, omitted=["payload", "result"])
 
 
-def _entry(entry: JsonValue, traceparent: str | None) -> Submission | InvalidPayload:
+def _entry(entry: JsonValue, traceparent: str | None, on_behalf: bool) -> Submission | InvalidPayload:
     try:
-        return submission_of(SubmitJob.model_validate(entry), traceparent)
+        return submission_of(SubmitJob.model_validate(entry), traceparent, on_behalf=on_behalf)
     except InvalidForm as error:
         return InvalidPayload(flaws=error.flaws.first, count=error.flaws.count)

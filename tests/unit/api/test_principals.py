@@ -165,6 +165,33 @@ def test_a_key_with_the_scope_submits_on_behalf_of_another_and_does_nothing_else
     api.call("POST", "/v1/jobs", CSV, who=ADMIN, headers={"headrace-owner": OTHER.id}).refused(403, "not_allowed")
 
 
+def test_who_submits_on_behalf_of_another_names_none_of_its_secrets(api: Api) -> None:
+    key, for_other = a_key(api, "submit", "on-behalf")[0], {"headrace-owner": OTHER.id}
+
+    def job(secret: str) -> JsonValue:
+        headers: JsonValue = {"authorization": {"secret": secret, "prefix": "Bearer "}}
+        return {"type": "http.request", "payload": {"url": "https://mine.example.com/", "headers": headers}}
+
+    told = "names the owner's secret 'stripe': who submits on behalf of an owner may name shared/… alone"
+    refused = by_key(api, key, "POST", "/v1/jobs", job("stripe"), **for_other).refused(422, "invalid_payload")
+    assert refused.json["errors"] == [{"pointer": "/payload", "detail": told}]
+    batch = by_key(api, key, "POST", "/v1/jobs/batch", {"jobs": [job("stripe"), job("shared/mail")]}, **for_other)
+    results = batch.json["results"]
+    assert isinstance(results, list)
+    assert [each["status"] for each in results if isinstance(each, dict)] == [422, 202]
+    assert by_key(api, key, "POST", "/v1/jobs", job("shared/mail"), **for_other).status == 202
+    assert by_key(api, key, "POST", "/v1/jobs", job("stripe")).status == 202, "its own"
+
+
+def test_a_key_stands_for_the_same_job_whoever_submits_it(api: Api) -> None:
+    key = a_key(api, "submit", "on-behalf")[0]
+    idempotent = {"idempotency-key": "7"}
+    job = by_key(api, key, "POST", "/v1/jobs", CSV, **idempotent, **{"headrace-owner": OTHER.id})
+    again = api.call("POST", "/v1/jobs", CSV, who=OTHER, headers=idempotent)
+    assert (again.status, again.headers.get("idempotency-replayed")) == (202, "true")
+    assert again.json["id"] == job.json["id"]
+
+
 def test_two_keys_are_valid_while_one_replaces_the_other(api: Api) -> None:
     old, id = a_key(api)
     path = f"/v1/users/{MEMBER.id}/principals/{id}"

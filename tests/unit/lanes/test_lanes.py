@@ -9,20 +9,31 @@ import pytest
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change
+from domain.jobs.change import Change, Check, IfEqual
 from domain.jobs.committing import commit
 from domain.jobs.due_steps import step_of
-from domain.jobs.execution import Executed, Interrupted, JobExecutor, NothingToDo
+from domain.jobs.execution import Executed, Interrupted, JobExecutor, NothingToDo, UnknownJobType
 from domain.jobs.failed_jobs import BulkRetried, BulkRetry, FailedJobService
 from domain.jobs.job import Blocked, InLane, Job, Running, Scheduled
 from domain.jobs.outcomes import Done
 from domain.jobs.repository import CompanionRefused, DueState, JobRepository, VersionConflict
 from domain.jobs.service import JobService
 from domain.jobs.sweeping import Sweeper
-from domain.lanes.admission import HORIZON, InLine, Start, on_claim, on_entry
-from domain.lanes.lane import Lane, LaneSettings, Place, Slot, Terms, free_numbers, next_slot, terms_of
+from domain.lanes.admission import HORIZON, Free, InLine, Start, on_claim, on_entry
+from domain.lanes.lane import (
+    TABLE,
+    Lane,
+    LaneSettings,
+    Place,
+    Slot,
+    Terms,
+    free_numbers,
+    next_slot,
+    place_given_back,
+    terms_of,
+)
 from domain.lanes.lanes import LaneClosed, Lanes
-from domain.lanes.releasing import Released
+from domain.lanes.releasing import MAX_LOOKS, Released
 from domain.lanes.service import LaneService, LaneStatus, PlaceInLine
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from headrace.authoring.job_type import Policy
@@ -597,3 +608,77 @@ async def test_of_jobs_that_end_together_one_lets_all_of_those_go_that_follow() 
     assert world.faulty.lines_read == 2, "for the first, and for the seven that came meanwhile"
     await world.lanes.follow(LANE.name)
     assert sum(job.status == "queued" for job in world.jobs.stored) == 9
+
+
+async def test_a_job_of_an_unknown_type_gives_its_place_to_others_and_gets_none() -> None:
+    world = World()
+    unknown = queued(id="unknown", type="of.tomorrow", lane=LANE, owner_id=OWNER.id)
+    held = transitions.unblock(blocked(id="unknown", type="of.tomorrow", lane=LANE), POLICY, Free(place=0), NOW)
+    assert isinstance(held, Change)
+    await world.stored(unknown, other := waiting())
+    written = await world.jobs.replace(Change(held.job.model_copy(update={"version": 2}), held.companions), 1)
+    assert isinstance(written, Job)
+    found = await world.executor.execute(written, DEADLINE)
+    assert isinstance(found, UnknownJobType)
+    assert await world.status(other) == "queued"
+    lane = await world.store.read(LANE.name)
+    assert isinstance(lane, Lane)
+    assert [place.holder for place in lane.places] == [other.id]
+    assert await world.lanes.release(LANE.name) == Released(count=1), "though the lane is full"
+    left = await world.jobs.get("unknown", NOW)
+    assert isinstance(left, Job)
+    assert (left.status, transitions.place_of(left.state)) == ("queued", None)
+    assert isinstance(await world.executor.execute(left, DEADLINE), UnknownJobType)
+    assert await world.jobs.get("unknown", NOW) == left, "it is left as it is"
+
+
+async def test_the_first_in_line_that_finds_several_places_lets_as_many_go() -> None:
+    world = World(Policy(limit=10, lane=LANE.name))
+    jobs = [blocked(NOW + SECOND * n, id=f"{n:02}", type=KIND, lane=LANE) for n in range(9)]
+    await world.stored(*jobs)
+    await world.lanes.look_again(jobs[0])
+    assert {job.status for job in world.jobs.stored} == {"queued"}
+
+
+async def test_a_claim_that_gives_its_place_back_lets_the_next_go() -> None:
+    world = World(Policy(limit=2, lane=LANE.name))
+    await world.stored(*(blocked(NOW + SECOND * n, id=str(n), type=KIND, lane=LANE) for n in range(3)))
+    assert await world.lanes.release(LANE.name, 2) == Released(count=2)
+    assert isinstance(await world.admin.change(LANE.name, to(1)), LaneStatus)
+    outside = [job for job in world.jobs.stored if (place := transitions.place_of(job.state)) and place[0] == 1]
+    inside = [job for job in world.jobs.stored if (place := transitions.place_of(job.state)) and place[0] == 0]
+    assert isinstance(await world.executor.execute(inside[0], DEADLINE), Executed)
+    assert await world.executor.execute(outside[0], DEADLINE) == NothingToDo(job_id=outside[0].id, why="blocked")
+    assert sum(job.status == "queued" for job in world.jobs.stored) == 1, "one of the two that wait has the place"
+
+
+async def test_a_place_that_is_gone_is_not_believed_in() -> None:
+    world = World()
+    job = await let_in(world)
+    lane = await world.store.read(LANE.name)
+    assert isinstance(lane, Lane)
+    await world.store.free(LANE.name, lane.places[0])
+    await world.stored(other := queued(id="other", type=KIND, lane=LANE, owner_id=OWNER.id))
+    claim = transitions.claim(other, POLICY, TOKEN, DEADLINE, NOW, Start(place=0))
+    assert isinstance(claim, Change)
+    assert isinstance(await world.jobs.replace(claim, 1), Job)
+    assert await world.executor.execute(job, DEADLINE) == NothingToDo(job_id=job.id, why="blocked")
+
+
+async def test_without_the_place_a_refused_write_keeps_its_number() -> None:
+    inner = FakeJobRepository()
+    place = place_given_back(LANE.name, 0, "t")
+    own = Check(table=TABLE, key={"lane": "other", "item": "x"}, condition=IfEqual(attributes={"open": True}))
+    await inner.add(Change(job := queued(type=KIND, lane=LANE)), NOW)
+    change = Change(legal(transitions.cancel(job, POLICY, NOW)), (place, own))
+    assert await commit(inner, change, 1) == CompanionRefused(job_id=job.id, index=1)
+
+
+async def test_a_release_ends_where_the_line_begins_with_many_that_are_gone() -> None:
+    world = World()
+    await world.stored(*(blocked(NOW + SECOND * n, id=f"{n:03}", type=KIND, lane=LANE) for n in range(50)))
+    for n in range(50):
+        del world.jobs._jobs[f"{n:03}"]
+    world.faulty.stale = tuple(f"{n:03}" for n in range(50))
+    assert await world.lanes.release(LANE.name) == Released(count=0)
+    assert world.faulty.lines_read == MAX_LOOKS

@@ -7,11 +7,13 @@ from pydantic import ValidationError
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.following import FollowUps
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, SubmitResult, Submitted
 from domain.quotas.quotas import QuotaExceeded, Quotas
+from domain.secrets.hidden import Hidden
 from domain.users.quota import Quota
 from domain.users.user import User
 from headrace.authoring.json_text import JsonText
@@ -104,6 +106,19 @@ async def test_what_cannot_be_counted_is_not_accepted(method: str) -> None:
     world.usage.failing = {method}
     assert await world.submit() == OUTAGE
     assert world.jobs.stored == ()
+
+
+@pytest.mark.parametrize("default", [Quota(unfinished=3), Quota()])
+async def test_a_job_that_is_submitted_with_a_result_counts_as_the_one_that_submits_it(default: Quota) -> None:
+    world = World(default)
+    parent = await world.accepted()
+    follow_ups = FollowUps(claimed(parent), Hidden(), lambda _: a_handler().definition, world.clock, 0)
+    for name in "abc":
+        follow_ups.add("text.word_count", {}, name, None, None)
+    assert [each.job.counted for each in follow_ups.all] == [parent.counted] * 3 == [bool(default.unfinished)] * 3
+    done = finished(claimed(parent), Done(result=JsonText("{}")))
+    await world.jobs.replace(Change(done, follow_ups.all), parent.version)
+    assert isinstance(await world.submit(), QuotaExceeded if default.unfinished else Submitted)
 
 
 def test_limits_are_bounded() -> None:

@@ -14,7 +14,7 @@ from domain.jobs.guard import outcome_of
 from domain.jobs.job import BlobRef, Job, Running, loaded
 from domain.jobs.outcomes import Done, Outcome, Raised, TimedOut
 from domain.jobs.submission import Submission
-from domain.jobs.submitting import SubmissionService
+from domain.jobs.submitting import SubmissionService, Submitted
 from domain.results import StorageUnavailable
 from domain.secrets.hidden import Hidden
 from domain.secrets.store import SecretForbidden, SecretFound, SecretMissing, SecretsOff, place_of
@@ -167,6 +167,15 @@ async def test_a_secret_is_asked_for_once_and_twenty_at_most() -> None:
     refused = await service.submit(Submission(type="payments.plain", payload=many), UserFactory.build())
     assert isinstance(refused, InvalidPayload)
     assert refused.flaws[0].message == "names 21 secrets, the limit is 20"
+
+
+async def test_who_submits_on_behalf_of_an_owner_names_shared_secrets_alone() -> None:
+    service = SubmissionService(FakeJobRepository(), Catalogue((plain,)), lambda: NOW, numbered_ids())
+    for names, accepted in ((["shared/mail"], True), (["shared/mail", "stripe"], False)):
+        document = {"token": {"secret": "shared/a"}, "others": [{"secret": name} for name in names]}
+        submission = Submission(type="payments.plain", payload=document, on_behalf=True)
+        submitted = await service.submit(submission, UserFactory.build())
+        assert isinstance(submitted, Submitted if accepted else InvalidPayload)
 
 
 def test_a_secret_shows_its_name_alone() -> None:

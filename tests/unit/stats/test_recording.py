@@ -8,11 +8,11 @@ import pytest
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from domain.stats.aggregate import Aggregate, Series
 from domain.stats.buckets import Leaf, LeafKey, Level, Mark, Span, counted, leaf_key, with_part
-from domain.stats.fact import Fact
+from domain.stats.fact import Fact, fact_of
 from domain.stats.reading import MAX_OPEN, Ended, StatsReader
 from domain.stats.recording import MAX_CONFLICTS, Counted, StatsRecorder
 from headrace.testing.clock import FakeClock
-from tests.factories import NOW
+from tests.factories import NOW, retrying
 from tests.fakes.stats_repository import FakeStatsRepository
 
 SECOND = timedelta(seconds=1)
@@ -24,12 +24,13 @@ TOO_LARGE = ItemTooLarge(size=500_000, limit=409_600)
 class Faulty(FakeStatsRepository):
     """Fails in the calls that are named."""
 
-    def __init__(self, *calls: str) -> None:
+    def __init__(self, *calls: str, fault: StorageUnavailable = OUTAGE) -> None:
         super().__init__()
         self.calls = set(calls)
+        self._fault = fault
 
     async def leaf(self, key: LeafKey) -> Leaf:
-        return OUTAGE if "leaf" in self.calls else await super().leaf(key)  # type: ignore[return-value]  # the fake never fails
+        return self._fault if "leaf" in self.calls else await super().leaf(key)  # type: ignore[return-value]  # the fake never fails
 
     async def leaves(self, minute: datetime) -> tuple[Leaf, ...]:
         return OUTAGE if "leaves" in self.calls else await super().leaves(minute)  # type: ignore[return-value]
@@ -39,7 +40,7 @@ class Faulty(FakeStatsRepository):
             return TOO_LARGE
         if "contended leaf" in self.calls:
             return StaleVersion(current_version=None)
-        return OUTAGE if "put_leaf" in self.calls else await super().put_leaf(leaf)  # type: ignore[return-value]
+        return self._fault if "put_leaf" in self.calls else await super().put_leaf(leaf)  # type: ignore[return-value]
 
     async def spans(self, level: Level, first: datetime, last: datetime) -> tuple[Span, ...]:
         return OUTAGE if f"{level}s" in self.calls else await super().spans(level, first, last)  # type: ignore[return-value]
@@ -56,7 +57,7 @@ class Faulty(FakeStatsRepository):
         return OUTAGE if "marks" in self.calls else await super().marks(limit, newest=newest)  # type: ignore[return-value]
 
     async def mark(self, mark: Mark) -> None:
-        return OUTAGE if "mark" in self.calls else await super().mark(mark)  # type: ignore[return-value]
+        return self._fault if "mark" in self.calls else await super().mark(mark)  # type: ignore[return-value]
 
 
 def a_fact(id: str = "1", at: datetime = NOW) -> Fact:
@@ -221,3 +222,18 @@ async def test_a_report_that_cannot_read_every_open_minute_says_so() -> None:
     found = await StatsReader(stats).ended("hour", NOW, NOW + timedelta(hours=1))
     assert isinstance(found, Ended)
     assert not found.complete
+
+
+@pytest.mark.parametrize("call", ["leaf", "put_leaf", "mark"])
+async def test_what_the_store_refuses_is_given_up_so_that_the_stream_goes_on(call: str) -> None:
+    stats = Faulty(call, fault=StorageUnavailable(reason="rejected", detail="no such table"))
+    found = await count(stats, [a_fact()])
+    assert found.not_counted == ()
+    assert [lost.facts for lost in found.lost] == [(a_fact(),)]
+
+
+async def test_a_signal_to_a_job_that_waits_for_its_retry_is_no_second_outcome() -> None:
+    job = retrying()
+    assert fact_of(job, None) is not None
+    noted = job.model_copy(update={"version": job.version + 1, "updated_at": job.updated_at + SECOND})
+    assert fact_of(noted, job) is None

@@ -44,7 +44,7 @@ export async function call<K extends Key>(key: K, given: Arguments<K>): Promise<
   const body = given.body === undefined ? null : JSON.stringify(given.body);
   const send = () => sent(url, method, body, given.headers ?? {}, given.signal);
   let response = await send();
-  if (response.status === 401 && (await renewed())) response = await send();
+  if (response.status === 401 && (await renewed(true))) response = await send();
   if (!response.ok && response.status !== 304) throw await problemOf(response);
   const text = response.status === 204 || response.status === 304 ? "" : await response.text();
   return (text ? JSON.parse(text) : undefined) as Operations[K]["response"];

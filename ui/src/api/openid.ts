@@ -26,6 +26,9 @@ interface Pending {
   hash: string;
 }
 
+/** The provider, or the local stack, has said no: asking again would not help. */
+export class Refused extends Error {}
+
 const PENDING = "headrace.sign-in";
 const WAS_IN = "headrace.was-signed-in";
 const SKEW = 60;
@@ -89,7 +92,13 @@ export async function endSignIn(provider: Provider, otherwise: () => void): Prom
   const url = new URL(found.end_session_endpoint);
   url.searchParams.set("client_id", provider.client_id);
   url.searchParams.set("post_logout_redirect_uri", here());
+  url.searchParams.set("logout_uri", here()); // Cognito's name for it.
   location.assign(url);
+}
+
+/** Whether a status is final; 408 and 429 pass. */
+export function refuses(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
 async function metadata(provider: Provider): Promise<Metadata> {
@@ -104,7 +113,8 @@ async function granted(provider: Provider, fields: Record<string, string>): Prom
   const { token_endpoint } = await metadata(provider);
   const body = new URLSearchParams({ ...fields, client_id: provider.client_id });
   const response = await fetch(token_endpoint, { method: "POST", body });
-  if (!response.ok) throw new Error("The identity provider gave no token. Sign in again.");
+  if (refuses(response.status)) throw new Refused("The identity provider gave no token. Sign in again.");
+  if (!response.ok) throw new Error(`The identity provider gave no token (${response.status}). Sign in again.`);
   const found = (await response.json()) as { id_token?: string; refresh_token?: string };
   if (!found.id_token) throw new Error("The identity provider gave no ID token.");
   const seconds = Number(claimsOf(found.id_token).exp) - Date.now() / 1000;

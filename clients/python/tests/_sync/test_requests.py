@@ -298,7 +298,7 @@ def test_steps_are_iterated_page_after_page() -> None:
     step = {"name": "charge", "kind": "step", "began_at": "2026-11-23T03:00:00Z", "value": {"cents": 1}}
     sleep = {"name": "night", "kind": "time", "until": "2026-11-24T03:00:00Z", "value": None}
     pages = [httpx.Response(200, json={"items": [each], "next": after}) for each, after in ((step, "c"), (sleep, None))]
-    world = World(pages)
+    world = World([*pages])
     with client_of(world) as client:
         steps = [each for each in client.steps("7", page_size=1)]
     assert [(each.name, each.kind, each.value) for each in steps] == [

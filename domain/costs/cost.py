@@ -38,6 +38,14 @@ ENTRIES: Final = {"scheduled": 2, "retrying": 2, "blocked": 3, "queued": 0, "run
 ENDED: Final = {"succeeded": 1, "failed": 3, "cancelled": 2}
 """The same for a final state, which leaves the wake index and, unless it is success, enters others."""
 CREATED: Final = 2
+IN_LANE: Final = 6
+"""Writes that a job in a lane takes besides: its place, and transactions. This and the next three are measured
+(`tests/integration/test_write_units.py`)."""
+BLOCKED_AT_ONCE: Final = 4
+"""Writes that one takes besides these that was submitted to a full lane."""
+READS_IN_LANE: Final = 2.5
+READS_BLOCKED: Final = 2.0
+"""Each time that it was let go."""
 STATISTICS_UNITS: Final = 1
 
 NOTE: Final = (
@@ -70,12 +78,14 @@ def cost_of(job: Job, now: datetime) -> Cost:
     runs, seconds = _estimated_runs(job, attempts), sum(ran.total_seconds() for ran in attempts)
     lost = runs > len(attempts)
     seconds = seconds * runs / len(attempts) if lost and attempts else seconds
-    writes = _item_units(job) * job.version + _index_units(job)
+    writes = _item_units(job) * job.version + _index_units(job) + _lane_units(job)
+    blocked = sum(entry.status == "blocked" for entry in job.history)
+    reads = 0.5 + runs * (job.version > 3) + (READS_IN_LANE + READS_BLOCKED * blocked if job.lane else 0)  # noqa: PLR2004
     lines = (
         CostLine(what="submission", quantity=1, unit="request", usd=REQUEST + INVOCATION, how="counted"),
         _line("time of the API", API_GB_SECONDS, "GB-second", GB_SECOND, "estimated"),
         _line("writes", writes, "write unit", WRITE_UNIT, "estimated"),
-        _line("reads", 0.5 + runs * (job.version > 3), "read unit", READ_UNIT, "estimated"),  # noqa: PLR2004
+        _line("reads", reads, "read unit", READ_UNIT, "estimated"),
         _line("invocations", runs, "request", INVOCATION, "estimated"),
         _line("time of attempts", seconds * ATTEMPT_GB, "GB-second", GB_SECOND, "estimated" if lost else "counted"),
         _line("logs", runs, "attempt", LOGS_PER_ATTEMPT, "estimated"),
@@ -114,6 +124,12 @@ def _item_units(job: Job) -> int:
     documents = (each for each in documents_of(job).values() if not isinstance(each, BlobRef))
     size = ITEM_BASE + HISTORY_ENTRY * len(job.history) + sum(len(text.encode()) for text in documents)
     return math.ceil(size / 1024)
+
+
+def _lane_units(job: Job) -> int:
+    if job.lane is None:
+        return 0
+    return IN_LANE + BLOCKED_AT_ONCE if job.history[0].status == "blocked" else IN_LANE
 
 
 def _index_units(job: Job) -> int:

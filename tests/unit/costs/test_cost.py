@@ -8,11 +8,12 @@ from domain.costs.cost import Cost, cost_of, cost_of_series
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
+from domain.lanes.admission import Free
 from domain.stats.aggregate import Series
 from domain.stats.histogram import histogram_of
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Retry
-from tests.factories import NOW, POLICY, claimed, finished, legal, queued, running
+from tests.factories import LANE, NOW, POLICY, blocked, claimed, finished, legal, queued, running
 
 SECOND = timedelta(seconds=1)
 
@@ -53,6 +54,14 @@ def test_attempts_that_the_history_has_forgotten_are_estimated() -> None:
     assert quantity(cost, "invocations") == 31
     assert quantity(cost, "time of attempts") == pytest.approx(62)
     assert {line.what: line.how for line in cost.lines}["time of attempts"] == "estimated"
+
+
+def test_a_job_in_a_lane_costs_what_is_measured() -> None:
+    at_once = cost_of(done(running(lane=LANE)), NOW)
+    assert (quantity(at_once, "writes"), quantity(at_once, "reads")) == (12, 3)
+    let_go = legal(transitions.unblock(blocked(), POLICY, Free(place=0), NOW))
+    waited = cost_of(done(claimed(let_go)), NOW)
+    assert (quantity(waited, "writes"), quantity(waited, "reads")) == (17, 6)
 
 
 def test_a_job_that_never_ran_has_no_attempt() -> None:

@@ -23,9 +23,18 @@ def flaws(page: Page) -> list[JsonValue]:
     return [{each["id"]: [node["html"][:300] for node in each["nodes"]]} for each in found["violations"]]
 
 
+RESIZE_LOOKS = 20
+
+
 def overflow(page: Page) -> int:
-    """Pixels by which the page is wider than the window."""
-    return int(page.evaluate("() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth)"))
+    """Pixels that the page is wider than the window, once what is drawn has followed the window's size."""
+    wide = "() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth)"
+    for _ in range(RESIZE_LOOKS):
+        found = int(page.evaluate(wide))
+        if found == 0:
+            break
+        page.wait_for_timeout(100)
+    return found
 
 
 def hidden(page: Page) -> list[str]:

@@ -110,8 +110,7 @@ async def _stream(
     streams_url = url.replace("://dynamodb.", "://streams.dynamodb.")
     streams = await clients.enter_async_context(session.client("dynamodbstreams", endpoint_url=streams_url))
     on_failure = folder.queue(mapping.on_failure or "discarded")
-    pool = pools[mapping.function]
-    return StreamPump(streams, arn, mapping, pool.invoke, on_failure, services.poll_seconds, pool.room)
+    return StreamPump(streams, arn, mapping, pools[mapping.function].invoke, on_failure, services.poll_seconds)
 
 
 async def _queue(

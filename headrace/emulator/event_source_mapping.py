@@ -15,7 +15,6 @@ from headrace.emulator.execution_environment import function_arn
 from headrace.emulator.filtering import passes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -48,15 +47,8 @@ class RawRecord(TypedDict):
     dynamodb: RawChange
 
 
-async def _at_once() -> None:
-    """There is always room."""
-
-
 class StreamPump:
-    """Polls every shard of a stream and delivers its records through `ParallelizationFactor` ordered lanes.
-
-    A batch is collected when `room` has returned: when its invocation can start.
-    """
+    """Polls every shard of a stream and delivers its records through `ParallelizationFactor` ordered lanes."""
 
     def __init__(
         self,
@@ -66,10 +58,8 @@ class StreamPump:
         invoke: Invoke,
         on_failure: Path,
         poll_seconds: float,
-        room: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
         self._client = client
-        self._room = room
         hook = "before-parse.dynamodb-streams.GetRecords"
         client.meta.events.register(hook, _leave_records_as_json, unique_id="records-as-json")
         self._stream_arn = stream_arn
@@ -190,7 +180,6 @@ class StreamPump:
     async def _collect(self, lane: asyncio.Queue[tuple[str, StreamRecord]]) -> list[tuple[str, StreamRecord]]:
         """Return the next batch: up to `BatchSize` records, collected for at most the batching window."""
         batch = [await lane.get()]
-        await self._room()
         loop = asyncio.get_running_loop()
         ends = loop.time() + self._mapping.maximum_batching_window_in_seconds
         while len(batch) < self._mapping.batch_size:

@@ -15,8 +15,6 @@ from headrace.emulator.log_file import LogFile
 from headrace.emulator.observer import Crash, Observer, OnStderr, reason_of
 from headrace.emulator.template import LambdaFunction
 
-ROOM_POLL_SECONDS = 0.01
-
 
 class FunctionPool:
     """A function's environments: warm ones are reused, and another starts when none is free, up to a limit.
@@ -52,17 +50,6 @@ class FunctionPool:
         self._all: set[Environment] = set()
         self._outdated: set[Environment] = set()
         self._starting: asyncio.Task[None] | None = None
-        self._waiting = 0
-        """Invocations that wait for an environment."""
-
-    async def room(self) -> None:
-        """Wait until an environment is free for one more invocation, or may be started for it.
-
-        What is collected for an invocation while it waits for an environment would be too little: Lambda's pollers
-        collect a batch when they can invoke. While the function is held, nothing waits here: the invocation does.
-        """
-        while not self.is_held and self._free.qsize() + self._max - len(self._all) <= self._waiting:  # noqa: ASYNC110 - it depends on three counts
-            await asyncio.sleep(ROOM_POLL_SECONDS)
 
     @property
     def is_held(self) -> bool:
@@ -152,11 +139,7 @@ class FunctionPool:
         return failure
 
     async def _run(self, event: JsonValue, for_mending: bool) -> Result:
-        self._waiting += 1
-        try:
-            environment = await self._acquire(for_mending)
-        finally:
-            self._waiting -= 1
+        environment = await self._acquire(for_mending)
         try:
             result = await environment.invoke(event)
         except BaseException:

@@ -34,7 +34,7 @@ def unfinished_text(counts: Counter[str], *, complete: bool) -> str:
     """The line for the terminal; `complete` says that there are no more."""
     shown = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
     number = f"{'' if complete else 'at least '}{counts.total()} {'job' if counts.total() == 1 else 'jobs'}"
-    return f"{number} did not finish ({shown}); the next `headrace dev` in this folder goes on with those that have attempts left"
+    return f"{number} did not finish ({shown}); the next `headrace dev` here goes on with those that have attempts left"
 
 
 async def _of_shard(jobs: JobRepository, shard: str, now: datetime) -> tuple[Counter[str], bool] | StorageUnavailable:

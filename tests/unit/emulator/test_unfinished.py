@@ -13,7 +13,8 @@ from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 
 def test_the_number_of_unfinished_jobs_is_told_by_status() -> None:
     assert unfinished_text(Counter(running=2, queued=5), complete=True) == (
-        "7 jobs did not finish (2 running, 5 queued); the next `headrace dev` in this folder goes on with those that have attempts left"
+        "7 jobs did not finish (2 running, 5 queued);"
+        " the next `headrace dev` here goes on with those that have attempts left"
     )
     assert unfinished_text(Counter(running=1), complete=False).startswith("at least 1 job did not finish (1 running)")
 

@@ -46,6 +46,8 @@ BLOCKED_AT_ONCE: Final = 4
 READS_IN_LANE: Final = 2.5
 READS_BLOCKED: Final = 2.0
 """Each time that it was let go."""
+HAPPY_VERSION: Final = 3
+"""Of a job that was submitted, claimed and ended; one with more was read for a later start."""
 STATISTICS_UNITS: Final = 1
 
 NOTE: Final = (
@@ -80,7 +82,8 @@ def cost_of(job: Job, now: datetime) -> Cost:
     seconds = seconds * runs / len(attempts) if lost and attempts else seconds
     writes = _item_units(job) * job.version + _index_units(job) + _lane_units(job)
     blocked = sum(entry.status == "blocked" for entry in job.history)
-    reads = 0.5 + runs * (job.version > 3) + (READS_IN_LANE + READS_BLOCKED * blocked if job.lane else 0)  # noqa: PLR2004
+    moved_on = job.version > HAPPY_VERSION
+    reads = 0.5 + runs * moved_on + (READS_IN_LANE + READS_BLOCKED * blocked if job.lane else 0)
     lines = (
         CostLine(what="submission", quantity=1, unit="request", usd=REQUEST + INVOCATION, how="counted"),
         _line("time of the API", API_GB_SECONDS, "GB-second", GB_SECOND, "estimated"),

@@ -89,7 +89,7 @@ class Durable:
                 begun = None if known else self._begun(name, TIME, until)
                 await self._waits.until_over(WaitFor(kind=TIME, name=name), until, begun)
 
-    async def signal(self, name: str, model: object, timeout: timedelta | None) -> object:  # noqa: ASYNC109
+    async def signal(self, name: str, model: object, timeout: timedelta | None) -> object:
         """The value of the signal, or None when `timeout` has passed without it."""
         with self._sound():
             self._use(name, SIGNAL)

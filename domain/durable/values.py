@@ -73,6 +73,7 @@ def _declared(name: str, function: Callable[..., object]) -> object:
         return JsonValue
     if get_origin(hint) in {Awaitable, Coroutine}:
         hint = get_args(hint)[-1]
+    # `Any` is what the author of a step may have written, and is no type of ours.
     return JsonValue if hint in {Any, object} or isinstance(hint, TypeVar) else hint
 
 

@@ -65,7 +65,7 @@ class DurableCalls(Protocol):
 
     async def sleep(self, name: str, duration: timedelta, /) -> None: ...
 
-    async def signal(self, name: str, model: object, timeout: timedelta | None, /) -> object: ...  # noqa: ASYNC109
+    async def signal(self, name: str, model: object, timeout: timedelta | None, /) -> object: ...
 
     async def close(self) -> None:
         """Call no function of a step from here on; return when those that are under way are remembered."""
@@ -143,8 +143,8 @@ class Attempt:
     @overload
     async def signal(self, name: str, model: type[T]) -> T: ...
     @overload
-    async def signal(self, name: str, model: type[T], *, timeout: timedelta) -> T | None: ...  # noqa: ASYNC109
-    async def signal(self, name: str, model: object, *, timeout: timedelta | None = None) -> object:  # noqa: ASYNC109
+    async def signal(self, name: str, model: type[T], *, timeout: timedelta) -> T | None: ...
+    async def signal(self, name: str, model: object, *, timeout: timedelta | None = None) -> object:
         """Raises `StepMisused` or `StepUnavailable`."""
         return await self.durable().signal(name, model, timeout)
 

@@ -88,7 +88,7 @@ class JobContext(AttemptInfo, Protocol):
     @overload
     async def signal(self, name: str, model: type[T]) -> T: ...
     @overload
-    async def signal(self, name: str, model: type[T], *, timeout: timedelta) -> T | None: ...  # noqa: ASYNC109 - it outlives processes
+    async def signal(self, name: str, model: type[T], *, timeout: timedelta) -> T | None: ...
 
 
 class SyncJobContext(AttemptInfo, Protocol):

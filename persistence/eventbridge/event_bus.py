@@ -24,7 +24,7 @@ SOURCE = "headrace"
 class EventsClient(Protocol):
     """The part of EventBridge's client that is used."""
 
-    async def put_events(self, *, Entries: Sequence[Mapping[str, str]]) -> Mapping[str, object]: ...  # noqa: N803
+    async def put_events(self, *, Entries: Sequence[Mapping[str, str]]) -> Mapping[str, object]: ...
 
 
 class EventsSource(Protocol):

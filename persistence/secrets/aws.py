@@ -22,13 +22,13 @@ _FORBIDDEN = frozenset({"AccessDeniedException", "AccessDenied"})
 class ParameterClient(Protocol):
     """The part of Systems Manager's client that is used."""
 
-    async def get_parameter(self, *, Name: str, WithDecryption: bool) -> Mapping[str, object]: ...  # noqa: N803
+    async def get_parameter(self, *, Name: str, WithDecryption: bool) -> Mapping[str, object]: ...
 
 
 class SecretClient(Protocol):
     """The part of Secrets Manager's client that is used."""
 
-    async def get_secret_value(self, *, SecretId: str) -> Mapping[str, object]: ...  # noqa: N803
+    async def get_secret_value(self, *, SecretId: str) -> Mapping[str, object]: ...
 
 
 class ParameterSource(Protocol):

@@ -61,6 +61,6 @@ class FakeContext:
     @overload
     async def signal(self, name: str, model: type[T]) -> T: ...
     @overload
-    async def signal(self, name: str, model: type[T], *, timeout: timedelta) -> T | None: ...  # noqa: ASYNC109
-    async def signal(self, name: str, model: object, *, timeout: timedelta | None = None) -> object:  # noqa: ASYNC109
+    async def signal(self, name: str, model: type[T], *, timeout: timedelta) -> T | None: ...
+    async def signal(self, name: str, model: object, *, timeout: timedelta | None = None) -> object:
         raise StepUnavailable(name)

@@ -71,7 +71,7 @@ async def test_final_states_reach_the_target_of_a_rule(url: str) -> None:
 class Refusing:
     """EventBridge, which refuses the second event of each request."""
 
-    async def put_events(self, *, Entries: Sequence[Mapping[str, str]]) -> Mapping[str, object]:  # noqa: N803
+    async def put_events(self, *, Entries: Sequence[Mapping[str, str]]) -> Mapping[str, object]:
         entries = [{"EventId": "1"} if place != 1 else {"ErrorCode": "ThrottlingException"} for place in range(9)]
         return {"FailedEntryCount": 1, "Entries": entries[: len(Entries)]}
 
@@ -79,7 +79,7 @@ class Refusing:
 class Unreachable:
     """EventBridge, which cannot be reached."""
 
-    async def put_events(self, *, Entries: Sequence[Mapping[str, str]]) -> Mapping[str, object]:  # noqa: N803
+    async def put_events(self, *, Entries: Sequence[Mapping[str, str]]) -> Mapping[str, object]:
         raise EndpointConnectionError(endpoint_url="https://events")
 
 

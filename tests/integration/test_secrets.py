@@ -83,10 +83,10 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def get_parameter(self, *, Name: str, WithDecryption: bool) -> Mapping[str, object]:  # noqa: N803
+    async def get_parameter(self, *, Name: str, WithDecryption: bool) -> Mapping[str, object]:
         raise self._error
 
-    async def get_secret_value(self, *, SecretId: str) -> Mapping[str, object]:  # noqa: N803
+    async def get_secret_value(self, *, SecretId: str) -> Mapping[str, object]:
         raise self._error
 
 

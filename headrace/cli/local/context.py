@@ -80,7 +80,7 @@ class LocalAttempt(Attempt):
         *,
         name: str,
         delay: timedelta | None = None,  # noqa: ARG002 - nothing is submitted here
-        tags: Mapping[str, str] | None = None,  # noqa: ARG002
+        tags: Mapping[str, str] | None = None,  # noqa: ARG002 - as above
     ) -> str:
         _show_step(f"submit {name}: a job of {type}, not submitted here: {payload!r:.200}")
         return keyed_id(self.job_id, f"submit:{name}")

@@ -56,7 +56,7 @@ class LocalDurable:
         self._use(name)
         self._show(f"sleep {name}: {duration}, passed here")
 
-    async def signal(self, name: str, model: object, timeout: timedelta | None) -> object:  # noqa: ASYNC109
+    async def signal(self, name: str, model: object, timeout: timedelta | None) -> object:
         """The given signal; without one the time is over, if there is a time."""
         self._use(name)
         if name in self._signals:

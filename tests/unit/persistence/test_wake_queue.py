@@ -29,7 +29,7 @@ class Sqs:
     async def __call__(self) -> "Sqs":
         return self
 
-    async def send_message_batch(self, QueueUrl: str, Entries: Sequence[dict[str, JsonValue]]) -> Answer:  # noqa: N803
+    async def send_message_batch(self, QueueUrl: str, Entries: Sequence[dict[str, JsonValue]]) -> Answer:
         assert QueueUrl == "https://queue"
         self.under_way += 1
         self.most = max(self.most, self.under_way)

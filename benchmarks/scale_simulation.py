@@ -100,7 +100,7 @@ runner, whatever their timeout; `Policy(runner="standard")`.
 ## One lane, one owner, one key
 
 Jobs a second through a lane (decision 26) in which others always wait, by its places and by their length; and how
-often a claim tries when all places are claimed at the same moment:
+often it is tried for a place when all are taken at the same moment:
 
 {tables.lane_table()}
 

@@ -99,7 +99,7 @@ def lane_table() -> str:
         passed = " | ".join(rate(singular.lane_rate(limit, seconds)) for seconds in LENGTHS)
         rows.append(f"| {limit} | {passed} | {mean(tries):.1f} | {sum(each > 5 for each in tries) / len(tries):.1%} |")  # noqa: PLR2004
     lengths = " | ".join(duration(seconds) for seconds in LENGTHS)
-    head = f"| places | {lengths} | tries, when all are claimed at once | back in line |"
+    head = f"| places | {lengths} | tries, when all are taken at once | back in line |"
     return "\n".join((head, "|---|---|---|---|---|---|", *rows))
 
 

@@ -33,7 +33,7 @@ dev: setup ## run the local stack until Ctrl-C
 # Those of domain/, apart from the others: measuring coverage doubles what a test computes.
 DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/schedules tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/durable tests/unit/secrets tests/unit/quotas tests/unit/stats tests/unit/costs tests/unit/test_flaws.py
 
-test: setup $(TOOLS)/microburst/.done ## run the tests, those of domain/ with branch coverage (100 %)
+test: setup $(TOOLS)/microburst/.done $(TOOLS)/durable-sdk/.done ## run the tests, those of domain/ with branch coverage (100 %)
 	$(BIN)/pytest $(DOMAIN_TESTS) --numprocesses 2 --dist loadfile --cov=domain --cov-fail-under=100
 	$(BIN)/pytest $(DOMAIN_TESTS:%=--ignore=%) --ignore=tests/page --numprocesses 3 --dist loadfile --no-loadscope-reorder
 

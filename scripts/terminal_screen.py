@@ -1,4 +1,4 @@
-"""What a terminal of a fixed size shows of a program's output, as HTML: text, line ends and colours, all that we write."""
+"""What a terminal of a fixed size shows of a program's output, as HTML: text, line ends and colours are all of it."""
 
 import html
 import re

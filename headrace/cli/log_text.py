@@ -94,7 +94,9 @@ def attempt(line: LogLine, outcome: str, view: View, ran_ms: float | None = None
     room = _TYPE_MAX if view.width is None else view.width - len(f"{head} {tried:>5} {outcome:<9}{tail}")
     width = max(_TYPE_MIN, min(room, _TYPE_MAX))
     job_type = cut(line.field("job_type"), width)
-    return [f"{head}{job_type:<{width}} {tried:>5} {_painted(f'{outcome:<9}' if tail else outcome, outcome, view)}{tail}"]
+    return [
+        f"{head}{job_type:<{width}} {tried:>5} {_painted(f'{outcome:<9}' if tail else outcome, outcome, view)}{tail}"
+    ]
 
 
 def sentence(at: datetime, text: str, view: View, colour: str = "") -> list[str]:

@@ -90,8 +90,8 @@ def _seconds(value: JsonValue) -> str:
 
 
 def _failure(group: Json) -> list[str]:
-    parts = [f"{group['count']} {group['type']}", f"by {group['code']},", f"last {group['last_job_id']}"]
-    return _fitted("failed", [*parts, f"at {group['last_at']}"])
+    parts = (group["count"], group["type"], f"by {group['code']},", f"last {group['last_job_id']}")
+    return _fitted("failed", [*map(str, parts), f"at {group['last_at']}"])
 
 
 def _unfinished(unfinished: Json) -> list[str]:

@@ -38,8 +38,8 @@ def cannot_start(function: str, reason: str) -> web.Response:
 def unauthorized(refused: InvalidToken) -> web.Response:
     """What an authorizer's refusal is here: API Gateway's response, with the reason.
 
-    The challenge of a request without a token has no error (RFC 6750, section 3.1), but a description all the same, which
-    helps whoever sees it on this machine, and the realm that API Gateway leaves out.
+    The challenge of a request without a token has no error (RFC 6750, section 3.1), but a description all the same,
+    which helps whoever sees it on this machine, and the realm that API Gateway leaves out.
     """
     error = 'realm="headrace"' if refused.is_missing else 'scope="" error="invalid_token"'
     headers = {"www-authenticate": f'Bearer {error} error_description="{refused.reason}"'}

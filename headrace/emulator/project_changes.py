@@ -6,7 +6,6 @@ from pathlib import Path
 
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.current_project import current_project
-from headrace.emulator.database import StackError
 from headrace.emulator.template import declared_job_types
 from headrace.project.settings import FILE, Project, project_root
 

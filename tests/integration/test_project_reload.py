@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.test_reload import RELOAD_SECONDS, Reloaded, returned
 
+
 @pytest.fixture
 async def of_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Reloaded]:
     """In a folder with a `headrace.toml`, which the stack has been started with."""
@@ -24,6 +25,9 @@ async def of_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     await reloaded.pool.stop()
 
 
+FOR_AWS = (
+    "headrace.toml changed: rights, parameters and values without a default count on AWS alone; nothing restarts here"
+)
 PROJECT = """job_types = "shop"
 
 [environment]
@@ -44,8 +48,7 @@ async def test_a_changed_variable_of_the_project_is_used_from_the_next_invocatio
         (PROJECT.replace('"shop"', '"store"'),
          "headrace.toml: the job types are those of store now: restart `headrace dev` to run them"),
         (PROJECT + '[[rights]]\nactions = ["s3:GetObject"]\nresources = ["*"]\n',
-         "headrace.toml changed: rights, parameters and values without a default count on AWS alone; "
-         "nothing restarts here"),
+         FOR_AWS),
         ("# A note\n" + PROJECT, "headrace.toml changed, but no setting in it"),
     ],
     ids=["job types", "rights", "a comment"],

@@ -112,7 +112,9 @@ def test_the_registration_that_the_readme_shows_registers_its_job_type(tmp_path:
     (package / "__init__.py").write_text(README["registration"])
     names = "from functions.job_types import load_job_types; print(*load_job_types('job_types').names())"
     path = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    ran = subprocess.run([sys.executable, "-c", names], capture_output=True, text=True, env=path, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", names], capture_output=True, text=True, env=path, cwd=tmp_path, check=False
+    )
     assert ran.stdout.split() == ["csv.profile", "http.request", "text.word_count"], ran.stderr
 
 

@@ -123,7 +123,7 @@ def _come_back(task: Task, context: JobContext) -> Retry | None:
 
 
 async def _when_cancelled(task: Task, context: JobContext) -> Worked | Stopped:
-    while not await context.cancel_requested():
+    while not await context.cancel_requested():  # noqa: ASYNC110 - a handler is not told, it asks
         await asyncio.sleep(1)
     match task.does:
         case "break when cancelled":

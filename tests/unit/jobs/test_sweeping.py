@@ -350,7 +350,7 @@ async def test_a_job_of_a_type_that_no_worker_knows_expires_in_the_end_and_says_
     job = queued(NOW, id=new_id(), type="shop.removed")
     jobs = FakeJobRepository()
     await jobs.add(Change(job), NOW)
-    executor = JobExecutor(jobs, CATALOGUE, clock, lambda: "fresh", half)
+    executor = JobExecutor(jobs, CATALOGUE, clock, lambda: "fresh", half, {})
     redriven = 0
     while await status(jobs, job) == "queued":
         current = await jobs.get(job.id, clock())

@@ -108,7 +108,6 @@ class World:
         await self.jobs.replace(Change(claimed), job.version)
         await self.jobs.replace(Change(ended), claimed.version)
 
-
     @classmethod
     async def with_owner(cls) -> "World":
         """A world in which the schedules' owner is known."""

@@ -1,10 +1,13 @@
 """`headrace invoke`: runs one function with one event in one process, like `sam local invoke` without Docker."""
 
+import os
+
 import click
 from pydantic import JsonValue
 
 from functions.settings import ENDPOINT_VARIABLE, S3_ENDPOINT_VARIABLE
 from headrace.cli.target import ExitCode, fail, json_text, without_stack
+from headrace.emulator.code_folders import search_path
 from headrace.emulator.credentials import credentials_for
 from headrace.emulator.execution_environment import FunctionFailed, Result, Returned
 from headrace.emulator.function_pool import FunctionPool
@@ -35,7 +38,8 @@ async def invoke_once(
     log.write_text("")
     own = running if not endpoint_url else None
     s3_url = running.s3_url if running and running.s3_url else database
-    extra = {**credentials_for(database), ENDPOINT_VARIABLE: database, S3_ENDPOINT_VARIABLE: s3_url, **_queues(own)}
+    urls = {ENDPOINT_VARIABLE: database, S3_ENDPOINT_VARIABLE: s3_url, **_queues(own)}
+    extra = {**credentials_for(database), **urls, "PYTHONPATH": os.pathsep.join(map(str, search_path()))}
     pool = FunctionPool(function, extra, log, max_concurrency=1)
     try:
         result = await pool.invoke(event)

@@ -62,6 +62,8 @@ class ProjectSettings:
 def _unused(before: Project | None, now: Project | None) -> str:
     if before == now:
         return f"{FILE} changed, but no setting in it"
+    if before is not None and now is not None and before.job_types != now.job_types:
+        return f"{FILE}: the job types are again those that run"
     return f"{FILE} changed: rights, parameters and values without a default count on AWS alone; nothing restarts here"
 
 

@@ -71,3 +71,12 @@ async def test_a_broken_file_of_the_project_is_told_and_the_one_before_stays_in_
         file.write_text(PROJECT.replace("first", "mended"))
         await of_project.told.lines.get()
         assert returned(await of_project.pool.invoke({})) == "mended"
+
+
+async def test_job_types_that_are_named_again_need_no_restart(of_project: Reloaded) -> None:
+    file = of_project.file.parent / "headrace.toml"
+    file.write_text(PROJECT.replace('"shop"', '"store"'))
+    async with asyncio.timeout(RELOAD_SECONDS):
+        await of_project.told.lines.get()
+        file.write_text(PROJECT)
+        assert await of_project.told.lines.get() == "headrace.toml: the job types are again those that run"

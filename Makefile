@@ -111,9 +111,10 @@ reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poiso
 soak: setup $(TOOLS)/microburst/.done ## an hour of mixed work with a fault a minute; writes docs/soak.md
 	$(BIN)/python -m tests.reliability.soak
 
-docs: setup ## write what is generated anew (pictures of the page, docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
+docs: setup ## write what is generated anew (pictures of the page and of the terminal, docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
 	$(BIN)/python -m scripts.generate
 	$(BIN)/python -m tests.page.images
+	$(BIN)/python -m scripts.terminal_pictures
 
 lock: setup ## lock the requirements; what is locked stays (UPGRADE=1 takes the newest of everything)
 	scripts/lock.sh

@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> None:
     """Become `headrace dev`; the watch ends when that does. Without Node there is none."""
     if NODE.exists():
         subprocess.Popen([sys.executable, "-m", "scripts.ui", "watch"], cwd=ROOT)
-    os.execv(HEADRACE, [str(HEADRACE), "dev", *arguments])
+    os.execv(HEADRACE, [str(HEADRACE), "dev", *arguments])  # noqa: S606 - it is to be this process
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import { Button, Copy, Facts, Id, Moment, Name, Status } from "../parts/basics.t
 import { Confirm, Panel, Screen } from "../parts/frame.tsx";
 import { Shown } from "../parts/states.tsx";
 import { Timeline } from "../parts/timeline.tsx";
+import { count } from "../pure/bulk.ts";
 import { expected, isFinal } from "../pure/job.ts";
 import { href } from "../pure/route.ts";
 import { duration, exact } from "../pure/time.ts";
@@ -151,7 +152,7 @@ function Times({ job }: { job: JobView }) {
       <Steps steps={steps} whole={job.steps ?? 0} />
       <details>
         <summary>
-          History <span class="muted">{job.history.length} changes</span>
+          History <span class="muted">{count(job.history.length, "change")}</span>
         </summary>
         <table class="list">
           <thead>

@@ -24,7 +24,7 @@ function AllTypes() {
         <Shown live={pages}>
           {(types) =>
             types.length ? (
-              <table class="list">
+              <table class="list types">
                 <thead>
                   <tr>
                     <th>Type</th>

@@ -37,7 +37,7 @@ from headrace.authoring.steps import StepUnavailable
 if TYPE_CHECKING:  # most workers never remember a step
     from domain.durable.attempts import JobSteps
     from domain.durable.durable import Durable
-    from domain.jobs.following import FollowUps
+    from domain.jobs.following import Checker, FollowUps
 
 StepsSource = Callable[[], "JobSteps"]
 """Gives what remembers for handlers, when one of them first asks for it; most never do."""
@@ -297,13 +297,13 @@ class JobExecutor:
         def durable(job: Job, ended: "asyncio.Future[Outcome]", hidden: Hidden) -> "Durable":
             if steps is None:
                 raise StepUnavailable("nothing is remembered here")
-            return steps().of(job, ended, hidden, policy, ends, is_first=claim.is_first)
+            checks = self._checker(job, hidden)
+            return steps().of(job, ended, hidden, policy, ends, is_first=claim.is_first, checker=checks)
 
         def follow_ups(job: Job, hidden: Hidden) -> "FollowUps":
             from domain.jobs.following import FollowUps  # noqa: PLC0415 - few handlers submit jobs
 
-            owner_limit = self._lanes.owner_limit if self._lanes else 0
-            return FollowUps(job, hidden, self._catalogue.definition, self._clock, owner_limit)
+            return FollowUps(job, self._checker(job, hidden), self._clock)
 
         context = Attempt(
             self._jobs, self._clock, job, ends, settings, self._files, self._secrets, durable, follow_ups
@@ -311,6 +311,12 @@ class JobExecutor:
         with self._observer.attempt(job, context.hidden):
             outcome = await outcome_of(handler, job, context, ends - self._clock())
         return _Ran(outcome, context.hidden, context.known)
+
+    def _checker(self, job: Job, hidden: Hidden) -> "Checker":
+        from domain.jobs.following import Checker  # noqa: PLC0415 - few handlers submit jobs
+
+        owner_limit = self._lanes.owner_limit if self._lanes else 0
+        return Checker(job, hidden, self._catalogue.definition, self._clock, owner_limit)
 
     async def _record(self, claim: "_Claimed", outcome: Outcome, ran: "_Ran", deadline: datetime) -> Execution:
         """Commit the outcome; another writer's change (a cancel, progress) is taken in first."""

@@ -11,8 +11,8 @@ class Example:
 
     result: Mapping[str, object] | None
     """None where the job fails."""
-    effects: Mapping[str, int] = field(default_factory=dict)
-    """How often each effect is made."""
+    effects: Mapping[str, int] | None = field(default_factory=dict)
+    """How often each effect is made; None where that is another number on each side."""
     event: Mapping[str, str | int] = field(default_factory=dict)
     of: str = ""
     """Whose handler it is, where another example has it too."""
@@ -68,4 +68,14 @@ BRANCHES: Final = {
         None, {"book flight": 1, "book hotel": 1, "book car": 1, "cancel hotel": 1, "cancel flight": 1}
     ),
 }
-EXAMPLES: Final[Mapping[str, Example]] = {**STEPS, **WAITS, **CALLBACKS, **BRANCHES}
+CHILDREN: Final = {
+    "invoke": Example({"value": 50}, {"square": 1}),
+    "invoke_fails": Example({"text": "refused: odd"}, {"halve": 1}),
+    "map": Example({"values": [0, 1, 4, 9, 16]}, {"square": 5}),
+    "map_limited": Example({"value": 328_350}, {"square": 100}),
+    "map_tolerates": Example({"succeeded": 3, "failed": 2}, {"halve": 5}),
+    "map_fails": Example(None, None),
+    "map_nested": Example({"values": [5, 14]}, {"square": 7}),
+    "map_enough": Example({"value": 3}, None),
+}
+EXAMPLES: Final[Mapping[str, Example]] = {**STEPS, **WAITS, **CALLBACKS, **BRANCHES, **CHILDREN}

@@ -33,7 +33,7 @@ async def test_the_handler_ends_as_the_example_says(name: str) -> None:
     ended = await outcome(name, example)
     assert ended.result == example.result, ended.job.error
     assert ended.job.status == ("failed" if example.result is None else "succeeded")
-    assert ended.effects == example.effects
+    assert example.effects is None or ended.effects == example.effects
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -41,7 +41,7 @@ def test_the_sdk_ends_in_the_same_way(name: str, by_the_sdk: Mapping[str, dict[s
     example, ended = EXAMPLES[name], by_the_sdk[name]
     assert ended["result"] == example.result, ended["error"]
     assert ended["failed"] == (example.result is None)
-    assert ended["effects"] == example.effects
+    assert example.effects is None or ended["effects"] == example.effects
 
 
 def test_an_effect_that_may_have_been_made_is_not_made_again() -> None:

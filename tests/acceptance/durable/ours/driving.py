@@ -8,9 +8,9 @@ from typing import Final
 from headrace.testing import JobStack, StackJob
 from tests.acceptance.durable.effects import MADE
 from tests.acceptance.durable.examples import Example
-from tests.acceptance.durable.ours import branches, callbacks, steps, waits
+from tests.acceptance.durable.ours import branches, callbacks, children, steps, waits
 
-HANDLERS: Final = (*steps.HANDLERS, *waits.HANDLERS, *callbacks.HANDLERS, *branches.HANDLERS)
+HANDLERS: Final = (*steps.HANDLERS, *waits.HANDLERS, *callbacks.HANDLERS, *branches.HANDLERS, *children.HANDLERS)
 FINAL: Final = {"succeeded", "failed", "cancelled"}
 
 

@@ -12,10 +12,10 @@ from aws_durable_execution_sdk_python_testing.runner import DurableFunctionTestR
 
 from tests.acceptance.durable.effects import MADE
 from tests.acceptance.durable.examples import EXAMPLES
-from tests.acceptance.durable.sdk import branches, callbacks, steps, waits
+from tests.acceptance.durable.sdk import branches, callbacks, children, steps, waits
 from tests.acceptance.durable.sdk.example import Answer, Json
 
-HANDLERS = steps.HANDLERS | waits.HANDLERS | callbacks.HANDLERS | branches.HANDLERS
+HANDLERS = steps.HANDLERS | waits.HANDLERS | callbacks.HANDLERS | branches.HANDLERS | children.HANDLERS
 SECONDS = 20
 LOOKS_EVERY = 0.02
 
@@ -24,6 +24,8 @@ def outcome(name: str) -> Json:
     """Run one example to its end."""
     MADE.clear()
     runner = DurableFunctionTestRunner(durable_execution(HANDLERS[name]), poll_interval=LOOKS_EVERY)
+    for other, handler in children.INVOKED.items():
+        runner.register_durable_function(other, durable_execution(handler))
     with runner:
         execution = runner.run_async(input=json.dumps(EXAMPLES[name].event), execution_timeout=SECONDS)
         for answer in callbacks.SENT.get(name, ()):

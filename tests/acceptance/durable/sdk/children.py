@@ -59,37 +59,37 @@ def invoke_fails(_event: Event, context: DurableContext) -> Json:
 
 
 def mapped(_event: Event, context: DurableContext) -> Json:
-    return {"values": context.map(range(5), _square, name="squares").get_results()}
+    return {"values": context.map(list(range(5)), _square, name="squares").get_results()}
 
 
 def map_limited(_event: Event, context: DurableContext) -> Json:
-    squares = context.map(range(100), _square, name="squares", config=MapConfig(max_concurrency=10))
+    squares = context.map(list(range(100)), _square, name="squares", config=MapConfig(max_concurrency=10))
     return {"value": sum(squares.get_results())}
 
 
 def map_tolerates(_event: Event, context: DurableContext) -> Json:
     config = MapConfig(completion_config=CompletionConfig(tolerated_failure_count=2))
-    halves = context.map(range(5), _halve, name="halves", config=config)
+    halves = context.map(list(range(5)), _halve, name="halves", config=config)
     return {"succeeded": halves.success_count, "failed": halves.failure_count}
 
 
 def map_fails(_event: Event, context: DurableContext) -> Json:
     config = MapConfig(completion_config=CompletionConfig(tolerated_failure_count=1))
-    halves = context.map(range(5), _halve, name="halves", config=config)
+    halves = context.map(list(range(5)), _halve, name="halves", config=config)
     halves.throw_if_error()
     return {"value": len(halves.all)}
 
 
 def map_nested(_event: Event, context: DurableContext) -> Json:
     def summed(own: DurableContext, number: int, _index: int, _items: object) -> int:
-        return sum(own.map(range(number + 1), _square, name="squares").get_results())
+        return sum(own.map(list(range(number + 1)), _square, name="squares").get_results())
 
     return {"values": context.map([2, 3], summed, name="sums").get_results()}
 
 
 def map_enough(_event: Event, context: DurableContext) -> Json:
     config = MapConfig(max_concurrency=1, completion_config=CompletionConfig(min_successful=3))
-    return {"value": context.map(range(6), _square, name="squares", config=config).success_count}
+    return {"value": context.map(list(range(6)), _square, name="squares", config=config).success_count}
 
 
 HANDLERS: dict[str, Handler] = {

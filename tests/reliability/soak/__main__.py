@@ -20,8 +20,8 @@ import aioboto3
 import httpx
 
 from domain.jobs.job import Cancelled, Failed, Job, Succeeded, is_final
+from domain.jobs.own_types import WEBHOOK_DELIVER
 from domain.schedules.schedule import SCHEDULE_TAG
-from domain.webhooks.delivery import WEBHOOK_DELIVER
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import free_port, local_credentials
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin

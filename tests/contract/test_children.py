@@ -148,7 +148,8 @@ async def test_how_far_a_group_is_is_written_over_under_the_lease_alone(store: S
     )
     for _ in range(2):
         assert await store.steps.rewrite(further, TOKEN, LATER) == further
-    assert await store.steps.rewrite(step, "another", LATER) == LeaseEnded(job_id=job.id)
+    stale = step.model_copy(update={"write_id": new_id()})
+    assert await store.steps.rewrite(stale, "another", LATER) == LeaseEnded(job_id=job.id)
     assert await store.steps.find(job.life, "thumbs") == further
     assert await store.steps.find(job.life, end_key("thumbs", 0)) == end
     assert await store.steps.groups(job.life) == (further,)

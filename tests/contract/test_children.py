@@ -89,6 +89,9 @@ async def test_many_large_children_are_all_read(store: Store) -> None:
         assert isinstance(await store.jobs.add(Change(child), NOW), Job)
         ids.append(child.id)
     found = await store.reader.jobs(tuple(ids))
+    for _ in range(5):
+        if isinstance(found, StorageUnavailable):  # 20 MB may take longer on a busy machine than the SDK waits.
+            found = await store.reader.jobs(tuple(ids))
     assert not isinstance(found, StorageUnavailable)
     assert found.keys() == set(ids)
 

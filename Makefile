@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UI := ui/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui ui-tests clients examples bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui-tests clients examples bench reliability docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,8 @@ setup: $(VENV)/.done $(TOOLS)/ministack/.done $(UI) ## prepare .venv (with .venv
 demo: setup ## run some hundred real jobs on the local stack, and show how each of them ended
 	$(BIN)/headrace demo
 
-dev: setup ## run the local stack until Ctrl-C
-	$(BIN)/headrace dev
+dev: setup ## run the local stack until Ctrl-C; what changes in ui/ is built, and open pages load it
+	@$(BIN)/python -m scripts.dev
 
 # Those of domain/, apart from the others: measuring coverage doubles what a test computes.
 DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/schedules tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/durable tests/unit/secrets tests/unit/quotas tests/unit/stats tests/unit/costs tests/unit/test_flaws.py
@@ -91,9 +91,6 @@ sam-local: build-here ## run every function by the SAM CLI, in Docker (or in a s
 
 clients: setup ## test the clients, and the applications that use them, as a user would: installed, against the local stack
 	$(BIN)/python -m scripts.clients
-
-ui: setup ## build the page on every change, until Ctrl-C; `make dev` serves it
-	$(BIN)/python -m scripts.ui watch
 
 ui-tests: setup ## test the page in Debian's Chromium, against the local stack (installs Chromium as root)
 	$(BIN)/python -m scripts.ui test

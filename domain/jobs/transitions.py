@@ -5,7 +5,7 @@ Nothing else changes a status. `lifecycle.py` lists the moves, `change.py` says 
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 from pydantic import Field
 
@@ -85,6 +85,8 @@ _FREE = Free()
 MAX_HISTORY = 20
 MAX_MESSAGE = 1000
 """Characters of an error's or a progress report's message that are kept."""
+MAX_NOTED = 200
+"""Characters of a message that the history keeps of an attempt: all its entries are written with each change."""
 MAX_CODE = 100
 """Characters of an error's code that are kept: the history repeats it."""
 
@@ -592,8 +594,7 @@ def _moved(
 ) -> Change:
     """The one place that copies a job into its next version."""
     counted = job.attempt if attempt is None else attempt
-    code = state.error.code if isinstance(state, Retrying | Failed) else None
-    entry = HistoryEntry(status=state.status, at=now, attempt=counted, code=code)
+    entry = HistoryEntry(status=state.status, at=now, attempt=counted, **_noted(state))
     horizon = (wake_at or now) + UNFINISHED_HORIZON
     moved = job.model_copy(
         update={
@@ -621,6 +622,25 @@ def _given_back(job: Job, state: State) -> tuple[Companion, ...]:
 def _error(job: Job, code: str, message: str, now: datetime, frames: tuple[Frame, ...]) -> JobError:
     code, message = storable(code, MAX_CODE), storable(message, MAX_MESSAGE)
     return JobError(code=code, message=message, attempt=job.attempt, at=now, frames=frames)
+
+
+class _Noted(TypedDict, total=False):
+    """What the history keeps of an error."""
+
+    code: str
+    message: str
+    frame: Frame
+
+
+def _noted(state: State) -> _Noted:
+    if not isinstance(state, Retrying | Failed):
+        return {}
+    error = state.error
+    noted = _Noted(code=error.code, message=storable(error.message, MAX_NOTED))
+    if not error.frames:
+        return noted
+    raised = error.frames[-1]
+    return {**noted, "frame": Frame(file=raised.file, line=raised.line, function=raised.function)}
 
 
 def _illegal(job: Job, action: str) -> IllegalTransition:

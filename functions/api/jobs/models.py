@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, Field, JsonValue
 
-from domain.jobs.job import BlobRef, FailureReason, Job, Status
+from domain.jobs.job import BlobRef, FailureReason, HistoryEntry, Job, Status
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
 from domain.jobs.submission import DelaySeconds, LaneName, MaxAttempts, Priority, Tags, TypeName
 from functions.api.children.views import GroupView, ParentView
@@ -82,12 +82,14 @@ class ProgressView(BaseModel):
 
 
 class HistoryView(BaseModel):
-    """One change of status."""
+    """One change of status, with the error of the attempt that it ended, if one failed."""
 
     status: str
     at: Moment
     attempt: int
     code: str | None = None
+    message: str | None = Field(default=None, description="The first 200 characters of the error's message")
+    frame: FrameView | None = Field(default=None, description="Where the handler raised it, without the line's text")
 
 
 class WaitView(BaseModel):
@@ -195,9 +197,14 @@ def _shared(summary: JobSummary) -> dict[str, object]:
         "waiting_for": [WaitView(kind=each.kind, name=each.name) for each in summary.waiting_for],
         "parent": _parent_view(summary),
         "progress": ProgressView(**dict(summary.progress)) if summary.progress else None,
-        "history": [HistoryView.model_construct(**dict(entry)) for entry in summary.history],
+        "history": [_history_view(entry) for entry in summary.history],
         "links": {"self": self_link} | {action: f"{self_link}/{action}" for action in summary.actions},
     }
+
+
+def _history_view(entry: HistoryEntry) -> HistoryView:
+    frame = FrameView.model_construct(**dict(entry.frame)) if entry.frame else None
+    return HistoryView.model_construct(**{**dict(entry), "frame": frame})
 
 
 def _documents(summary: JobSummary, include: Include) -> dict[str, object]:

@@ -51,7 +51,10 @@ def test_a_submission_is_accepted_with_location_and_etag(api: Api) -> None:
         "lane": None, "priority": None, "notify": None, "steps": 0, "waiting_for": [], "parent": None,
         "children": [], "traceparent": None,
         "payload_version": 1,
-        "history": [{"status": "queued", "at": "2026-11-23T03:00:00.123456Z", "attempt": 0, "code": None}],
+        "history": [{
+            "status": "queued", "at": "2026-11-23T03:00:00.123456Z", "attempt": 0,
+            "code": None, "message": None, "frame": None,
+        }],
         "owner_id": MEMBER.id, "links": {"self": f"/v1/jobs/{job['id']}", "cancel": f"/v1/jobs/{job['id']}/cancel"},
     }  # fmt: skip
 

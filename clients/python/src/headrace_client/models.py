@@ -82,11 +82,20 @@ class Change:
     status: str
     at: datetime | None
     attempt: int
+    code: str | None = None
+    """Of the error of the attempt that it ended, if one failed."""
+    message: str | None = None
+    """The first 200 characters of what the error says."""
+    frame: Frame | None = None
+    """Where the handler raised it."""
 
     @staticmethod
     def of(raw: JsonObject) -> "Change":
         """Read it from JSON; raises `WrongForm`."""
-        return Change(take(raw, "status", str), moment(raw, "at"), maybe(raw, "attempt", int) or 0)
+        return Change(
+            take(raw, "status", str), moment(raw, "at"), maybe(raw, "attempt", int) or 0,
+            maybe(raw, "code", str), maybe(raw, "message", str), nested(raw, "frame", Frame.of),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ dev: setup ## run the local stack until Ctrl-C; what changes in ui/ is built, an
 	@$(BIN)/python -m scripts.dev
 
 # Those of domain/, apart from the others: measuring coverage doubles what a test computes.
-DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/schedules tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/durable tests/unit/secrets tests/unit/quotas tests/unit/stats tests/unit/costs tests/unit/test_flaws.py
+DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/schedules tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/durable tests/unit/children tests/unit/secrets tests/unit/quotas tests/unit/stats tests/unit/costs tests/unit/test_flaws.py
 
 test: setup $(TOOLS)/microburst/.done $(TOOLS)/durable-sdk/.done ## run the tests, those of domain/ with branch coverage (100 %)
 	$(BIN)/pytest $(DOMAIN_TESTS) --numprocesses 2 --dist loadfile --cov=domain --cov-fail-under=100

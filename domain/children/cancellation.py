@@ -45,7 +45,7 @@ CANCELLATION = JobType[Cancellation, ChildrenCancelled](
     policy=Policy(
         runner=STANDARD,
         max_attempts=20,
-        timeout=timedelta(minutes=5),
+        timeout=timedelta(minutes=1),
         backoff=Backoff(base=timedelta(seconds=5), factor=2, cap=timedelta(hours=1)),
     ),
 )

@@ -16,7 +16,7 @@ from domain.children.stores import ChildStores
 from domain.jobs import transitions
 from domain.jobs.committing import commit
 from domain.jobs.following import Checker
-from domain.jobs.job import BlobRef, Job, Parent, Succeeded
+from domain.jobs.job import BlobRef, Job, Parent
 from domain.jobs.repository import CompanionRefused, JobExists, JobNotFound, JobUnreadable, VersionConflict
 from domain.jobs.service import admitted_again
 from domain.jobs.transitions import UNFINISHED_HORIZON, IllegalTransition
@@ -125,7 +125,7 @@ class ChildWriter:
         found = await self.stores.jobs.get(id, self.clock())
         for tried in range(MAX_CONFLICTS):
             match found:
-                case Job(state=Succeeded()) | JobNotFound() | JobUnreadable() | None:
+                case JobNotFound() | JobUnreadable() | None:
                     return None  # Its parent counts anew when all are written.
                 case StorageUnavailable():
                     return found
@@ -139,7 +139,7 @@ class ChildWriter:
                 return admitted
             moved = transitions.take_another_turn(found, policy, parent, self.clock(), admitted)
             if isinstance(moved, IllegalTransition):
-                return None
+                return None  # It has succeeded: likewise.
             written = await commit(self.stores.jobs, moved, found.version)
             match written:
                 case Job():

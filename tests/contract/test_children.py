@@ -89,6 +89,9 @@ async def test_many_large_children_are_all_read(store: Store) -> None:
         assert isinstance(await store.jobs.add(Change(child), NOW), Job)
         ids.append(child.id)
     found = await store.reader.jobs(tuple(ids))
+    for _ in range(5):
+        if isinstance(found, StorageUnavailable):  # 20 MB may take longer on a busy machine than the SDK waits.
+            found = await store.reader.jobs(tuple(ids))
     assert not isinstance(found, StorageUnavailable)
     assert found.keys() == set(ids)
 
@@ -148,7 +151,8 @@ async def test_how_far_a_group_is_is_written_over_under_the_lease_alone(store: S
     )
     for _ in range(2):
         assert await store.steps.rewrite(further, TOKEN, LATER) == further
-    assert await store.steps.rewrite(step, "another", LATER) == LeaseEnded(job_id=job.id)
+    stale = step.model_copy(update={"write_id": new_id()})
+    assert await store.steps.rewrite(stale, "another", LATER) == LeaseEnded(job_id=job.id)
     assert await store.steps.find(job.life, "thumbs") == further
     assert await store.steps.find(job.life, end_key("thumbs", 0)) == end
     assert await store.steps.groups(job.life) == (further,)

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import Mill, visit
+from tests.page.test_screens import flaws, overflow
 
 Opened = Callable[..., Page]
 
@@ -38,3 +40,15 @@ def test_a_job_shows_its_children_and_they_show_it(opened: Opened, mill: Mill) -
     page.get_by_role("link", name=re.compile(f"^{job[:8]}$")).click()
     expect(page.locator(".head .status")).to_have_text("succeeded")
     expect(page.get_by_role("region", name="Result as a tree")).to_contain_text("24")
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
+def test_children_are_accessible_and_fit(opened: Opened, mill: Mill, theme: str, width: int) -> None:
+    job = mill.submit("mill.bake", {"loaves": 3, "burnt": [1]})
+    page = opened(theme=theme, width=width)
+    visit(page, f"#/jobs/{job}")
+    page.get_by_role("button", name="List the 4 jobs").click()
+    expect(page.locator("section table.jobs tbody tr")).to_have_count(4)
+    page.get_by_text("Steps", exact=False).first.click()
+    if theme == 'light': page.screenshot(path='/tmp/children.png', full_page=True)
+    assert (overflow(page), flaws(page)) == (0, [])

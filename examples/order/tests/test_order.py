@@ -26,6 +26,7 @@ async def test_an_order_cools_off_has_its_children_work_and_is_approved(job_stac
     await job_stack.drain()
     assert job_stack.job(job.id).waits_for == ("cooling-off",)
     await job_stack.travel(days=1)
+    await job_stack.drain()  # the label and the thumbnails
     assert job_stack.job(job.id).waits_for == ("approved",)
     assert [each.status for each in job_stack.submitted("order.thumbnail")] == ["succeeded"] * 3
     await job_stack.signal(job.id, "approved", Approval(by="Grace"))
@@ -45,7 +46,8 @@ async def test_an_order_that_nobody_approves_is_refunded(job_stack: JobStack) ->
 
 async def test_a_page_that_cannot_be_drawn_fails_the_order_and_says_which(job_stack: JobStack) -> None:
     job = await job_stack.submit("order.take", ORDER.model_copy(update={"pages": 251}))
-    await job_stack.travel(days=1, minutes=1)
+    await job_stack.travel(days=1)
+    await job_stack.drain()
     ended = job_stack.job(job.id)
     assert ended.error is not None
     assert (ended.status, ended.error.code) == ("failed", "child_failed")

@@ -13,6 +13,7 @@ from domain.jobs.job import (
     Frame,
     InLane,
     Job,
+    Parent,
     Queued,
     Retrying,
     Running,
@@ -68,6 +69,8 @@ RESULT = JsonText('{"rows":1}')
 
 PAUSE = Pause(waits_for=(WaitFor(kind="time", name="night"),), until=ANCIENT + SECOND)
 
+PARENT = Parent(life="p@1", group="all", place=0, depth=1, round=1, index=0, size=1, keep_seconds=60)
+
 Move = Callable[[Job], Change | IllegalTransition]
 
 SLOT = next_slot(Lane(name="stripe:7"), Rate(1, per=timedelta(seconds=1)), LATER)
@@ -92,6 +95,8 @@ EVERY_MOVE: dict[str, Move] = {
     "go on": lambda job: transitions.finish(job, POLICY, TOKEN, Pause(), LATER, 0.5),
     "signal": lambda job: transitions.signal(job, POLICY, "approved", LATER),
     "signal something else": lambda job: transitions.signal(job, POLICY, "other", LATER),
+    "end a round of children": lambda job: transitions.children_ended(job, POLICY, "all", 0, LATER),
+    "take another turn": lambda job: transitions.take_another_turn(job, POLICY, PARENT, LATER),
     "retry manually": lambda job: transitions.retry_manually(job, POLICY, LATER),
     "retry manually in a full lane": lambda job: transitions.retry_manually(job, POLICY, LATER, InLine()),
     "succeed directly": lambda job: transitions.succeed(job, POLICY, RESULT, LATER),
@@ -143,7 +148,9 @@ def test_every_transition_keeps_what_must_not_change(name: str, start: Job) -> N
 
 
 @pytest.mark.parametrize("final", [succeeded(), failed(), cancelled()], ids=lambda job: job.status)
-@pytest.mark.parametrize("name", sorted(set(EVERY_MOVE) - {"retry manually", "retry manually in a full lane"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(EVERY_MOVE) - {"retry manually", "retry manually in a full lane", "take another turn"})
+)
 def test_a_final_state_never_changes(final: Job, name: str) -> None:
     assert isinstance(EVERY_MOVE[name](final), IllegalTransition)
 

@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UI := ui/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui-tests clients examples bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui-tests clients examples bench reliability soak docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,9 +105,13 @@ bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RE
 reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, webhooks, mutants (half an hour); writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
 
-docs: setup ## write what is generated anew (pictures of the page, docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
+soak: setup $(TOOLS)/microburst/.done ## an hour of mixed work with a fault a minute; writes docs/soak.md
+	$(BIN)/python -m tests.reliability.soak
+
+docs: setup ## write what is generated anew (pictures of the page and of the terminal, docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
 	$(BIN)/python -m scripts.generate
 	$(BIN)/python -m tests.page.images
+	$(BIN)/python -m scripts.terminal_pictures
 
 lock: setup ## lock the requirements; what is locked stays (UPGRADE=1 takes the newest of everything)
 	scripts/lock.sh

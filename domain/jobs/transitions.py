@@ -427,17 +427,18 @@ def report_progress(job: Job, token: str, fraction: float, message: str, now: da
 
 
 def wake(
-    job: Job, policy: Policy, now: datetime, random: float, passed: datetime | None = None
+    job: Job, policy: Policy, now: datetime, random: float, passed: datetime | None = None, *, known: bool = True
 ) -> Change | IllegalTransition:
     """What the sweeper does with a job whose `wake_at` has come: queue, redrive, expire or rescue.
 
     `passed` is how far the workers have come with the stream, where they lag behind it (`stream_position.py`).
+    `known` is whether the job's type is; a job of one that is not says so when it expires.
     """
     match job.state:
         case Scheduled(run_at=due) | Retrying(retry_at=due) | Waiting(until=due) if now - due > policy.max_age:
-            return expire(job, policy, now)
+            return expire(job, policy, now, known=known)
         case Queued(queued_at=due) | Blocked(since=due) if now - due > policy.max_age:
-            return expire(job, policy, now)
+            return expire(job, policy, now, known=known)
         case Scheduled() | Retrying() | Waiting():
             return queue(job, policy, now)
         case Queued():
@@ -465,11 +466,12 @@ def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = N
     return _moved(job, again, now, wake_at=_trigger_deadline(policy, now, redrives), note=False)
 
 
-def expire(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
-    """Give up a job that could not be started within its policy's `max_age`."""
+def expire(job: Job, policy: Policy, now: datetime, *, known: bool = True) -> Change | IllegalTransition:
+    """Give up a job that could not be started within its policy's `max_age`; `known` is whether its type is."""
     if isinstance(job.state, Running) or is_final(job):
         return _illegal(job, "expire")
-    late = Fail(code="expired", reason=f"not started within {policy.max_age} of the time it was due")
+    why = "" if known else f"; no worker knows the job type {job.type}"
+    late = Fail(code="expired", reason=f"not started within {policy.max_age} of the time it was due{why}")
     return fail(job, policy, late, "expired", now)
 
 

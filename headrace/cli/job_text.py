@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from headrace.cli.folding import folded, terminal_columns
 from headrace.cli.frame_text import traceback_text
 from headrace.cli.target import Json, json_text
 
@@ -17,16 +18,17 @@ HEADER = f"{'id':<36}  {'status':<9}  {'age':>4}  {'attempt':<7}  type"
 
 
 def job_line(response: Json) -> str:
-    """A job as one line, without its documents."""
+    """A job as one line, without its documents; of a terminal that is too narrow for its type, as two."""
     job = _job(response)
-    return f"{job.id}  {job.status:<9}  {job.type}  attempt {job.attempt}/{job.max_attempts}"
+    return "\n".join(folded(_parts(job), terminal_columns()))
 
 
 def progress_line(response: Json) -> str:
     """A job as one line, with the progress that its handler reported."""
-    progress = _job(response).progress
-    shown = f"  {progress.fraction:.0%} {progress.message}" if progress is not None else ""
-    return job_line(response) + shown
+    job = _job(response)
+    progress = job.progress
+    shown = f"{progress.fraction:.0%} {progress.message}" if progress is not None else ""
+    return "\n".join(folded([*_parts(job), shown], terminal_columns()))
 
 
 def job_text(response: Json) -> str:
@@ -90,7 +92,12 @@ def _step_line(step: Json) -> str:
     size = step.get("value_size")
     value = json_text(step.get("value")) if size is None else f"{size:,} bytes"
     told = value if step["kind"] in {"step", "received"} else f"until {step['until']}" if step.get("until") else ""
-    return f"{step['began_at']}  {step['kind']!s:<9}  {step['name']}  {told}".rstrip()
+    parts = (f"{step['began_at']}  {step['kind']!s:<9}", str(step["name"]), told)
+    return "\n".join(folded(parts, terminal_columns())).rstrip()
+
+
+def _parts(job: "Job") -> tuple[str, ...]:
+    return f"{job.id}  {job.status:<9}", job.type, f"attempt {job.attempt}/{job.max_attempts}"
 
 
 def _group_text(group: "ChildGroup") -> str:
@@ -108,7 +115,7 @@ def _listed_lines(response: Json, now: datetime, *, owners: bool) -> list[str]:
     job = _job(response)
     old = "-" if job.created_at is None else age(job.created_at, now)
     attempts = f"{job.attempt}/{job.max_attempts}"
-    lines = [f"{job.id}  {job.status:<9}  {old:>4}  {attempts:<7}  {job.type}"]
+    lines = folded([f"{job.id}  {job.status:<9}  {old:>4}  {attempts:<7}", job.type], terminal_columns())
     if owners:
         lines = [*lines, f"    owner  {job.owner_id or '-'}"]
     if job.error is not None:

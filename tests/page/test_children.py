@@ -50,5 +50,4 @@ def test_children_are_accessible_and_fit(opened: Opened, mill: Mill, theme: str,
     page.get_by_role("button", name="List the 4 jobs").click()
     expect(page.locator("section table.jobs tbody tr")).to_have_count(4)
     page.get_by_text("Steps", exact=False).first.click()
-    if theme == 'light': page.screenshot(path='/tmp/children.png', full_page=True)
     assert (overflow(page), flaws(page)) == (0, [])

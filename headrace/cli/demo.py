@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -17,14 +18,14 @@ from aiohttp import web
 from pydantic import JsonValue
 from rich import box
 from rich.console import Console, JustifyMethod
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from functions.settings import JOB_TYPES_VARIABLE
 from headrace.cli.demo_cases import Case, Ended, cases
+from headrace.cli.demo_order import CHILDREN, CODE, TYPES, is_whole, run_order
 from headrace.cli.log_text import duration
 from headrace.cli.target import Json, json_text
-from headrace.emulator.cloudformation import default_of
 from headrace.emulator.database import StackError, free_port
 from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
 from headrace.emulator.page_links import page_link
@@ -39,13 +40,13 @@ MAX_WAIT_SECONDS = 55.0
 
 async def run_demo(*, keep: bool, as_json: bool = False) -> int:
     """Run the demo; returns 0 when every job ended as expected, else 1. With JSON, stdout has nothing but the jobs."""
-    os.environ[JOB_TYPES_VARIABLE] = default_of("JobTypes")  # Its jobs are of the built-in types, in any project.
+    os.environ[JOB_TYPES_VARIABLE] = TYPES  # Whatever the project of this folder has.
     console = Console(stderr=as_json)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="headrace-demo-") as temporary:
         folder = Folder(Path(temporary) / ".headrace")
         async with _receiver() as receiver:
-            options = Options(port=free_port(), allowed_hosts=receiver.removeprefix("http://"))
+            options = Options(port=free_port(), allowed_hosts=receiver.removeprefix("http://"), code=CODE)
             async with running_stack(folder, options) as running:
                 await ensure_local_admin(folder, running.endpoint_url)
                 console.print(f"The local stack is ready at {running.url} after {time.monotonic() - began:.1f} s.")
@@ -54,11 +55,8 @@ async def run_demo(*, keep: bool, as_json: bool = False) -> int:
                     ended = await _run_cases(client, cases(receiver), console)
                 _show(ended, console)
                 took = time.monotonic() - began
-                wrong = [each for each in ended if not each.as_expected]
-                for each in wrong:
-                    shown = {name: each.job.get(name) for name in ("id", "status", "attempt", "error")}
-                    console.print(f"[red]not as expected[/red] ({each.case.group}): {shown}")
-                verdict = "[red]some ended wrong[/red]" if wrong else "[green]every job ended as expected[/green]"
+                wrong = _wrong(ended, console)
+                verdict = f"[red]{wrong}[/red]" if wrong else "[green]every job ended as expected[/green]"
                 console.print(f"{len(ended)} jobs in {took:.1f} s: {verdict}.")
                 if as_json:
                     click.echo(json_text([document_of(each) for each in ended], indent=2))
@@ -85,22 +83,43 @@ async def _run_cases(client: AsyncClient, demo_cases: tuple[Case, ...], console:
     with Progress(*columns, console=console) as progress:
         accepted = progress.add_task("accepted", total=len(demo_cases))
         ended = progress.add_task("ended", total=len(demo_cases))
+        children = progress.add_task("children of an order", total=CHILDREN)
 
         async def counted(case: Case) -> str:
             job_id = await submit(case)
             progress.advance(accepted)
             return job_id
 
-        ids = await asyncio.gather(*(counted(case) for case in demo_cases))
-        ends = time.monotonic() + MAX_WAIT_SECONDS
-        while time.monotonic() < ends:
-            finished = [job.is_final async for job in client.jobs()]
-            progress.update(ended, completed=sum(finished))
-            if all(finished):
-                break
-            await asyncio.sleep(0.3)
+        async def all_ended() -> tuple[str, ...]:
+            ids = await asyncio.gather(*(counted(case) for case in demo_cases))
+            ends = time.monotonic() + MAX_WAIT_SECONDS
+            while time.monotonic() < ends:
+                finished = [job.is_final async for job in client.jobs() if job.id in ids]
+                progress.update(ended, completed=sum(finished))
+                if all(finished):
+                    break
+                await asyncio.sleep(0.5)
+            return tuple(ids)
+
+        counting = partial(_update, progress, children)
+        ids, order = await asyncio.gather(all_ended(), run_order(client, MAX_WAIT_SECONDS, counting))
     jobs = {job.id: job.raw async for job in client.jobs(include=["result"])}
-    return [Ended(case=case, job=jobs[job_id]) for case, job_id in zip(demo_cases, ids, strict=True)]
+    return [*(Ended(case=case, job=jobs[job_id]) for case, job_id in zip(demo_cases, ids, strict=True)), *order]
+
+
+def _update(progress: Progress, task: TaskID, completed: int) -> None:
+    progress.update(task, completed=completed)
+
+
+def _wrong(ended: list[Ended], console: Console) -> str:
+    """What is wrong, if anything is; each job that ended wrong is printed."""
+    wrong = [each for each in ended if not each.as_expected]
+    for each in wrong:
+        shown = {name: each.job.get(name) for name in ("id", "status", "attempt", "error")}
+        console.print(f"[red]not as expected[/red] ({each.case.group}): {shown}")
+    if wrong:
+        return "some ended wrong"
+    return "" if is_whole(ended) else "the order lacks children, or its mail"
 
 
 def _show(ended: list[Ended], console: Console) -> None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import aioboto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -77,6 +78,8 @@ class Options(Frozen):
     """Reload functions when their code changes; while it cannot be imported, wait for the fix."""
     sweep_seconds: float | None = None
     """Between two sweeps; None is as the template says."""
+    code: tuple[Path, ...] = ()
+    """Folders where functions find code, besides Headrace's and the project's."""
     variables: Sources = Sources()
     """Of the variables that handlers have besides the template's; by default none."""
 
@@ -136,7 +139,7 @@ async def running_stack(
         await _prepare_tables(stack, endpoint_url)
         await _prepare_queues(stack, beside_url)
         await _prepare_buckets(stack, beside_url)
-        path = os.pathsep.join(map(str, search_path()))
+        path = os.pathsep.join(map(str, (*search_path(), *options.code)))
         urls = {ENDPOINT_VARIABLE: endpoint_url, QUEUES_VARIABLE: beside_url, S3_ENDPOINT_VARIABLE: beside_url}
         extra = {**credentials, **urls, **SECRETS_HERE, "PYTHONPATH": path}
         by_function = dict.fromkeys(stack.functions, extra)

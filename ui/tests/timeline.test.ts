@@ -55,3 +55,20 @@ test("each step and wait has a track; one that goes on ends now", () => {
     ["charge", "running", 1000, 2000, false], ["approved", "waiting", 2000, 9000, true],
   ]);
 });
+
+test("a wait ends with its time, its signal, or its children's results, and has one track", () => {
+  const wait = { attempt: 1, began_at: at(1), ended_at: null };
+  const tracks = tracksOf([
+    { ...wait, name: "night", kind: "time", until: at(4) },
+    { ...wait, name: "approved", kind: "signal", until: at(99) },
+    { ...wait, name: "approved", kind: "received", began_at: at(5), ended_at: at(5) },
+    { ...wait, name: "thumbs", kind: "children" },
+    { ...wait, name: "thumbs", kind: "results", began_at: at(7), ended_at: at(7) },
+    { ...wait, name: "early", kind: "received", began_at: at(2), ended_at: at(2) },
+    { ...wait, name: "labels", kind: "children" },
+  ], 9000);
+  assert.deepEqual(tracks.map(({ name, spans }) => [name, spans[0]?.status, spans[0]?.to, spans[0]?.open]), [
+    ["night", "waiting", 4000, false], ["approved", "signal", 5000, false], ["thumbs", "children", 7000, false],
+    ["early", "waiting", 2000, false], ["labels", "children", 9000, true],
+  ]);
+});

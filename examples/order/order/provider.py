@@ -20,6 +20,6 @@ async def refund(charge_id: str, idempotency_key: str) -> str:
     return f"re_{charge_id}_{idempotency_key[-8:]}"
 
 
-async def label(item: str, idempotency_key: str) -> str:
-    """Order a label for one parcel."""
-    return f"label {item} {idempotency_key[-8:]}"
+async def label(order: str, items: int, idempotency_key: str) -> str:
+    """Order a label for a parcel."""
+    return f"{order}-{items}-{idempotency_key[-8:]}"

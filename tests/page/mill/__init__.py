@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 
 from headrace import Backoff, Fail, JobContext, Retry, Stopped, job_type
 
+from .bakery import bake, loaf
+
 QUICKLY = Backoff(base=timedelta(milliseconds=300), cap=timedelta(seconds=1))
 
 
@@ -138,4 +140,4 @@ async def take_order(order: Order, context: JobContext) -> Milled | Fail:
     return Milled(order_id=f"{order.order_id} by {approval.by}", sacks=sacks_of(order), cost=price_of(order))
 
 
-JOB_TYPES = (grind, deliver, stone, complain, weigh, keep_books, take_order)
+JOB_TYPES = (grind, deliver, stone, complain, weigh, keep_books, take_order, loaf, bake)

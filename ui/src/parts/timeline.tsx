@@ -11,6 +11,8 @@ const NAMES: Record<string, string> = {
   running: "running",
   retrying: "waiting for a retry",
   waiting: "asleep",
+  signal: "waiting for a signal",
+  children: "waiting for children",
 };
 
 export function Timeline({ tracks, from, to }: { tracks: Track[]; from: number; to: number }) {

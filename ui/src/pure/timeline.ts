@@ -55,16 +55,29 @@ export interface Step {
   attempt: number;
   began_at: string;
   ended_at: string | null;
+  until?: string | null;
 }
 
-/** A track for each of a job's steps and waits, in the order in which they began. */
+/** What stands for the end of a wait of the same name. */
+const ENDS: Record<string, string[]> = { signal: ["received", "timed_out"], children: ["results"] };
+const WAITS: Record<string, string> = { time: "waiting", signal: "signal", children: "children" };
+
+/** A track for each of a job's steps and waits, in the order in which they began; `now` is the job's end, if it has one. */
 export function tracksOf(steps: Step[], now: number): Track[] {
-  return steps.map((step) => {
+  const isEnd = (step: Step) => steps.some((each) => each.name === step.name && ENDS[each.kind]?.includes(step.kind));
+  return steps.filter((step) => !isEnd(step)).map((step) => {
     const from = Date.parse(step.began_at);
-    const [status, kind]: [string, SpanKind] = step.kind === "step" ? ["running", "running"] : ["waiting", "waiting"];
-    const to = Math.max(from, step.ended_at ? Date.parse(step.ended_at) : now);
-    return { name: step.name, spans: [{ status, kind, attempt: step.attempt, from, to, open: !step.ended_at, code: null }] };
+    const end = endOf(step, steps, now);
+    const [status, kind]: [string, SpanKind] = step.kind === "step" ? ["running", "running"] : [WAITS[step.kind] ?? "waiting", "waiting"];
+    return { name: step.name, spans: [{ status, kind, attempt: step.attempt, from, to: Math.max(from, end ?? now), open: end === null, code: null }] };
   });
+}
+
+function endOf(step: Step, steps: Step[], now: number): number | null {
+  const end = steps.find((each) => each.name === step.name && ENDS[step.kind]?.includes(each.kind)) ?? step;
+  if (end.ended_at) return Date.parse(end.ended_at);
+  const until = step.kind === "time" && step.until ? Date.parse(step.until) : Infinity;
+  return until <= now ? until : null;
 }
 
 export interface Placed extends Span {

@@ -18,6 +18,7 @@ import { href } from "../pure/route.ts";
 import { duration, exact } from "../pure/time.ts";
 import { FINAL, spansOf, totals, tracksOf } from "../pure/timeline.ts";
 import { FailedAttempts } from "./attempts.tsx";
+import { Children, ParentLink } from "./children.tsx";
 import { Cost } from "./cost.tsx";
 import { Documents } from "./job_documents.tsx";
 import { ErrorPanel } from "./job_error.tsx";
@@ -75,6 +76,7 @@ function Job({ job, live }: { job: JobView; live: LiveJob }) {
         </Panel>
       ) : null}
       <Times job={job} />
+      <Children job={job} />
       <FailedAttempts history={job.history} error={job.error} />
       <div class="pair">
         <Documents job={job} />
@@ -139,7 +141,7 @@ function Times({ job }: { job: JobView }) {
   const sums = totals(spans);
   return (
     <Panel title="Timeline">
-      <Timeline tracks={[{ name: "This job", spans }, ...tracksOf(steps, now)]} from={from} to={Math.max(to, from + 1)} />
+      <Timeline tracks={[{ name: "This job", spans }, ...tracksOf(steps, to)]} from={from} to={Math.max(to, from + 1)} />
       <Facts
         facts={[
           ["Waited", duration(sums.waiting)],
@@ -210,6 +212,7 @@ function About({ job }: { job: JobView }) {
           ...(job.run_at ? [["Due", <Moment at={job.run_at} />] as [string, VNode]] : []),
           ["Deleted", <Moment at={job.expires_at} />],
           ["Owner", <Id id={job.owner_id} short />],
+          ...(job.parent ? [["Parent", <ParentLink parent={job.parent} />] as [string, VNode]] : []),
           ["Lane", job.lane ? <Name text={job.lane} /> : <span class="muted">–</span>],
           ["Priority", job.priority ?? <span class="muted">–</span>],
           ["Payload version", job.payload_version],

@@ -37,7 +37,7 @@ function reading({ status, type, owner, tag }: Criteria) {
 }
 
 /** A page may be empty and still have a next: where few of many match, some pages are read for one. */
-async function filled(read: (cursor: string | undefined) => Promise<JobPage>, cursor: string | undefined): Promise<JobPage> {
+export async function filled(read: (cursor: string | undefined) => Promise<JobPage>, cursor: string | undefined): Promise<JobPage> {
   let page = await read(cursor);
   for (let more = MOST_EMPTY; more && !page.items.length && page.next; more--) page = await read(page.next);
   return page;

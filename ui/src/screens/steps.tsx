@@ -9,7 +9,7 @@ import { bytes } from "../pure/json.ts";
 import { duration } from "../pure/time.ts";
 
 const SHOWN = 50;
-const KINDS: Record<string, string> = { time: "waited for its time", signal: "waits for a signal", received: "signal received", timed_out: "no signal in time" };
+const KINDS: Record<string, string> = { time: "waited for its time", signal: "waits for a signal", received: "signal received", timed_out: "no signal in time", children: "calls other jobs", results: "their results" };
 
 /** The first steps; read anew when the job has changed. */
 export function useSteps(job: JobView): StepView[] {

@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UI := ui/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui-tests clients examples bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui-tests clients examples bench reliability soak docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ dev: setup ## run the local stack until Ctrl-C; what changes in ui/ is built, an
 # Those of domain/, apart from the others: measuring coverage doubles what a test computes.
 DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/schedules tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/durable tests/unit/secrets tests/unit/quotas tests/unit/stats tests/unit/costs tests/unit/test_flaws.py
 
-test: setup $(TOOLS)/microburst/.done ## run the tests, those of domain/ with branch coverage (100 %)
+test: setup $(TOOLS)/microburst/.done $(TOOLS)/durable-sdk/.done ## run the tests, those of domain/ with branch coverage (100 %)
 	$(BIN)/pytest $(DOMAIN_TESTS) --numprocesses 2 --dist loadfile --cov=domain --cov-fail-under=100
 	$(BIN)/pytest $(DOMAIN_TESTS:%=--ignore=%) --ignore=tests/page --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
@@ -105,9 +105,13 @@ bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RE
 reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, webhooks, mutants (half an hour); writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
 
-docs: setup ## write what is generated anew (pictures of the page, docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
+soak: setup $(TOOLS)/microburst/.done ## an hour of mixed work with a fault a minute; writes docs/soak.md
+	$(BIN)/python -m tests.reliability.soak
+
+docs: setup ## write what is generated anew (pictures of the page and of the terminal, docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
 	$(BIN)/python -m scripts.generate
 	$(BIN)/python -m tests.page.images
+	$(BIN)/python -m scripts.terminal_pictures
 
 lock: setup ## lock the requirements; what is locked stays (UPGRADE=1 takes the newest of everything)
 	scripts/lock.sh

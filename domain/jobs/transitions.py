@@ -11,6 +11,7 @@ from pydantic import Field
 
 from domain.jobs.change import Change, Companion
 from domain.jobs.job import (
+    CHILDREN_SCHEMA,
     FIRST_SCHEMA,
     LANE_SCHEMA,
     WAIT_SCHEMA,
@@ -27,6 +28,7 @@ from domain.jobs.job import (
     JobError,
     Lease,
     Notify,
+    Parent,
     Progress,
     Queued,
     Retrying,
@@ -35,6 +37,7 @@ from domain.jobs.job import (
     State,
     Status,
     Succeeded,
+    WaitFor,
     Waiting,
     is_final,
 )
@@ -125,6 +128,7 @@ class NewJob(Frozen):
     counted: bool = False
     notify: Notify | None = None
     traceparent: str | None = None
+    parent: Parent | None = None
 
 
 def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _FREE) -> Change:
@@ -156,6 +160,7 @@ def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _F
         counted=new.counted,
         notify=new.notify,
         traceparent=new.traceparent,
+        parent=new.parent,
         history=(HistoryEntry(status=state.status, at=now, attempt=0),),
         state=state,
         stored_schema=FIRST_SCHEMA if new.lane is None else LANE_SCHEMA,
@@ -309,7 +314,9 @@ def pause(job: Job, policy: Policy, pause: Pause, known: Known, now: datetime) -
     if job.state.cancel_requested:
         return _cancelled(job, policy, now)
     steps = known.steps + len(pause.begun) + job.signals - known.signals
-    job = job.model_copy(update={"steps": steps, "stored_schema": max(job.stored_schema, WAIT_SCHEMA)})
+    for_children = any(wait.kind == "children" for wait in pause.waits_for)
+    schema = max(job.stored_schema, CHILDREN_SCHEMA if for_children else WAIT_SCHEMA)
+    job = job.model_copy(update={"steps": steps, "stored_schema": schema})
     if pause.until is None or pause.until <= now or job.signals > known.signals:
         queued, wake_at = _queued(policy, now)
         moved = _moved(job, queued, now, wake_at=wake_at, attempt=job.attempt - 1)
@@ -323,13 +330,31 @@ def signal(job: Job, policy: Policy, name: str, now: datetime) -> Change | Illeg
     """Note that the job was sent a signal, and let it go on if it waits for that."""
     if is_final(job):
         return _illegal(job, "signal")
+    return _told(job, policy, WaitFor(kind="signal", name=name), now)
+
+
+def children_ended(job: Job, policy: Policy, group: str, round: int, now: datetime) -> Change | IllegalTransition:
+    """Note that a round of the job's children has ended, and let it go on if it waits for that.
+
+    It counts as a signal does, so that a pause that does not know of it is refused, and goes on.
+    """
+    if is_final(job):
+        return _illegal(job, "end the wait for children of")
+    counted = job.model_copy(update={"rounds": job.rounds + 1})
+    return _told(counted, policy, WaitFor(kind="children", name=group, round=round), now)
+
+
+def _told(job: Job, policy: Policy, what: WaitFor, now: datetime) -> Change:
     sent = job.model_copy(update={"signals": job.signals + 1, "steps": job.steps + 1})
-    if isinstance(job.state, Waiting) and any(
-        (each.kind, each.name) == ("signal", name) for each in job.state.waits_for
-    ):
+    if isinstance(job.state, Waiting) and any(_is_same(each, what) for each in job.state.waits_for):
         queued, wake_at = _queued(policy, now)
         return _moved(sent, queued, now, wake_at=wake_at)
     return _moved(sent, job.state, now, wake_at=job.wake_at, note=False)
+
+
+def _is_same(wait: WaitFor, other: WaitFor) -> bool:
+    """Whatever a newer version has noted of them."""
+    return (wait.kind, wait.name, wait.round) == (other.kind, other.name, other.round)
 
 
 def succeed(
@@ -402,17 +427,18 @@ def report_progress(job: Job, token: str, fraction: float, message: str, now: da
 
 
 def wake(
-    job: Job, policy: Policy, now: datetime, random: float, passed: datetime | None = None
+    job: Job, policy: Policy, now: datetime, random: float, passed: datetime | None = None, *, known: bool = True
 ) -> Change | IllegalTransition:
     """What the sweeper does with a job whose `wake_at` has come: queue, redrive, expire or rescue.
 
     `passed` is how far the workers have come with the stream, where they lag behind it (`stream_position.py`).
+    `known` is whether the job's type is; a job of one that is not says so when it expires.
     """
     match job.state:
         case Scheduled(run_at=due) | Retrying(retry_at=due) | Waiting(until=due) if now - due > policy.max_age:
-            return expire(job, policy, now)
+            return expire(job, policy, now, known=known)
         case Queued(queued_at=due) | Blocked(since=due) if now - due > policy.max_age:
-            return expire(job, policy, now)
+            return expire(job, policy, now, known=known)
         case Scheduled() | Retrying() | Waiting():
             return queue(job, policy, now)
         case Queued():
@@ -440,11 +466,12 @@ def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = N
     return _moved(job, again, now, wake_at=_trigger_deadline(policy, now, redrives), note=False)
 
 
-def expire(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
-    """Give up a job that could not be started within its policy's `max_age`."""
+def expire(job: Job, policy: Policy, now: datetime, *, known: bool = True) -> Change | IllegalTransition:
+    """Give up a job that could not be started within its policy's `max_age`; `known` is whether its type is."""
     if isinstance(job.state, Running) or is_final(job):
         return _illegal(job, "expire")
-    late = Fail(code="expired", reason=f"not started within {policy.max_age} of the time it was due")
+    why = "" if known else f"; no worker knows the job type {job.type}"
+    late = Fail(code="expired", reason=f"not started within {policy.max_age} of the time it was due{why}")
     return fail(job, policy, late, "expired", now)
 
 
@@ -464,8 +491,21 @@ def retry_manually(
         return _illegal(job, "retry manually")
     entry = _entry(_entering(job), admission, policy, now)
     unique = () if job.unique is None else (key_held(job.unique, job.id),)
-    moved = _moved(job, entry.state, now, attempt=0, wake_at=entry.wake_at)
+    again = job.model_copy(update={"generation": job.generation + 1})
+    moved = _moved(again, entry.state, now, attempt=0, wake_at=entry.wake_at)
     return Change(moved.job, (*entry.companions, *unique))
+
+
+def take_another_turn(
+    job: Job, policy: Policy, parent: Parent, now: datetime, admission: Free | InLine = _FREE
+) -> Change | IllegalTransition:
+    """Count a child in its parent's next round; one that failed or was cancelled is tried again, as by a person."""
+    if isinstance(job.state, Succeeded):
+        return _illegal(job, "take another turn")
+    child = job.model_copy(update={"parent": parent})
+    if isinstance(job.state, Failed | Cancelled):
+        return retry_manually(child, policy, now, admission)
+    return _moved(child, job.state, now, wake_at=job.wake_at, note=False)
 
 
 def legal_for_a_client(job: Job) -> tuple[Literal["cancel", "retry"], ...]:
@@ -539,7 +579,8 @@ def _cancelled(job: Job, policy: Policy, now: datetime) -> Change:
 
 
 def _finished(job: Job, state: State, policy: Policy, now: datetime) -> Change:
-    return _moved(job, state, now, wake_at=None, expires_at=now + policy.retention)
+    needed = timedelta(0) if job.parent is None else timedelta(seconds=job.parent.keep_seconds)
+    return _moved(job, state, now, wake_at=None, expires_at=now + max(policy.retention, needed))
 
 
 def _moved(

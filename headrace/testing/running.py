@@ -18,7 +18,7 @@ from domain.jobs.attempt import Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import OF_USERS, Change, FollowUp
 from domain.jobs.documents import Documents
-from domain.jobs.following import FollowUps
+from domain.jobs.following import Checker, FollowUps
 from domain.jobs.guard import outcome_of
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded, Waiting, loaded
 from domain.jobs.outcomes import Done, Outcome, Raised
@@ -226,7 +226,7 @@ class _NotedAttempt(Attempt):
             return steps.of(job, ended, hidden, Policy(), ends, is_first=False)
 
         def follow_ups(job: Job, hidden: Hidden) -> FollowUps:
-            return FollowUps(job, hidden, any_type, _now, 0)
+            return FollowUps(job, Checker(job, hidden, any_type, _now, 0), _now)
 
         super().__init__(jobs, _now, job, ends, settings, files, secrets, durable, follow_ups)
         self.reports: list[ProgressReport] = []

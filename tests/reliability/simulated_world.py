@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from domain.durable.repository import RememberResult, StepPage
+from domain.durable.repository import LeaseEnded, RememberResult, StepPage
 from domain.durable.step import Step
 from domain.jobs.change import Change
 from domain.jobs.job import Job, Running
@@ -262,6 +262,15 @@ class SimulatedSteps:
             return fault
         remembered = await self._steps.remember(step, token, expires_at)
         return await self._jobs._after() or remembered
+
+    async def rewrite(self, step: Step, token: str, expires_at: datetime) -> Step | LeaseEnded | StorageUnavailable:
+        if (fault := await self._jobs._before()) is not None:
+            return fault
+        rewritten = await self._steps.rewrite(step, token, expires_at)
+        return await self._jobs._after() or rewritten
+
+    async def groups(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
+        return await self._jobs._before() or await self._steps.groups(life)
 
     async def remembered(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
         return await self._jobs._before() or await self._steps.remembered(life)

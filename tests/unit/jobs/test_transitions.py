@@ -405,6 +405,7 @@ def test_a_job_that_could_not_be_started_for_too_long_fails_as_expired(waiting: 
     job = legal(transitions.wake(waiting, POLICY, NOW + POLICY.max_age + timedelta(minutes=1), 0.5))
     assert isinstance(job.state, Failed)
     assert (job.state.reason, job.state.error.code) == ("expired", "expired")
+    assert job.state.error.message == f"not started within {POLICY.max_age} of the time it was due"
 
 
 @pytest.mark.parametrize("waiting", [queued(), scheduled(run_at=NOW + SECOND), retrying()], ids=lambda job: job.status)

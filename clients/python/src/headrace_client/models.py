@@ -99,6 +99,43 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Parent:
+    """The job that a child belongs to."""
+
+    job_id: str
+    group: str
+    """The name of the parent's `call` or `map`."""
+    place: int
+    """Among the group's payloads, from 0."""
+
+    @staticmethod
+    def of(raw: JsonObject) -> "Parent":
+        """Read it from JSON; raises `WrongForm`."""
+        return Parent(take(raw, "job_id", str), take(raw, "group", str), take(raw, "place", int))
+
+
+@dataclass(frozen=True)
+class ChildGroup:
+    """The children of one `call` or `map` of a job, as far as their ends were counted."""
+
+    name: str
+    type: str
+    size: int
+    """How many there are to be."""
+    ended: int
+    failed: int
+    """Of those that have ended, with those that were cancelled."""
+
+    @staticmethod
+    def of(raw: JsonObject) -> "ChildGroup":
+        """Read it from JSON; raises `WrongForm`."""
+        return ChildGroup(
+            take(raw, "name", str), take(raw, "type", str), take(raw, "size", int), take(raw, "ended", int),
+            take(raw, "failed", int),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Job:
     """A job as it was when it was read. A newer server may know a `status` that is not listed here."""
 
@@ -130,6 +167,9 @@ class Job:
     payload_ref: DocumentRef | None = None
     result_ref: DocumentRef | None = None
     history: tuple[Change, ...] = ()
+    parent: Parent | None = None
+    children: tuple[ChildGroup, ...] = ()
+    """Its groups of children, where it was read alone; at most the last 50."""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """The whole response."""
 
@@ -165,6 +205,8 @@ class Job:
             payload_ref=nested(raw, "payload_ref", DocumentRef.of),
             result_ref=nested(raw, "result_ref", DocumentRef.of),
             history=several(raw, "history", Change.of),
+            parent=nested(raw, "parent", Parent.of),
+            children=several(raw, "children", ChildGroup.of),
             raw=raw,
         )
 

@@ -1,6 +1,6 @@
 """Logs and metrics of the worker: a line for each attempt, metrics for each job type and outcome in a batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from aws_lambda_powertools import Logger
@@ -36,8 +36,7 @@ def count_executions(executions: Sequence[Execution | Crashed], version: str) ->
         _count_attempts(job_type, outcome, tuple(attempts))
     if executed:
         failed = sum(each.outcome in _UNSUCCESSFUL for each in executed)
-        _count_for_the_alarms({}, len(executed), failed)
-        _count_for_the_alarms({"version": version}, len(executed), failed)
+        _count_for_the_alarms(len(executed), failed, version)
 
 
 def report_blocked(logger: Logger, blocked: Blocked, seconds: float | None) -> None:
@@ -113,11 +112,10 @@ def report_undecodable_message(logger: Logger, message: UndecodableMessage) -> N
     _count("UndecodableMessages")
 
 
-def _count_for_the_alarms(dimensions: Mapping[str, str], ended: int, failed: int) -> None:
+def _count_for_the_alarms(ended: int, failed: int, version: str) -> None:
     """For `FailedAttemptsAlarm` and `VersionFailedAttemptsAlarm`: no alarm can look at every job type."""
     metrics = EphemeralMetrics()
-    for name, value in dimensions.items():
-        metrics.add_dimension(name, value)
+    metrics.add_dimensions(service=metrics.service, version=version)  # besides those of the service alone
     metrics.add_metric("AttemptsEnded", MetricUnit.Count, ended)
     metrics.add_metric("AttemptsFailed", MetricUnit.Count, failed)
     metrics.flush_metrics()

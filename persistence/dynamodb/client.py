@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from aiohttp import ClientPayloadError
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
     HTTPClientError,
+    IncompleteReadError,
     ReadTimeoutError,
 )
 from botocore.exceptions import ConnectionError as EndpointError
@@ -48,8 +50,9 @@ _NO_SETTINGS: Mapping[str, tuple[None, None, str | None, None]] = {
 }
 """For botocore: key in its file, environment variable, default, conversion."""
 
-STORAGE_ERRORS = (ClientError, BotoCoreError, ResponseParserError, asyncio.TimeoutError)
-"""What a call on the client may raise for reasons outside this code."""
+STORAGE_ERRORS = (ClientError, BotoCoreError, ResponseParserError, asyncio.TimeoutError, ClientPayloadError)
+"""What a call on the client may raise for reasons outside this code; the last while S3's body is read, whose connection
+broke."""
 
 _THROTTLED = frozenset({
     "ProvisionedThroughputExceededException",
@@ -99,7 +102,7 @@ def as_result(error: Exception) -> StorageUnavailable:
             return _from_response(error)
         case ConnectTimeoutError() | ReadTimeoutError() | asyncio.TimeoutError():
             return StorageUnavailable(reason="timeout", detail=type(error).__name__)
-        case HTTPClientError() | EndpointError():
+        case HTTPClientError() | EndpointError() | ClientPayloadError() | IncompleteReadError():
             return StorageUnavailable(reason="connection", detail=type(error).__name__)
         case ResponseParserError():
             return StorageUnavailable(reason="server", detail="unreadable answer")

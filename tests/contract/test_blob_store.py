@@ -224,6 +224,29 @@ async def test_an_answer_in_chunks_without_its_length_is_read(limit: int, answer
     assert isinstance(described, StorageUnavailable)
 
 
+@pytest.mark.parametrize("length", [None, 100])
+async def test_an_answer_that_breaks_off_is_told_as_a_result(length: int | None) -> None:
+    async def breaking(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"ETag": '"1"'})
+        if length is None:
+            response.enable_chunked_encoding()
+        response.content_length = length
+        await response.prepare(request)
+        await response.write(b"the first half")
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    with serving(breaking) as url:
+        client = LazyS3(url)
+        blobs = S3BlobStore(client, BUCKET)
+        answers = await blobs.get("a", 1000), await blobs.read("a", 0, 100, "r")
+        await client.close()
+    for answer in answers:
+        assert isinstance(answer, StorageUnavailable)
+        assert answer.reason == "connection"
+
+
 async def test_a_bucket_that_is_not_there_is_a_rejection_not_a_missing_blob(ministack_s3: LazyS3, key: str) -> None:
     found = await S3BlobStore(ministack_s3, "no-such-bucket").get(key, 1)
     assert isinstance(found, StorageUnavailable)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from domain.secrets.store import SecretSource, SecretStore
     from domain.webhooks.delivering import DeliveryService
     from functions.settings import ApiSettings, BlobSettings, Settings, WebhookSettings, WorkerSettings
+    from persistence.dynamodb.repositories.child_listing import SealedChildListing
     from persistence.dynamodb.repositories.child_repository import DynamoChildReader, DynamoCountRepository
     from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
@@ -147,6 +148,14 @@ def count_repository(settings: Settings, client: LazyClient) -> DynamoCountRepos
     from persistence.dynamodb.repositories.child_repository import DynamoCountRepository
 
     return DynamoCountRepository(client, settings.steps_table)
+
+
+def child_listing(settings: Settings, cursor_key: str, client: LazyClient) -> SealedChildListing:
+    """The lists of children; for the API alone, which has the key for cursors."""
+    from persistence.cursors import CursorCodec
+    from persistence.dynamodb.repositories.child_listing import SealedChildListing
+
+    return SealedChildListing(child_reader(settings, client), CursorCodec(cursor_key.encode()))
 
 
 def child_recorder(parts: Parts) -> ChildRecorder:

@@ -1,5 +1,8 @@
 """How far a job's children are, for those who look at it: a query, and one more for each group."""
 
+import asyncio
+from typing import Final
+
 from domain.children.counting import ended_in_sets, failed_in_sets
 from domain.children.ids import partition_of
 from domain.children.places import unpacked
@@ -9,6 +12,9 @@ from domain.durable.step import Step
 from domain.jobs.job import Job
 from domain.results import StorageUnavailable
 from headrace.authoring.frozen import Frozen
+
+LATEST: Final = 50
+"""Groups that are counted: a job may have a thousand, and each costs a read."""
 
 
 class GroupCounts(Frozen):
@@ -33,11 +39,15 @@ class Overview:
         self._counts = counts
 
     async def of(self, job: Job) -> tuple[GroupCounts, ...] | StorageUnavailable:
-        """The counts of each of the job's groups, by name; nothing is read for a job that remembers nothing."""
+        """The counts of the job's latest groups, in the order in which they began, at most `LATEST`.
+
+        Nothing is read for a job that remembers nothing.
+        """
         groups = await self._steps.groups(job.life) if job.steps else ()
         if isinstance(groups, StorageUnavailable):
             return groups
-        counted = [await self._counted(job, step) for step in groups]
+        latest = sorted(groups, key=lambda step: (step.began_at, step.name))[-LATEST:]
+        counted = await asyncio.gather(*(self._counted(job, step) for step in latest))
         problem = next((each for each in counted if isinstance(each, StorageUnavailable)), None)
         return problem or tuple(each for each in counted if isinstance(each, GroupCounts))
 

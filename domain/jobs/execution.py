@@ -6,7 +6,7 @@ A stream record carries the job as it was written, and no read is needed; for a 
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -165,21 +165,24 @@ class JobExecutor:
         newest = handler.definition.payload_version
         if job.payload_version > newest:
             return await self._left(job, f"its payload is of version {job.payload_version}, the one here is {newest}")
-        async with self._turn(handler):
-            # Before the claim: while the blobs cannot be read, no attempt is used up.
-            whole = await self._documents.with_payload(job)
-            if isinstance(whole, StorageUnavailable):
-                return Interrupted(job_id=job.id, stage="claim", problem=whole)
-            if deadline - self._clock() < handler.definition.policy.timeout + transitions.LEASE_GRACE:
-                return NotStarted(job_id=job.id)
-            claimed = await self._claim(job, deadline)
-            if not isinstance(claimed, _Claimed):
-                return claimed
-            ran = await self._run(claimed, await self._whole(claimed.job, job, whole), handler)
-        kept = await self._kept(claimed.job, ran.outcome, deadline)
-        if isinstance(kept, StorageUnavailable):
-            return Interrupted(job_id=job.id, stage="record", problem=kept)
-        executed = await self._record(claimed, kept, ran, deadline)
+        with ExitStack() as until_recorded:
+            async with self._turn(handler):
+                # Before the claim: while the blobs cannot be read, no attempt is used up.
+                whole = await self._documents.with_payload(job)
+                if isinstance(whole, StorageUnavailable):
+                    return Interrupted(job_id=job.id, stage="claim", problem=whole)
+                if deadline - self._clock() < handler.definition.policy.timeout + transitions.LEASE_GRACE:
+                    return NotStarted(job_id=job.id)
+                claimed = await self._claim(job, deadline)
+                if not isinstance(claimed, _Claimed):
+                    return claimed
+                if self._lanes is not None and claimed.job.lane is not None:
+                    until_recorded.enter_context(self._lanes.running(claimed.job.lane.name))
+                ran = await self._run(claimed, await self._whole(claimed.job, job, whole), handler)
+            kept = await self._kept(claimed.job, ran.outcome, deadline)
+            if isinstance(kept, StorageUnavailable):
+                return Interrupted(job_id=job.id, stage="record", problem=kept)
+            executed = await self._record(claimed, kept, ran, deadline)
         if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
             await self._lanes.follow(claimed.job.lane.name)
         return executed

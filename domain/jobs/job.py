@@ -258,13 +258,17 @@ State = Annotated[
 
 
 class HistoryEntry(Stored):
-    """One transition; `code` names the error where there was one."""
+    """One transition, with the error of the attempt that it ended, if one failed."""
 
     status: str
     """A `Status`, or one of a newer version."""
     at: AwareDatetime
     attempt: int
     code: str | None = None
+    message: str | None = None
+    """The beginning of the error's message; None also in an entry of a version that did not note it."""
+    frame: Frame | None = None
+    """Where the handler raised it, without the line's text; None for a failure that the handler returned."""
 
 
 class Job(Frozen):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from domain.jobs.job import Status
+from domain.jobs.job import Failed, Job, JobError, Retrying, Status
 from domain.lanes.releasing import Released
 from domain.results import StorageUnavailable
 from headrace.authoring.frozen import Frozen
@@ -22,6 +22,20 @@ class Swept(Frozen):
     """For how long the job had been due."""
     queued: timedelta | None = None
     """For how long the job has been queued, if it is."""
+    failure: "Failure | None" = None
+    """Of a job that the sweep has failed, or whose attempt it has given up."""
+
+
+class Failure(Frozen):
+    """What its owner, and the log, read of a job that failed without a worker's report."""
+
+    attempt: int
+    max_attempts: int
+    error: JobError
+    retry_at: datetime | None
+    """When the next attempt is due; None if none is left."""
+    reason: str | None
+    """Why none is left."""
 
 
 class SweepReport(Frozen):
@@ -88,6 +102,20 @@ class ShardReport:
 
 
 _NONE = Released()
+
+
+def failure_of(job: Job) -> Failure | None:
+    """What failed, of a job as the sweep has written it; None for one that is queued or cancelled."""
+    state = job.state
+    if not isinstance(state, Retrying | Failed):
+        return None
+    return Failure(
+        attempt=job.attempt,
+        max_attempts=job.max_attempts,
+        error=state.error,
+        retry_at=state.retry_at if isinstance(state, Retrying) else None,
+        reason=state.reason if isinstance(state, Failed) else None,
+    )
 
 
 def report_of(shards: Sequence[ShardReport], lanes: Released = _NONE) -> SweepReport:

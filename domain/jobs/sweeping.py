@@ -12,7 +12,7 @@ from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.committing import commit
 from domain.jobs.due_steps import INTERVAL, Step, step_of
-from domain.jobs.job import Job, Queued, Status
+from domain.jobs.job import Job, Queued
 from domain.jobs.repository import (
     CompanionRefused,
     DueJob,
@@ -24,7 +24,7 @@ from domain.jobs.repository import (
     VersionConflict,
 )
 from domain.jobs.stream_position import StreamPositions, is_ahead, passed
-from domain.jobs.sweep_report import ShardReport, SweepReport, Swept, report_of
+from domain.jobs.sweep_report import ShardReport, SweepReport, Swept, failure_of, report_of
 from domain.jobs.transitions import IllegalTransition
 from domain.jobs.wake_queue import LONGEST_DELAY, Wake, WakeQueue
 from domain.lanes.lanes import Lanes
@@ -178,18 +178,19 @@ class Sweeper:
                     return Swept(job_id=due.id, problem=detail, overdue=now - due.wake_at)
 
     async def _move(self, job: Job, passed: datetime | None, now: datetime, overdue: timedelta) -> Swept:
-        policy = self._catalogue.policy(job.type)
-        moved = transitions.wake(job, policy, now, self._random(), passed)
+        policy, known = self._catalogue.policy(job.type), self._catalogue.handler(job.type) is not None
+        moved = transitions.wake(job, policy, now, self._random(), passed, known=known)
         queued = now - job.state.queued_at if isinstance(job.state, Queued) else None
         if isinstance(moved, IllegalTransition):
             return Swept(job_id=job.id, queued=queued)
 
-        def examined(after: Status | None = None, problem: str | None = None) -> Swept:
+        def examined(after: Job | None = None, problem: str | None = None) -> Swept:
             return Swept(
                 job_id=job.id,
                 type=job.type,
                 before=job.status,
-                after=after,
+                after=after.status if after is not None else None,
+                failure=failure_of(after) if after is not None else None,
                 problem=problem,
                 overdue=overdue,
                 queued=queued,
@@ -198,7 +199,7 @@ class Sweeper:
         written = await commit(self._jobs, moved, job.version)
         match written:
             case Job():
-                return examined(after=written.status)
+                return examined(after=written)
             case VersionConflict():
                 return Swept(job_id=job.id)
             case CompanionRefused(index=index):

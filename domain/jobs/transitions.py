@@ -5,7 +5,7 @@ Nothing else changes a status. `lifecycle.py` lists the moves, `change.py` says 
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 from pydantic import Field
 
@@ -85,6 +85,8 @@ _FREE = Free()
 MAX_HISTORY = 20
 MAX_MESSAGE = 1000
 """Characters of an error's or a progress report's message that are kept."""
+MAX_NOTED = 200
+"""Characters of a message that the history keeps of an attempt: all its entries are written with each change."""
 MAX_CODE = 100
 """Characters of an error's code that are kept: the history repeats it."""
 
@@ -425,17 +427,18 @@ def report_progress(job: Job, token: str, fraction: float, message: str, now: da
 
 
 def wake(
-    job: Job, policy: Policy, now: datetime, random: float, passed: datetime | None = None
+    job: Job, policy: Policy, now: datetime, random: float, passed: datetime | None = None, *, known: bool = True
 ) -> Change | IllegalTransition:
     """What the sweeper does with a job whose `wake_at` has come: queue, redrive, expire or rescue.
 
     `passed` is how far the workers have come with the stream, where they lag behind it (`stream_position.py`).
+    `known` is whether the job's type is; a job of one that is not says so when it expires.
     """
     match job.state:
         case Scheduled(run_at=due) | Retrying(retry_at=due) | Waiting(until=due) if now - due > policy.max_age:
-            return expire(job, policy, now)
+            return expire(job, policy, now, known=known)
         case Queued(queued_at=due) | Blocked(since=due) if now - due > policy.max_age:
-            return expire(job, policy, now)
+            return expire(job, policy, now, known=known)
         case Scheduled() | Retrying() | Waiting():
             return queue(job, policy, now)
         case Queued():
@@ -463,11 +466,12 @@ def redrive(job: Job, policy: Policy, now: datetime, passed: datetime | None = N
     return _moved(job, again, now, wake_at=_trigger_deadline(policy, now, redrives), note=False)
 
 
-def expire(job: Job, policy: Policy, now: datetime) -> Change | IllegalTransition:
-    """Give up a job that could not be started within its policy's `max_age`."""
+def expire(job: Job, policy: Policy, now: datetime, *, known: bool = True) -> Change | IllegalTransition:
+    """Give up a job that could not be started within its policy's `max_age`; `known` is whether its type is."""
     if isinstance(job.state, Running) or is_final(job):
         return _illegal(job, "expire")
-    late = Fail(code="expired", reason=f"not started within {policy.max_age} of the time it was due")
+    why = "" if known else f"; no worker knows the job type {job.type}"
+    late = Fail(code="expired", reason=f"not started within {policy.max_age} of the time it was due{why}")
     return fail(job, policy, late, "expired", now)
 
 
@@ -592,8 +596,7 @@ def _moved(
 ) -> Change:
     """The one place that copies a job into its next version."""
     counted = job.attempt if attempt is None else attempt
-    code = state.error.code if isinstance(state, Retrying | Failed) else None
-    entry = HistoryEntry(status=state.status, at=now, attempt=counted, code=code)
+    entry = HistoryEntry(status=state.status, at=now, attempt=counted, **_noted(state))
     horizon = (wake_at or now) + UNFINISHED_HORIZON
     moved = job.model_copy(
         update={
@@ -621,6 +624,25 @@ def _given_back(job: Job, state: State) -> tuple[Companion, ...]:
 def _error(job: Job, code: str, message: str, now: datetime, frames: tuple[Frame, ...]) -> JobError:
     code, message = storable(code, MAX_CODE), storable(message, MAX_MESSAGE)
     return JobError(code=code, message=message, attempt=job.attempt, at=now, frames=frames)
+
+
+class _Noted(TypedDict, total=False):
+    """What the history keeps of an error."""
+
+    code: str
+    message: str
+    frame: Frame
+
+
+def _noted(state: State) -> _Noted:
+    if not isinstance(state, Retrying | Failed):
+        return {}
+    error = state.error
+    noted = _Noted(code=error.code, message=storable(error.message, MAX_NOTED))
+    if not error.frames:
+        return noted
+    raised = error.frames[-1]
+    return {**noted, "frame": Frame(file=raised.file, line=raised.line, function=raised.function)}
 
 
 def _illegal(job: Job, action: str) -> IllegalTransition:

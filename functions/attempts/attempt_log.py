@@ -22,7 +22,7 @@ class AttemptLog:
     def attempt(self, job: Job, hidden: Hidden, /) -> Iterator[None]:
         """Around the handler of one attempt."""
         current = CurrentAttempt(job, hidden)
-        self._logger.info("job_attempt_started", extra=current.keys)
+        self._logger.info("job_attempt_started", extra={**current.keys, "max_attempts": job.max_attempts})
         with as_current(current):
             try:
                 yield

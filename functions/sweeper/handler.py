@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.jobs.due_steps import INTERVAL
-from domain.jobs.sweep_report import SweepReport
+from domain.jobs.sweep_report import SweepReport, Swept
 from domain.jobs.sweeping import Sweeper
 from domain.schedules.sweeping import TickSweep, TickSweeper
 from functions.compose import Parts, compose, schedule_repository, stream_positions, tick_queue, wake_queue
@@ -78,7 +78,7 @@ def report_sweep(logger: Logger, report: SweepReport, ticks: TickSweep = NO_TICK
     if ticks.problem is not None:
         logger.error("ticks_not_sent", reason=ticks.problem.reason, detail=ticks.problem.detail)
     for swept in report.moved[:MAX_LINES]:
-        logger.info("job_swept", job_id=swept.job_id, job_type=swept.type, before=swept.before, after=swept.after)
+        _log_moved(logger, swept)
     if report.woken or len(report.moved) > MAX_LINES:
         logger.info("jobs_swept", woken=report.woken, moved=len(report.moved))
     if report.released:
@@ -108,6 +108,24 @@ def report_sweep(logger: Logger, report: SweepReport, ticks: TickSweep = NO_TICK
         # Also of jobs that were triggered again and again: a stream that brings nothing is seen here.
         overdue.add_metric("OldestQueuedJob", MetricUnit.Seconds, report.oldest_queued.total_seconds())
     overdue.flush_metrics()
+
+
+def _log_moved(logger: Logger, swept: Swept) -> None:
+    """Log a move; of a job that failed by it, what its worker would have logged."""
+    failure = swept.failure
+    logger.info(
+        "job_swept",
+        job_id=swept.job_id,
+        job_type=swept.type,
+        before=swept.before,
+        after=swept.after,
+        attempt=failure.attempt if failure else None,
+        max_attempts=failure.max_attempts if failure else None,
+        error_code=failure.error.code if failure else None,
+        error_message=failure.error.message if failure else None,
+        retry_at=failure.retry_at.isoformat() if failure and failure.retry_at else None,
+        failure_reason=failure.reason if failure else None,
+    )
 
 
 def _count(name: str, number: int) -> None:

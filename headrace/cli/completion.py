@@ -11,7 +11,7 @@ VARIABLE = "_HEADRACE_COMPLETE"
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print a script that completes commands and options in SHELL.
+    """Print a script that completes commands and options in SHELL. It is for the shell alone, so there is no --json.
 
     \b
     bash:  eval "$(headrace completion bash)"    in ~/.bashrc

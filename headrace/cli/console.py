@@ -11,7 +11,7 @@ from typing import Literal, TextIO
 import click
 
 from headrace.cli.log_line import ENDS, LogLine, parsed, weight_of
-from headrace.cli.log_text import View, attempt, indented, place_lines, sentence, text_of
+from headrace.cli.log_text import View, after_crash, attempt, indented, place_lines, sentence, text_of
 from headrace.cli.source_lines import modifications, place_in, reader, shortened
 from headrace.emulator.code_folders import search_path
 from headrace.emulator.database import StackError
@@ -49,14 +49,13 @@ class Console:
         """Show the attempts that ended with their environment, or that the function failed."""
         view, now = self._view(), self._now()
         jobs = self._running.pop((crash.function, crash.environment), {})
+        why = f"{crash.error_type}: {crash.message}"
         for line in jobs.values():
             ran = 0.0 if line.at is None else (now - line.at).total_seconds() * 1000
             self._print(attempt(line.model_copy(update={"at": now}), "crashed", view, ran))
-        why = f"{crash.error_type}: {crash.message}"
-        if jobs:
             self._print(indented(why, view, "crashed"))
-            self._print(indented("runs again when its lease has ended, if an attempt is left", view))
-        else:
+            self._print(indented(after_crash(line), view))
+        if not jobs:
             self._say(f"{crash.function} failed: {why} (log: {crash.log})", "failed")
 
     def cannot_start(self, error: StackError) -> None:

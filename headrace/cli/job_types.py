@@ -8,6 +8,7 @@ import click
 from pydantic import BaseModel, JsonValue
 
 from headrace.cli.example import Schema, example_of
+from headrace.cli.folding import folded, folded_text, terminal_columns
 from headrace.cli.target import ExitCode, Json, Target, fail, json_text, with_target
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def _list_text(page: Json) -> str:
     items = page["items"]
     found = [_Type.model_validate(item) for item in (items if isinstance(items, list) else [])]
     width = max((len(each.name) for each in found), default=0)
-    return "\n".join(f"{each.name:<{width}}  {' '.join(each.summary.split())}" for each in found)
+    columns = terminal_columns()
+    lines = [folded_text(f"{each.name:<{width}}  ", each.summary, columns) for each in found]
+    return "\n".join(line for each in lines for line in each)
 
 
 def _type_text(response: Json) -> str:
@@ -90,7 +93,8 @@ def _members(schema: Schema) -> Iterator[str]:
         described = member if isinstance(member, dict) else {}
         needed = "required" if name in (required if isinstance(required, list) else []) else _default(described)
         text = described.get("description")
-        yield f"  {name:<{width}}  {_kind(described)}, {needed}" + (f"  {text}" if text else "")
+        parts = (f"  {name:<{width}}  {_kind(described)}, {needed}", str(text or ""))
+        yield from folded(parts, terminal_columns())
 
 
 def _default(member: Schema) -> str:

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import click
 
+from headrace.cli.folding import folded, terminal_columns
 from headrace.cli.target import Json, Target, with_target
 
 MAX_LIMIT = 1000
@@ -104,8 +105,9 @@ def _line(lane: Json) -> str:
     limit = "by type" if lane["limit"] is None else f"limit {lane['limit']}"
     rate = lane["rate"]
     paced = f", {rate['count']} in {rate['per_seconds']} s" if isinstance(rate, dict) else ""
-    mode = "" if lane["mode"] == "open" else f"  {lane['mode']}"
-    return f"{lane['name']}  {lane['running']} running, {lane['waiting']} waiting  {limit}{paced}{mode}"
+    mode = "" if lane["mode"] == "open" else str(lane["mode"])
+    numbers = f"{lane['running']} running, {lane['waiting']} waiting"
+    return "\n".join(folded([str(lane["name"]), numbers, f"{limit}{paced}", mode], terminal_columns()))
 
 
 def _lane_text(lane: Json) -> str:

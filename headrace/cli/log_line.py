@@ -63,6 +63,14 @@ class LogLine(Frozen):
         return tuple(str(each) for each in value) if isinstance(value, list) else ()
 
     @property
+    def outcome(self) -> str:
+        """How an attempt ended, or a job without one; empty for any other line."""
+        if self.message == "job_attempt_finished":
+            return self.field("outcome")
+        after = self.field("after") if self.message == "job_swept" else ""
+        return after if after in _FAILURES else ""
+
+    @property
     def ends_job(self) -> bool:
         """Whether the job is final after it."""
         return (self.message == "job_attempt_finished" and self.field("outcome") in FINAL) or (
@@ -83,10 +91,10 @@ def parsed(function: str, text: str) -> LogLine:
 
 def weight_of(line: LogLine) -> Weight:
     """How much it matters to the person at the console."""
-    if line.message == "job_attempt_finished":
-        return "problem" if line.field("outcome") in _FAILURES else "news"
-    if line.message == "job_swept" and line.field("after") == "failed":
-        return "problem"
+    if line.outcome and not line.is_of_handler:
+        # What a sweep lets run again has crashed, and was shown then.
+        told = line.message == "job_swept" and line.outcome == "retrying"
+        return "problem" if line.outcome in _FAILURES and not told else "news"
     if line.is_of_handler or not line.fields:
         return "news"
     return "problem" if line.field("level") in {"ERROR", "CRITICAL"} else _of_level(line.field("level"))

@@ -47,7 +47,7 @@ _ENDINGS = {
     "exhausted": "failed: no attempt is left",
     "permanent": "failed for good: the error is permanent",
     "timeout": "failed: the attempt took too long, and none is left",
-    "expired": "failed: the job is too old to be retried",
+    "expired": "failed: its time to start has passed",
 }
 
 
@@ -71,8 +71,8 @@ def text_of(line: LogLine, view: View) -> list[str]:
     """The lines that show it; none for metrics."""
     if line.is_metric:
         return []
-    if line.message == "job_attempt_finished":
-        return [*attempt(line, line.field("outcome"), view), *_aftermath(line, view)]
+    if line.outcome and not line.is_of_handler:
+        return [*attempt(line, line.outcome, view), *_aftermath(line, view)]
     if not line.fields:
         return _hanging(f"{line.function} | ", line.text, view)
     level = {"stdout": "print", "stderr": "stderr"}.get(line.field("source"), line.field("level"))
@@ -84,16 +84,19 @@ def text_of(line: LogLine, view: View) -> list[str]:
 
 
 def attempt(line: LogLine, outcome: str, view: View, ran_ms: float | None = None) -> list[str]:
-    """The line of an attempt that has ended: nothing but the type is ever cut."""
+    """The line of an attempt that has ended, or of a job that the sweeper ended: nothing but the type is ever cut."""
     of = f"/{line.field('max_attempts')}" if "max_attempts" in line.fields else ""
     tried = f"{line.field('attempt')}{of}"
     waited = f"waited {duration(line.number('waited_ms')):>7}" if "waited_ms" in line.fields else " " * 14
-    ran = f"ran {duration(line.number('ran_ms') if ran_ms is None else ran_ms):>7}"
-    head, tail = f"{clock(line.at, view)} {line.job_id[:SHORT_ID]:<{SHORT_ID}} ", f" {waited} {ran}"
+    is_known = ran_ms is not None or "ran_ms" in line.fields
+    ran = f"ran {duration(line.number('ran_ms') if ran_ms is None else ran_ms):>7}" if is_known else ""
+    head, tail = f"{clock(line.at, view)} {line.job_id[:SHORT_ID]:<{SHORT_ID}} ", f" {waited} {ran}" if ran else ""
     room = _TYPE_MAX if view.width is None else view.width - len(f"{head} {tried:>5} {outcome:<9}{tail}")
     width = max(_TYPE_MIN, min(room, _TYPE_MAX))
     job_type = cut(line.field("job_type"), width)
-    return [f"{head}{job_type:<{width}} {tried:>5} {_painted(f'{outcome:<9}', outcome, view)}{tail}"]
+    return [
+        f"{head}{job_type:<{width}} {tried:>5} {_painted(f'{outcome:<9}' if tail else outcome, outcome, view)}{tail}"
+    ]
 
 
 def sentence(at: datetime, text: str, view: View, colour: str = "") -> list[str]:
@@ -147,8 +150,7 @@ def _visible(sign: str) -> str:
 
 def _aftermath(line: LogLine, view: View) -> list[str]:
     """After a failure: the frames with their source lines, the message, and what happens next."""
-    outcome = line.field("outcome")
-    if outcome not in {"retrying", "failed"}:
+    if line.outcome not in {"retrying", "failed"}:
         return []
     frames = [found for text in line.texts("error_frames") if (found := frame_of(text))]
     shown = [each for file, number, function in frames for each in place_lines(file, number, function, view, line.at)]
@@ -157,16 +159,30 @@ def _aftermath(line: LogLine, view: View) -> list[str]:
 
 
 def _next(line: LogLine) -> str:
-    if line.field("outcome") == "failed":
+    if line.outcome == "failed":
         ending = _ENDINGS.get(line.field("failure_reason"), "failed")
         return f"{ending}; to run it again:\nheadrace retry {line.job_id}"
-    attempt = f"attempt {line.number('attempt') + 1:.0f} of {line.field('max_attempts')}"
+    attempt = next_attempt(line)
     try:
         retry_at = datetime.fromisoformat(line.field("retry_at"))
     except ValueError:
         return f"is retried ({attempt})"
     seconds = max(0.0, (retry_at - (line.at or retry_at)).total_seconds())
     return f"is retried in {_wait(seconds)} ({attempt})"
+
+
+def after_crash(line: LogLine) -> str:
+    """What happens next to the job whose attempt has crashed; `line` is that of the attempt's start."""
+    if "max_attempts" not in line.fields:
+        return "runs again when its lease has ended, if an attempt is left"
+    if line.number("attempt") < line.number("max_attempts"):
+        return f"runs again when its lease has ended ({next_attempt(line)})"
+    return "that was its last attempt: fails when its lease has ended"
+
+
+def next_attempt(line: LogLine) -> str:
+    """The number of the attempt after the one that the line is about."""
+    return f"attempt {line.number('attempt') + 1:.0f} of {line.field('max_attempts')}"
 
 
 def _wait(seconds: float) -> str:

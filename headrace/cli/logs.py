@@ -89,6 +89,8 @@ def logs(job: str | None, follow: bool, function: str | None, lines: int, as_jso
     Of one JOB (its id, or the beginning of it) everything; else the last lines.
     """
     tails = [Tail(path) for path in _files(function)]
+    if not any(tail.path.exists() for tail in tails):
+        click.echo(f"no log yet of {', '.join(tail.function for tail in tails) or 'any function'}", err=True)
     past = [line for path in tails for line in _past(path)]
     found = [line for _, line in sorted(past, key=lambda dated: dated[0]) if not line.is_metric]
     if job is not None:
@@ -98,21 +100,40 @@ def logs(job: str | None, follow: bool, function: str | None, lines: int, as_jso
         found = found[max(0, len(found) - lines) :]
     _show(found, as_json)
     if follow and not (job is not None and _has_ended(found)):
-        _show(_followed(tails, None if job is None else job_id), as_json)
+        _show(_followed(tails, None if job is None else job_id, all_of_them=function is None), as_json)
 
 
 def _files(function: str | None) -> list[Path]:
-    """The logs of the functions, or of one."""
-    found = sorted(path for path in folder().logs.glob("*Function.log") if not path.name.startswith("invoke-"))
-    if not found:
+    """The logs of the functions, or of one, which may have none yet."""
+    found = _logs()
+    if not found and not folder().path.is_dir():
         fail("no stack has run in this folder; run the command in the folder where `headrace dev` runs", ExitCode.ERROR)
-    names = {path.name.removesuffix("Function.log").lower(): path for path in found}
     if function is None:
         return found
-    chosen = names.get(function.removesuffix("Function").lower())
-    if chosen is None:
-        fail(f"there is no log of a function {function!r}; the functions are {', '.join(names)}", ExitCode.NOT_FOUND)
-    return [chosen]
+    wanted = function.removesuffix("Function").lower()
+    names = {_short(path.name): path for path in found}
+    if wanted not in names:
+        names |= _declared()
+    if wanted not in names:
+        fail(f"there is no function {function!r}; the functions are {', '.join(sorted(names))}", ExitCode.NOT_FOUND)
+    return [names[wanted]]
+
+
+def _logs() -> list[Path]:
+    return sorted(path for path in folder().logs.glob("*Function.log") if not path.name.startswith("invoke-"))
+
+
+def _declared() -> dict[str, Path]:
+    """Where each function of the template logs; reading that takes a moment."""
+    from headrace.emulator.stack import parameters
+    from headrace.emulator.template import load_stack
+
+    functions = load_stack(parameters(folder())).functions
+    return {_short(path.name): path for path in map(folder().function_log, functions)}
+
+
+def _short(file: str) -> str:
+    return file.removesuffix("Function.log").lower()
 
 
 def _past(tail: Tail) -> list[tuple[datetime, LogLine]]:
@@ -140,9 +161,12 @@ def _has_ended(found: list[LogLine]) -> bool:
     return bool(ends) and ends[-1]
 
 
-def _followed(tails: list[Tail], job_id: str | None) -> Iterator[LogLine]:
+def _followed(tails: list[Tail], job_id: str | None, *, all_of_them: bool) -> Iterator[LogLine]:
+    """What is logged from now on; with `all_of_them`, also by a function that has not logged before."""
     status, looked, ends = None, -inf, inf
     while (now := time.monotonic()) < ends:
+        known = {tail.path for tail in tails}
+        tails = [*tails, *(Tail(path) for path in _logs() if all_of_them and path not in known)]
         if job_id is not None and status is None and now - looked >= STATE_SECONDS:
             status, looked = _final_status(job_id), now
             ends = inf if status is None else now + LATE_SECONDS

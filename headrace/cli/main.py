@@ -60,6 +60,7 @@ def main() -> None:
 @click.option("--no-reload", is_flag=True, help="Do not restart functions when code changes.")
 @click.option("--quiet", "level", flag_value="quiet", help="Show failures only.")
 @click.option("--verbose", "level", flag_value="verbose", help="Show requests, sweeps and starts of functions too.")
+@click.option("--json", "as_json", is_flag=True, help="Print where the stack is as JSON, when it is ready.")
 def dev(
     port: int,
     host: str,
@@ -73,6 +74,7 @@ def dev(
     aws_profile: str | None,
     no_reload: bool,
     level: "Level | None",
+    as_json: bool,
 ) -> None:
     """Run the local stack until Ctrl-C, and show each attempt, what handlers log and print, and tracebacks."""
     from headrace.emulator.credentials import is_of_aws
@@ -95,12 +97,12 @@ def dev(
         variables=sources_of(env_files, aws_profile),
     )
     try:
-        asyncio.run(_dev(options, level or "normal"))
+        asyncio.run(_dev(options, level or "normal", as_json=as_json))
     except asyncio.CancelledError:
         fail("stopped at once; jobs that were running run again after the next start", INTERRUPTED)
 
 
-async def _dev(options: "Options", level: "Level") -> None:
+async def _dev(options: "Options", level: "Level", *, as_json: bool) -> None:
     from headrace.cli.console import console
     from headrace.emulator.background import DRAIN_SECONDS
     from headrace.emulator.directory import LOCAL_ADMIN, ensure_local_admin
@@ -117,7 +119,8 @@ async def _dev(options: "Options", level: "Level") -> None:
         )
         link = page_link(folder(), running.url, LOCAL_ADMIN, datetime.now(UTC))
         click.echo(f"page     {link} (works once; `headrace ui` opens another)", err=True)
-        click.echo(f"ready {running.url}")
+        ready = {"url": running.url, "database": running.endpoint_url, "logs": str(folder().logs), "user": LOCAL_ADMIN}
+        click.echo(json_text({**ready, "page": link}) if as_json else f"ready {running.url}")
         sys.stdout.flush()
         await stop.wait()
         _stop_at_once_next_time()
@@ -160,14 +163,18 @@ for command in (
 @click.argument("function")
 @click.option("--event", "event", required=True, type=click.File("rb"), help="A file with the event; - is stdin.")
 @click.option("--endpoint-url", type=URL, help="The database; by default that of this folder's stack.")
-def invoke(function: str, event: BinaryIO, endpoint_url: str | None) -> None:
-    """Invoke FUNCTION (its folder, such as worker) once with an event, in a separate process, without Docker."""
+@click.option("--json", "as_json", is_flag=True, help="Print the response, or the error, with the log's lines.")
+def invoke(function: str, event: BinaryIO, endpoint_url: str | None, as_json: bool) -> None:
+    """Invoke FUNCTION (its folder, such as worker) once with an event, in a separate process, without Docker.
+
+    The response is JSON anyway, on stdout; the log goes to stderr.
+    """
     from headrace.cli.invoke import invoke_once
 
     document = read_json(read_limited(event, "the event"), "the event")
     if not isinstance(document, dict):
         fail("the event is not a JSON object", ExitCode.INVALID)
-    sys.exit(asyncio.run(invoke_once(folder(), function, document, endpoint_url)))
+    sys.exit(asyncio.run(invoke_once(folder(), function, document, endpoint_url, as_json=as_json)))
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 import click
 
+from headrace.cli.folding import folded, terminal_columns
 from headrace.cli.target import Json, Target, user_id, with_target
 
 SCOPES = ("submit", "read", "manage", "on-behalf")
@@ -97,7 +98,8 @@ def _text(principal: Json) -> str:
     scopes = principal["scopes"]
     if not isinstance(scopes, list):
         raise TypeError
-    ends = f"  until {principal['expires_at']}" if principal["expires_at"] else ""
-    disabled = "  disabled" if principal["disabled"] else ""
-    shown = principal.get("key") or principal["subject"]
-    return f"{principal['id']}  {principal['kind']}  {shown}  {','.join(map(str, scopes))}{ends}{disabled}"
+    ends = f"until {principal['expires_at']}" if principal["expires_at"] else ""
+    disabled = "disabled" if principal["disabled"] else ""
+    shown = str(principal.get("key") or principal["subject"])
+    parts = (str(principal["id"]), str(principal["kind"]), shown, ",".join(map(str, scopes)), ends, disabled)
+    return "\n".join(folded(parts, terminal_columns()))

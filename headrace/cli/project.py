@@ -17,13 +17,16 @@ OUTPUT = ".aws-sam/build"
 
 @click.command()
 @click.argument("name", type=click.Path(path_type=Path))
-def new(name: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the folder and the package as JSON.")
+def new(name: Path, as_json: bool) -> None:
     """Write a project into the new folder NAME: a job type, its test, its settings."""
     from headrace.project.scaffold import CannotCreate, create
 
     created = create(name.absolute())
     if isinstance(created, CannotCreate):
         fail(created.reason, ExitCode.USAGE)
+    if as_json:
+        click.echo(json_text({"folder": str(created.folder), "package": created.package}, indent=2))
     click.echo(f"{name}: the package {created.package} with one job type; README.md says how to go on", err=True)
 
 

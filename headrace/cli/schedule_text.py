@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel
 
+from headrace.cli.folding import folded, terminal_columns
 from headrace.cli.target import Json, json_text
 
 
@@ -45,7 +46,8 @@ def schedule_line(response: Json) -> str:
     schedule = Schedule.model_validate(response)
     timing = f"every {schedule.every_seconds} s" if schedule.cron is None else f"{schedule.cron} {schedule.timezone}"
     after = f"paused ({schedule.pause_reason})" if schedule.paused else _next(schedule)
-    return f"{schedule.id}  {schedule.name}  {schedule.type}  [{timing}]  {after}"
+    parts = (schedule.id, schedule.name, schedule.type, f"[{timing}]", after)
+    return "\n".join(folded(parts, terminal_columns()))
 
 
 def schedule_text(response: Json) -> str:

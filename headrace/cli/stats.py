@@ -6,9 +6,13 @@ from urllib.parse import quote
 import click
 from pydantic import JsonValue
 
+from headrace.cli.folding import columns, folded, folded_text
+from headrace.cli.log_text import duration
 from headrace.cli.target import Json, Target, with_target
 
 WINDOWS = ("1h", "24h", "7d", "30d")
+HEAD, COST_HEAD = 11, 16
+"""Columns before what a line says."""
 
 
 @click.command()
@@ -43,52 +47,75 @@ def _reservations(report: Json) -> Iterable[str]:
 
 
 def _report_text(report: Json) -> str:
-    lines = [
-        f"ended      {_counts(report['counts'])}",
-        *(f"  {each['type']}  {_counts(each['counts'])}  {_times(each)}" for each in _objects(report["types"])),
-        *(_failure(each) for each in _objects(report["failures"])),
-        f"cost       ${_number(report['cost_usd']):.6f}",
-    ]
     unfinished = report["unfinished"]
-    return "\n".join([*lines, *(_unfinished(unfinished) if isinstance(unfinished, dict) else ())])
+    lines = [
+        *_fitted("ended", _counts(report["counts"])),
+        *(line for each in _objects(report["types"]) for line in _type(each)),
+        *(line for each in _objects(report["failures"]) for line in _failure(each)),
+        f"{'cost':<{HEAD}}${_number(report['cost_usd']):.6f}",
+        *(_unfinished(unfinished) if isinstance(unfinished, dict) else ()),
+    ]
+    return "\n".join(lines)
 
 
-def _counts(counts: JsonValue) -> str:
+def _fitted(head: str, parts: Iterable[str]) -> list[str]:
+    first, *rest = parts
+    return folded([f"{head:<{HEAD}}{first}", *rest], columns(), " ", " " * HEAD)
+
+
+def _counts(counts: JsonValue) -> list[str]:
     some = counts if isinstance(counts, dict) else {}
-    return ", ".join(f"{count} {outcome}" for outcome, count in some.items() if count) or "nothing"
+    found = [f"{count} {outcome}" for outcome, count in some.items() if count] or ["nothing"]
+    return [*(f"{each}," for each in found[:-1]), found[-1]]
 
 
-def _times(each: Json) -> str:
-    return f"waiting {_percentiles(each['waiting'])}, running {_percentiles(each['running'])}"
+def _type(each: Json) -> list[str]:
+    """Three lines: the name may be as long as one."""
+    times = [f"waiting {_percentiles(each['waiting'])},", f"running {_percentiles(each['running'])}"]
+    return [
+        f"  {each['type']}",
+        *folded([f"    {part}" if not at else part for at, part in enumerate(_counts(each["counts"]))], columns(), " "),
+        *folded([f"    {times[0]}", times[1]], columns(), " "),
+    ]
 
 
 def _percentiles(durations: JsonValue) -> str:
     if not isinstance(durations, dict) or not durations["count"]:
         return "unknown"
-    return f"p50 {_number(durations['p50']):.3f} s, p95 {_number(durations['p95']):.3f} s"
+    return f"p50 {_seconds(durations['p50'])}, p95 {_seconds(durations['p95'])}"
 
 
-def _failure(group: Json) -> str:
-    last = f"last {group['last_job_id']} at {group['last_at']}"
-    return f"failed     {group['count']} {group['type']} by {group['code']}, {last}"
+def _seconds(value: JsonValue) -> str:
+    return duration(_number(value) * 1000)
+
+
+def _failure(group: Json) -> list[str]:
+    parts = (group["count"], group["type"], f"by {group['code']},", f"last {group['last_job_id']}")
+    return _fitted("failed", [*map(str, parts), f"at {group['last_at']}"])
 
 
 def _unfinished(unfinished: Json) -> list[str]:
     oldest = unfinished["oldest_due"]
     due = (
-        [f"oldest due {oldest['job_id']} ({oldest['status']} since {oldest['since']})"]
+        _fitted("oldest due", [str(oldest["job_id"]), f"({oldest['status']} since {oldest['since']})"])
         if isinstance(oldest, dict)
         else []
     )
-    return [f"unfinished {_counts(unfinished['by_status'])}", *due]
+    return [*_fitted("unfinished", _counts(unfinished["by_status"])), *due]
 
 
 def _cost_text(cost: Json) -> str:
     lines = [
-        f"  ${_number(line['usd']):.9f}  {line['what']}: {_number(line['quantity']):g} {line['unit']} ({line['how']})"
+        folded_text(
+            f"  ${_number(line['usd']):.9f}  ",
+            f"{line['what']}: {_number(line['quantity']):g} {line['unit']} ({line['how']})",
+            columns(),
+            " " * COST_HEAD,
+        )
         for line in _objects(cost["lines"])
     ]
-    return "\n".join([f"${_number(cost['usd']):.9f}", *lines, str(cost["note"])])
+    total, note = f"${_number(cost['usd']):.9f}", folded_text("", str(cost["note"]), columns(), "")
+    return "\n".join([total, *(each for line in lines for each in line), *note])
 
 
 def _objects(items: JsonValue) -> list[Json]:

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
 from domain.users.user import InvalidEmail, Role, User, normalise_email
+from headrace.cli.folding import folded, terminal_columns
 from headrace.cli.principals import PRINCIPAL_COMMANDS
 from headrace.cli.target import ExitCode, Json, Target, fail, folder, user_id, with_target, without_stack
 from headrace.cli.types import TABLE, URL
@@ -175,4 +176,5 @@ def _page_text(page: Json) -> str:
 
 
 def _user_text(user: Json) -> str:
-    return f"{user['id']}  {user['email']}  {user['role']}{'  disabled' if user['disabled'] else ''}"
+    parts = (str(user["id"]), str(user["email"]), str(user["role"]), "disabled" if user["disabled"] else "")
+    return "\n".join(folded(parts, terminal_columns()))

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import click
 
+from headrace.cli.folding import folded, terminal_columns
 from headrace.cli.job_text import job_line, now, page_text
 from headrace.cli.target import Json, Target, with_target
 
@@ -197,7 +198,7 @@ def _page_text(page: Json) -> str:
 
 
 def _line(webhook: Json) -> str:
-    return f"{webhook['id']}  {webhook['status']:<8}  {webhook['url']}"
+    return "\n".join(folded([f"{webhook['id']}  {webhook['status']:<8}", str(webhook["url"])], terminal_columns()))
 
 
 def _words(values: object) -> str:

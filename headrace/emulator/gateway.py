@@ -20,7 +20,7 @@ from pydantic import JsonValue
 
 from headrace.emulator.cors import Cors, is_preflight, preflight_response, set_headers
 from headrace.emulator.execution_environment import CANNOT_START, MAX_PAYLOAD_BYTES, FunctionFailed, Result, Returned
-from headrace.emulator.gateway_responses import cannot_start, challenge, last_message, message
+from headrace.emulator.gateway_responses import cannot_start, last_message, message, unauthorized
 from headrace.emulator.http_event import (
     GREEDY,
     RefusedRequest,
@@ -33,14 +33,13 @@ from headrace.emulator.http_response import MalformedResponse, http_response
 from headrace.emulator.observer import OnStderr, Weight
 from headrace.emulator.signatures import InvalidSignature, RoleAuthority, SignedRequest, iam_authorizer
 from headrace.emulator.template import Route
-from headrace.emulator.tokens import InvalidToken, TokenAuthority
+from headrace.emulator.tokens import InvalidToken, TokenAuthority, token_of
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 """API Gateway's limit."""
 INTEGRATION_SECONDS = 30.0
 """API Gateway's limit for a function's response; the function itself keeps running."""
 TOO_LARGE = "Request Entity Too Large"
-UNAUTHENTICATED = "the request has no token; headrace token EMAIL signs one, for the header authorization: Bearer TOKEN"
 BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
 _BODY_POLL_SECONDS = 0.2
@@ -133,8 +132,8 @@ class Gateway:
         if route.authorizer == "jwt":
             verified = self._verified(head)
             if isinstance(verified, InvalidToken):
-                self._report(f"401 {head.method} {head.path!a}: {verified.reason or UNAUTHENTICATED}", "problem")
-                return message(HTTPStatus.UNAUTHORIZED, "Unauthorized", {"www-authenticate": challenge(verified)})
+                self._report(f"401 {head.method} {head.path!a}: {verified.reason}", "problem")
+                return unauthorized(verified)
             authorizer = jwt_authorizer(verified)
         body = await read_body(request)
         if route.authorizer == "iam":
@@ -180,10 +179,8 @@ class Gateway:
 
     def _verified(self, head: RequestHead) -> Mapping[str, JsonValue] | InvalidToken:
         """Verify the token, given alone or after `Bearer`, and return its claims."""
-        authorization = head.headers.get("authorization", "").strip()
-        scheme, _, rest = authorization.partition(" ")
-        token = rest.strip() if scheme.lower() == "bearer" else authorization
-        return self._authority.verify(token) if token else InvalidToken(reason="")
+        token = token_of(head.headers.get("authorization", ""))
+        return token if isinstance(token, InvalidToken) else self._authority.verify(token)
 
     def _signed(self, head: RequestHead, body: bytes) -> str | InvalidSignature:
         """Verify the signature, and return the role that made it."""

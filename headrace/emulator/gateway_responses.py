@@ -1,4 +1,4 @@
-"""The responses that the gateway gives by itself: API Gateway's, and one that says more than AWS would."""
+"""The responses that the gateway gives by itself: API Gateway's, and two that say more than AWS would."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -35,11 +35,13 @@ def cannot_start(function: str, reason: str) -> web.Response:
     return web.json_response(problem, status=HTTPStatus.SERVICE_UNAVAILABLE, content_type="application/problem+json")
 
 
-def challenge(refused: InvalidToken) -> str:
-    """The `WWW-Authenticate` of API Gateway's authorizer; `reason` is empty when there was no token.
+def unauthorized(refused: InvalidToken) -> web.Response:
+    """What an authorizer's refusal is here: API Gateway's response, with the reason.
 
-    Then it has no error (RFC 6750, section 3.1), but the realm that API Gateway leaves out: a scheme needs a parameter.
+    The challenge of a request without a token has no error (RFC 6750, section 3.1), but a description all the same,
+    which helps whoever sees it on this machine, and the realm that API Gateway leaves out.
     """
-    if not refused.reason:
-        return 'Bearer realm="headrace"'
-    return f'Bearer scope="" error="invalid_token" error_description="{refused.reason}"'
+    error = 'realm="headrace"' if refused.is_missing else 'scope="" error="invalid_token"'
+    headers = {"www-authenticate": f'Bearer {error} error_description="{refused.reason}"'}
+    document = {"message": HTTPStatus.UNAUTHORIZED.phrase, "detail": refused.reason}
+    return web.json_response(document, status=HTTPStatus.UNAUTHORIZED, headers=headers)

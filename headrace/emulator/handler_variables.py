@@ -110,6 +110,10 @@ class HandlerVariables:
         """As they were read last."""
         return self._values
 
+    def declare(self, values: Mapping[str, str]) -> None:
+        """Take other variables from `headrace.toml`, from the next reading on."""
+        self._sources = self._sources.model_copy(update={"declared": dict(values)})
+
     def read(self) -> tuple[str, ...]:
         """Read the files anew, and return the notes; raises `StackError`, and then nothing has changed."""
         found = read_variables(self._sources, self._taken)

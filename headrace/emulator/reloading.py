@@ -18,6 +18,7 @@ from headrace.emulator.database import StackError
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.handler_variables import HandlerVariables
 from headrace.emulator.observer import CannotStart, Observer
+from headrace.emulator.project_changes import ProjectSettings
 from headrace.emulator.template import declared_job_types
 from headrace.project.settings import FILE
 
@@ -45,6 +46,7 @@ async def reload_on_change(
 ) -> None:
     """Reload the functions whenever code changes, or a file of their handlers' variables, until cancelled."""
     changed: asyncio.Queue[Files] = asyncio.Queue()
+    project = ProjectSettings()
     watched: set[Path] = set()
     async with asyncio.TaskGroup() as group:
         while True:
@@ -56,7 +58,7 @@ async def reload_on_change(
                     watched.update(new)
                     matters = partial(_matters, variables.files)
                     group.create_task(_watch(new, matters, changed, observer, recursive=recursive))
-            await _reload(await changed.get(), functions, observer, variables)
+            await _reload(await changed.get(), functions, observer, variables, project)
 
 
 def report_broken(errors: Sequence[StackError | None], observer: Observer) -> bool:
@@ -77,14 +79,14 @@ def reloaded_text(files: Files, seconds: float) -> str:
     return f"reloaded: {', '.join(names[:SHOWN_FILES])}{more} ({seconds:.1f} s)"
 
 
-async def _reload(files: Files, functions: Reloaded, observer: Observer, variables: HandlerVariables) -> None:
-    for file in files:
-        if file == TEMPLATE or file.name == FILE:
-            observer.report(f"{_short(file)} changed: restart `headrace dev` to use it", "news")
-    if flaw := _flaw_of_project():
-        observer.report(flaw, "problem")
+async def _reload(
+    files: Files, functions: Reloaded, observer: Observer, variables: HandlerVariables, project: ProjectSettings
+) -> None:
+    if TEMPLATE in files:
+        observer.report(f"{_short(TEMPLATE)} changed: restart `headrace dev` to use it", "news")
+    declared = _declared_anew(files, variables, observer, project)
     code = tuple(file for file in files if file.suffix == ".py")
-    settings = tuple(file for file in files if file in variables.files)
+    settings = (*declared, *(file for file in files if file in variables.files))
     used = settings if settings and _read_anew(variables, observer) else ()
     if not code and not used:
         return
@@ -101,13 +103,26 @@ async def _reload(files: Files, functions: Reloaded, observer: Observer, variabl
         report_broken(later, observer)
 
 
-def _flaw_of_project() -> str | None:
-    """Why `headrace dev` would not start here now."""
+def _declared_anew(files: Files, variables: HandlerVariables, observer: Observer, project: ProjectSettings) -> Files:
+    """The project's file, if it has changed and gives handlers other variables than before.
+
+    What else a person has to know of the change is reported; with any change, why `headrace dev` would not start now.
+    """
+    concerned = project.concerns(files)
     try:
-        declared_job_types(os.environ)
+        if not concerned:
+            declared_job_types(os.environ)
+            return ()
+        change = project.read()
     except StackError as error:
-        return str(error)
-    return None
+        observer.report(f"{error}; what it said before stays in use" if concerned else str(error), "problem")
+        return ()
+    for sentence in change.told:
+        observer.report(sentence, "news")
+    if change.environment is None:
+        return ()
+    variables.declare(change.environment)
+    return tuple(file for file in files if file.name == FILE)
 
 
 def _read_anew(variables: HandlerVariables, observer: Observer) -> bool:

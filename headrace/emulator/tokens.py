@@ -26,6 +26,36 @@ class InvalidToken(Frozen):
 
     reason: str
     """For the header `WWW-Authenticate`: printable ASCII without quotation marks and backslashes."""
+    is_missing: bool = False
+    """Whether there was none."""
+
+
+API_KEY_PREFIX = "hr_"
+"""Of the keys that `headrace users key` prints (`domain/users/principal.py`)."""
+WANTED = "send the header authorization: Bearer TOKEN; headrace token EMAIL signs a token"
+_SCHEMES = {
+    "basic": "a user name and password (Basic) are not accepted",
+    "digest": "a password (Digest) is not accepted",
+    "apikey": "a key (ApiKey) is not accepted",
+    "token": "the scheme Token is not accepted",
+    "aws4-hmac-sha256": "a signature of AWS is for the paths below /iam/v1",
+}
+
+
+def token_of(authorization: str) -> str | InvalidToken:
+    """The token in a header `authorization`: alone, or after `Bearer`."""
+    scheme, _, rest = authorization.strip().partition(" ")
+    is_bearer = scheme.lower() == "bearer"
+    token = rest.strip() if is_bearer else authorization.strip()
+    if not token:
+        return InvalidToken(reason=f"the request has no token; {WANTED}", is_missing=True)
+    if token.startswith(API_KEY_PREFIX):
+        return InvalidToken(reason=f"this is an API key, which is for the paths below /key/v1; for others {WANTED}")
+    if rest and not is_bearer:
+        # An unknown scheme is not named: it may be a part of a secret.
+        refused = _SCHEMES.get(scheme.lower(), "the scheme is not Bearer")
+        return InvalidToken(reason=f"{refused}; {WANTED}")
+    return token
 
 
 class TokenAuthority:
@@ -113,7 +143,7 @@ def _why(error: Exception) -> str:
         case jwt.InvalidAlgorithmError():
             return "the algorithm of the token is not RS256"
         case _:
-            return "this is not a JWT"
+            return f"this is not a JWT; {WANTED}"
 
 
 def _new_key() -> str:

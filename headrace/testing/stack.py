@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Literal, cast
 from uuid import uuid4
 
 from pydantic import BaseModel, JsonValue
@@ -158,6 +158,9 @@ class JobStack:
         max_attempts: int | None = None,
         tags: Mapping[str, str] | None = None,
         key: str | None = None,
+        unique: Literal["while-unfinished"] | None = None,
+        lane: str | None = None,
+        priority: int | None = None,
         owner: str = "somebody",
     ) -> StackJob:
         """Submit a job, as the API does; `key` is the idempotency key. Raises `SubmissionRefused`."""
@@ -168,6 +171,9 @@ class JobStack:
             delay_seconds=None if delay is None else delay.total_seconds(),
             max_attempts=max_attempts,
             tags=dict(tags or {}),
+            unique=unique,
+            lane=lane,
+            priority=priority,
         )
         return self._view(accepted(await self._submissions.submit(submission, a_user(owner, self.now), key)))
 

@@ -26,11 +26,11 @@ def block(name: str, text: str = README) -> str:
     return found.group(1)
 
 
-def run(script: str, stack: Stack) -> str:
-    """Run the script in the stack's folder, in which it leaves no file, with the stack's port."""
+def run(script: str, stack: Stack, program: str = "") -> str:
+    """Run the script in the stack's folder, in which it leaves no file, with the stack's port and `$PROGRAM`."""
     before = set(stack.folder.iterdir())
     bin_folder = str(Path(sys.executable).parent)
-    environment = clean_environment() | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
+    environment = clean_environment() | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "PROGRAM": program}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:8080", stack.url)],
         cwd=stack.folder, env=environment, capture_output=True, text=True, check=False, timeout=60,
@@ -67,6 +67,12 @@ def test_the_command_lines_work_as_printed(stack_running: Stack) -> None:
     assert "succeeded" in output
     assert "ada@example.com  admin" in output
     assert "FAIL" not in output
+
+
+def test_the_program_works_as_printed(stack_running: Stack) -> None:
+    program = block("client").replace("http://127.0.0.1:8080", stack_running.url)
+    output = run('HEADRACE_TOKEN=$(headrace token dev@example.com) python -c "$PROGRAM"', stack_running, program)
+    assert "'rows': 1" in output
 
 
 def test_the_lines_that_run_a_job_in_their_own_process_work_as_printed(stack_running: Stack) -> None:

@@ -34,7 +34,7 @@ def test_what_jobs_come_to_is_counted_once(cli: Cli, api: httpx.Client) -> None:
         time.sleep(1)
     assert counts(cli) == wanted
     shown = cli.ok("stats", "--window", "24h", "--type", KIND)
-    assert f"  {KIND}  " in shown
+    assert f"  {KIND}\n" in shown
     assert "running p50 " in shown
     assert cli.run("stats", "--as", "nobody@example.com").returncode == 6
 

@@ -18,7 +18,7 @@ from headrace.emulator.gateway import Gateway
 from headrace.emulator.signatures import RoleAuthority
 from headrace.emulator.state import Folder
 from headrace.emulator.template import Route
-from headrace.emulator.tokens import TokenAuthority, local_authority
+from headrace.emulator.tokens import WANTED, TokenAuthority, local_authority
 
 ROUTES = (
     Route(path="/v1/{proxy+}", methods=frozenset(), function="F", authorizer="jwt"),
@@ -336,8 +336,34 @@ async def test_a_token_may_follow_bearer_or_be_sent_alone(served: Served, scheme
 @pytest.mark.parametrize("headers", [b"", b"Authorization:\r\n", b"Authorization: Bearer\r\n"])
 async def test_without_a_token_it_is_401(served: Served, headers: bytes) -> None:
     reply = await served.call(b"/v1/x", headers)
-    assert (reply.status, json.loads(reply.body)) == (401, {"message": "Unauthorized"})
-    assert reply.headers["www-authenticate"] == 'Bearer realm="headrace"'
+    detail = f"the request has no token; {WANTED}"
+    assert (reply.status, json.loads(reply.body)) == (401, {"message": "Unauthorized", "detail": detail})
+    assert reply.headers["www-authenticate"] == f'Bearer realm="headrace" error_description="{detail}"'
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b"Basic eDp5", "a user name and password (Basic) are not accepted"),
+        (b"basic eDp5", "a user name and password (Basic) are not accepted"),
+        (b"ApiKey s3cret", "a key (ApiKey) is not accepted"),
+        (b"AWS4-HMAC-SHA256 Credential=AKIA/1, Signature=s3cret", "a signature of AWS is for the paths below /iam/v1"),
+        (b"s3cret s3cret", "the scheme is not Bearer"),
+        (b"Bearer hr_12345678_s3cret", "this is an API key, which is for the paths below /key/v1"),
+        (b"hr_12345678_s3cret", "this is an API key, which is for the paths below /key/v1"),
+        (b"Bearer s3cret", "this is not a JWT"),
+    ],
+)
+async def test_what_is_no_token_is_told_what_is_wanted_on_the_console_too(
+    served: Served, value: bytes, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reply = await served.call(b"/v1/x", b"Authorization: " + value + b"\r\n")
+    detail = json.loads(reply.body)["detail"]
+    assert (reply.status, detail.startswith(said), detail.endswith(WANTED)) == (401, True, True), detail
+    told = capsys.readouterr().err
+    assert f'error_description="{detail}"' in reply.headers["www-authenticate"]
+    assert told == f"401 GET '/v1/x': {detail}\n"
+    assert "s3cret" not in f"{reply.headers} {reply.body!r} {told}"
 
 
 async def test_a_401_says_why_on_the_console_and_never_shows_the_token(
@@ -345,10 +371,10 @@ async def test_a_401_says_why_on_the_console_and_never_shows_the_token(
 ) -> None:
     reply = await served.call(b"/v1/x", b"Authorization: Bearer secret\r\n")
     await served.call(b"/v1/x", b"")
-    assert 'error_description="this is not a JWT"' in reply.headers["www-authenticate"]
+    assert f'error_description="this is not a JWT; {WANTED}"' in reply.headers["www-authenticate"]
     wrong, missing = capsys.readouterr().err.splitlines()
-    assert wrong == "401 GET '/v1/x': this is not a JWT"
-    assert missing.startswith("401 GET '/v1/x': the request has no token; headrace token EMAIL")
+    assert wrong == f"401 GET '/v1/x': this is not a JWT; {WANTED}"
+    assert missing == f"401 GET '/v1/x': the request has no token; {WANTED}"
 
 
 async def test_a_wrong_token_is_401_with_a_reason(served: Served) -> None:

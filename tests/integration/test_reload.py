@@ -139,13 +139,6 @@ async def test_a_function_that_runs_no_jobs_goes_on_with_the_old_code(reloaded: 
         assert returned(await reloaded.pool.invoke({})) == "old"
 
 
-async def test_a_change_of_the_projects_settings_asks_for_a_restart(reloaded: Reloaded) -> None:
-    (reloaded.file.parent / "headrace.toml").write_text('job_types = "shop"')
-    async with asyncio.timeout(RELOAD_SECONDS):
-        line = await reloaded.told.lines.get()
-    assert line.endswith("headrace.toml changed: restart `headrace dev` to use it")
-
-
 async def test_a_module_called_like_one_of_headraces_is_told_when_it_appears(
     reloaded: Reloaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -83,10 +84,38 @@ def test_each_document_shows_its_job_types_as_they_are_tested() -> None:
 
 @pytest.mark.parametrize(("path", "text"), dict(SHOWN).items(), ids=dict(SHOWN))
 def test_what_is_shown_passes_the_rules_for_job_types(path: str, text: str) -> None:
-    name = path if "test_" in path else f"job_types/{Path(path).name}"
+    assert flaws(text, path if "test_" in path else f"job_types/{Path(path).name}") == ""
+
+
+def flaws(text: str, name: str) -> str:
+    """What our linter finds in the text as a file of this name, in a project without others of its package."""
     ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "--stdin-filename", name, "-"]
     checked = subprocess.run(ruff, input=text, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert checked.returncode == 0, checked.stdout
+    return "" if checked.returncode == 0 else checked.stdout
+
+
+README = dict(re.findall(r"<!-- test: (\S+) -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
+
+
+def test_every_block_of_python_in_the_readme_is_tested_and_passes_our_rules() -> None:
+    """Those of job types above, that of the client in `tests/e2e/test_readme.py`."""
+    assert list(README) == ["client", "tests/documented/word_count.py", "registration"]
+    assert len(README) == (ROOT / "README.md").read_text().count("```python\n")
+    assert flaws(README["registration"], "job_types/__init__.py") == ""
+    assert flaws(README["client"], "scripts/readme.py") == ""
+
+
+def test_the_registration_that_the_readme_shows_registers_its_job_type(tmp_path: Path) -> None:
+    package = tmp_path / "job_types"
+    shutil.copytree(ROOT / "job_types", package)
+    (package / "word_count.py").write_text(README["tests/documented/word_count.py"])
+    (package / "__init__.py").write_text(README["registration"])
+    names = "from functions.job_types import load_job_types; print(*load_job_types('job_types').names())"
+    path = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    ran = subprocess.run(
+        [sys.executable, "-c", names], capture_output=True, text=True, env=path, cwd=tmp_path, check=False
+    )
+    assert ran.stdout.split() == ["csv.profile", "http.request", "text.word_count"], ran.stderr
 
 
 async def test_the_function_that_is_shown_counts_words() -> None:

@@ -7,7 +7,8 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from domain.jobs.due_steps import INTERVAL
-from domain.jobs.sweep_report import ShardReport, Swept, report_of
+from domain.jobs.job import JobError
+from domain.jobs.sweep_report import Failure, ShardReport, Swept, report_of
 from functions.runtime import now
 from functions.sweeper.handler import MAX_LINES, planned_for, report_sweep
 from tests.fakes.faulty_job_repository import OUTAGE
@@ -43,9 +44,11 @@ class Lines(Logger):
     def __init__(self) -> None:
         super().__init__("sweeper-tests")
         self.written: list[str] = []
+        self.fields: list[dict[str, object]] = []
 
-    def info(self, msg: object, *_args: object, **_fields: object) -> None:
+    def info(self, msg: object, *_args: object, **fields: object) -> None:
         self.written.append(str(msg))
+        self.fields.append(fields)
 
     error = info
 
@@ -68,6 +71,18 @@ def report_on(number: int, woken: int = 0, unsent: int = 0) -> ShardReport:
 def test_a_quiet_sweep_logs_nothing(lines: Lines) -> None:
     report_sweep(lines, report_of([report_on(0)]))
     assert lines.written == []
+
+
+def test_a_job_that_failed_is_logged_as_its_worker_would_have(lines: Lines) -> None:
+    error = JobError(code="lease_expired", message="the worker did not report", attempt=3, at=now())
+    failure = Failure(attempt=3, max_attempts=3, error=error, retry_at=None, reason="exhausted")
+    moved = Swept(job_id="a", type="t", before="running", after="failed", failure=failure)
+    report_sweep(lines, report_of([ShardReport(swept=(moved,), complete=True)]))
+    (told,) = lines.fields
+    assert {name: value for name, value in told.items() if value is not None} == {
+        "job_id": "a", "job_type": "t", "before": "running", "after": "failed", "attempt": 3, "max_attempts": 3,
+        "error_code": "lease_expired", "error_message": "the worker did not report", "failure_reason": "exhausted",
+    }  # fmt: skip
 
 
 def test_a_burst_is_counted_and_not_listed(lines: Lines) -> None:

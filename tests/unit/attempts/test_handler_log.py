@@ -131,7 +131,7 @@ def test_an_attempt_is_logged_when_it_starts_and_when_it_ends_with_its_message_a
 ) -> None:
     started, ended = [line for line in map(json.loads, said(handler, capsys)) if "source" not in line]
     assert started["message"] == "job_attempt_started"
-    assert (started["job_id"], started["attempt"]) == ("job-0", 1)
+    assert (started["job_id"], started["attempt"], started["max_attempts"]) == ("job-0", 1, ended["max_attempts"])
     assert ended["message"] == "job_attempt_finished"
     assert (ended["error_code"], ended["error_message"]) == ("KeyError", "'order-0'")
     (frame,) = ended["error_frames"]

@@ -50,6 +50,28 @@ def test_a_crash_names_the_jobs_that_ran_in_its_environment_and_no_others() -> N
     assert len(shown.lines) == 3
 
 
+@pytest.mark.parametrize(
+    ("attempt", "told"),
+    [
+        (2, "runs again when its lease has ended (attempt 3 of 3)"),
+        (3, "that was its last attempt: fails when its lease has ended"),
+    ],
+)
+def test_a_crash_says_which_attempt_it_was_of_how_many_and_what_comes_next(attempt: int, told: str) -> None:
+    shown = Shown("quiet")
+    shown.console.wrote("WorkerFunction", 1, [logged("job_attempt_started", attempt=attempt, max_attempts=3)])
+    shown.console.crashed(a_crash(1))
+    assert f" {attempt}/3 crashed " in shown.lines[0]
+    assert shown.lines[-1] == f"    {told}"
+
+
+def test_a_job_whose_last_attempt_crashed_is_told_as_failed_when_quiet_too() -> None:
+    shown = Shown("quiet")
+    swept = logged("job_swept", before="running", after="failed", attempt=3, max_attempts=3)
+    shown.console.wrote("SweeperFunction", 1, [swept])
+    assert shown.lines[0].endswith(" 3/3 failed")
+
+
 def test_a_crash_without_a_job_names_the_function_and_its_log() -> None:
     shown = Shown("quiet")
     shown.console.crashed(a_crash(1))

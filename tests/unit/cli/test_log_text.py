@@ -63,6 +63,25 @@ def test_a_failure_shows_the_frames_with_their_source_lines_the_message_and_what
     assert failed[-2:] == ["    failed: no attempt is left; to run it again:", f"    headrace retry {JOB}"]
 
 
+def test_a_job_that_the_sweeper_fails_is_told_as_other_failures_are() -> None:
+    lost: dict[str, JsonValue] = {
+        "before": "running",
+        "attempt": 3,
+        "max_attempts": 3,
+        "error_code": "lease_expired",
+        "error_message": "the worker did not report before its lease ended",
+    }
+    assert shown(logged("job_swept", after="failed", failure_reason="exhausted", **lost), view()) == [
+        "22:37:07 1a2b3c4d orders.import              3/3 failed",
+        "    lease_expired: the worker did not report before its lease ended",
+        "    failed: no attempt is left; to run it again:",
+        f"    headrace retry {JOB}",
+    ]
+    again = logged("job_swept", after="retrying", retry_at="2026-11-26T22:37:09.123+00:00", **(lost | {"attempt": 1}))
+    assert shown(again, view())[-1] == "    is retried in 2 s (attempt 2 of 3)"
+    assert shown(logged("job_swept", before="scheduled", after="queued"), view())[0].endswith("scheduled to queued")
+
+
 LONG: dict[str, JsonValue] = {"job_type": "a.very_long_name_of_a_job_type_that_does_not_fit", "attempt": 100}
 
 
@@ -160,7 +179,9 @@ def test_any_line_has_a_text(line: str) -> None:
         (logged("job_attempt_started"), "detail"),
         (logged("debug", source="handler", level="DEBUG"), "news"),
         (logged("job_swept", after="failed"), "problem"),
+        (logged("job_swept", after="retrying"), "news"),
         (logged("job_swept", after="queued"), "detail"),
+        (logged("job_swept", after="cancelled"), "detail"),
         (logged("request_crashed", level="ERROR"), "problem"),
         (logged("request_answered"), "detail"),
         ("plain", "news"),

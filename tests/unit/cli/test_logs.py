@@ -64,7 +64,37 @@ def test_one_function_can_be_chosen_and_an_unknown_one_is_said(logs: Path) -> No
     assert run("--function", "SweeperFunction").stdout == run("--function", "sweeper").stdout
     unknown = run("--function", "mailer")
     assert unknown.exit_code == ExitCode.NOT_FOUND
-    assert "the functions are sweeper, worker" in unknown.stderr
+    assert "there is no function 'mailer'; the functions are api, recorder, standardrunner, sweeper, worker" in (
+        unknown.stderr
+    )
+
+
+def test_a_function_that_has_not_logged_yet_is_known_and_can_be_followed(logs: Path) -> None:
+    """As after a start: the recorder has nothing to say before a job waits."""
+    none_yet = run("--function", "recorder")
+    assert none_yet.exit_code == 0
+    assert (none_yet.stdout, none_yet.stderr) == ("", "no log yet of RecorderFunction\n")
+
+
+def test_a_stack_that_has_just_started_has_no_log_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".headrace").mkdir()
+    assert (run().exit_code, run().stderr) == (0, "no log yet of any function\n")
+
+
+def test_following_shows_functions_that_begin_to_log_meanwhile(logs: Path) -> None:
+    later = {"timestamp": "2026-11-26 22:37:09,000+0000"}
+
+    def begin() -> None:
+        time.sleep(0.2)
+        line = logged("job_swept", before="running", after="failed", **later)
+        (logs / "RecorderFunction.log").write_text(f"{line}\n")
+
+    writing = threading.Thread(target=begin)
+    writing.start()
+    followed = run(JOB, "--follow", "--json")
+    writing.join()
+    assert json.loads(followed.stdout.splitlines()[-1])["function"] == "RecorderFunction"
 
 
 def test_a_folder_in_which_no_stack_has_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.due_steps import WAKE_PATIENCE
+from domain.jobs.execution import JobExecutor, UnknownJobType
 from domain.jobs.job import Job
 from domain.jobs.repository import (
     CompanionRefused,
@@ -326,3 +327,41 @@ async def test_a_job_past_its_age_is_ended_although_its_trigger_still_waits() ->
     sweeper = Sweeper(jobs, lagging(NOW - timedelta(minutes=5)), FakeWakeQueue(), catalogue, FakeClock(), half)
     await sweeper.sweep(DEADLINE)
     assert await status(jobs, old) == "failed"
+
+
+async def test_what_a_sweep_fails_or_gives_another_attempt_is_reported_with_its_error() -> None:
+    lost, last = running(EARLY, id=new_id()), running(EARLY, id=new_id(), max_attempts=1)
+    jobs = await stored(lost, last, retrying(EARLY, id=new_id()))
+    report = await a_sweeper(jobs).sweep(DEADLINE)
+    failures = {swept.job_id: swept.failure for swept in report.moved}
+    assert sum(failure is None for failure in failures.values()) == 1, "what was only queued has failed at nothing"
+    retried, ended = failures[lost.id], failures[last.id]
+    assert retried is not None
+    assert (retried.error.code, retried.reason, retried.attempt) == ("lease_expired", None, lost.attempt)
+    assert retried.retry_at is not None
+    assert ended is not None
+    assert (ended.error.code, ended.reason, ended.retry_at) == ("lease_expired", "exhausted", None)
+    assert ended.attempt == ended.max_attempts == 1
+
+
+async def test_a_job_of_a_type_that_no_worker_knows_expires_in_the_end_and_says_so() -> None:
+    """Through a week of sweeps and deliveries, as after the removal of a job type."""
+    clock = FakeClock(NOW)
+    job = queued(NOW, id=new_id(), type="shop.removed")
+    jobs = FakeJobRepository()
+    await jobs.add(Change(job), NOW)
+    executor = JobExecutor(jobs, CATALOGUE, clock, lambda: "fresh", half, {})
+    redriven = 0
+    while await status(jobs, job) == "queued":
+        current = await jobs.get(job.id, clock())
+        assert isinstance(current, Job)
+        assert clock() - NOW <= Policy().max_age + timedelta(hours=1)
+        assert isinstance(await executor.execute(current, clock() + timedelta(minutes=1)), UnknownJobType)
+        clock.forward(timedelta(hours=1))
+        report = await a_sweeper(jobs, clock).sweep(clock() + timedelta(seconds=55))
+        redriven += any(swept.after == "queued" for swept in report.moved)
+    assert redriven > 7, "it stays on offer to a newer worker"
+    (swept,) = report.moved
+    assert swept.failure is not None
+    assert (swept.failure.error.code, swept.failure.reason, swept.failure.attempt) == ("expired", "expired", 0)
+    assert swept.failure.error.message.endswith("; no worker knows the job type shop.removed")

@@ -10,6 +10,7 @@ from domain.jobs.change import Change
 from domain.jobs.job import (
     Cancelled,
     Failed,
+    Frame,
     InLane,
     Job,
     Parent,
@@ -23,7 +24,7 @@ from domain.jobs.job import (
     is_final,
 )
 from domain.jobs.lifecycle import MOVES
-from domain.jobs.outcomes import Done, Pause, TimedOut
+from domain.jobs.outcomes import Done, Pause, Raised, TimedOut
 from domain.jobs.transitions import (
     LEASE_GRACE,
     LONGEST_UNEXAMINED,
@@ -291,6 +292,17 @@ def test_an_error_message_is_bounded() -> None:
     assert len(job.state.error.message) == transitions.MAX_MESSAGE
 
 
+def test_the_history_keeps_what_each_failed_attempt_said_and_where() -> None:
+    frames = tuple(Frame(file="jobs/orders.py", line=line, function="charge", source="charge()") for line in (3, 7))
+    first = finished(running(max_attempts=2), Raised(code="KeyError", message="m" * 1000, frames=frames))
+    last = finished(claimed(first, LATER), Fail(code="no_stock", reason="sold out"), LATER)
+    one, other = [entry for entry in last.history if entry.code]
+    assert (one.status, one.code, one.message) == ("retrying", "KeyError", "m" * transitions.MAX_NOTED)
+    assert one.frame == Frame(file="jobs/orders.py", line=7, function="charge"), "the innermost, without its text"
+    assert (other.status, other.message, other.frame) == ("failed", "sold out", None)
+    assert [entry.message for entry in last.history if not entry.code] == [None] * (len(last.history) - 2)
+
+
 @pytest.mark.parametrize("waiting", [queued(), scheduled(), retrying()], ids=lambda job: job.status)
 def test_a_waiting_job_is_cancelled_at_once(waiting: Job) -> None:
     job = legal(transitions.cancel(waiting, POLICY, LATER))
@@ -400,6 +412,7 @@ def test_a_job_that_could_not_be_started_for_too_long_fails_as_expired(waiting: 
     job = legal(transitions.wake(waiting, POLICY, NOW + POLICY.max_age + timedelta(minutes=1), 0.5))
     assert isinstance(job.state, Failed)
     assert (job.state.reason, job.state.error.code) == ("expired", "expired")
+    assert job.state.error.message == f"not started within {POLICY.max_age} of the time it was due"
 
 
 @pytest.mark.parametrize("waiting", [queued(), scheduled(run_at=NOW + SECOND), retrying()], ids=lambda job: job.status)

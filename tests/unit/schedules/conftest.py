@@ -108,9 +108,14 @@ class World:
         await self.jobs.replace(Change(claimed), job.version)
         await self.jobs.replace(Change(ended), claimed.version)
 
+    @classmethod
+    async def with_owner(cls) -> "World":
+        """A world in which the schedules' owner is known."""
+        world = cls()
+        await world.users.add(OWNER)
+        return world
+
 
 @pytest.fixture
 async def world() -> World:
-    world = World()
-    await world.users.add(OWNER)
-    return world
+    return await World.with_owner()

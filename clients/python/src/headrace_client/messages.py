@@ -122,8 +122,11 @@ def link_of(reply: Reply) -> str | None:
 
 def problem_of(raw: JsonObject, status: int, challenge: str = "") -> Problem:
     """A problem document, or API Gateway's own `{"message": …}`."""
-    detail = str(raw.get("detail") or raw.get("message") or "no explanation")
     described = _DESCRIPTION.search(challenge)
+    said = raw.get("detail")
+    if described and said == described[1]:  # The local stack says it in the body too.
+        said = None
+    detail = str(said or raw.get("message") or "no explanation")
     errors = raw.get("errors")
     return Problem(
         status=status,

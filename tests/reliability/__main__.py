@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import local_credentials
 from scripts.mutate import survivors_of_all
+from tests.reliability.families import children, lanes
 from tests.reliability.faults import FULL, OUTAGE_SECONDS, withstand
 from tests.reliability.long_jobs import LongJobs, endure
 from tests.reliability.model import Bounds, explore
@@ -188,6 +189,7 @@ def main() -> int:
         struck, poisoned = real_faults(), poison()
         with alongside("tests.reliability.webhooks") as delivering:
             explored, simulated, endured = model(), seeds(), long_jobs(really)
+            in_lanes, of_families = lanes(), children()
             tried, survivors = survivors_of_all()
             delivered = told(delivering)
     for mutant in survivors:
@@ -208,11 +210,16 @@ breaks, no report is written.
 | I4 | only the holder of the current lease commits an outcome | model, simulation, real faults, mutants |
 | I5 | attempts are counted at the claim and bounded | model, simulation, poison, mutants |
 | I6 | effects keyed by `context.idempotency_key` can be made exactly once | simulation, real faults |
+| I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
+| I9 | no job changes the outcome, the attempts or the time of another | poison |
+| I10 | versions that differ by one release work on one table | `tests/unit/jobs`, `tests/integration` (decision 015) |
+| I11 | a lane's places are its jobs let in or running, within the limit | lanes, simulation, mutants |
+| I12 | what a job remembers never changes, nor is it made again | simulation, mutants |
+| I12 | a parent wakes once, if and only if its wait is over; counts are exact | parents and children, mutants |
 | I13 | a schedule's tick makes one job, or none where its policy says so | a year of ticks |
 | I14 | each change that is to be told is delivered, under one `webhook-id` | webhooks |
-| I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
-| I9 | what a job remembers never changes, nor is it made again; no job waits for a signal that it has | simulation |
-| I10 | what a handler writes by its result is written once, without a key | simulation, real faults |
+| I15 | a job never refers to a blob that is not there | simulation, real faults |
+| | what a handler writes by its result is written once, without a key | simulation, `tests/e2e/test_durable.py` |
 
 ## The model
 
@@ -251,6 +258,23 @@ and restarts without its stream, so that every waiting job has lost its trigger.
 stream of the table; at the end it compares the table with the responses that clients got and with the ledger.
 
 {struck}
+
+## Lanes
+
+A few jobs of one lane, with workers that die, late and repeated triggers, a limit that is lowered, cancels and sweeps,
+in every order within the bounds (`tests/reliability/lane_model.py`): places are the jobs let in or running, never above
+the limit, and whoever has room goes. The simulation above has lanes too.
+
+{in_lanes}
+
+## Parents and children
+
+One parent and its children, recorders that repeat and die, lost acknowledgements, cancels, pauses and time, in every
+order within the bounds (`tests/reliability/children_model.py`); then parents of several groups in virtual time under all
+faults of the simulation (`tests/reliability/children_simulation.py`); then one parent of a hundred thousand, whose
+recorder is killed again and again and repeats its batches (`tests/reliability/many_children.py`).
+
+{of_families}
 
 ## Webhooks
 

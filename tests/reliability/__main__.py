@@ -270,8 +270,8 @@ the limit, and whoever has room goes. The simulation above has lanes too.
 ## Parents and children
 
 One parent and its children, recorders that repeat and die, lost acknowledgements, cancels, pauses and time, in every
-order within the bounds (`tests/reliability/children_model.py`); then parents of several groups in virtual time under all
-faults of the simulation (`tests/reliability/children_simulation.py`); then one parent of a hundred thousand, whose
+order within the bounds (`tests/reliability/children_model.py`); then parents of several groups in virtual time under
+all faults of the simulation (`tests/reliability/children_simulation.py`); then one parent of a hundred thousand, whose
 recorder is killed again and again and repeats its batches (`tests/reliability/many_children.py`).
 
 {of_families}

@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UI := ui/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui ui-tests clients examples bench reliability docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui-tests clients examples bench reliability soak docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,13 +27,13 @@ setup: $(VENV)/.done $(TOOLS)/ministack/.done $(UI) ## prepare .venv (with .venv
 demo: setup ## run some hundred real jobs on the local stack, and show how each of them ended
 	$(BIN)/headrace demo
 
-dev: setup ## run the local stack until Ctrl-C
-	$(BIN)/headrace dev
+dev: setup ## run the local stack until Ctrl-C; what changes in ui/ is built, and open pages load it
+	@$(BIN)/python -m scripts.dev
 
 # Those of domain/, apart from the others: measuring coverage doubles what a test computes.
-DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/schedules tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/durable tests/unit/secrets tests/unit/quotas tests/unit/stats tests/unit/costs tests/unit/test_flaws.py
+DOMAIN_TESTS := tests/unit/jobs tests/unit/lanes tests/unit/schedules tests/unit/users tests/unit/files tests/unit/webhooks tests/unit/durable tests/unit/children tests/unit/secrets tests/unit/quotas tests/unit/stats tests/unit/costs tests/unit/test_flaws.py
 
-test: setup $(TOOLS)/microburst/.done ## run the tests, those of domain/ with branch coverage (100 %)
+test: setup $(TOOLS)/microburst/.done $(TOOLS)/durable-sdk/.done ## run the tests, those of domain/ with branch coverage (100 %)
 	$(BIN)/pytest $(DOMAIN_TESTS) --numprocesses 2 --dist loadfile --cov=domain --cov-fail-under=100
 	$(BIN)/pytest $(DOMAIN_TESTS:%=--ignore=%) --ignore=tests/page --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
@@ -92,9 +92,6 @@ sam-local: build-here ## run every function by the SAM CLI, in Docker (or in a s
 clients: setup ## test the clients, and the applications that use them, as a user would: installed, against the local stack
 	$(BIN)/python -m scripts.clients
 
-ui: setup ## build the page on every change, until Ctrl-C; `make dev` serves it
-	$(BIN)/python -m scripts.ui watch
-
 ui-tests: setup ## test the page in Debian's Chromium, against the local stack (installs Chromium as root)
 	$(BIN)/python -m scripts.ui test
 	$(BIN)/python -m scripts.ui_tests
@@ -107,6 +104,9 @@ bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RE
 
 reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, webhooks, mutants (half an hour); writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
+
+soak: setup $(TOOLS)/microburst/.done ## an hour of mixed work with a fault a minute; writes docs/soak.md
+	$(BIN)/python -m tests.reliability.soak
 
 docs: setup ## write what is generated anew (pictures of the page and of the terminal, docs/openapi.json, docs/lifecycle.md, events/samples, the synchronous client)
 	$(BIN)/python -m scripts.generate

@@ -222,7 +222,8 @@ async def through(bench: Bench, mapping: EventSourceMapping, pool: FunctionPool,
         return result
 
     arn = await bench.stream()
-    pump = StreamPump(bench.pumped, arn, mapping, invoke, bench.folder / "failed", EMBEDDED_POLL_SECONDS)
+    failed, limit = bench.folder / "failed", pool.max_concurrency
+    pump = StreamPump(bench.pumped, arn, mapping, invoke, failed, EMBEDDED_POLL_SECONDS, limit)
     running = asyncio.create_task(pump.run())
     ended = asyncio.create_task(done.wait())
     await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from domain.blobs.store import BlobStore
+    from domain.children.cancelling import ChildCanceller
+    from domain.children.recording import ChildRecorder
     from domain.durable.attempts import JobSteps
     from domain.files.attempts import JobFiles
     from domain.jobs.catalogue import Catalogue
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from domain.secrets.store import SecretSource, SecretStore
     from domain.webhooks.delivering import DeliveryService
     from functions.settings import ApiSettings, BlobSettings, Settings, WebhookSettings, WorkerSettings
+    from persistence.dynamodb.repositories.child_listing import SealedChildListing
+    from persistence.dynamodb.repositories.child_repository import DynamoChildReader, DynamoCountRepository
     from persistence.dynamodb.repositories.file_repository import DynamoFileRepository
     from persistence.dynamodb.repositories.job_listing import DynamoJobListing
     from persistence.dynamodb.repositories.schedule_listing import DynamoScheduleListing
@@ -121,9 +125,62 @@ def job_steps(parts: Parts, documents: Documents) -> Callable[[], JobSteps]:
 
     @cache
     def made() -> JobSteps:
+        from domain.children.stores import ChildStores
         from domain.durable.attempts import JobSteps
 
-        return JobSteps(step_repository(parts.settings, parts.runtime.client), documents, now, new_id)
+        settings, client = parts.settings, parts.runtime.client
+        reader, counts = child_reader(settings, client), count_repository(settings, client)
+        children = ChildStores(parts.jobs, reader, counts, documents, new_id, parts.lanes)
+        return JobSteps(step_repository(settings, client), documents, now, new_id, children)
+
+    return made
+
+
+def child_reader(settings: Settings, client: LazyClient) -> DynamoChildReader:
+    """Reads children; for those that run jobs, and the API."""
+    from persistence.dynamodb.repositories.child_repository import DynamoChildReader
+
+    return DynamoChildReader(client, settings.jobs_table)
+
+
+def count_repository(settings: Settings, client: LazyClient) -> DynamoCountRepository:
+    """Which children have ended; for the recorder, those that run jobs, and the API."""
+    from persistence.dynamodb.repositories.child_repository import DynamoCountRepository
+
+    return DynamoCountRepository(client, settings.steps_table)
+
+
+def child_listing(settings: Settings, cursor_key: str, client: LazyClient) -> SealedChildListing:
+    """The lists of children; for the API alone, which has the key for cursors."""
+    from persistence.cursors import CursorCodec
+    from persistence.dynamodb.repositories.child_listing import SealedChildListing
+
+    return SealedChildListing(child_reader(settings, client), CursorCodec(cursor_key.encode()))
+
+
+def child_recorder(parts: Parts) -> ChildRecorder:
+    """Counts children that have ended; for the recorder."""
+    from domain.children.counting import ChildCounter
+    from domain.children.recording import ChildRecorder
+    from domain.children.waking import Waker
+
+    settings, client = parts.settings, parts.runtime.client
+    counter = ChildCounter(count_repository(settings, client), Waker(parts.jobs, parts.job_types, now), now)
+    return ChildRecorder(counter, step_repository(settings, client), parts.jobs, now)
+
+
+def child_canceller(parts: Parts) -> Callable[[], ChildCanceller]:
+    """Gives what cancels children, once a parent was cancelled: most runners never load it."""
+
+    @cache
+    def made() -> ChildCanceller:
+        from domain.children.cancelling import ChildCanceller
+        from domain.jobs.service import JobService
+
+        settings, client = parts.settings, parts.runtime.client
+        service = JobService(parts.jobs, parts.job_types, now, parts.lanes)
+        steps = step_repository(settings, client)
+        return ChildCanceller(parts.jobs, service, child_reader(settings, client), steps, now)
 
     return made
 
@@ -137,7 +194,8 @@ def forgetting(parts: Parts, documents: Documents) -> Callable[[Job], Awaitable[
             return failed
         from domain.durable.forgetting import forget
 
-        return await forget(job, step_repository(parts.settings, parts.runtime.client), documents)
+        settings, client = parts.settings, parts.runtime.client
+        return await forget(job, step_repository(settings, client), count_repository(settings, client), documents)
 
     return forget
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from pydantic import ValidationError
 
+from domain.children.cancellation import UnrunCancellation
 from domain.jobs.catalogue import Catalogue, DuplicateJobType
 from domain.webhooks.delivery import UnrunDelivery
 from headrace.authoring.job_type import why_no_job_type
@@ -41,7 +42,7 @@ def load_job_types(package: str) -> Catalogue:
         if why := why_no_job_type(member):
             raise InvalidJobTypes(f"{_setting(package)}: member {number} of {TUPLE} in {_file(module)} {why}")
     try:
-        return Catalogue((member for member in listed if _is_job_type(member)), (UnrunDelivery(),))
+        return Catalogue((member for member in listed if _is_job_type(member)), (UnrunDelivery(), UnrunCancellation()))
     except DuplicateJobType as error:
         raise InvalidJobTypes(f"{_setting(package)}: {_file(module)} has job types {error}") from error
 

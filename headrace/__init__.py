@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from headrace.authoring.children import ChildFailed
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.files import File, FileError, FileMissing, FileStream, FileTooLarge, FileUnavailable
 from headrace.authoring.function_signature import InvalidJobType
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from headrace.transaction import JobItem, JobRefused, job_item
 
 __all__ = [
-    "Backoff", "Check", "Delete", "Done", "Fail", "File", "FileError", "FileMissing", "FileStream", "FileTooLarge",
-    "FileUnavailable", "Handler", "If", "IfAbsent", "InvalidJobType", "JobContext", "JobItem", "JobRefused", "JobType",
-    "Policy", "Put", "Rate", "Retry", "Secret", "SecretUnavailable", "StepError", "StepMisused", "StepUnavailable",
-    "Stopped", "SyncJobContext", "Update", "job_item", "job_type", "json_size",
+    "Backoff", "Check", "ChildFailed", "Delete", "Done", "Fail", "File", "FileError", "FileMissing", "FileStream",
+    "FileTooLarge", "FileUnavailable", "Handler", "If", "IfAbsent", "InvalidJobType", "JobContext", "JobItem",
+    "JobRefused", "JobType", "Policy", "Put", "Rate", "Retry", "Secret", "SecretUnavailable", "StepError",
+    "StepMisused", "StepUnavailable", "Stopped", "SyncJobContext", "Update", "job_item", "job_type", "json_size",
 ]  # fmt: skip
 
 _OF_TRANSACTIONS = frozenset({"JobItem", "JobRefused", "job_item"})

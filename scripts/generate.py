@@ -29,6 +29,8 @@ from functions.api.app import create_app
 from functions.api.features import Large, Remembering, Scheduling, Webhooks
 from functions.compose import (
     blob_store,
+    child_listing,
+    count_repository,
     endpoint_repository,
     file_repository,
     job_listing,
@@ -110,7 +112,10 @@ def openapi() -> dict[str, JsonValue]:
             per_owner=100,
         ),
         remembering=lambda: Remembering(
-            step_repository(settings, client), step_listing(settings, ours.cursor_key, client)
+            step_repository(settings, client),
+            step_listing(settings, ours.cursor_key, client),
+            count_repository(settings, client),
+            child_listing(settings, ours.cursor_key, client),
         ),
         user_lists=user_listing(ours, client),
         webhooks=Webhooks(

@@ -13,7 +13,7 @@ compile --extra dev --output-file requirements/dev.txt --no-emit-package headrac
 compile --constraint requirements/dev.txt --output-file requirements/function.txt pyproject.toml
 compile --constraint requirements/dev.txt --extra api --output-file requirements/function-api.txt pyproject.toml
 compile --constraint requirements/dev.txt --output-file requirements/lambda-image.txt requirements/lambda-image.in
-for name in uv ministack cfn-lint sam checkov schemathesis audit microburst node; do
+for name in uv ministack cfn-lint sam checkov schemathesis audit microburst node durable-sdk; do
   compile --output-file "requirements/$name.txt" "requirements/$name.in"
 done
 # What is tested with the client, which is installed beside it.

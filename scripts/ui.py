@@ -1,5 +1,7 @@
 """Builds and tests the page's sources in `ui/`, with the Node of `.tools/node`; its packages are in `ui/node_modules`.
 
+`watch` builds it on every change, until it is ended or the process that started it is gone.
+
 `make setup` runs it. Where the packages cannot be fetched, everything but the page works, and the next `make` tries
 again.
 """
@@ -8,7 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+
+from watchfiles import watch
 
 from headrace.emulator.cloudformation import ROOT
 
@@ -17,12 +23,16 @@ BUILT = SOURCES / ".built"
 """As old as the last good build."""
 _PACKAGES = SOURCES / "node_modules"
 _FETCHED = _PACKAGES / ".fetched"
+LOOKS_MS = 1000
+"""How often a watch looks whether anybody needs it."""
 _WITHOUT_PAGE = "The page /ui is not built; everything else works, and the next `make setup` tries again."
 
 
 def main(arguments: list[str]) -> int:
     """Run `build`, `check`, `test` or `watch`; the last until it is ended."""
     task = arguments[0]
+    if task == "watch":
+        return _watch()
     try:
         _fetch()
         for script in ("check", "test") if task == "test" else (task,):
@@ -33,6 +43,29 @@ def main(arguments: list[str]) -> int:
     if task == "build":
         BUILT.touch()
     return 0
+
+
+def _watch() -> int:
+    parent = os.getppid()
+    with suppress(KeyboardInterrupt):
+        for changes in watch(SOURCES / "src", SOURCES / "index.html", rust_timeout=LOOKS_MS, yield_on_timeout=True):
+            if os.getppid() != parent:
+                break
+            if changes:
+                _rebuild()
+    return 0
+
+
+def _rebuild() -> None:
+    began = time.monotonic()
+    try:
+        _fetch()
+        npm("run", "--silent", "build")
+    except subprocess.CalledProcessError:
+        print("page      not built: see above; the one from before is served", file=sys.stderr)
+    else:
+        BUILT.touch()
+        print(f"page      built anew ({time.monotonic() - began:.1f} s)", file=sys.stderr)
 
 
 def npm(*arguments: str) -> None:

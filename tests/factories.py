@@ -42,6 +42,7 @@ class NewJobFactory(ModelFactory[NewJob]):
     notify = None
     traceparent = None
     counted = False
+    parent = None
 
 
 class UserFactory(ModelFactory[User]):

@@ -125,7 +125,8 @@ def _estimated_runs(job: Job, known: tuple[timedelta, ...]) -> int:
 
 def _item_units(job: Job) -> int:
     documents = (each for each in documents_of(job).values() if not isinstance(each, BlobRef))
-    size = ITEM_BASE + HISTORY_ENTRY * len(job.history) + sum(len(text.encode()) for text in documents)
+    noted = sum(len((entry.message or "").encode()) for entry in job.history)
+    size = ITEM_BASE + HISTORY_ENTRY * len(job.history) + noted + sum(len(text.encode()) for text in documents)
     return math.ceil(size / 1024)
 
 

@@ -8,19 +8,36 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Final, NoReturn
 
+from domain.children.call import GroupCall
+from domain.children.calls import ChildCalls, Elsewhere, Later
 from domain.durable.memory import Memory
 from domain.durable.repository import LeaseEnded
-from domain.durable.step import MAX_LIFE, MAX_STEPS, SIGNAL, STEP, TIME, TIMED_OUT, Step, is_name, signal_key, step_put
+from domain.durable.step import (
+    CHILDREN,
+    MAX_LIFE,
+    MAX_STEPS,
+    SIGNAL,
+    STEP,
+    TIME,
+    TIMED_OUT,
+    Step,
+    is_name,
+    signal_key,
+    step_put,
+)
 from domain.durable.values import Adapter, adapter_of, decoded, encoded
 from domain.durable.waits import Waits
 from domain.jobs.change import Put
 from domain.jobs.job import Job, WaitFor
 from domain.jobs.outcomes import Outcome
 from domain.ports import Clock
+from headrace.authoring.children import ChildFailed
 from headrace.authoring.json_text import JsonText
-from headrace.authoring.steps import StepMisused
+from headrace.authoring.steps import StepMisused, StepUnavailable
 
-CALLS: Final = {STEP: "step", TIME: "sleep", SIGNAL: "signal"}
+CALLS: Final = {STEP: "step", TIME: "sleep", SIGNAL: "signal", CHILDREN: "call or map"}
+MAX_ITEMS: Final = 4 * MAX_STEPS
+"""That a job remembers: groups of children have three each, and one more for each further round."""
 _STEP: "ContextVar[tuple[Durable, str] | None]" = ContextVar("step", default=None)
 """The step that the running code belongs to, and whose."""
 
@@ -28,7 +45,15 @@ _STEP: "ContextVar[tuple[Durable, str] | None]" = ContextVar("step", default=Non
 class Durable:
     """Remembers for one attempt. `ended` is set when its invocation has to end."""
 
-    def __init__(self, job: Job, memory: Memory, clock: Clock, ended: "asyncio.Future[Outcome]") -> None:
+    def __init__(
+        self,
+        job: Job,
+        memory: Memory,
+        clock: Clock,
+        ended: "asyncio.Future[Outcome]",
+        children: ChildCalls | None = None,
+    ) -> None:
+        self._children = children
         self._job = job
         self._memory = memory
         self._clock = clock
@@ -113,6 +138,24 @@ class Durable:
                 await self._abandoned()
             return value
 
+    async def children(self, call: GroupCall) -> list[object]:
+        """What the children came to; raises `ChildFailed`."""
+        with self._sound():
+            self._use(call.name, CHILDREN)
+            if self._children is None:
+                raise StepUnavailable("there are no children here")
+            with self._waits.working():
+                come = await self._children.advance(call, await self._recalled(call.name, CHILDREN))
+            if isinstance(come, Later):
+                await self._waits.until_over(come.wait, come.until, None)
+            if isinstance(come, Elsewhere):
+                await self._waits.leave()
+            if isinstance(come, LeaseEnded):
+                await self._abandoned()
+            if isinstance(come, ChildFailed):
+                raise come
+            return come
+
     async def _called(self, name: str, function: Callable[..., object], args: tuple[object, ...]) -> object:
         token = _STEP.set((self, name))
         try:
@@ -141,7 +184,7 @@ class Durable:
             raise StepMisused(
                 f"the name {name} is used twice, for a {CALLS[used]} and a {CALLS[kind]}: each needs its own"
             )
-        if len(self._used) >= MAX_STEPS or self._memory.size > 2 * MAX_STEPS:
+        if len(self._used) >= MAX_STEPS or self._memory.size > MAX_ITEMS:
             raise StepMisused(f"a job remembers at most {MAX_STEPS} steps; give parts of it to jobs of their own")
         self._used[name] = kind
 

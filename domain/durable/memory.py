@@ -92,6 +92,21 @@ class Memory:
         known[stands.key] = stands
         return stands
 
+    async def rewrite(self, step: Step) -> Step | LeaseEnded:
+        """The step, over what stands in its place; raises `StepUnavailable`."""
+        named = step.model_copy(update={"write_id": self._new_id()})
+        async with self._writing:
+            while True:
+                written = await self._steps.rewrite(named, self.held.token, self.held.expires_at)
+                if not isinstance(written, StorageUnavailable):
+                    break
+                await self._patience(written)
+        if isinstance(written, Step):
+            self.added += 1
+            if self._known is not None:
+                self._known[written.key] = written
+        return written
+
     async def keep(self, text: JsonText) -> JobDocument:
         """A value as a step may hold it: without the values of secrets, and large ones lie among the blobs."""
         text = self._hidden.document(text)

@@ -45,6 +45,12 @@ class StepRepository(Protocol):
         write, whose acknowledgement was lost: success.
         """
 
+    async def rewrite(self, step: Step, token: str, expires_at: datetime) -> Step | LeaseEnded | StorageUnavailable:
+        """Write a step over what stands in its place, if its job runs under the lease `token`. Again is no failure."""
+
+    async def groups(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
+        """The groups of children that a job has begun (strongly consistent)."""
+
     async def remembered(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
         """All that a job remembers (strongly consistent)."""
 

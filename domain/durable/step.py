@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import AwareDatetime, JsonValue
 
+from domain.children.group import Group
 from domain.jobs.change import IfAbsent, Key, Put
 from domain.jobs.job import BlobRef, Job, JobDocument
 from domain.jobs.transitions import UNFINISHED_HORIZON
@@ -22,6 +23,12 @@ SIGNAL: Final = "signal"
 RECEIVED: Final = "received"
 TIMED_OUT: Final = "timed_out"
 """How the wait for a signal has ended: both stand in one place, which the first of them takes."""
+CHILDREN: Final = "children"
+"""A `call` or `map`: its item says how far its group is, and changes with that."""
+ENDED: Final = "ended"
+"""The end of a round of a group's children; the first that is written stands."""
+RESULTS: Final = "results"
+"""What a `call` or `map` came to."""
 
 MAX_STEPS: Final = 1000
 """Of one job: they are all read when it goes on. What has more is for child jobs."""
@@ -34,10 +41,11 @@ MAX_LIFE = timedelta(days=366)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 _OF_SIGNAL: Final = "signal#"
+_OF_RESULTS: Final = "results#"
 
 
 class Step(Frozen):
-    """Something that is remembered; it never changes."""
+    """Something that is remembered; it never changes, but for how far a group is."""
 
     job_id: str
     """The job's `life`, under which another job of the same id finds nothing."""
@@ -53,13 +61,27 @@ class Step(Frozen):
     value: JobDocument | None = None
     digest: str | None = None
     """Of a signal's value, by which the same signal is recognised."""
+    group: Group | None = None
+    """Of the kind `children`."""
+    round: int | None = None
+    """Of the kind `ended`."""
+    failed: str | None = None
+    """Of the kind `ended`: which of the round's children had failed, by their indexes in it, packed."""
     write_id: str = ""
     """Of the write that made it, by which a lost acknowledgement is recognised."""
 
     @property
     def key(self) -> str:
         """Its sort key."""
-        return signal_key(self.name) if self.kind in {RECEIVED, TIMED_OUT} else self.name
+        match self.kind:
+            case kind if kind in {RECEIVED, TIMED_OUT}:
+                return signal_key(self.name)
+            case kind if kind == ENDED:
+                return end_key(self.name, self.round or 0)
+            case kind if kind == RESULTS:
+                return results_key(self.name)
+            case _:
+                return self.name
 
 
 STEP_FIELDS: Final = frozenset(Step.model_fields)
@@ -75,9 +97,19 @@ def signal_key(name: str) -> str:
     return f"{_OF_SIGNAL}{name}"
 
 
+def end_key(name: str, round: int) -> str:
+    """The sort key of the end of a round of children."""
+    return f"ended#{round:05}#{name}"
+
+
+def results_key(name: str) -> str:
+    """The sort key of what a `call` or `map` came to."""
+    return f"{_OF_RESULTS}{name}"
+
+
 def name_of(key: str) -> str:
     """The name in a sort key."""
-    return key.removeprefix(_OF_SIGNAL)
+    return key.rpartition("#")[2]
 
 
 def job_of(life: str) -> str:
@@ -100,6 +132,9 @@ def step_put(step: Step, expires_at: datetime) -> Put:
         **{name: _exact(moment) for name, moment in moments.items() if moment is not None},
         **({"digest": step.digest} if step.digest else {}),
         **({"write_id": step.write_id} if step.write_id else {}),
+        **({} if step.round is None else {"round": step.round}),
+        **({"failed": step.failed} if step.failed else {}),
+        **({} if step.group is None else {"group": step.group.model_dump(mode="json", exclude_none=True)}),
     }
     if isinstance(step.value, BlobRef):
         values["value_ref"] = step.value.model_dump()

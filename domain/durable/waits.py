@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NoReturn
 
 from domain.jobs.change import Put
 from domain.jobs.job import WaitFor
@@ -53,7 +53,7 @@ class Waits:
         """Return when nothing is under way."""
         await self._idle.wait()
 
-    async def until_over(self, wait: WaitFor, until: datetime, begun: Put | None) -> None:
+    async def until_over(self, wait: WaitFor, until: datetime, begun: Put | None) -> NoReturn:
         """Wait until the invocation ends; `begun` remembers a new wait."""
         self._pending[wait.name] = _Pending(wait, until)
         if begun is not None:
@@ -66,7 +66,7 @@ class Waits:
             # Its task may have been cancelled by the handler, which goes on.
             self._pending.pop(wait.name, None)
 
-    async def leave(self) -> None:
+    async def leave(self) -> NoReturn:
         """End the invocation, to go on in another one."""
         self._leaving = True
         await self._forever()
@@ -76,9 +76,10 @@ class Waits:
         if not self._ended.done():
             self._ended.set_result(Pause())
 
-    async def _forever(self) -> None:
+    async def _forever(self) -> NoReturn:
         self._look(TURNS)
-        await asyncio.get_running_loop().create_future()
+        while True:
+            await asyncio.get_running_loop().create_future()
 
     def _look(self, turns: int) -> None:
         if self._busy or self._ended.done() or not (self._pending or self._leaving):

@@ -2,11 +2,14 @@
 
 import asyncio
 import threading
+from builtins import type as _type
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Protocol, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Protocol, TypeVar, TypeVarTuple, overload
+
+from pydantic import JsonValue
 
 from domain.jobs import transitions
 from domain.jobs.change import Change, FollowUp
@@ -17,10 +20,12 @@ from domain.jobs.transitions import IllegalTransition, Known
 from domain.ports import Clock
 from domain.results import StorageUnavailable
 from domain.secrets.hidden import Hidden
+from headrace.authoring.children import ChildFailed
 from headrace.authoring.files import Chunks, File, FileUnavailable
 from headrace.authoring.steps import StepMisused, StepUnavailable
 
 if TYPE_CHECKING:  # most workers never touch a file, or submit a job
+    from domain.children.call import GroupCall
     from domain.files.attempts import JobFiles
     from domain.files.streams import BlobStream
     from domain.jobs.following import FollowUps
@@ -67,6 +72,8 @@ class DurableCalls(Protocol):
     async def sleep(self, name: str, duration: timedelta, /) -> None: ...
 
     async def signal(self, name: str, model: object, timeout: timedelta | None, /) -> object: ...
+
+    async def children(self, call: "GroupCall", /) -> list[object]: ...
 
     async def close(self) -> None:
         """Call no function of a step from here on; return when those that are under way are remembered."""
@@ -151,6 +158,98 @@ class Attempt:
     async def signal(self, name: str, model: object, *, timeout: timedelta | None = None) -> object:
         """Raises `StepMisused` or `StepUnavailable`."""
         return await self.durable().signal(name, model, timeout)
+
+    @overload
+    async def call(
+        self, name: str, type: str, payload: object, *, tags: Mapping[str, str] | None = None
+    ) -> JsonValue: ...
+    @overload
+    async def call(
+        self, name: str, type: str, payload: object, *, returns: _type[T], tags: Mapping[str, str] | None = None
+    ) -> T: ...
+    async def call(
+        self,
+        name: str,
+        type: str,
+        payload: object,
+        *,
+        returns: object = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> object:
+        """Raises `ChildFailed`, `StepMisused` or `StepUnavailable`."""
+        from domain.children.call import GroupCall  # noqa: PLC0415 - few handlers have children
+
+        call = GroupCall(name=name, type=type, payloads=(payload,), returns=returns, tags=tags, single=True)
+        return (await self.durable().children(call))[0]
+
+    @overload
+    async def map(
+        self,
+        name: str,
+        type: str,
+        payloads: Sequence[object],
+        *,
+        failed: Literal["raise"] = "raise",
+        max_in_flight: int | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[JsonValue]: ...
+    @overload
+    async def map(
+        self,
+        name: str,
+        type: str,
+        payloads: Sequence[object],
+        *,
+        returns: _type[T],
+        failed: Literal["raise"] = "raise",
+        max_in_flight: int | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[T]: ...
+    @overload
+    async def map(
+        self,
+        name: str,
+        type: str,
+        payloads: Sequence[object],
+        *,
+        failed: Literal["raise", "collect"] = "raise",
+        max_in_flight: int | None = None,
+        tolerated_failures: int = 0,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[JsonValue | ChildFailed]: ...
+    @overload
+    async def map(
+        self,
+        name: str,
+        type: str,
+        payloads: Sequence[object],
+        *,
+        returns: _type[T],
+        failed: Literal["raise", "collect"] = "raise",
+        max_in_flight: int | None = None,
+        tolerated_failures: int = 0,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[T | ChildFailed]: ...
+    async def map(
+        self,
+        name: str,
+        type: str,
+        payloads: Sequence[object],
+        *,
+        returns: object = None,
+        failed: Literal["raise", "collect"] = "raise",
+        max_in_flight: int | None = None,
+        tolerated_failures: int = 0,
+        tags: Mapping[str, str] | None = None,
+    ) -> Sequence[object]:
+        """Raises `ChildFailed`, `StepMisused` or `StepUnavailable`."""
+        from domain.children.call import GroupCall  # noqa: PLC0415 - few handlers have children
+
+        call = GroupCall(
+            name=name, type=type, payloads=tuple(payloads), returns=returns, collect=failed == "collect",
+            tolerated=tolerated_failures, in_flight=max_in_flight, tags=tags,
+        )  # fmt: skip
+        return await self.durable().children(call)
 
     def submit(
         self,
@@ -271,9 +370,11 @@ class ThreadedAttempt:
 
     def step(self, *_: object, **__: object) -> NoReturn:
         """Not for a thread: nothing can end it where it waits, or begin it anew."""
-        raise StepMisused("step, sleep, signal and submit need an `async` handler: write `async def`, and await them")
+        raise StepMisused(
+            "step, sleep, signal, call, map and submit need an `async` handler: write `async def`, and await them"
+        )
 
-    sleep = signal = submit = step
+    sleep = signal = submit = call = map = step
 
     def report_progress(self, fraction: float, message: str = "") -> Coroutine[None, None, None] | None:
         """Best effort: a report that cannot be written, or comes after the attempt's end, is dropped."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue
 
 from domain.flaws import Flaw, Flaws, read_document
 from domain.jobs.fingerprint import fingerprint
-from domain.jobs.job import InLane, JobDocument
+from domain.jobs.job import InLane, JobDocument, Parent
 from domain.jobs.submission import Submission
 from domain.jobs.transitions import NewJob
 from domain.lanes.naming import lane_of
@@ -74,7 +74,7 @@ class Checked:
         """The job's id, where its key says it."""
         return None if self.submission.unique else self.keyed
 
-    def as_job(self, id: str, payload: JobDocument, *, counted: bool = False) -> NewJob:
+    def as_job(self, id: str, payload: JobDocument, *, counted: bool = False, parent: Parent | None = None) -> NewJob:
         """The new job, with this id and its payload as it is kept; `counted` against its owner's quota."""
         submission, definition = self.submission, self.definition
         return NewJob(
@@ -92,6 +92,7 @@ class Checked:
             notify=submission.notify,
             counted=counted,
             traceparent=submission.traceparent,
+            parent=parent,
         )
 
 

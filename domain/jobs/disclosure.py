@@ -1,7 +1,7 @@
 """Decides what a caller sees of a job's error: an exception's message may quote what only its operators may know."""
 
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.job import Frame, JobError
+from domain.jobs.job import Frame, HistoryEntry, JobError
 from domain.jobs.listing import JobSummary
 from domain.jobs.upcasting import UPCAST_FAILED
 from domain.users.user import User
@@ -11,7 +11,7 @@ _HIDDEN = {"invalid_result": "the result is not JSON", UPCAST_FAILED: "the paylo
 
 
 class Disclosure:
-    """Hides the source of frames; where `Policy.expose_errors` says so, an exception's message and frames too."""
+    """Hides the source of frames; where `Policy.expose_errors` says so, exceptions' messages and frames too."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -22,11 +22,12 @@ class Disclosure:
 
     def outside(self, summary: JobSummary) -> JobSummary:
         """The job as everyone else may see it."""
+        exposes = self._exposes(summary.type)
         error = summary.error
-        if error is None or not error.frames:
-            return summary
-        shown = _without_source(error) if self._exposes(summary.type) else _hidden(error)
-        return summary.model_copy(update={"error": shown})
+        if error is not None and error.frames:
+            error = _without_source(error) if exposes else _hidden(error)
+        history = summary.history if exposes else tuple(_hidden_entry(each) for each in summary.history)
+        return summary.model_copy(update={"error": error, "history": history})
 
     def _exposes(self, type: str) -> bool:
         """False for a type that is not known here (any more): what its author chose is not known either."""
@@ -41,5 +42,15 @@ def _without_source(error: JobError) -> JobError:
 
 
 def _hidden(error: JobError) -> JobError:
-    message = _HIDDEN.get(error.code, f"the handler raised {error.code}")
-    return JobError(code=error.code, message=message, attempt=error.attempt, at=error.at)
+    return JobError(code=error.code, message=_instead(error.code), attempt=error.attempt, at=error.at)
+
+
+def _hidden_entry(entry: HistoryEntry) -> HistoryEntry:
+    """An entry of an exception without what it said; that of a failure that the handler returned as it is."""
+    if entry.frame is None or entry.code is None:
+        return entry
+    return entry.model_copy(update={"message": _instead(entry.code), "frame": None})
+
+
+def _instead(code: str) -> str:
+    return _HIDDEN.get(code, f"the handler raised {code}")

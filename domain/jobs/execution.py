@@ -6,7 +6,7 @@ A stream record carries the job as it was written, and no read is needed; for a 
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -37,7 +37,7 @@ from headrace.authoring.steps import StepUnavailable
 if TYPE_CHECKING:  # most workers never remember a step
     from domain.durable.attempts import JobSteps
     from domain.durable.durable import Durable
-    from domain.jobs.following import FollowUps
+    from domain.jobs.following import Checker, FollowUps
 
 StepsSource = Callable[[], "JobSteps"]
 """Gives what remembers for handlers, when one of them first asks for it; most never do."""
@@ -165,21 +165,24 @@ class JobExecutor:
         newest = handler.definition.payload_version
         if job.payload_version > newest:
             return await self._left(job, f"its payload is of version {job.payload_version}, the one here is {newest}")
-        async with self._turn(handler):
-            # Before the claim: while the blobs cannot be read, no attempt is used up.
-            whole = await self._documents.with_payload(job)
-            if isinstance(whole, StorageUnavailable):
-                return Interrupted(job_id=job.id, stage="claim", problem=whole)
-            if deadline - self._clock() < handler.definition.policy.timeout + transitions.LEASE_GRACE:
-                return NotStarted(job_id=job.id)
-            claimed = await self._claim(job, deadline)
-            if not isinstance(claimed, _Claimed):
-                return claimed
-            ran = await self._run(claimed, await self._whole(claimed.job, job, whole), handler)
-        kept = await self._kept(claimed.job, ran.outcome, deadline)
-        if isinstance(kept, StorageUnavailable):
-            return Interrupted(job_id=job.id, stage="record", problem=kept)
-        executed = await self._record(claimed, kept, ran, deadline)
+        with ExitStack() as until_recorded:
+            async with self._turn(handler):
+                # Before the claim: while the blobs cannot be read, no attempt is used up.
+                whole = await self._documents.with_payload(job)
+                if isinstance(whole, StorageUnavailable):
+                    return Interrupted(job_id=job.id, stage="claim", problem=whole)
+                if deadline - self._clock() < handler.definition.policy.timeout + transitions.LEASE_GRACE:
+                    return NotStarted(job_id=job.id)
+                claimed = await self._claim(job, deadline)
+                if not isinstance(claimed, _Claimed):
+                    return claimed
+                if self._lanes is not None and claimed.job.lane is not None:
+                    until_recorded.enter_context(self._lanes.running(claimed.job.lane.name))
+                ran = await self._run(claimed, await self._whole(claimed.job, job, whole), handler)
+            kept = await self._kept(claimed.job, ran.outcome, deadline)
+            if isinstance(kept, StorageUnavailable):
+                return Interrupted(job_id=job.id, stage="record", problem=kept)
+            executed = await self._record(claimed, kept, ran, deadline)
         if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
             await self._lanes.follow(claimed.job.lane.name)
         return executed
@@ -294,13 +297,13 @@ class JobExecutor:
         def durable(job: Job, ended: "asyncio.Future[Outcome]", hidden: Hidden) -> "Durable":
             if steps is None:
                 raise StepUnavailable("nothing is remembered here")
-            return steps().of(job, ended, hidden, policy, ends, is_first=claim.is_first)
+            checks = self._checker(job, hidden)
+            return steps().of(job, ended, hidden, policy, ends, is_first=claim.is_first, checker=checks)
 
         def follow_ups(job: Job, hidden: Hidden) -> "FollowUps":
             from domain.jobs.following import FollowUps  # noqa: PLC0415 - few handlers submit jobs
 
-            owner_limit = self._lanes.owner_limit if self._lanes else 0
-            return FollowUps(job, hidden, self._catalogue.definition, self._clock, owner_limit)
+            return FollowUps(job, self._checker(job, hidden), self._clock)
 
         context = Attempt(
             self._jobs, self._clock, job, ends, settings, self._files, self._secrets, durable, follow_ups
@@ -308,6 +311,12 @@ class JobExecutor:
         with self._observer.attempt(job, context.hidden):
             outcome = await outcome_of(handler, job, context, ends - self._clock())
         return _Ran(outcome, context.hidden, context.known)
+
+    def _checker(self, job: Job, hidden: Hidden) -> "Checker":
+        from domain.jobs.following import Checker  # noqa: PLC0415 - few handlers submit jobs
+
+        owner_limit = self._lanes.owner_limit if self._lanes else 0
+        return Checker(job, hidden, self._catalogue.definition, self._clock, owner_limit)
 
     async def _record(self, claim: "_Claimed", outcome: Outcome, ran: "_Ran", deadline: datetime) -> Execution:
         """Commit the outcome; another writer's change (a cancel, progress) is taken in first."""

@@ -14,7 +14,7 @@ from headrace.authoring.json_text import JsonText
 Status = Literal["scheduled", "blocked", "queued", "running", "retrying", "waiting", "succeeded", "failed", "cancelled"]
 FailureReason = Literal["exhausted", "permanent", "timeout", "expired"]
 
-SCHEMA = 4
+SCHEMA = 5
 """The newest form in which this version stores a job. It goes up when an older version could not read the new form:
 such a version then leaves the item to a newer one. What it can read it acts on, so a new meaning needs a new status."""
 
@@ -30,6 +30,10 @@ LANE_SCHEMA = 3
 
 WAIT_SCHEMA = 4
 """The form of a job that has waited. Versions without steps cannot read it, and so do not run its handler anew."""
+
+
+CHILDREN_SCHEMA = 5
+"""The form of a job that has waited for children. Versions without children cannot read it, and so do not run it."""
 
 
 class Frame(Stored):
@@ -81,6 +85,31 @@ class Notify(Stored):
     """Of what to tell."""
     include: tuple[str, ...] = ()
     """Which documents to tell along: `payload`, `result`."""
+
+
+class Parent(Stored):
+    """Where a child belongs (`domain/children`)."""
+
+    life: str
+    """Its parent's."""
+    group: str
+    """The name of the parent's `call` or `map`."""
+    place: int
+    """Among the group's children, from 0."""
+    depth: int
+    """How many ancestors the child has, from 1."""
+    round: int = 0
+    """In which its next end is counted; it goes up when the parent's retry gives it another turn."""
+    index: int
+    """Its number in the round, which has `size` children."""
+    size: int
+    keep_seconds: int
+    """How long it stays readable after its end at the least, as its parent needs it."""
+
+    @property
+    def job_id(self) -> str:
+        """The parent's id."""
+        return self.life.partition("@")[0]
 
 
 class JobError(Stored):
@@ -176,15 +205,17 @@ class WaitFor(Stored):
     """One thing that a handler waits for."""
 
     kind: str
-    """`time`, or `signal`; or one of a newer version."""
+    """`time`, `signal` or `children`; or one of a newer version."""
     name: str
     """That the handler gave it."""
+    round: int | None = None
+    """Of children: the one whose end goes on with the job."""
 
 
 class Waiting(Frozen):
-    """Its handler sleeps, or waits for a signal, and no function runs; what comes first goes on with it.
+    """Its handler sleeps, or waits for a signal or children, and no function runs; what comes first goes on with it.
 
-    The wake queue brings it to a worker at `until`; a signal queues it.
+    The wake queue brings it to a worker at `until`; a signal queues it, and the end of its last child.
     """
 
     status: Literal["waiting"] = "waiting"
@@ -227,13 +258,17 @@ State = Annotated[
 
 
 class HistoryEntry(Stored):
-    """One transition; `code` names the error where there was one."""
+    """One transition, with the error of the attempt that it ended, if one failed."""
 
     status: str
     """A `Status`, or one of a newer version."""
     at: AwareDatetime
     attempt: int
     code: str | None = None
+    message: str | None = None
+    """The beginning of the error's message; None also in an entry of a version that did not note it."""
+    frame: Frame | None = None
+    """Where the handler raised it, without the line's text; None for a failure that the handler returned."""
 
 
 class Job(Frozen):
@@ -272,7 +307,13 @@ class Job(Frozen):
     steps: int = 0
     """How many steps and signals are remembered of it, as of its last pause, signal or outcome."""
     signals: int = 0
-    """How many signals it has been sent."""
+    """How many signals it has been sent, and how many ends of rounds of its children it was told of."""
+    rounds: int = 0
+    """How many of these were ends of rounds."""
+    generation: int = 0
+    """How often it was retried by a person, or for its parent's sake."""
+    parent: Parent | None = None
+    """Whose child it is, if it is one."""
     traceparent: str | None = None
     """The trace that it was submitted in (`headrace/authoring/trace.py`)."""
     history: tuple[HistoryEntry, ...]

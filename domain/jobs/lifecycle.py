@@ -15,7 +15,7 @@ class Move(Frozen):
     source: Status | Literal["new"]
     target: Status
     action: str
-    actor: Literal["client", "worker", "sweeper"]
+    actor: Literal["client", "worker", "sweeper", "recorder"]
 
 
 MOVES: tuple[Move, ...] = (
@@ -65,6 +65,9 @@ MOVES: tuple[Move, ...] = (
     Move(source="running", target="running", action="signal", actor="client"),
     Move(source="retrying", target="retrying", action="signal", actor="client"),
     Move(source="waiting", target="waiting", action="signal", actor="client"),
+    Move(source="waiting", target="queued", action="end the wait for its children", actor="recorder"),
+    Move(source="failed", target="queued", action="retry for its parent's sake", actor="worker"),
+    Move(source="cancelled", target="queued", action="retry for its parent's sake", actor="worker"),
     Move(source="waiting", target="cancelled", action="cancel", actor="client"),
     Move(source="waiting", target="failed", action="expire", actor="sweeper"),
     Move(source="failed", target="queued", action="retry manually", actor="client"),

@@ -20,6 +20,7 @@ from domain.jobs.job import (
     Job,
     JobError,
     Notify,
+    Parent,
     Progress,
     Retrying,
     Running,
@@ -102,6 +103,8 @@ class JobSummary(Frozen):
     steps: int = 0
     """How many steps and signals it remembers."""
     waiting_for: tuple[WaitFor, ...] = ()
+    parent: Parent | None = None
+    """Whose child it is."""
     traceparent: str | None = None
 
 
@@ -196,6 +199,7 @@ def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
         result_ref=refs.get("result_ref"),
         notify=declared(job.notify) if job.notify else None,
         waiting_for=tuple(declared(each) for each in state.waits_for) if isinstance(state, Waiting) else (),
+        parent=declared(job.parent) if job.parent else None,
     )
 
 

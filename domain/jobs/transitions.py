@@ -5,12 +5,13 @@ Nothing else changes a status. `lifecycle.py` lists the moves, `change.py` says 
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 from pydantic import Field
 
 from domain.jobs.change import Change, Companion
 from domain.jobs.job import (
+    CHILDREN_SCHEMA,
     FIRST_SCHEMA,
     LANE_SCHEMA,
     WAIT_SCHEMA,
@@ -27,6 +28,7 @@ from domain.jobs.job import (
     JobError,
     Lease,
     Notify,
+    Parent,
     Progress,
     Queued,
     Retrying,
@@ -35,6 +37,7 @@ from domain.jobs.job import (
     State,
     Status,
     Succeeded,
+    WaitFor,
     Waiting,
     is_final,
 )
@@ -82,6 +85,8 @@ _FREE = Free()
 MAX_HISTORY = 20
 MAX_MESSAGE = 1000
 """Characters of an error's or a progress report's message that are kept."""
+MAX_NOTED = 200
+"""Characters of a message that the history keeps of an attempt: all its entries are written with each change."""
 MAX_CODE = 100
 """Characters of an error's code that are kept: the history repeats it."""
 
@@ -123,6 +128,7 @@ class NewJob(Frozen):
     counted: bool = False
     notify: Notify | None = None
     traceparent: str | None = None
+    parent: Parent | None = None
 
 
 def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _FREE) -> Change:
@@ -154,6 +160,7 @@ def submit(new: NewJob, policy: Policy, now: datetime, admission: Admission = _F
         counted=new.counted,
         notify=new.notify,
         traceparent=new.traceparent,
+        parent=new.parent,
         history=(HistoryEntry(status=state.status, at=now, attempt=0),),
         state=state,
         stored_schema=FIRST_SCHEMA if new.lane is None else LANE_SCHEMA,
@@ -307,7 +314,9 @@ def pause(job: Job, policy: Policy, pause: Pause, known: Known, now: datetime) -
     if job.state.cancel_requested:
         return _cancelled(job, policy, now)
     steps = known.steps + len(pause.begun) + job.signals - known.signals
-    job = job.model_copy(update={"steps": steps, "stored_schema": max(job.stored_schema, WAIT_SCHEMA)})
+    for_children = any(wait.kind == "children" for wait in pause.waits_for)
+    schema = max(job.stored_schema, CHILDREN_SCHEMA if for_children else WAIT_SCHEMA)
+    job = job.model_copy(update={"steps": steps, "stored_schema": schema})
     if pause.until is None or pause.until <= now or job.signals > known.signals:
         queued, wake_at = _queued(policy, now)
         moved = _moved(job, queued, now, wake_at=wake_at, attempt=job.attempt - 1)
@@ -321,13 +330,31 @@ def signal(job: Job, policy: Policy, name: str, now: datetime) -> Change | Illeg
     """Note that the job was sent a signal, and let it go on if it waits for that."""
     if is_final(job):
         return _illegal(job, "signal")
+    return _told(job, policy, WaitFor(kind="signal", name=name), now)
+
+
+def children_ended(job: Job, policy: Policy, group: str, round: int, now: datetime) -> Change | IllegalTransition:
+    """Note that a round of the job's children has ended, and let it go on if it waits for that.
+
+    It counts as a signal does, so that a pause that does not know of it is refused, and goes on.
+    """
+    if is_final(job):
+        return _illegal(job, "end the wait for children of")
+    counted = job.model_copy(update={"rounds": job.rounds + 1})
+    return _told(counted, policy, WaitFor(kind="children", name=group, round=round), now)
+
+
+def _told(job: Job, policy: Policy, what: WaitFor, now: datetime) -> Change:
     sent = job.model_copy(update={"signals": job.signals + 1, "steps": job.steps + 1})
-    if isinstance(job.state, Waiting) and any(
-        (each.kind, each.name) == ("signal", name) for each in job.state.waits_for
-    ):
+    if isinstance(job.state, Waiting) and any(_is_same(each, what) for each in job.state.waits_for):
         queued, wake_at = _queued(policy, now)
         return _moved(sent, queued, now, wake_at=wake_at)
     return _moved(sent, job.state, now, wake_at=job.wake_at, note=False)
+
+
+def _is_same(wait: WaitFor, other: WaitFor) -> bool:
+    """Whatever a newer version has noted of them."""
+    return (wait.kind, wait.name, wait.round) == (other.kind, other.name, other.round)
 
 
 def succeed(
@@ -464,8 +491,21 @@ def retry_manually(
         return _illegal(job, "retry manually")
     entry = _entry(_entering(job), admission, policy, now)
     unique = () if job.unique is None else (key_held(job.unique, job.id),)
-    moved = _moved(job, entry.state, now, attempt=0, wake_at=entry.wake_at)
+    again = job.model_copy(update={"generation": job.generation + 1})
+    moved = _moved(again, entry.state, now, attempt=0, wake_at=entry.wake_at)
     return Change(moved.job, (*entry.companions, *unique))
+
+
+def take_another_turn(
+    job: Job, policy: Policy, parent: Parent, now: datetime, admission: Free | InLine = _FREE
+) -> Change | IllegalTransition:
+    """Count a child in its parent's next round; one that failed or was cancelled is tried again, as by a person."""
+    if isinstance(job.state, Succeeded):
+        return _illegal(job, "take another turn")
+    child = job.model_copy(update={"parent": parent})
+    if isinstance(job.state, Failed | Cancelled):
+        return retry_manually(child, policy, now, admission)
+    return _moved(child, job.state, now, wake_at=job.wake_at, note=False)
 
 
 def legal_for_a_client(job: Job) -> tuple[Literal["cancel", "retry"], ...]:
@@ -539,7 +579,8 @@ def _cancelled(job: Job, policy: Policy, now: datetime) -> Change:
 
 
 def _finished(job: Job, state: State, policy: Policy, now: datetime) -> Change:
-    return _moved(job, state, now, wake_at=None, expires_at=now + policy.retention)
+    needed = timedelta(0) if job.parent is None else timedelta(seconds=job.parent.keep_seconds)
+    return _moved(job, state, now, wake_at=None, expires_at=now + max(policy.retention, needed))
 
 
 def _moved(
@@ -555,8 +596,7 @@ def _moved(
 ) -> Change:
     """The one place that copies a job into its next version."""
     counted = job.attempt if attempt is None else attempt
-    code = state.error.code if isinstance(state, Retrying | Failed) else None
-    entry = HistoryEntry(status=state.status, at=now, attempt=counted, code=code)
+    entry = HistoryEntry(status=state.status, at=now, attempt=counted, **_noted(state))
     horizon = (wake_at or now) + UNFINISHED_HORIZON
     moved = job.model_copy(
         update={
@@ -584,6 +624,25 @@ def _given_back(job: Job, state: State) -> tuple[Companion, ...]:
 def _error(job: Job, code: str, message: str, now: datetime, frames: tuple[Frame, ...]) -> JobError:
     code, message = storable(code, MAX_CODE), storable(message, MAX_MESSAGE)
     return JobError(code=code, message=message, attempt=job.attempt, at=now, frames=frames)
+
+
+class _Noted(TypedDict, total=False):
+    """What the history keeps of an error."""
+
+    code: str
+    message: str
+    frame: Frame
+
+
+def _noted(state: State) -> _Noted:
+    if not isinstance(state, Retrying | Failed):
+        return {}
+    error = state.error
+    noted = _Noted(code=error.code, message=storable(error.message, MAX_NOTED))
+    if not error.frames:
+        return noted
+    raised = error.frames[-1]
+    return {**noted, "frame": Frame(file=raised.file, line=raised.line, function=raised.function)}
 
 
 def _illegal(job: Job, action: str) -> IllegalTransition:

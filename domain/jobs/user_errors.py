@@ -6,6 +6,7 @@ from domain.jobs.frames import frames_of, origin_of
 from domain.jobs.job import Frame
 from domain.jobs.outcomes import Raised
 from domain.jobs.transitions import MAX_MESSAGE
+from headrace.authoring.children import ChildFailed
 from headrace.authoring.files import FileMissing, FileTooLarge
 from headrace.authoring.json_text import storable
 from headrace.authoring.steps import StepMisused
@@ -21,7 +22,9 @@ def raised(error: BaseException) -> Raised:
     """
     name = text_of(type(error).__name__)
     message = f"{text_of(error) or name}{_origin_text(error)}"
-    lost = issubclass(type(error), FileMissing | FileTooLarge | StepMisused)
+    if issubclass(type(error), ChildFailed):
+        name = "child_failed"
+    lost = issubclass(type(error), FileMissing | FileTooLarge | StepMisused | ChildFailed)
     return Raised(code=name, message=text_of(message), frames=frames_of(error) or UNKNOWN, permanent=lost)
 
 

@@ -1,9 +1,9 @@
 """Answers why a job is where it is, in words for its owner and with a code for programs."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import AwareDatetime
 
@@ -29,6 +29,11 @@ from domain.ports import Clock
 from domain.results import StorageUnavailable
 from domain.users.user import User
 from headrace.authoring.frozen import Frozen
+
+if TYPE_CHECKING:  # few jobs have children
+    from domain.children.overview import GroupCounts
+
+CountsOf = Callable[[Job], Awaitable["tuple[GroupCounts, ...] | StorageUnavailable"]]
 
 MAX_HOLDERS: Final = 10
 """Jobs in the places of a lane that are looked at: each costs a read."""
@@ -80,19 +85,29 @@ class WhyService:
     """Explains jobs to those who may see them; the caller has read the job for its reader."""
 
     def __init__(
-        self, jobs: JobRepository, lanes: LaneService | None, catalogue: Catalogue, clock: Clock, owner_limit: int = 0
+        self,
+        jobs: JobRepository,
+        lanes: LaneService | None,
+        catalogue: Catalogue,
+        clock: Clock,
+        owner_limit: int = 0,
+        counts: CountsOf | None = None,
     ) -> None:
         self._jobs = jobs
         self._lanes = lanes
         self._catalogue = catalogue
         self._clock = clock
         self._owner_limit = owner_limit
+        self._counts = counts
 
     async def why(self, job: Job, reader: User) -> Reason | StorageUnavailable:
-        """One sentence, and what it is made of. Reads nothing but the lane of a blocked job."""
+        """One sentence, and what it is made of. Reads the lane of a blocked job, and the counts of awaited children."""
         if isinstance(job.state, Blocked):
             return await self._blocked(job, reader)
-        return self._unknown(job) or _reason(job, self._clock())
+        counts = await self._counts(job) if self._counts and _waits_for_children(job) else ()
+        if isinstance(counts, StorageUnavailable):
+            return counts
+        return self._unknown(job) or _reason(job, self._clock(), {each.name: each for each in counts})
 
     def _unknown(self, job: Job) -> Reason | None:
         """A job that workers of this version leave alone."""
@@ -142,7 +157,11 @@ class WhyService:
         return Holder(since=place.since, job_id=job.id if seen else None, until=until)
 
 
-def _reason(job: Job, now: datetime) -> Reason:
+def _waits_for_children(job: Job) -> bool:
+    return isinstance(job.state, Waiting) and any(wait.kind == "children" for wait in job.state.waits_for)
+
+
+def _reason(job: Job, now: datetime, counts: Mapping[str, "GroupCounts"]) -> Reason:
     match job.state:
         case Scheduled(run_at=due, in_slot=True):
             return _timed("the start that its lane's rate allows", due, now)
@@ -154,7 +173,8 @@ def _reason(job: Job, now: datetime) -> Reason:
         case Waiting(waits_for=waits, until=until, since=since):
             if until <= now:
                 return _timed("the end of its wait", until, now)
-            return Reason(code="waiting", text=f"it waits for {_waits(waits)} since {_time(since)}", until=until)
+            text = f"it waits for {_waits(waits, counts)} since {_time(since)}"
+            return Reason(code="waiting", text=text, until=until)
         case Queued(queued_at=since, redrives=redrives):
             again = f"; its trigger was repeated, {redrives} times so far" if redrives else ""
             return Reason(code="triggered", text=f"it waits for a worker since {_time(since)}{again}")
@@ -165,10 +185,18 @@ def _reason(job: Job, now: datetime) -> Reason:
             return Reason(code="ended", text=f"it {'was' if job.status == 'cancelled' else 'has'} {job.status}")
 
 
-def _waits(waits: Sequence[WaitFor]) -> str:
-    texts = [f"{'its sleep' if each.kind == 'time' else f'the {each.kind}'} {each.name}" for each in waits[:MAX_NAMED]]
+def _waits(waits: Sequence[WaitFor], counts: Mapping[str, "GroupCounts"]) -> str:
+    texts = [_wait(each, counts.get(each.name)) for each in waits[:MAX_NAMED]]
     more = [f"{len(waits) - MAX_NAMED} more"] if len(waits) > MAX_NAMED else []
     return " or ".join((*texts, *more))
+
+
+def _wait(wait: WaitFor, counted: "GroupCounts | None") -> str:
+    text = f"{'its sleep' if wait.kind == 'time' else f'the {wait.kind}'} {wait.name}"
+    if wait.kind != "children" or counted is None:
+        return text
+    failed = f", {counted.failed} of them failed" if counted.failed else ""
+    return f"{text} ({counted.ended} of {counted.size} ended{failed})"
 
 
 def _timed(what: str, due: datetime, now: datetime) -> Reason:

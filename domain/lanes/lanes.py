@@ -45,7 +45,7 @@ class Lanes(Releasing):
         terms, now = self._terms(seen.lane, policy), self._clock()
         if isinstance(on_release(seen.lane, terms, now, 0), InLine):
             return InLine()
-        line = await self._lanes.line(seen.lane.name, 1)
+        line = await seen.first_in_line()
         if isinstance(line, StorageUnavailable):
             return line
         admitted = on_entry(seen.lane, terms, now, self._random(), others_wait=bool(line))
@@ -87,5 +87,5 @@ class Lanes(Releasing):
         terms = self._terms(read.lane, self._catalogue.policy(job.type))
         if isinstance(on_release(read.lane, terms, self._clock(), 0), InLine):
             return
-        if await self._lanes.line(job.lane.name, 1) in {(), (job.id,)}:
+        if await read.first_in_line() in {(), (job.id,)}:
             await self.release(job.lane.name, len(free_numbers(read.lane, terms.limit)), own=job.id)

@@ -6,7 +6,8 @@ or because the index of the line lags, `repair` finds, which each sweep calls.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -31,6 +32,8 @@ AT_ONCE: Final = 10
 """Jobs that are let go concurrently."""
 SPARE: Final = 4
 """Entries of the index that are read beyond those needed: it lags, and others let go too."""
+GATHERING: Final = timedelta(milliseconds=20)
+"""That the first of the jobs that end together waits for the others."""
 ORPHANED: Final = timedelta(minutes=20)
 """Older than any lease: a place that was taken so long ago is looked at, when somebody waits for one."""
 ROUNDS: Final = 5
@@ -66,20 +69,36 @@ class Releasing:
         self._clock = clock
         self._random = random
         self.owner_limit = owner_limit
-        self._shared = SharedReads(lanes.read)
+        self._shared = SharedReads(lanes.read, lanes.line)
+        self._running: Counter[str] = Counter()
+        """Jobs that run in this process, by lane."""
         self._freed: Counter[str] = Counter()
         """Places given back by this process, by lane, whose followers were not let go yet."""
+
+    @contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """Within it a job of the lane runs in this process, and is to end."""
+        self._running[name] += 1
+        try:
+            yield
+        finally:
+            self._running[name] -= 1
+            if not self._running[name]:
+                del self._running[name]
 
     async def follow(self, name: str) -> None:
         """After a place of the lane was given back: let the next one go.
 
         Of the jobs that end together in one process the first lets all of those go that follow: each for itself would
-        read the same line, and only one could move its head. The others return at once.
+        read the same line, and only one could move its head. The others return at once. It waits a moment for those
+        that still run: they began together, and so many end together.
         """
         self._freed[name] += 1
         if self._freed[name] > 1:
             return
         try:
+            if self._running[name]:
+                await asyncio.sleep(GATHERING.total_seconds())
             while count := self._freed[name]:
                 await self.release(name, count)
                 self._freed[name] -= count
@@ -95,10 +114,9 @@ class Releasing:
             if isinstance(ids, StorageUnavailable):
                 return Released(count=done, problem=ids)
             left = [id for id in (ids or ((own,) if own else ())) if id not in passed]
-            lane = await self._lanes.read(name) if left else None
-            if lane is None or isinstance(lane, StorageUnavailable):
-                return Released(count=done, problem=lane)
-            turn = await self._turn(lane, left[:wanted])
+            if not left:
+                return Released(count=done)
+            turn = await self._turn(name, left[:wanted])
             done, passed = done + turn.went, passed | turn.passed
             if turn.problem is not None or turn.is_full or done >= count:
                 return Released(count=done, problem=turn.problem)
@@ -141,10 +159,13 @@ class Releasing:
                 await self._lanes.free(name, place)
         return None
 
-    async def _turn(self, lane: Lane, ids: Sequence[str]) -> "_Turn":
+    async def _turn(self, name: str, ids: Sequence[str]) -> "_Turn":
         """Let these go, each into a place of its own, as far as there is room."""
         now = self._clock()
-        found = await asyncio.gather(*(self._jobs.get(id, now) for id in ids))
+        reading = asyncio.gather(*(self._jobs.get(id, now) for id in ids))
+        lane, found = await self._lanes.read(name), await reading
+        if isinstance(lane, StorageUnavailable):
+            return _Turn(problem=lane)
         plans, turn = list[_Plan](), _Turn()
         for id, job in zip(ids, found, strict=True):
             if isinstance(job, StorageUnavailable):

@@ -6,19 +6,33 @@ from collections.abc import Awaitable, Callable
 from domain.lanes.lane import Lane
 from domain.results import StorageUnavailable
 
+Line = Callable[[str, int], Awaitable[tuple[str, ...] | StorageUnavailable]]
+"""Reads the ids of the first so many in a lane's line."""
+
 
 class Seen:
     """A lane as it was read, with what those who share the reading have planned since."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, line: Line) -> None:
         self.lane = lane
+        self._read_line = line
+        self._asking = asyncio.Lock()
+        self._first: tuple[str, ...] | StorageUnavailable | None = None
+
+    async def first_in_line(self) -> tuple[str, ...] | StorageUnavailable:
+        """The id of the first in line, if there is one: read once for all, after the lane was."""
+        async with self._asking:
+            if self._first is None:
+                self._first = await self._read_line(self.lane.name, 1)
+            return self._first
 
 
 class SharedReads:
     """One reading serves all who ask before it begins; who asks later needs another, as a place may be free by then."""
 
-    def __init__(self, read: Callable[[str], Awaitable[Lane | StorageUnavailable]]) -> None:
+    def __init__(self, read: Callable[[str], Awaitable[Lane | StorageUnavailable]], line: Line) -> None:
         self._read = read
+        self._line = line
         self._lanes: dict[str, _Readings] = {}
 
     async def read(self, name: str) -> Seen | StorageUnavailable:
@@ -31,7 +45,7 @@ class SharedReads:
                 if shared.found is None:
                     readings.following = _Reading()
                     lane = await self._read(name)
-                    shared.found = Seen(lane) if isinstance(lane, Lane) else lane
+                    shared.found = Seen(lane, self._line) if isinstance(lane, Lane) else lane
                 return shared.found
         finally:
             readings.waiting -= 1

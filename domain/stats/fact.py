@@ -5,9 +5,9 @@ from datetime import datetime
 from pydantic import AwareDatetime
 
 from domain.jobs.job import Cancelled, Failed, Job, Retrying, Running, Succeeded, has_moved
+from domain.jobs.own_types import OWN_TYPES
 from domain.stats.aggregate import Aggregate, FailureGroup, Outcome, Series
 from domain.stats.histogram import Histogram, histogram_of
-from domain.webhooks.delivery import WEBHOOK_DELIVER
 from headrace.authoring.frozen import Frozen
 
 
@@ -32,7 +32,7 @@ def fact_of(after: Job, before: Job | None) -> Fact | None:
 
     Deliveries of webhooks are not counted: the stream does not bring all of their changes.
     """
-    if after.type == WEBHOOK_DELIVER or not has_moved(after):
+    if after.type in OWN_TYPES or not has_moved(after):
         return None
     outcome: Outcome
     match after.state:

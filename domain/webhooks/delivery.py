@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import Field
 
+from domain.jobs.own_types import WEBHOOK_DELIVER
 from domain.jobs.transitions import NewJob
 from headrace.authoring.context import JobContext
 from headrace.authoring.frozen import Frozen
@@ -19,7 +20,6 @@ from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Retry
 from headrace.authoring.retry import Backoff
 
-WEBHOOK_DELIVER: Final = "webhook.deliver"
 ALLOWED_HOSTS: Final = "HTTP_REQUEST_ALLOWED_HOSTS"
 """The setting that permits private hosts, as for `http.request`."""
 

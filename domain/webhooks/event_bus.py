@@ -6,8 +6,8 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from domain.jobs.job import Job, is_final
+from domain.jobs.own_types import OWN_TYPES
 from domain.results import StorageUnavailable
-from domain.webhooks.delivery import WEBHOOK_DELIVER
 from domain.webhooks.event import body_of, job_event
 from domain.webhooks.tell_of import TellOf
 from headrace.authoring.frozen import Frozen
@@ -40,7 +40,7 @@ class EventBus(Protocol):
 
 def bus_events(changes: Sequence[Job], tell_of: TellOf) -> tuple[BusEvent, ...]:
     """The events of these changes: one for each final state, none for deliveries."""
-    return tuple(_event(job, tell_of) for job in changes if is_final(job) and job.type != WEBHOOK_DELIVER)
+    return tuple(_event(job, tell_of) for job in changes if is_final(job) and job.type not in OWN_TYPES)
 
 
 def _event(job: Job, tell_of: TellOf) -> BusEvent:

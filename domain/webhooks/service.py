@@ -5,11 +5,12 @@ from datetime import timedelta
 
 from domain.jobs import transitions
 from domain.jobs.job import Job, loaded
+from domain.jobs.own_types import WEBHOOK_DELIVER
 from domain.jobs.repository import CompanionRefused, JobExists, JobNotFound, JobRepository, JobUnreadable
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.ports import Clock, NewId
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
-from domain.webhooks.delivery import DELIVERY, EVENT_TAG, WEBHOOK_DELIVER, Delivery, new_delivery
+from domain.webhooks.delivery import DELIVERY, EVENT_TAG, Delivery, new_delivery
 from domain.webhooks.endpoint import MAX_ENDPOINTS, Endpoint, EndpointWishes, changed_endpoint, new_endpoint
 from domain.webhooks.event import body_of, trial_event
 from domain.webhooks.repository import (

@@ -6,8 +6,9 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.disclosure import Disclosure
 from domain.jobs.job import Job
 from domain.jobs.listing import DOCUMENTS, JobSummary, summary_of
+from domain.jobs.own_types import OWN_TYPES
 from domain.jobs.transitions import NewJob
-from domain.webhooks.delivery import EVENT_TAG, JOB_TAG, WEBHOOK_DELIVER, Delivery, new_delivery
+from domain.webhooks.delivery import EVENT_TAG, JOB_TAG, Delivery, new_delivery
 from domain.webhooks.endpoint import Endpoint, wants
 from domain.webhooks.event import body_of, derived_id, job_event
 
@@ -24,7 +25,7 @@ class TellOf:
 
     def deliveries(self, job: Job, endpoints: Iterable[Endpoint]) -> tuple[NewJob, ...]:
         """The deliveries of a change; none of a delivery's own changes, or they would never end."""
-        if job.type == WEBHOOK_DELIVER:
+        if job.type in OWN_TYPES:
             return ()
         summary = self.summary(job)
         notify = job.notify

@@ -12,7 +12,7 @@ from domain.jobs.listing import JobListService
 from domain.jobs.service import JobService
 from domain.jobs.submitting import SubmissionService
 from domain.users.identity import IdentityService
-from functions.api.features import Large, Parts, Remembering, Scheduling, Webhooks, features_of, files_of
+from functions.api.features import Large, Parts, Remembering, Scheduling, Webhooks, counts_of, features_of, files_of
 from functions.api.http.errors import add_error_handlers
 from functions.api.http.features import Features, OnDemand
 from functions.api.http.head import HeadAsGet
@@ -103,7 +103,14 @@ def create_app(
         ),
     )  # fmt: skip
     core = job_routes(
-        parts.submissions, parts.job_service, parts.lists, documents, parts.disclosure, identify, longest_wait
+        parts.submissions,
+        parts.job_service,
+        parts.lists,
+        documents,
+        parts.disclosure,
+        identify,
+        counts_of(remembering),
+        longest_wait,
     )
     features = Features(
         app, features_of(parts, core, large, scheduling, user_lists, webhooks, stats, page, remembering)

@@ -21,23 +21,29 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from domain.blobs.store import BlobStore
+    from domain.children.listing import ChildListing
+    from domain.children.overview import GroupCounts
+    from domain.children.repository import CountRepository
     from domain.durable.listing import StepListing
     from domain.durable.repository import StepRepository
     from domain.files.repository import FileRepository
     from domain.files.service import FileService
     from domain.jobs.catalogue import Catalogue
+    from domain.jobs.job import Job
     from domain.jobs.listing import JobListing
     from domain.jobs.repository import JobRepository
     from domain.lanes.lanes import Lanes
     from domain.lanes.repository import LaneRepository
     from domain.lanes.service import LaneService
     from domain.ports import Clock, NewId
+    from domain.results import StorageUnavailable
     from domain.schedules.repository import ScheduleListing, ScheduleRepository
     from domain.schedules.tick_queue import TickQueue
     from domain.stats.repository import StatsRepository
     from domain.users.repository import UserListing, UserRepository
     from domain.webhooks.repository import EndpointRepository, SignerRepository
     from domain.webhooks.signing import NewSecret
+    from functions.api.children.counts import CountsOf
     from functions.api.http.identity import Identify
     from functions.settings import PageSettings
 
@@ -64,10 +70,12 @@ class Scheduling:
 
 @dataclass(frozen=True)
 class Remembering:
-    """What steps and signals need."""
+    """What steps, signals and children need."""
 
     steps: StepRepository
     listing: StepListing
+    counts: CountRepository
+    children: ChildListing
 
 
 @dataclass(frozen=True)
@@ -116,8 +124,9 @@ def features_of(
         Feature(("/v1/jobs", "/v1/jobs/*"), lambda: (core,)),
         Feature(("/v1/failed-jobs*",), lambda: _failed_jobs(parts)),
         Feature(("/v1/jobs/cancel", "/v1/jobs/retry"), lambda: _bulk(parts)),
-        Feature(("/v1/jobs/*/why",), lambda: _why(parts)),
+        Feature(("/v1/jobs/*/why",), lambda: _why(parts, counts_of(remembering))),
         Feature(("/v1/jobs/*/steps", "/v1/jobs/*/signals/*"), lambda: _steps(parts, remembering)),
+        Feature(("/v1/jobs/*/children",), lambda: _children(parts, remembering)),
         Feature(("/v1/stats*", "/v1/jobs/*/cost"), lambda: _stats(parts, stats)),
         Feature(("/v1/lanes*",), lambda: _lanes(parts)),
         Feature(("/v1/job-types*",), lambda: _job_types(parts)),
@@ -138,6 +147,20 @@ def files_of(large: Large | None, clock: Clock, new_id: NewId) -> FileService | 
     from domain.files.service import FileService
 
     return FileService(large.files, large.blobs, clock, new_id, large.file_lifetime)
+
+
+def counts_of(remembering: Callable[[], Remembering] | None) -> CountsOf:
+    """What counts the children of a job; none without what is remembered."""
+
+    async def counted(job: Job) -> tuple[GroupCounts, ...] | StorageUnavailable:
+        if remembering is None:
+            return ()
+        from domain.children.overview import Overview
+
+        given = remembering()
+        return await Overview(given.steps, given.counts).of(job)
+
+    return counted
 
 
 def _failed_jobs(parts: Parts) -> tuple[APIRouter, ...]:
@@ -161,12 +184,12 @@ def _bulk(parts: Parts) -> tuple[APIRouter, ...]:
     return (bulk_routes(BulkService(parts.lists, parts.job_service, parts.clock), parts.identify),)
 
 
-def _why(parts: Parts) -> tuple[APIRouter, ...]:
+def _why(parts: Parts, counts: CountsOf) -> tuple[APIRouter, ...]:
     from domain.jobs.why import WhyService
     from functions.api.lanes.routes import why_routes
 
     owner_limit = parts.lanes.owner_limit if parts.lanes else 0
-    why = WhyService(parts.jobs, _lane_service(parts), parts.catalogue, parts.clock, owner_limit)
+    why = WhyService(parts.jobs, _lane_service(parts), parts.catalogue, parts.clock, owner_limit, counts)
     return (why_routes(parts.job_service, why, parts.identify),)
 
 
@@ -183,6 +206,17 @@ def _steps(parts: Parts, remembering: Callable[[], Remembering] | None) -> tuple
     )
     steps = StepListService(parts.job_service, given.listing, parts.clock)
     return (step_routes(steps, signals, parts.disclosure, parts.identify),)
+
+
+def _children(parts: Parts, remembering: Callable[[], Remembering] | None) -> tuple[APIRouter, ...]:
+    if remembering is None:
+        return ()
+    from domain.children.listing import ChildListService
+    from functions.api.children.routes import child_routes
+
+    given = remembering()
+    children = ChildListService(parts.job_service, given.steps, given.children, parts.clock)
+    return (child_routes(children, parts.disclosure, parts.identify),)
 
 
 def _stats(parts: Parts, stats: Callable[[], StatsRepository] | None) -> tuple[APIRouter, ...]:

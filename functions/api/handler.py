@@ -22,7 +22,9 @@ from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.compose import (
     Parts,
     blob_store,
+    child_listing,
     compose,
+    count_repository,
     endpoint_repository,
     file_repository,
     job_listing,
@@ -80,7 +82,10 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Event]:
             schedule_settings.per_owner,
         ),
         remembering=lambda: Remembering(
-            step_repository(parts.settings, client), step_listing(parts.settings, settings.cursor_key, client)
+            step_repository(parts.settings, client),
+            step_listing(parts.settings, settings.cursor_key, client),
+            count_repository(parts.settings, client),
+            child_listing(parts.settings, settings.cursor_key, client),
         ),
         user_lists=user_listing(settings, client),
         webhooks=Webhooks(

@@ -16,7 +16,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from domain.stats.recording import Counted, StatsRecorder
 from domain.webhooks.tell_of import TellOf
 from domain.webhooks.telling import Teller
-from functions.compose import Parts, compose, dispatcher, endpoint_repository, event_bus, stats_repository
+from functions.compose import (
+    Parts,
+    child_recorder,
+    compose,
+    dispatcher,
+    endpoint_repository,
+    event_bus,
+    stats_repository,
+)
 from functions.recorder.endpoints import KnownEndpoints
 from functions.recorder.recording import Recorded, Telling, record_changes
 from functions.runtime import new_id, now
@@ -38,6 +46,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     telling = Telling(Teller(parts.jobs, known, tell_of, now), tell_of, bus)
     table = settings.stats_table
     stats = StatsRecorder(stats_repository(table, runtime.client), now, new_id) if table else None
+    children = child_recorder(parts)
 
     def handle(event: Event, context: LambdaContext) -> Response:
         """Return Lambda's partial batch response: the records to deliver again."""
@@ -45,7 +54,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
         records = event.get("Records")
         ends = now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE
         batch = records if isinstance(records, list) else []
-        recorded = runtime.run(record_changes(batch, queues, now(), telling, ends, stats))
+        recorded = runtime.run(record_changes(batch, queues, now(), telling, ends, stats, children))
         _report(logger, recorded)
         return {"batchItemFailures": [{"itemIdentifier": number} for number in recorded.failures]}
 
@@ -60,6 +69,10 @@ def _report(logger: Logger, recorded: Recorded) -> None:
         _count("WakesNotSent", len(recorded.unsent))
     _report_telling(logger, recorded)
     _report_counting(logger, recorded.counted)
+    if recorded.children:
+        problem, count = recorded.children[0].problem, sum(len(each.jobs) for each in recorded.children)
+        logger.error("children_not_counted", count=count, reason=problem.reason, detail=problem.detail)
+        _count("ChildrenNotCounted", count)
     for record in recorded.undecodable:
         logger.error(
             "record_undecodable", job_id=record.job_id, sequence_number=record.sequence_number, detail=record.detail

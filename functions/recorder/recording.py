@@ -1,15 +1,17 @@
-"""Does what a batch of changes asks for: messages for jobs that soon fall due, webhooks, events, statistics."""
+"""Does what a batch of changes asks for: messages for jobs that soon fall due, children, webhooks and more."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.children.counting import NotCounted
+from domain.children.recording import ChildRecorder
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.job import Job, has_moved
+from domain.jobs.own_types import OWN_TYPES
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, wake_of
 from domain.stats.fact import fact_of
 from domain.stats.recording import Counted, StatsRecorder
-from domain.webhooks.delivery import WEBHOOK_DELIVER
 from domain.webhooks.event_bus import EventBus, Unpublished, bus_events
 from domain.webhooks.tell_of import TellOf
 from domain.webhooks.telling import Teller, Told
@@ -43,6 +45,8 @@ class Recorded(Frozen):
     newer: tuple[JobOfNewerVersion, ...] = ()
     """Changes that only a newer version can read, and of which nobody is told by this one."""
     counted: Counted = Counted()
+    children: tuple[NotCounted, ...] = ()
+    """Ends of children that were not counted, and cancelled parents whose children nobody cancels yet."""
 
 
 async def record_changes(
@@ -52,6 +56,7 @@ async def record_changes(
     telling: Telling | None = None,
     deadline: datetime | None = None,
     stats: StatsRecorder | None = None,
+    children: ChildRecorder | None = None,
 ) -> Recorded:
     """Send a message for each job that waits and is due within `LONGEST_DELAY`; the sweeper sends those of later ones.
 
@@ -66,17 +71,19 @@ async def record_changes(
     waits = [(event, wake) for event in newest if (wake := wake_of(event.after)) and wake.due - now <= LONGEST_DELAY]
     numbers = {wake: event.sequence_number for event, wake in waits}
     unsent = await dispatcher.send([(dispatcher.runner_of(event.after) or WORKER, wake) for event, wake in waits], now)
+    uncounted = await _children(changed, children, deadline or now)
     told, unpublished = await _tell(changed, telling, deadline or now)
     counted = await _count(changed, stats, deadline or now)
     return Recorded(
         sent=len(numbers) - len(unsent),
         unsent=unsent,
         undecodable=tuple(event for event in events if isinstance(event, Undecodable)),
-        failures=_failures([numbers[each.wake] for each in unsent], changed, told, unpublished, counted),
+        failures=_failures([numbers[each.wake] for each in unsent], changed, told, unpublished, counted, uncounted),
         told=told,
         unpublished=unpublished,
         newer=tuple(event for event in events if isinstance(event, JobOfNewerVersion)),
         counted=counted,
+        children=uncounted,
     )
 
 
@@ -91,6 +98,14 @@ async def _tell(
     return told, await telling.bus.publish(events) if telling.bus and events else ()
 
 
+async def _children(
+    changed: Sequence[Changed], children: ChildRecorder | None, deadline: datetime
+) -> tuple[NotCounted, ...]:
+    if children is None:
+        return ()
+    return await children.record([event.after for event in changed if isinstance(event, JobChanged)], deadline)
+
+
 async def _count(changed: Sequence[Changed], stats: StatsRecorder | None, deadline: datetime) -> Counted:
     if stats is None:
         return Counted()
@@ -99,7 +114,7 @@ async def _count(changed: Sequence[Changed], stats: StatsRecorder | None, deadli
 
 
 def _is_told_of(job: Job) -> bool:
-    return job.type != WEBHOOK_DELIVER and has_moved(job)
+    return job.type not in OWN_TYPES and has_moved(job)
 
 
 def _failures(
@@ -108,10 +123,12 @@ def _failures(
     told: Told,
     unpublished: Sequence[Unpublished],
     counted: Counted,
+    uncounted: Sequence[NotCounted],
 ) -> tuple[str, ...]:
     """The records to hand back, each once, in their order; Lambda begins again with the first of them."""
     not_counted = {(fact.job_id, fact.version) for each in counted.not_counted for fact in each.facts}
-    versions = {(each.job_id, each.version) for each in told.not_made} | not_counted
+    of_children = {job for each in uncounted for job in each.jobs}
+    versions = {(each.job_id, each.version) for each in told.not_made} | not_counted | of_children
     jobs = {each.event.job_id for each in unpublished}
     failed = {
         event.sequence_number

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.children.cancelling import CancelChildren
 from domain.jobs.fitting import refuse_unrunnable
 from domain.jobs.run_due import DueJobRunner
 from domain.webhooks.delivery import DELIVERY
@@ -24,7 +25,7 @@ from functions.attempts.invocation import (
     job_executor,
     records_of,
 )
-from functions.compose import Parts, blob_store, compose, delivery_service, dispatcher
+from functions.compose import Parts, blob_store, child_canceller, compose, delivery_service, dispatcher
 from functions.runtime import now
 from functions.settings import read_blob_settings, read_runner_settings, read_webhook_settings
 
@@ -37,7 +38,7 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     settings = read_runner_settings(parts.environment)
     refuse_unrunnable(parts.job_types, settings.runner, settings.function_timeout - RESERVE)
     blobs = blob_store(read_blob_settings(parts.environment), parts.runtime)
-    able = parts if settings.runner != DELIVERY.policy.runs_in else _delivering(parts)
+    able = parts if settings.runner != DELIVERY.policy.runs_in else _with_own_types(parts)
     due_jobs = DueJobRunner(parts.jobs, job_executor(able, blobs), dispatcher(parts), settings.runner, now)
 
     def handle(event: Event, context: LambdaContext) -> Response:
@@ -48,10 +49,13 @@ def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     return handle
 
 
-def _delivering(parts: Parts) -> Parts:
-    """The parts of the one runner that delivers webhooks, and has the rights to."""
+def _with_own_types(parts: Parts) -> Parts:
+    """The parts of the one runner that runs Headrace's own job types, and has the rights to."""
     service = delivery_service(read_webhook_settings(parts.environment), parts.runtime.client)
-    return dataclasses.replace(parts, job_types=parts.job_types.with_own(DeliverWebhook(service, parts.logger)))
+    own = parts.job_types.with_own(DeliverWebhook(service, parts.logger)).with_own(
+        CancelChildren(child_canceller(parts))
+    )
+    return dataclasses.replace(parts, job_types=own)
 
 
 handler = build(compose(os.environ))

@@ -11,7 +11,7 @@ from headrace.cli.frame_text import traceback_text
 from headrace.cli.target import Json, json_text
 
 if TYPE_CHECKING:
-    from headrace_client import Job
+    from headrace_client import ChildGroup, Job
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HEADER = f"{'id':<36}  {'status':<9}  {'age':>4}  {'attempt':<7}  type"
@@ -39,6 +39,9 @@ def job_text(response: Json) -> str:
     if isinstance(waits, list) and waits:
         names = ", ".join(f"{each['kind']} {each['name']}" for each in waits if isinstance(each, dict))
         lines = [*lines, f"waits   {names}, until {job.run_at:%Y-%m-%d %H:%M:%S} UTC at the latest"]
+    if job.parent is not None:
+        lines = [*lines, f"child   {job.parent.place} of {job.parent.group} of {job.parent.job_id}"]
+    lines = [*lines, *(f"calls   {_group_text(group)}" for group in job.children)]
     if job.error is not None:
         traceback = traceback_text(job.error.frames)
         lines = [*lines, *([traceback] if traceback else []), f"error   {job.error.code}: {job.error.message}"]
@@ -54,6 +57,18 @@ def steps_text(response: Json) -> str:
     items = response["items"]
     steps = [step for step in items if isinstance(step, dict)] if isinstance(items, list) else []
     return "\n".join(_step_line(step) for step in sorted(steps, key=lambda step: str(step["began_at"])))
+
+
+def children_text(response: Json) -> str:
+    """A job's children, a line each, by group and place."""
+    items = response["items"]
+    children = [_job(child) for child in items if isinstance(child, dict)] if isinstance(items, list) else []
+    places = [f"{child.parent.group}[{child.parent.place}]" if child.parent else "" for child in children]
+    width = max((len(place) for place in places), default=0)
+    return "\n".join(
+        f"{place:<{width}}  {child.id}  {child.status:<9}  {child.error.code if child.error else child.type}"
+        for place, child in zip(places, children, strict=True)
+    )
 
 
 def page_text(page: Json, now: datetime, *, owners: bool = False) -> str:
@@ -76,13 +91,18 @@ def age(since: datetime, now: datetime) -> str:
 def _step_line(step: Json) -> str:
     size = step.get("value_size")
     value = json_text(step.get("value")) if size is None else f"{size:,} bytes"
-    told = value if step["kind"] in {"step", "received"} else f"until {step['until']}"
+    told = value if step["kind"] in {"step", "received"} else f"until {step['until']}" if step.get("until") else ""
     parts = (f"{step['began_at']}  {step['kind']!s:<9}", str(step["name"]), told)
-    return "\n".join(folded(parts, terminal_columns()))
+    return "\n".join(folded(parts, terminal_columns())).rstrip()
 
 
 def _parts(job: "Job") -> tuple[str, ...]:
     return f"{job.id}  {job.status:<9}", job.type, f"attempt {job.attempt}/{job.max_attempts}"
+
+
+def _group_text(group: "ChildGroup") -> str:
+    failed = f", {group.failed:,} of them failed" if group.failed else ""
+    return f"{group.name}: {group.ended:,} of {group.size:,} {group.type} ended{failed}"
 
 
 def _job(response: Json) -> "Job":

@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from headrace.cli.job_text import job_line, job_text, progress_line, steps_text
+from headrace.cli.job_text import children_text, job_line, job_text, progress_line, steps_text
 from headrace.cli.payload import payload_text, sorted_sources
 from headrace.cli.target import ExitCode, Json, Target, fail, json_text, read_json, with_target
 from headrace.cli.types import SECONDS, TAG
@@ -101,12 +101,16 @@ def submit(
 @click.argument("id")
 @click.option("--only", type=click.Choice(("payload", "result")), help="Print one document, however large it is.")
 @click.option("--steps", is_flag=True, help="Show what the job remembers: steps, waits and signals.")
+@click.option("--children", is_flag=True, help="Show the jobs that its handler has called or mapped.")
 @with_target
-def get(target: Target, id: str, only: Literal["payload", "result"] | None, steps: bool) -> None:
+def get(target: Target, id: str, only: Literal["payload", "result"] | None, steps: bool, children: bool) -> None:
     """Show a job, with its result or error."""
     client = target.client()
-    if steps and only:
-        raise click.UsageError("give either --steps or --only")
+    if sum((steps, children, only is not None)) > 1:
+        raise click.UsageError("give one of --steps, --children and --only")
+    if children:
+        target.show({"items": [child.raw for child in client.children(id)]}, children_text)
+        return
     if steps:
         target.show({"items": [step.raw for step in client.steps(id)]}, steps_text)
         return

@@ -110,7 +110,10 @@ async def _stream(
     streams_url = url.replace("://dynamodb.", "://streams.dynamodb.")
     streams = await clients.enter_async_context(session.client("dynamodbstreams", endpoint_url=streams_url))
     on_failure = folder.queue(mapping.on_failure or "discarded")
-    return StreamPump(streams, arn, mapping, pools[mapping.function].invoke, on_failure, services.poll_seconds)
+    pool = pools[mapping.function]
+    return StreamPump(
+        streams, arn, mapping, pool.invoke, on_failure, services.poll_seconds, pool.max_concurrency
+    )  # fmt: skip
 
 
 async def _queue(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headrace.emulator.delivery import Discarded, Invoke, StreamRecord, deliver
-from headrace.emulator.execution_environment import function_arn
+from headrace.emulator.execution_environment import Result, function_arn
 from headrace.emulator.filtering import passes
 
 if TYPE_CHECKING:
@@ -48,7 +48,11 @@ class RawRecord(TypedDict):
 
 
 class StreamPump:
-    """Polls every shard of a stream and delivers its records through `ParallelizationFactor` ordered lanes."""
+    """Polls every shard of a stream and delivers its records through `ParallelizationFactor` ordered lanes.
+
+    `concurrency` is how many invocations the function can run at once: of more lanes, those with records take turns,
+    and what arrives while a lane waits for its turn goes with its batch.
+    """
 
     def __init__(
         self,
@@ -58,8 +62,10 @@ class StreamPump:
         invoke: Invoke,
         on_failure: Path,
         poll_seconds: float,
+        concurrency: int,
     ) -> None:
         self._client = client
+        self._turns = asyncio.Semaphore(concurrency)
         hook = "before-parse.dynamodb-streams.GetRecords"
         client.meta.events.register(hook, _leave_records_as_json, unique_id="records-as-json")
         self._stream_arn = stream_arn
@@ -168,14 +174,32 @@ class StreamPump:
     async def _deliver_lane(self, lane: asyncio.Queue[tuple[str, StreamRecord]]) -> None:
         while True:
             batch = await self._collect(lane)
-            shard_id = batch[0][0]
+            await self._turns.acquire()
+            batch += self._waiting(lane, self._mapping.batch_size - len(batch))
+            shard_id, turn = batch[0][0], [self._turns]
 
             async def discard(discarded: Discarded, shard_id: str = shard_id) -> None:
                 self._report(discarded, shard_id)
 
+            async def invoke(event: JsonValue, turn: list[asyncio.Semaphore] = turn) -> Result:
+                try:
+                    return await self._invoke(event)
+                finally:
+                    # With the first invocation: a batch that is tried again and again holds nobody up.
+                    if turn:
+                        turn.pop().release()
+
             records = [record for _, record in batch]
-            await deliver(records, self._mapping, self._invoke, discard, _now, asyncio.sleep)
+            try:
+                await deliver(records, self._mapping, invoke, discard, _now, asyncio.sleep)
+            finally:
+                if turn:
+                    turn.pop().release()
             self._undelivered -= len(batch)
+
+    def _waiting(self, lane: asyncio.Queue[tuple[str, StreamRecord]], most: int) -> list[tuple[str, StreamRecord]]:
+        """Records that wait in the lane."""
+        return [lane.get_nowait() for _ in range(min(most, lane.qsize()))]
 
     async def _collect(self, lane: asyncio.Queue[tuple[str, StreamRecord]]) -> list[tuple[str, StreamRecord]]:
         """Return the next batch: up to `BatchSize` records, collected for at most the batching window."""

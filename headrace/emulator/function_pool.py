@@ -52,6 +52,11 @@ class FunctionPool:
         self._starting: asyncio.Task[None] | None = None
 
     @property
+    def max_concurrency(self) -> int:
+        """How many invocations can run at once."""
+        return self._max
+
+    @property
     def is_held(self) -> bool:
         """Whether invocations wait, because the function is being reloaded or cannot start."""
         return not self._open.is_set()

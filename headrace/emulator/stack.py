@@ -39,6 +39,7 @@ from headrace.emulator.handler_variables import HandlerVariables, Sources, profi
 from headrace.emulator.listening import check_port, serve
 from headrace.emulator.log_file import rotate
 from headrace.emulator.observer import Observer, OnStderr
+from headrace.emulator.page_build import build_routes
 from headrace.emulator.page_sessions import PageSessions
 from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
 from headrace.emulator.reloading import Reloaded, reload_on_change, report_broken
@@ -162,7 +163,7 @@ async def running_stack(
             local_roles(folder),
             report=observer.report,
             cors=stack.cors,
-            own=PageSessions(folder, authority, now).routes(),
+            own=(*PageSessions(folder, authority, now).routes(), *build_routes(watched=options.reload)),
         )
         url = await serve(running, gateway.runner(), options.host, options.port)
         started = Running(url=url, endpoint_url=endpoint_url, queues_url=beside_url, s3_url=beside_url, pid=os.getpid())

@@ -28,6 +28,7 @@ def survives_crashes(
     secrets: Mapping[str, str] | None = None,
     reset: Callable[[], object] | None = None,
     signals: Mapping[str, object] | None = None,
+    children: Sequence[HandlerOf[BaseModel]] = (),
 ) -> int:
     """Run a job once without a fault, then once for each fault, and compare the effects that were made.
 
@@ -49,6 +50,8 @@ def survives_crashes(
         secrets: The values of the owner's secrets, by the names that the payload has for them.
         signals: The values of the signals that the handler waits for, by name: each is sent when it waits. One that is
             not among them does not come, and the wait for it ends with its time.
+        children: The job types that the handler has children of (`context.call`, `context.map`), and theirs: their jobs
+            are run too, and crashed.
         reset: Called before each run: empties fakes whose answers depend on earlier calls.
 
     Returns:
@@ -60,7 +63,8 @@ def survives_crashes(
         SubmissionRefused: The API would not accept the payload.
     """
     declared = declared_settings(definition_of(handler), settings or {})
-    subject = Subject(cast("Handler", handler), payload, tuple(effects), declared, secrets or {}, signals or {})
+    others = cast("tuple[Handler, ...]", tuple(children))
+    subject = Subject(cast("Handler", handler), payload, tuple(effects), declared, secrets or {}, signals or {}, others)
 
     def played(number: int, fault: Fault | None) -> Run:
         if reset is not None:

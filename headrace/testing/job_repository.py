@@ -79,6 +79,10 @@ class FakeJobRepository:
         """Every stored job, for the fake of the listing."""
         return tuple(self._jobs.values())
 
+    def find(self, job_id: str) -> Job | None:
+        """A stored job, whether it has expired or not."""
+        return self._jobs.get(job_id)
+
     @property
     def lines(self) -> Mapping[str, Mapping[str, str]]:
         """The blocked jobs of each lane, by id, with their ranks; for the fake of the lanes."""

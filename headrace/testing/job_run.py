@@ -56,7 +56,8 @@ class JobRun(Generic[Result_co]):
     writes: tuple[Write, ...] = ()
     """What would be committed with the result, by `Done(…, writes=…)`."""
     submitted: tuple[SubmittedJob, ...] = ()
-    """The jobs that would be submitted with the result; their payloads are not validated here."""
+    """The jobs that would be submitted with the result, and the children that were submitted (`context.call`, `map`);
+    their payloads are not validated here."""
     saved: Mapping[str, bytes] = field(default_factory=dict)
     """The content of the files that the handler saved, by name."""
 

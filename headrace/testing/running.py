@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
+from domain.children.stores import ChildStores
 from domain.durable.attempts import JobSteps
 from domain.durable.durable import Durable
 from domain.files.attempts import JobFiles
@@ -18,7 +19,7 @@ from domain.jobs.attempt import Attempt, FilesSource
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import OF_USERS, Change, FollowUp
 from domain.jobs.documents import Documents
-from domain.jobs.following import FollowUps
+from domain.jobs.following import Checker, FollowUps
 from domain.jobs.guard import outcome_of
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded, Waiting, loaded
 from domain.jobs.outcomes import Done, Outcome, Raised
@@ -33,6 +34,7 @@ from headrace.authoring.writes import Write
 from headrace.testing.any_type import any_type
 from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.captured import Captured, captured
+from headrace.testing.child_repository import FakeChildReader, FakeCountRepository
 from headrace.testing.clock import numbered_ids
 from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.files import FILE_LIFETIME, given_files, saved_files
@@ -43,7 +45,7 @@ from headrace.testing.own_thread import blocking
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
 from headrace.testing.secret_store import secrets_of
 from headrace.testing.step_repository import FakeStepRepository
-from headrace.testing.steps import given_steps, values_of
+from headrace.testing.steps import given_children, given_steps, values_of
 
 Result_co = TypeVar("Result_co", bound=BaseModel, covariant=True)
 _UNLIMITED = timedelta(days=1)
@@ -76,6 +78,7 @@ async def run_job_async(
     secrets: Mapping[str, str] | None = None,
     signals: Mapping[str, object] | None = None,
     remembered: Mapping[str, object] | None = None,
+    children: Mapping[str, object] | None = None,
     traceparent: str | None = None,
 ) -> JobRun[Result_co]:
     """Run one attempt of a job type to its end, on the running event loop.
@@ -101,6 +104,8 @@ async def run_job_async(
         signals: The values of signals that the job has been sent, by name.
         remembered: The values of steps that earlier attempts have made, by name. What the job remembers in the end
             is in `JobRun.remembered`. A handler that sleeps or waits ends as `waiting`; `job_stack` goes on with it.
+        children: What children came to, by the name of the `call` (a value) or the `map` (a list): models, their JSON,
+            or `ChildFailed`. The children of other groups are in `JobRun.submitted`, and the handler waits for them.
         traceparent: What the handler finds as `context.traceparent`.
 
     Raises:
@@ -130,13 +135,17 @@ async def run_job_async(
     of_jobs = JobFiles(described, blobs, _now, lambda: str(uuid4()), FILE_LIFETIME)
     steps = FakeStepRepository(jobs)
     given_steps(jobs, job, remembered or {}, signals or {}, _now())
+    given_children(jobs, job, children or {}, _now())
     noted = declared_settings(observed.definition, settings or {})
-    of_steps, of_secrets = JobSteps(steps, documents, _now, lambda: str(uuid4())), secrets_of(owner, secrets or {})
+    stores = ChildStores(jobs, FakeChildReader(jobs), FakeCountRepository(jobs), documents, lambda: str(uuid4()))
+    of_steps = JobSteps(steps, documents, _now, lambda: str(uuid4()), stores)
+    of_secrets = secrets_of(owner, secrets or {})
     context = _NotedAttempt(jobs, job, noted, cancel_after, lambda: of_jobs, of_secrets, of_steps)
     with captured(log_level) as lines:
         outcome = await outcome_of(observed, whole, context, timeout or _UNLIMITED)
     # Read again: progress was written, and perhaps a person's wish to cancel.
-    (current,) = jobs.stored
+    current = jobs.find(job.id)
+    assert current is not None
     finished = _legal(
         transitions.finish(current, observed.definition.policy, _TOKEN, outcome, _now(), 1.0, context.known)
     )
@@ -145,7 +154,9 @@ async def run_job_async(
     lines.printed[:] = [hidden.beginning("".join(lines.printed))]
     run = _run_of(handler.definition.result, finished, outcome, context, lines, errors)
     kept = values_of(await steps.remembered(job.life), blobs)
-    return replace(run, saved=saved_files(files or {}, owner, blobs, described), remembered=kept)
+    submitted = (*run.submitted, *(_submitted(each) for each in jobs.stored if each.parent is not None))
+    saved = saved_files(files or {}, owner, blobs, described)
+    return replace(run, saved=saved, remembered=kept, submitted=submitted)
 
 
 run_job = blocking(run_job_async, "run_job")
@@ -197,8 +208,11 @@ def _run_of(
 
 def _submitted_in(outcome: Outcome) -> tuple[SubmittedJob, ...]:
     writes = outcome.writes if isinstance(outcome, Done) else ()
-    jobs = [each.job for each in writes if isinstance(each, FollowUp)]
-    return tuple(SubmittedJob(job.id, job.type, from_json_text(loaded(job.payload))) for job in jobs)
+    return tuple(_submitted(each.job) for each in writes if isinstance(each, FollowUp))
+
+
+def _submitted(job: Job) -> SubmittedJob:
+    return SubmittedJob(job.id, job.type, from_json_text(loaded(job.payload)))
 
 
 def _writes_of(outcome: Outcome) -> tuple[Write, ...]:
@@ -223,10 +237,11 @@ class _NotedAttempt(Attempt):
         ends = transitions.attempt_ends(job.state.lease)
 
         def durable(job: Job, ended: "asyncio.Future[Outcome]", hidden: Hidden) -> Durable:
-            return steps.of(job, ended, hidden, Policy(), ends, is_first=False)
+            checker = Checker(job, hidden, any_type, _now, 0)
+            return steps.of(job, ended, hidden, Policy(), ends, is_first=False, checker=checker)
 
         def follow_ups(job: Job, hidden: Hidden) -> FollowUps:
-            return FollowUps(job, hidden, any_type, _now, 0)
+            return FollowUps(job, Checker(job, hidden, any_type, _now, 0), _now)
 
         super().__init__(jobs, _now, job, ends, settings, files, secrets, durable, follow_ups)
         self.reports: list[ProgressReport] = []

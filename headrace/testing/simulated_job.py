@@ -10,7 +10,7 @@ from typing import cast
 from pydantic import BaseModel
 
 from domain.durable.attempts import JobSteps
-from domain.durable.repository import RememberResult
+from domain.durable.repository import LeaseEnded, RememberResult
 from domain.durable.signalling import Signalled, SignalService
 from domain.durable.step import SIGNAL, Step
 from domain.jobs.catalogue import Catalogue
@@ -20,15 +20,17 @@ from domain.jobs.execution import JobExecutor
 from domain.jobs.fitting import refuse_longer_than
 from domain.jobs.guard import is_plain
 from domain.jobs.job import Job, Queued, Running, Waiting, is_final
-from domain.jobs.repository import JobNotFound, ReplaceResult
+from domain.jobs.repository import AddResult, JobNotFound, ReplaceResult
 from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
 from domain.jobs.sweeping import Sweeper
+from domain.results import StorageUnavailable
 from headrace.authoring.context import JobContext, SyncJobContext
 from headrace.authoring.job_type import AnyJobType, Handler
 from headrace.testing.any_type import any_type
 from headrace.testing.blob_store import FakeBlobStore
+from headrace.testing.children import ChildrenInMemory
 from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.faults import Course, Fault, Point
 from headrace.testing.job_repository import FakeJobRepository
@@ -68,6 +70,8 @@ class Subject:
     settings: Mapping[str, str]
     secrets: Mapping[str, str] = field(default_factory=dict)
     signals: Mapping[str, object] = field(default_factory=dict)
+    children: tuple[Handler, ...] = ()
+    """The job types of its children, and of theirs."""
 
 
 def play(subject: Subject, number: int, fault: Fault | None) -> Run:
@@ -81,7 +85,8 @@ def play(subject: Subject, number: int, fault: Fault | None) -> Run:
 
 class _World:
     def __init__(self, subject: Subject, job_id: str, fault: Fault | None) -> None:
-        self._catalogue = _AnyTypes((_stepped(subject.handler),))
+        stepped = tuple(_stepped(each) for each in (subject.handler, *subject.children))
+        self._catalogue: Catalogue = _AnyTypes(stepped)
         refuse_longer_than(self._catalogue, FUNCTION)
         self._subject = subject
         self._job_id = job_id
@@ -89,18 +94,21 @@ class _World:
         self._course = Course(fault)
         self._clock = FakeClock(datetime.now(UTC))
         self._new_id = numbered_ids()
-        self._jobs = _Jobs()
+        self._ended: list[Job] = []
+        self._jobs = _Jobs(self._ended)
         self._documents = Documents(FakeBlobStore())
         self._calls: list[Call] = []
         self._processes: list[Process] = []
         self._over = threading.Event()
         self._wakes = FakeWakeQueue()
-        self._steps = JobSteps(_Steps(self._jobs), self._documents, self._clock, self._new_id)
         service = JobService(self._jobs, self._catalogue, self._clock)
+        steps = FakeStepRepository(self._jobs)
+        self._children = ChildrenInMemory(self._jobs, steps, service, self._catalogue, self._clock)
+        stores = self._children.stores(self._documents, self._new_id)
+        self._steps = JobSteps(_Steps(self._jobs), self._documents, self._clock, self._new_id, stores)
         self._signals = SignalService(
-            self._jobs, service, FakeStepRepository(self._jobs), self._documents, self._catalogue, self._clock,
-            self._new_id,
-        )  # fmt: skip
+            self._jobs, service, steps, self._documents, self._catalogue, self._clock, self._new_id
+        )
         self._sweeper = Sweeper(self._jobs, FakeStreamPositions(), self._wakes, self._catalogue, self._clock, half)
 
     def play(self) -> Run:
@@ -141,11 +149,12 @@ class _World:
     def _recover(self) -> None:
         """Let time pass until the job has ended: leases end, the sweeper moves what is due, others run it."""
         for _ in range(MAX_MOVES):
+            self._record()
             job = self._job
             if is_final(job) or job.wake_at is None:
                 return
-            if isinstance(job.state, Queued):
-                self._deliver(job)
+            if queued := [each for each in self._running_types if isinstance(each.state, Queued)]:
+                self._deliver(queued[0])
                 continue
             if (name := self._awaited(job)) is not None:
                 owner = a_user(job.owner_id, self._clock())
@@ -153,17 +162,29 @@ class _World:
                 sent = run_in_virtual_time(self._signals.send(job.id, name, value, owner))
                 assert isinstance(sent, Signalled), sent
                 continue
-            lease_ends = job.state.lease.until if isinstance(job.state, Running) else job.wake_at
-            self._clock.now = max(self._clock.now, job.wake_at, lease_ends)
+            self._clock.now = max(self._clock.now, min(_due(each) for each in self._running_types))
             run_in_virtual_time(self._sweeper.sweep(self._clock.now + FUNCTION))
-            if self._wakes.take(self._clock.now):
-                self._deliver(self._job)
+            due = {wake.job_id for wake in self._wakes.take(self._clock.now)}
+            for woken in [each for each in self._running_types if each.id in due]:
+                self._deliver(woken)
+
+    def _record(self) -> None:
+        """The recorder counts the children that have ended."""
+        ended = tuple(self._ended)
+        self._ended.clear()
+        run_in_virtual_time(self._children.recorder.record(ended, self._clock() + FUNCTION))
 
     def _awaited(self, job: Job) -> str | None:
         """A signal that the job waits for, and that the test gives."""
         waits = job.state.waits_for if isinstance(job.state, Waiting) else ()
         names = (each.name for each in waits if each.kind == SIGNAL)
         return next((name for name in names if name in self._subject.signals), None)
+
+    @property
+    def _running_types(self) -> tuple[Job, ...]:
+        """The jobs that have not ended, of types that are run here."""
+        unfinished = (each for each in self._jobs.stored if not is_final(each))
+        return tuple(each for each in unfinished if self._catalogue.handler(each.type) is not None)
 
     @property
     def _job(self) -> Job:
@@ -179,7 +200,26 @@ class _AnyTypes(Catalogue):
 
 
 class _Jobs(FakeJobRepository):
-    """Jobs in memory, each call of which takes a turn of the loop, as one over a network takes several."""
+    """Jobs in memory, each call of which takes a turn of the loop, as one over a network takes several.
+
+    A process may end before a child is written, or after.
+    """
+
+    def __init__(self, ended: list[Job]) -> None:
+        super().__init__()
+        self._ended = ended
+
+    async def add(self, change: Change, now: datetime) -> AddResult:
+        await _may_end()
+        added = await super().add(change, now)
+        await _may_end()
+        return added
+
+    def _committed(self, change: Change) -> Job:
+        job = super()._committed(change)
+        if is_final(job):
+            self._ended.append(job)
+        return job
 
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound:
         await asyncio.sleep(0)
@@ -199,9 +239,21 @@ class _Steps(FakeStepRepository):
         await _may_end()
         return remembered
 
+    async def rewrite(self, step: Step, token: str, expires_at: datetime) -> Step | LeaseEnded | StorageUnavailable:
+        await _may_end()
+        rewritten = await super().rewrite(step, token, expires_at)
+        await _may_end()
+        return rewritten
+
     async def remembered(self, job_id: str) -> tuple[Step, ...]:
         await asyncio.sleep(0)
         return await super().remembered(job_id)
+
+
+def _due(job: Job) -> datetime:
+    """When the sweeper does something with the job."""
+    lease_ends = job.state.lease.until if isinstance(job.state, Running) else datetime.min.replace(tzinfo=UTC)
+    return max(job.wake_at or lease_ends, lease_ends)
 
 
 async def _may_end() -> None:

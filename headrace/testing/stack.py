@@ -33,7 +33,9 @@ from domain.jobs.job import (
     Succeeded,
     Waiting,
     is_expired,
+    is_final,
 )
+from domain.jobs.own_types import OWN_TYPES
 from domain.jobs.service import JobService
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService
@@ -43,6 +45,7 @@ from headrace.authoring.files import File
 from headrace.authoring.job_type import Handler
 from headrace.authoring.json_text import JsonText, from_json_text
 from headrace.testing.blob_store import FakeBlobStore
+from headrace.testing.children import ChildrenInMemory
 from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.files import FILE_LIFETIME, given_files
@@ -109,7 +112,8 @@ class JobStack:
         """The values of secrets, by the names that payloads have for them; they are the secrets of every owner."""
         self._secrets = AnyonesSecrets(self.secrets)
         self._clock = FakeClock(now)
-        self._jobs = _Stream(self._trigger)
+        self._ended: list[Job] = []
+        self._jobs = _Stream(self._trigger, self._ended.append)
         self._blobs = FakeBlobStore()
         documents, self._files = Documents(self._blobs), FakeFileRepository()
         files = FileService(self._files, self._blobs, self._clock, numbered_ids(), FILE_LIFETIME)
@@ -120,7 +124,10 @@ class JobStack:
         )
         self._service = JobService(self._jobs, self._catalogue, self._clock, lanes)
         self._steps = FakeStepRepository(self._jobs)
-        of_steps = JobSteps(self._steps, documents, self._clock, lambda: str(uuid4()))
+        self._children = ChildrenInMemory(self._jobs, self._steps, self._service, self._catalogue, self._clock)
+        self._catalogue = self._children.catalogue
+        stores = self._children.stores(documents, lambda: str(uuid4()), lanes)
+        of_steps = JobSteps(self._steps, documents, self._clock, lambda: str(uuid4()), stores)
         self._signals = SignalService(
             self._jobs, self._service, self._steps, documents, self._catalogue, self._clock, lambda: str(uuid4())
         )
@@ -207,7 +214,7 @@ class JobStack:
     async def drain(self) -> None:
         """Run every job that is due now to the end of its attempt. The clock stands still: retries wait."""
         await self._sweep()
-        while self._triggered or self._running:
+        while self._triggered or self._running or self._ended:
             await self._settle(None)
 
     async def travel(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
@@ -225,8 +232,9 @@ class JobStack:
         return self._view(self._stored(job_id))
 
     def submitted(self, type: str | None = None) -> tuple[StackJob, ...]:
-        """Every job, or every job of a type, in the order of submission."""
-        return tuple(self._view(job) for job in self._present() if type in {None, job.type})
+        """Every job, or every job of a type, in the order of submission; not those that Headrace submits itself."""
+        jobs = (job for job in self._present() if job.type not in OWN_TYPES)
+        return tuple(self._view(job) for job in jobs if type in {None, job.type})
 
     def close(self) -> None:
         """Abandon what still runs."""
@@ -245,8 +253,11 @@ class JobStack:
 
     async def _settle(self, patience: float | None) -> None:
         """Run what is triggered, until nothing is left or nothing ends for so many seconds."""
-        while self._triggered or self._running:
+        while self._triggered or self._running or self._ended:
+            await self._record()
             jobs, self._triggered = self._triggered, []
+            if not jobs and not self._running:
+                continue
             self._running |= {
                 asyncio.create_task(self._executor.execute(job, self.now + FUNCTION), name=f"worker {job.id}")
                 for job in jobs
@@ -258,6 +269,12 @@ class JobStack:
                 task.result()
             if not done:
                 return
+
+    async def _record(self) -> None:
+        """Count children that have ended, as the recorder does."""
+        ended = tuple(self._ended)
+        self._ended.clear()
+        await self._children.recorder.record(ended, self.now + FUNCTION)
 
     def _next_moment(self) -> datetime:
         """When the next job is due, or the next timer of an attempt under way."""
@@ -309,16 +326,19 @@ class JobStack:
 
 
 class _Stream(FakeJobRepository):
-    """Jobs in memory; each that is queued triggers the worker, as the table's stream does."""
+    """Jobs in memory; each that is queued triggers the worker, each that ends the recorder, as the table's stream."""
 
-    def __init__(self, trigger: Callable[[Job], None]) -> None:
+    def __init__(self, trigger: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         super().__init__()
         self._trigger = trigger
+        self._ended = ended
 
     def _committed(self, change: Change) -> Job:
         job = super()._committed(change)
         if isinstance(job.state, Queued):
             self._trigger(job)
+        elif is_final(job):
+            self._ended(job)
         return job
 
 

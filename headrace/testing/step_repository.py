@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from domain.durable.repository import LeaseEnded, RememberResult, StepPage, StepTaken
-from domain.durable.step import TABLE, Step, job_of, step_key, step_put
+from domain.durable.step import CHILDREN, TABLE, Step, job_of, step_key, step_put
 from domain.jobs.job import Job, Running
 from domain.results import StorageUnavailable
 from headrace.testing.job_repository import FakeJobRepository, Item
@@ -31,6 +31,19 @@ class FakeStepRepository:
             return StepTaken(standing=standing)
         self._jobs.put_item(TABLE, put.key, {**put.values, **put.key})
         return step
+
+    async def rewrite(self, step: Step, token: str, expires_at: datetime) -> Step | LeaseEnded | StorageUnavailable:
+        put = step_put(step, expires_at)
+        writes = companion_writes((put,), {TABLE: ""}, 0)
+        if isinstance(writes, StorageUnavailable):
+            return writes
+        if not await self._is_leased(job_of(step.job_id), token):
+            return LeaseEnded(job_id=job_of(step.job_id))
+        self._jobs.put_item(TABLE, put.key, {**put.values, **put.key})
+        return step
+
+    async def groups(self, life: str) -> tuple[Step, ...]:
+        return tuple(step for step in await self.remembered(life) if step.kind == CHILDREN)
 
     async def remembered(self, life: str) -> tuple[Step, ...]:
         return tuple(sorted((_step(item) for item in self._items(life)), key=lambda step: step.key.encode()))

@@ -6,8 +6,11 @@ from typing import cast
 
 from pydantic import BaseModel, JsonValue
 
-from domain.durable.step import RECEIVED, STEP, TABLE, Step, step_put
+from domain.children.group import new_group
+from domain.children.results import written
+from domain.durable.step import CHILDREN, RECEIVED, RESULTS, STEP, TABLE, Step, step_put
 from domain.jobs.job import BlobRef, Job
+from headrace.authoring.children import ChildFailed
 from headrace.authoring.json_text import JsonText, from_json_text, to_json_text
 from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.job_repository import FakeJobRepository
@@ -25,6 +28,19 @@ def given_steps(
                 value=to_json_text(json_of(value)),
             )  # fmt: skip
             put = step_put(step, now)
+            jobs.put_item(TABLE, put.key, {**put.values, **put.key})
+
+
+def given_children(jobs: FakeJobRepository, job: Job, children: Mapping[str, object], now: datetime) -> None:
+    """Store what children came to, as an earlier attempt does: of a list each member is one child's."""
+    for name, value in children.items():
+        members = value if isinstance(value, list) else [value]
+        outcomes = [each if isinstance(each, ChildFailed) else to_json_text(json_of(each)) for each in members]
+        step = Step(job_id=job.life, name=name, kind=CHILDREN, attempt=1, began_at=now)
+        group = new_group("", len(outcomes), None, 0)
+        results = step.model_copy(update={"kind": RESULTS, "value": JsonText(written(outcomes))})
+        for each in (step.model_copy(update={"group": group}), results):
+            put = step_put(each, now)
             jobs.put_item(TABLE, put.key, {**put.values, **put.key})
 
 

@@ -33,6 +33,7 @@ from domain.jobs.job import (
     JobError,
     Lease,
     Notify,
+    Parent,
     Progress,
     Queued,
     Retrying,
@@ -59,7 +60,7 @@ WAKE_SHARDS = tuple(str(shard) for shard in range(8))
 """The partitions of the wake index. Fixed: a job is found where the version wrote it that knew another number."""
 
 _JOB_FIELDS = frozenset(Job.model_fields) - {"state", "stored_schema", "unknown"}
-_PLAIN_FIELDS = _JOB_FIELDS - {"lane", "notify"}
+_PLAIN_FIELDS = _JOB_FIELDS - {"lane", "notify", "parent"}
 _STATES = (Scheduled, Blocked, Queued, Running, Retrying, Waiting, Succeeded, Failed, Cancelled)
 _STATE_FIELDS = {state.model_fields["status"].default: frozenset(state.model_fields) for state in _STATES}
 _ANY_STATE_FIELD = frozenset().union(*_STATE_FIELDS.values())
@@ -76,6 +77,7 @@ _ENTRY = frozenset(HistoryEntry.model_fields)
 _IN_LANE = frozenset(InLane.model_fields)
 _WAIT_FOR = frozenset(WaitFor.model_fields)
 _NOTIFY = frozenset(Notify.model_fields)
+_PARENT = frozenset(Parent.model_fields)
 _USER_FIELDS = frozenset(User.model_fields) - {"unknown"}
 _QUOTA = frozenset(Quota.model_fields)
 _PRINCIPAL = frozenset(Principal.model_fields)
@@ -84,7 +86,7 @@ _STORAGE_ONLY = frozenset({
 })  # fmt: skip
 
 
-_COUNTS = ("steps", "signals")
+_COUNTS = ("steps", "signals", "rounds", "generation")
 """Fields that most jobs do not need, and that an item does not have when they are zero."""
 _NOT_AS_IT_IS = {"state", "expires_at", "stored_schema", "unknown", "payload_version", "counted"}
 
@@ -235,6 +237,8 @@ def item_to_job(item: Item) -> Job | Unreadable:
             fields["lane"] = _part(item["lane"], _IN_LANE)
         if "notify" in item:
             fields["notify"] = _part(item["notify"], _NOTIFY)
+        if "parent" in item:
+            fields["parent"] = _part(item["parent"], _PARENT)
         if "waits_for" in item and "waits_for" in state_fields:
             state["waits_for"] = [_part(entry, _WAIT_FOR) for entry in _entries(item["waits_for"])]
         if "payload_ref" in item:

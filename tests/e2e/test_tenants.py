@@ -72,6 +72,7 @@ ALLOWED: dict[tuple[str, str], tuple[int, int]] = {
     ("POST", "/v1/files"): (201, 201),
     ("GET", "/v1/files/{file_id}"): (409, 409),
     ("GET", "/v1/jobs/{job_id}/steps"): (200, 200),
+    ("GET", "/v1/jobs/{job_id}/children"): (200, 200),
     ("POST", "/v1/jobs/{job_id}/signals/{name}"): (202, 202),
     ("POST", "/v1/jobs/{job_id}/cancel"): (200, 200),
     ("POST", "/v1/jobs/{job_id}/retry"): (409, 409),

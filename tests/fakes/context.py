@@ -1,9 +1,13 @@
 """A `JobContext` for testing handlers alone."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from builtins import type as _type
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar, TypeVarTuple, overload
+from typing import Literal, TypeVar, TypeVarTuple, overload
 
+from pydantic import JsonValue
+
+from headrace.authoring.children import ChildFailed
 from headrace.authoring.files import Chunks, File, FileMissing, FileStream, FileUnavailable
 from headrace.authoring.steps import StepUnavailable
 from tests.factories import NOW
@@ -56,6 +60,87 @@ class FakeContext:
         delay: timedelta | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> str:
+        raise StepUnavailable(name)
+
+    @overload
+    async def call(
+        self, name: str, type: str, payload: object, *, tags: Mapping[str, str] | None = None
+    ) -> JsonValue: ...
+    @overload
+    async def call(
+        self, name: str, type: str, payload: object, *, returns: _type[T], tags: Mapping[str, str] | None = None
+    ) -> T: ...
+    async def call(
+        self,
+        name: str,
+        type: str,
+        payload: object,
+        *,
+        returns: object = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> object:
+        raise StepUnavailable(name)
+
+    @overload
+    async def map(
+        self,
+        name: str,
+        type: str,
+        payloads: Sequence[object],
+        *,
+        failed: Literal["raise"] = "raise",
+        max_in_flight: int | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[JsonValue]: ...
+    @overload
+    async def map(
+        self,
+        name: str,
+        type: str,
+        payloads: Sequence[object],
+        *,
+        returns: _type[T],
+        failed: Literal["raise"] = "raise",
+        max_in_flight: int | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[T]: ...
+    @overload
+    async def map(
+        self,
+        name: str,
+        type: str,
+        payloads: Sequence[object],
+        *,
+        failed: Literal["raise", "collect"] = "raise",
+        max_in_flight: int | None = None,
+        tolerated_failures: int = 0,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[JsonValue | ChildFailed]: ...
+    @overload
+    async def map(
+        self,
+        name: str,
+        type: str,
+        payloads: Sequence[object],
+        *,
+        returns: _type[T],
+        failed: Literal["raise", "collect"] = "raise",
+        max_in_flight: int | None = None,
+        tolerated_failures: int = 0,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[T | ChildFailed]: ...
+    async def map(
+        self,
+        name: str,
+        type: str,
+        payloads: Sequence[object],
+        *,
+        returns: object = None,
+        failed: Literal["raise", "collect"] = "raise",
+        max_in_flight: int | None = None,
+        tolerated_failures: int = 0,
+        tags: Mapping[str, str] | None = None,
+    ) -> Sequence[object]:
         raise StepUnavailable(name)
 
     async def sleep(self, name: str, duration: timedelta) -> None:

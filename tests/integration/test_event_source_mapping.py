@@ -67,7 +67,9 @@ class Setup:
 
 
 @asynccontextmanager
-async def pumping(client: LazyClient, url: str, tmp_path: Path, **settings: object) -> AsyncIterator[Setup]:
+async def pumping(
+    client: LazyClient, url: str, tmp_path: Path, concurrency: int = 10, **settings: object
+) -> AsyncIterator[Setup]:
     name = f"T{new_id()}"
     create: dict[str, JsonValue] = {
         "TableName": name,
@@ -81,7 +83,9 @@ async def pumping(client: LazyClient, url: str, tmp_path: Path, **settings: obje
     described = await (await client()).describe_table(TableName=name)
     function, on_failure = Function(), tmp_path / "on-failure.jsonl"
     async with aioboto3.Session().client("dynamodbstreams", endpoint_url=url) as streams:
-        pump = StreamPump(streams, described["Table"]["LatestStreamArn"], mapping, function, on_failure, 0.02)
+        pump = StreamPump(
+            streams, described["Table"]["LatestStreamArn"], mapping, function, on_failure, 0.02, concurrency
+        )
         setup = Setup(client, name, function, pump, on_failure)
 
         def count(**_: object) -> None:
@@ -110,6 +114,26 @@ async def test_changes_of_one_item_are_delivered_in_order_and_items_in_parallel(
             assert [n for id, n in setup.function.values() if id == f"item-{k}"] == list(range(10))
         assert max(len(batch) for batch in setup.function.batches) == 3
         assert 2 <= setup.function.most_running <= 4
+
+
+async def test_what_arrives_while_a_batch_waits_for_its_turn_goes_with_it(
+    ministack_client: LazyClient, ministack_url: str, tmp_path: Path
+) -> None:
+    async with pumping(
+        ministack_client, ministack_url, tmp_path, concurrency=1, batch_size=10, parallelization_factor=8
+    ) as setup:
+        setup.function.free.clear()
+        await setup.put("item-0", 0)
+        while not setup.function.running:  # noqa: ASYNC110 - it is a count
+            await asyncio.sleep(0.01)
+        for n in range(1, 6):
+            await asyncio.gather(*(setup.put(f"item-{k}", n) for k in range(8)))
+            await asyncio.sleep(0.1)
+        setup.function.free.set()
+        await setup.pump.drain(10)
+        assert setup.function.most_running == 1
+        assert len(setup.function.values()) == 41
+        assert len(setup.function.batches) <= 9, "one for each lane, after the first"
 
 
 async def test_a_filtered_record_is_never_delivered(

@@ -66,12 +66,13 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
     ended(stack)
 
 
-def started(folder: Path) -> tuple[Mill, Stack]:
-    """A stack with jobs in every state."""
+def started(folder: Path, *, filled: bool = True) -> tuple[Mill, Stack]:
+    """A stack, by default with jobs in every state."""
     shutil.copytree(Path(__file__).parent / "mill", folder / "mill")
     stack = Stack(folder, "--no-reload", environment={"JOB_TYPES": "mill"})
     mill = Mill(stack, stack.client(), folder / "switch")
-    fill(mill)
+    if filled:
+        fill(mill)
     return mill, stack
 
 

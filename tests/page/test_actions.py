@@ -219,6 +219,16 @@ def test_a_list_is_live_and_filtered(opened: Opened, mill: Mill) -> None:
     expect(page.locator("table.jobs .status-succeeded").first).to_be_visible()
 
 
+def test_a_job_is_found_by_its_id(opened: Opened, mill: Mill) -> None:
+    job = mill.submit("mill.grind", {"order_id": "I-1"}, delay_seconds=3600)
+    page = opened()
+    visit(page, "#/jobs")
+    page.get_by_label("Type or id").fill(f" {job} ")
+    page.get_by_label("Type or id").press("Enter")
+    expect(page.locator(".head .id")).to_contain_text(job)
+    assert page.evaluate("() => location.hash") == f"#/jobs/{job}"
+
+
 def test_without_a_connection_the_page_shows_what_it_had(opened: Opened) -> None:
     page = opened()
     visit(page, "#/jobs")

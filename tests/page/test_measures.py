@@ -1,11 +1,11 @@
-"""How heavy the page is, and how soon it is there."""
+"""How heavy the page is, how soon it is there, and that it asks for nothing while nobody looks."""
 
 from collections.abc import Callable
 
 from playwright.sync_api import Page
 
 from functions.api.ui.serving import BUILT
-from tests.page.conftest import Mill
+from tests.page.conftest import Mill, visit
 
 MOST_BYTES = 120_000
 FIRST_PAINT_MS = 300
@@ -40,3 +40,35 @@ def test_nothing_is_fetched_from_elsewhere(opened: Callable[..., Page], mill: Mi
     page.wait_for_timeout(500)
     assert asked
     assert [url for url in asked if not url.startswith((mill.url, "data:"))] == []
+
+
+SEEN = """seen => {
+  Object.defineProperty(document, 'hidden', { configurable: true, get: () => !seen });
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+LONGEST_PAUSE_MS = 15_000
+"""Between two questions about what does not change."""
+
+
+def test_a_tab_that_nobody_sees_asks_for_nothing(opened: Callable[..., Page], mill: Mill) -> None:
+    page = opened()
+    visit(page, "#/jobs?status=scheduled")
+    with page.expect_request("**/v1/jobs?*"):
+        pass  # It asks while it is seen,
+    page.evaluate(SEEN, False)
+    page.wait_for_timeout(1000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(LONGEST_PAUSE_MS + 1000)
+    assert asked == []
+    with page.expect_request("**/v1/jobs?*"):
+        page.evaluate(SEEN, True)
+
+
+def test_a_page_of_this_machine_loads_itself_again_when_it_was_built_anew(opened: Callable[..., Page]) -> None:
+    page = opened()
+    builds = iter(("one", "one", ""))
+    page.route("**/ui/build", lambda route: route.fulfill(body=next(builds, "other")))
+    page.reload()
+    page.evaluate("() => { window.before = true }")
+    page.wait_for_function("() => !window.before && document.querySelector('.shell')")

@@ -32,7 +32,9 @@ class History:
             return
         self._require(after.version == before.version + 1, "I3", after, f"follows version {before.version}")
         if is_final(before):
-            manual = author is not None and author.startswith("client") and isinstance(before.state, Failed | Cancelled)
+            by_person = author is not None and author.startswith("client")
+            for_parent = after.parent is not None and after.generation == before.generation + 1
+            manual = (by_person or for_parent) and isinstance(before.state, Failed | Cancelled)
             self._require(
                 manual and isinstance(after.state, Queued | Blocked), "I2", after, f"{author} changed a final state"
             )

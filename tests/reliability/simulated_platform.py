@@ -27,6 +27,7 @@ from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.sqs.wake_messages import body_of
 from scripts.generate import stream_record
 from tests.reliability.simulated_blobs import SimulatedBlobs
+from tests.reliability.simulated_children import child_recorder, child_stores, with_canceller
 from tests.reliability.simulated_world import (
     PROCESS,
     Killed,
@@ -84,9 +85,11 @@ async def _deliver(world: World, catalogue: Catalogue, batch: list[Job], tries: 
 def _executor(world: World, process: Process, known: Catalogue, jobs: SimulatedRepository) -> JobExecutor:
     documents = Documents(SimulatedBlobs(world.blobs, jobs))
     lanes = lanes_of(world, process, known)
-    steps = JobSteps(SimulatedSteps(world, process), documents, process.clock, process.new_id)
+    children = child_stores(world, process, documents)
+    steps = JobSteps(SimulatedSteps(world, process), documents, process.clock, process.new_id, children)
+    able = with_canceller(world, process, known) if world.with_children else known
     return JobExecutor(
-        jobs, known, process.clock, process.new_id, world.random.random, {}, documents=documents, lanes=lanes,
+        jobs, able, process.clock, process.new_id, world.random.random, {}, documents=documents, lanes=lanes,
         steps=lambda: steps,
     )  # fmt: skip
 
@@ -105,14 +108,32 @@ def _dispatcher(world: World, process: Process, known: Catalogue) -> Dispatcher:
 async def record(world: World, catalogue: Catalogue) -> None:
     """Act as the recorder and its event source mapping: deliver each change until its message is sent, or six times."""
     while True:
-        job = await world.recorded.get()
+        batch = [await world.recorded.get()]
         await asyncio.sleep(world.random.uniform(0, 0.5))
-        for _ in range(6):
-            process = world.process("recorder")
-            dispatcher = _dispatcher(world, process, catalogue)
-            recorded = await record_changes([_stream_record(1, job)], dispatcher, process.clock())
+        while world.with_children and not world.recorded.empty() and len(batch) < 20:
+            batch.append(world.recorded.get_nowait())
+        world.recorded_before.append(batch)
+        await _record(world, catalogue, batch, tries=6)
+        if world.with_children and world.strikes("changes recorded again", 0.1):
+            await _record(world, catalogue, world.random.choice(world.recorded_before), tries=1)
+
+
+async def _record(world: World, catalogue: Catalogue, batch: list[Job], tries: int) -> None:
+    """Invoke the recorder until it hands nothing back, or the tries are exhausted."""
+    left = [_stream_record(number, job) for number, job in enumerate(batch)]
+    for _ in range(tries):
+        process = world.process("recorder")
+        dispatcher = _dispatcher(world, process, catalogue)
+        children = child_recorder(world, process, catalogue) if world.with_children else None
+        now = process.clock()
+        with suppress(Killed):
+            recorded = await record_changes(left, dispatcher, now, deadline=now + FUNCTION, children=children)
             if not recorded.failures:
-                break
+                return
+            # As Lambda does: it begins again with the first that failed.
+            left = left[min(int(number) for number in recorded.failures) - len(batch) + len(left) :]
+        if world.with_children:
+            await asyncio.sleep(world.random.uniform(0.5, 5))
 
 
 async def wake(world: World, catalogue: Catalogue) -> None:

@@ -11,10 +11,10 @@ from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from domain.durable.repository import RememberResult, StepPage
+from domain.durable.repository import LeaseEnded, RememberResult, StepPage
 from domain.durable.step import Step
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Running
+from domain.jobs.job import Job, Running, is_final
 from domain.jobs.repository import AddResult, DuePage, DueState, JobNotFound, ReplaceResult
 from domain.jobs.wake_queue import Unsent, Wake, wake_of
 from domain.lanes.lane import Lane, LaneSettings, Place
@@ -86,6 +86,8 @@ class World:
         self.lane_checks = LaneChecks(store, self.lanes)
         self.durable = False
         """Whether the handler makes its effect in a step, sleeps, and waits for a signal."""
+        self.with_children = False
+        """Whether jobs have children, which the recorder counts."""
         self.steps = FakeStepRepository(store)
         self.faults: Counter[str] = Counter()
         self.queue: asyncio.Queue[Job] = asyncio.Queue()
@@ -95,6 +97,7 @@ class World:
         """Of the wake queue and of the runners' queues, when they may be delivered, with the runner."""
         self.names = 0
         self.old_batches: list[list[Job]] = []
+        self.recorded_before: list[list[Job]] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.bugs: list[BaseException] = []
 
@@ -139,6 +142,10 @@ class World:
         self.tasks.discard(task)
         if not task.cancelled() and (bug := task.exception()) is not None:
             self.bugs.append(bug)
+
+    def is_recorded(self, job: Job) -> bool:
+        """Whether the recorder sees the change of a job."""
+        return wake_of(job) is not None or (self.with_children and is_final(job))
 
     def trigger(self, job: Job) -> None:
         """Deliver a stream record for a write of `queued`, at least once unless it is lost."""
@@ -226,7 +233,7 @@ class SimulatedRepository:
         self._world.lane_checks.committed(after, self._world.now)
         if after.status == "queued":
             self._world.trigger(after)
-        elif wake_of(after) is not None and not self._world.strikes("record lost", 0.05):
+        elif self._world.is_recorded(after) and not self._world.strikes("record lost", 0.05):
             self._world.recorded.put_nowait(after)
 
     async def _before(self) -> StorageUnavailable | None:
@@ -262,6 +269,15 @@ class SimulatedSteps:
             return fault
         remembered = await self._steps.remember(step, token, expires_at)
         return await self._jobs._after() or remembered
+
+    async def rewrite(self, step: Step, token: str, expires_at: datetime) -> Step | LeaseEnded | StorageUnavailable:
+        if (fault := await self._jobs._before()) is not None:
+            return fault
+        rewritten = await self._steps.rewrite(step, token, expires_at)
+        return await self._jobs._after() or rewritten
+
+    async def groups(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
+        return await self._jobs._before() or await self._steps.groups(life)
 
     async def remembered(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
         return await self._jobs._before() or await self._steps.remembered(life)

@@ -172,7 +172,7 @@ function ScreenOf({ route, me }: { route: Route; me: UserView }) {
     case "jobs":
       return second ? <JobScreen key={second} id={second} /> : <JobsScreen me={me} query={route.query} />;
     case "types":
-      return <TypesScreen name={second} />;
+      return <TypesScreen me={me} name={second} />;
     case "schedules":
       return <SchedulesScreen me={me} query={route.query} />;
     case "lanes":

@@ -1,4 +1,4 @@
-// The keyboard: `g` and a letter goes somewhere, `j` and `k` walk through a list, `/` filters, `?` explains.
+// The keyboard: `g` and a letter goes somewhere, `j` and `k` walk through a list, `x` selects, `/` filters, `?` explains.
 
 import { useEffect, useState } from "preact/hooks";
 import type { Place } from "./app.tsx";
@@ -26,6 +26,7 @@ export function useKeys(places: Place[]): [boolean, (shown: boolean) => void] {
       else if (event.key === "?") setHelp(true);
       else if (event.key === "/") focusOn(event, document.querySelector<HTMLElement>("[data-filter]"));
       else if (event.key === "j" || event.key === "k") walk(event, event.key === "j" ? 1 : -1);
+      else if (event.key === "x") document.activeElement?.closest("tr")?.querySelector<HTMLElement>(".check input")?.click();
     };
     window.addEventListener("keydown", pressed);
     return () => window.removeEventListener("keydown", pressed);
@@ -55,6 +56,7 @@ export function Keys({ places, onClose }: { places: Place[]; onClose: () => void
     ...places.map((place): [string, string] => [`g ${place.key}`, place.name]),
     ["j, k", "next and previous line of a list"],
     ["Enter", "open the line"],
+    ["x", "select the line"],
     ["/", "filter"],
     ["?", "these keys"],
   ];

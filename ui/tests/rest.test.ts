@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { count, inTurns, planOf } from "../src/pure/bulk.ts";
-import { expected, lasting } from "../src/pure/job.ts";
+import { expected, isId, lasting } from "../src/pure/job.ts";
 import { bytes, opensAtFirst, sizeOf, summary } from "../src/pure/json.ts";
 import { dollars } from "../src/pure/money.ts";
 import { nextPause } from "../src/pure/polling.ts";
@@ -17,19 +17,23 @@ test("an address is read as it was written", () => {
 });
 
 test("what does not change is asked for less and less, but never given up while it is seen", () => {
-  const pauses = [0, 3, 6, 9, 30].map((unchanged) => nextPause({ unchanged, failures: 0, hidden: 0, base: 2000 }));
+  const pauses = [0, 3, 6, 9, 30].map((unchanged) => nextPause({ unchanged, failures: 0, hidden: false, base: 2000 }));
   assert.equal(pauses[0], 2000);
   assert.ok(pauses.every((pause, index) => pause !== null && pause >= (pauses[index - 1] ?? 0) && pause <= 15_000));
 });
 
-test("a hidden tab asks less and less, then no more", () => {
-  const pauses = [1, 2, 3, 4, 5, 6].map((hidden) => nextPause({ unchanged: 0, failures: 0, hidden, base: 2000 }));
-  assert.deepEqual(pauses, [30_000, 60_000, 120_000, 240_000, 480_000, null]);
+test("a hidden tab asks for nothing", () => {
+  assert.equal(nextPause({ unchanged: 0, failures: 0, hidden: true, base: 2000 }), null);
+  assert.equal(nextPause({ unchanged: 0, failures: 3, hidden: true, base: 2000 }), null);
+});
+
+test("an id is told from a type's name", () => {
+  assert.deepEqual(["0199d6b0-3c5e-5f4a-9d6b-0123456789AB", "mill.grind", "0199d6b0"].map(isId), [true, false, false]);
 });
 
 test("what fails is tried again, later each time", () => {
-  assert.equal(nextPause({ unchanged: 0, failures: 1, hidden: 0, base: 2000 }), 4000);
-  assert.equal(nextPause({ unchanged: 0, failures: 9, hidden: 0, base: 2000 }), 30_000);
+  assert.equal(nextPause({ unchanged: 0, failures: 1, hidden: false, base: 2000 }), 4000);
+  assert.equal(nextPause({ unchanged: 0, failures: 9, hidden: false, base: 2000 }), 30_000);
 });
 
 test("a plan counts those that the action is possible for", () => {

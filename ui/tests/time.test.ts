@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clock, duration, exact, relative, staysFor } from "../src/pure/time.ts";
+import { clock, duration, exact, momentsIn, relative, staysFor } from "../src/pure/time.ts";
 
 const NOW = Date.parse("2026-11-27T14:04:05.120Z");
 
@@ -33,4 +33,10 @@ test("the exact moment is in the viewer's zone, and names it", () => {
 test("a clock has the day only if it is another", () => {
   assert.equal(clock(NOW, NOW, "UTC"), "14:04");
   assert.equal(clock(NOW - 86_400_000, NOW, "UTC"), "26 Nov, 14:04");
+});
+
+test("moments in a sentence of the API are found", () => {
+  const parts = momentsIn("its time is 2026-11-27 14:04:05 UTC.");
+  assert.deepEqual(parts.map((part) => part.at), [null, Date.parse("2026-11-27T14:04:05Z"), null]);
+  assert.deepEqual(momentsIn("the lane is full"), [{ text: "the lane is full", at: null }]);
 });

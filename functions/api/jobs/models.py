@@ -1,14 +1,15 @@
 """Request and response models of the job routes, separate from the domain's models."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, Field, JsonValue
 
-from domain.jobs.job import BlobRef, FailureReason, Job, Status
+from domain.jobs.job import BlobRef, FailureReason, HistoryEntry, Job, Status
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
 from domain.jobs.submission import DelaySeconds, LaneName, MaxAttempts, Priority, Tags, TypeName
+from functions.api.children.views import GroupView, ParentView
 from functions.api.http.forms import Form
 from functions.api.http.links import link
 from functions.api.http.times import Moment, MomentIn
@@ -81,18 +82,20 @@ class ProgressView(BaseModel):
 
 
 class HistoryView(BaseModel):
-    """One change of status."""
+    """One change of status, with the error of the attempt that it ended, if one failed."""
 
     status: str
     at: Moment
     attempt: int
     code: str | None = None
+    message: str | None = Field(default=None, description="The first 200 characters of the error's message")
+    frame: FrameView | None = Field(default=None, description="Where the handler raised it, without the line's text")
 
 
 class WaitView(BaseModel):
     """Something that a handler waits for."""
 
-    kind: str = Field(description="time or signal")
+    kind: str = Field(description="time, signal or children")
     name: str
 
 
@@ -123,6 +126,7 @@ class JobSummaryView(BaseModel):
     notify: NotifyView | None = Field(default=None, description="Who is told of its changes, if it was submitted so")
     steps: int = Field(default=0, description="How many steps and signals it remembers")
     waiting_for: list[WaitView] = Field(default_factory=list, description="What a waiting job waits for")
+    parent: ParentView | None = Field(default=None, description="Whose child it is, if it is one")
     traceparent: str | None = Field(default=None, description="The trace that it was submitted in (W3C Trace Context)")
     links: dict[str, str] = Field(description="The job itself, and the actions that its status allows")
 
@@ -143,6 +147,9 @@ class JobView(JobSummaryView):
     result: JsonValue
     payload_ref: DocumentRef | None = Field(default=None, description="Where the payload is, if it is not included")
     result_ref: DocumentRef | None = Field(default=None, description="Where the result is, if it is not included")
+    children: list[GroupView] = Field(
+        default_factory=list, description="Where the job alone is read: its groups of children, at most the last 50"
+    )
 
 
 class JobPage(BaseModel):
@@ -156,12 +163,17 @@ Shown = Callable[[JobSummary], JobSummary]
 """What the caller may see of a job (`domain/jobs/disclosure.py`)."""
 
 
-def job_view(job: Job, shown: Shown, loaded: Mapping[Document, JsonText] = MappingProxyType({})) -> JobView:
+def job_view(
+    job: Job,
+    shown: Shown,
+    loaded: Mapping[Document, JsonText] = MappingProxyType({}),
+    children: Sequence[GroupView] = (),
+) -> JobView:
     """Convert a job to its response model, with those large documents that were `loaded`."""
     summary = shown(summary_of(job, DOCUMENTS))
     brought = {f"{name}_ref": None for name in loaded} | dict(loaded)
     whole = summary.model_copy(update=brought)
-    return JobView.model_validate(_shared(whole) | _documents(whole, DOCUMENTS))
+    return JobView.model_validate(_shared(whole) | _documents(whole, DOCUMENTS) | {"children": list(children)})
 
 
 def summary_view(summary: JobSummary) -> JobSummaryView:
@@ -183,15 +195,26 @@ def _shared(summary: JobSummary) -> dict[str, object]:
         "error": _error_view(summary),
         "notify": NotifyView.model_validate(summary.notify.model_dump()) if summary.notify else None,
         "waiting_for": [WaitView(kind=each.kind, name=each.name) for each in summary.waiting_for],
+        "parent": _parent_view(summary),
         "progress": ProgressView(**dict(summary.progress)) if summary.progress else None,
-        "history": [HistoryView.model_construct(**dict(entry)) for entry in summary.history],
+        "history": [_history_view(entry) for entry in summary.history],
         "links": {"self": self_link} | {action: f"{self_link}/{action}" for action in summary.actions},
     }
+
+
+def _history_view(entry: HistoryEntry) -> HistoryView:
+    frame = FrameView.model_construct(**dict(entry.frame)) if entry.frame else None
+    return HistoryView.model_construct(**{**dict(entry), "frame": frame})
 
 
 def _documents(summary: JobSummary, include: Include) -> dict[str, object]:
     texts: dict[Document, JsonText | None] = {"payload": summary.payload, "result": summary.result}
     return {name: from_json_text(text) if text is not None else None for name, text in texts.items() if name in include}
+
+
+def _parent_view(summary: JobSummary) -> ParentView | None:
+    parent = summary.parent
+    return ParentView(job_id=parent.job_id, group=parent.group, place=parent.place) if parent else None
 
 
 def _error_view(summary: JobSummary) -> ErrorView | None:

@@ -1,6 +1,6 @@
 """Builds the responses of job routes: one job with its ETag, or a page of jobs with a link to the next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Annotated
@@ -13,6 +13,7 @@ from domain.jobs.documents import DocumentLink
 from domain.jobs.job import Job
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary
 from domain.paging import Page
+from functions.api.children.views import GroupView
 from functions.api.http.conditional import versioned
 from functions.api.http.links import link
 from functions.api.jobs.models import JobPage, Shown, job_view, listed_job_view
@@ -41,9 +42,10 @@ def job_response(
     status: HTTPStatus,
     headers: Mapping[str, str],
     loaded: Mapping[Document, JsonText] = MappingProxyType({}),
+    children: Sequence[GroupView] = (),
 ) -> Response:
     """A job with its ETag, and with those large documents that were `loaded`; with status 202, also its `Location`."""
-    view = job_view(job, shown, loaded)
+    view = job_view(job, shown, loaded, children)
     location = {"location": view.links["self"]} if status == HTTPStatus.ACCEPTED else {}
     return Response(
         view.model_dump_json(),

@@ -20,6 +20,8 @@ from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.results import StorageUnavailable
 from domain.users.service import NotAllowed
 from domain.users.user import User
+from functions.api.children.counts import CountsOf, groups_of
+from functions.api.children.views import GroupView
 from functions.api.http.conditional import expected_versions, is_unchanged, not_modified
 from functions.api.http.identity import Identify
 from functions.api.http.ids import is_id
@@ -52,6 +54,7 @@ def job_routes(
     documents: Documents,
     disclosure: Disclosure,
     identify: Identify,
+    counts: CountsOf,
     longest_wait: timedelta = LONGEST_WAIT,
 ) -> APIRouter:
     """The job routes; all require a user. `longest_wait` limits how long a read may wait; zero disables waiting."""
@@ -148,14 +151,17 @@ def job_routes(
         """Get a job. With `Prefer: wait=N` the response is sent when the job is final, or after N seconds.
 
         `Preference-Applied` reports the seconds that apply: at most 20, unless the deployment has another limit.
+        While it has children that have not ended, the response is never 304: their counts change without the job.
         """
         wait = wait_seconds(prefer, longest_wait)
         job = await _read_until_final(jobs, job_id, caller, wait)
+        groups = await _groups(job, counts)
         headers = {"preference-applied": f"wait={wait}"} if wait else {}
-        if is_unchanged(if_none_match, job.version):
+        if is_unchanged(if_none_match, job.version) and all(group.ended == group.size for group in groups):
             return not_modified(job.version, headers)
-        loaded = await documents.for_answer(job)
-        return job_response(job, partial(disclosure.to, caller), HTTPStatus.OK, headers, loaded)
+        return job_response(
+            job, partial(disclosure.to, caller), HTTPStatus.OK, headers, await documents.for_answer(job), groups
+        )
 
     @router.get("/v1/jobs/{job_id}/payload", status_code=307, responses=DOCUMENT)
     async def get_payload(job_id: str, caller: Caller) -> Response:
@@ -210,6 +216,13 @@ async def _read_until_final(jobs: JobService, job_id: str, caller: User, wait: i
         if pause is None or is_final(found):
             return found
         await asyncio.sleep(pause)
+
+
+async def _groups(job: Job, counts: CountsOf) -> list[GroupView]:
+    found = await groups_of(job, counts)
+    if isinstance(found, StorageUnavailable):
+        raise refuse(found)
+    return found
 
 
 async def _document(jobs: JobService, documents: Documents, job_id: str, caller: User, name: Document) -> Response:

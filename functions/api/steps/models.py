@@ -14,7 +14,8 @@ class StepView(BaseModel):
 
     name: str
     kind: str = Field(
-        description="step; time or signal for a wait that began; received or timed_out for a signal's end"
+        description="step; time, signal or children for a wait that began; received or timed_out for a signal's end,"
+        " results for that of a group of children"
     )
     attempt: int
     began_at: Moment

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Query, Response
 from domain.jobs.disclosure import Disclosure
 from domain.jobs.job import Job, Status
 from domain.jobs.listing import JobFilter, JobListService
+from domain.jobs.own_types import WEBHOOK_DELIVER
 from domain.jobs.repository import JobNotFound
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.users.user import User
-from domain.webhooks.delivery import WEBHOOK_DELIVER
 from domain.webhooks.service import WebhookService
 from domain.webhooks.signing import MAX_OVERLAP, OVERLAP, Signer
 from functions.api.http.identity import Identify, only_admins

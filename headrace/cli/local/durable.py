@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
+from domain.children.call import GroupCall
 from domain.durable.step import is_name
 from domain.durable.values import adapter_of, decoded, encoded
 from headrace.authoring.json_text import to_json_text
@@ -65,6 +66,22 @@ class LocalDurable:
             raise StepMisused(f"the handler waits for the signal {name}: give it with --signal {name}=JSON")
         self._show(f"signal {name}: its time is over here; --signal {name}=JSON gives it")
         return None
+
+    async def children(self, call: GroupCall) -> list[object]:
+        """The given results: of a `map` a list; no job is submitted here."""
+        self._use(call.name)
+        if call.name not in self._steps:
+            raise StepMisused(
+                f"{call.name} asks for jobs of {call.type}, which do not run here: give its results as a step"
+            )
+        given = self._steps[call.name]
+        members = given if isinstance(given, list) and not call.single else [given]
+        self._show(f"{call.name}: {len(members)} results of {call.type}, as given")
+        adapter = adapter_of(call.name, _nothing, JsonValue if call.returns is None else call.returns)
+        return [
+            decoded(f"child {place} of {call.name}", to_json_text(member), adapter)
+            for place, member in enumerate(members)
+        ]
 
     async def close(self) -> None:
         """There is nothing to remember."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.durable.repository import LeaseEnded, StepPage, StepTaken
-from domain.durable.step import TABLE, Step, job_of, step_key, step_put
+from domain.durable.step import CHILDREN, TABLE, Step, job_of, step_key, step_put
 from domain.results import StorageUnavailable
 from persistence.converters.companions import companion_writes
 from persistence.converters.dynamo_to_domain import Unreadable, string_of, to_attribute
@@ -57,9 +57,36 @@ class DynamoStepRepository:
             case StorageUnavailable():
                 return refused
 
+    async def rewrite(self, step: Step, token: str, expires_at: datetime) -> Step | LeaseEnded | StorageUnavailable:
+        put = step_put(step, expires_at).model_copy(update={"condition": None})
+        writes = companion_writes((put,), {TABLE: self._table}, 0)
+        if isinstance(writes, StorageUnavailable):
+            return writes
+        refused = await transact(self._client, [*writes, self._under_lease(job_of(step.job_id), token)], step.write_id)
+        match refused:
+            case None:
+                return step
+            case Refused():
+                return LeaseEnded(job_id=job_of(step.job_id))
+            case StorageUnavailable():
+                return refused
+
+    async def groups(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
+        query = self._of(life)
+        return await self._queried(
+            {
+                **query,
+                "FilterExpression": "kind = :kind",
+                "ExpressionAttributeValues": {**query["ExpressionAttributeValues"], ":kind": {"S": CHILDREN}},
+            }
+        )
+
     async def remembered(self, life: str) -> tuple[Step, ...] | StorageUnavailable:
+        return await self._queried(self._of(life))
+
+    async def _queried(self, query: QueryInputTypeDef) -> tuple[Step, ...] | StorageUnavailable:
         items: list[Item] = []
-        query: QueryInputTypeDef = {**self._of(life), "ConsistentRead": True}
+        query = {**query, "ConsistentRead": True}
         while True:
             try:
                 answer = await (await self._client()).query(**query)

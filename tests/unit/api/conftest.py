@@ -33,12 +33,14 @@ from functions.api.http.prefixes import without_prefix
 from functions.api.jobs.waiting import LONGEST_WAIT
 from functions.job_types import load_job_types
 from headrace.testing.blob_store import FakeBlobStore
+from headrace.testing.child_repository import FakeChildReader, FakeCountRepository
 from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.file_repository import FakeFileRepository
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.lane_repository import FakeLaneRepository
 from headrace.testing.step_repository import FakeStepRepository
 from persistence.cursors import CursorCodec
+from persistence.dynamodb.repositories.child_listing import SealedChildListing
 from persistence.dynamodb.repositories.step_listing import SealedStepListing
 from tests.factories import NOW, UserFactory
 from tests.fakes.job_listing import CURSOR_KEY, FakeJobListing
@@ -125,7 +127,8 @@ class Api:
         self.endpoints, self.signers = FakeEndpointRepository(), FakeSignerRepository()
         large = Large(blobs or FakeBlobStore(), self.files, timedelta(days=30))
         stored = self.jobs if isinstance(self.jobs, FakeJobRepository) else FakeJobRepository()
-        self.steps = FakeStepRepository(stored)
+        self.steps, cursors = FakeStepRepository(stored), CursorCodec(CURSOR_KEY)
+        self.children, self.counts = FakeChildReader(stored), FakeCountRepository(stored)
         self.lane_store = FakeLaneRepository(stored)
         self.lanes = Lanes(self.jobs, self.lane_store, catalogue, self.clock, half)
         app = create_app(
@@ -135,7 +138,10 @@ class Api:
             self.users if isinstance(self.users, FakeUserRepository) else None,
             Webhooks(self.endpoints, self.signers, fixed_secrets()), lambda: self.stats,
             Quotas(FakeUsage(stored), quota, self.clock),
-            remembering=lambda: Remembering(self.steps, SealedStepListing(self.steps, CursorCodec(CURSOR_KEY))),
+            remembering=lambda: Remembering(
+                self.steps, SealedStepListing(self.steps, cursors), self.counts,
+                SealedChildListing(self.children, cursors),
+            ),
         )  # fmt: skip
         self._mangum = Mangum(app, lifespan="off", text_mime_types=TEXT)
         # Mangum runs the loop of its thread; a test's thread has a running one already.

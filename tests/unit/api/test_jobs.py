@@ -48,9 +48,13 @@ def test_a_submission_is_accepted_with_location_and_etag(api: Api) -> None:
         "progress": None, "cancel_requested": False,
         "run_at": None, "created_at": "2026-11-23T03:00:00.123456Z", "updated_at": "2026-11-23T03:00:00.123456Z",
         "started_at": None, "finished_at": None, "expires_at": job["expires_at"], "tags": {"k": "v"},
-        "lane": None, "priority": None, "notify": None, "steps": 0, "waiting_for": [], "traceparent": None,
+        "lane": None, "priority": None, "notify": None, "steps": 0, "waiting_for": [], "parent": None,
+        "children": [], "traceparent": None,
         "payload_version": 1,
-        "history": [{"status": "queued", "at": "2026-11-23T03:00:00.123456Z", "attempt": 0, "code": None}],
+        "history": [{
+            "status": "queued", "at": "2026-11-23T03:00:00.123456Z", "attempt": 0,
+            "code": None, "message": None, "frame": None,
+        }],
         "owner_id": MEMBER.id, "links": {"self": f"/v1/jobs/{job['id']}", "cancel": f"/v1/jobs/{job['id']}/cancel"},
     }  # fmt: skip
 
@@ -248,7 +252,8 @@ def test_a_listing_with_wrong_parameters_is_refused(api: Api, query: dict[str, s
 
 def test_a_list_has_no_documents_unless_they_are_included(api: Api) -> None:
     job = submit(api).json
-    bare = {name: value for name, value in job.items() if name.removesuffix("_ref") not in {"payload", "result"}}
+    absent = {"payload", "result", "children"}
+    bare = {name: value for name, value in job.items() if name.removesuffix("_ref") not in absent}
 
     def listed(**query: str) -> JsonValue:
         return api.call("GET", "/v1/jobs", query=query).json["items"]

@@ -425,7 +425,10 @@ async def test_a_plain_handler_has_no_steps() -> None:
     await stack.drain()
     error = stack.job(job.id).error
     assert error is not None
-    assert error.message == "step, sleep, signal and submit need an `async` handler: write `async def`, and await them"
+    assert (
+        error.message
+        == "step, sleep, signal, call, map and submit need an `async` handler: write `async def`, and await them"
+    )
 
 
 def test_what_is_out_of_reach_is_no_misuse() -> None:

@@ -105,7 +105,7 @@ MESSAGES = {
     "unknown": "the job mail cannot be submitted: no job type is named 'mail.none'",
     "invalid": "the job mail cannot be submitted: payload/text: Field required",
     "large": "the payload of the job mail has 70011 bytes of JSON, the limit with a result is 65536",
-    "huge": "the payload of the job mail has 6000011 bytes of JSON, the limit with a result is 65536",
+    "huge": "the payload of the job mail has 6000011 bytes of JSON, the limit is 5242880",
     "late": "the job mail cannot be submitted: delay_seconds: the job would start more than 365 days from now",
     "tags": "the job mail cannot be submitted: tags/a: Input should be a valid string",
     "many": "a handler submits at most 20 jobs with its result",

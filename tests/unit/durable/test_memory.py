@@ -11,7 +11,7 @@ from domain.durable.attempts import JobSteps
 from domain.durable.forgetting import forget
 from domain.durable.listing import StepListService
 from domain.durable.memory import PAUSE
-from domain.durable.repository import RememberResult
+from domain.durable.repository import LeaseEnded, RememberResult
 from domain.durable.signalling import InvalidSignal, Signalled, SignalRefused, SignalService
 from domain.durable.step import RECEIVED, STEP, Step, step_put
 from domain.durable.waits import Waits
@@ -32,6 +32,7 @@ from domain.secrets.hidden import Hidden
 from headrace import JobContext, StepError, StepMisused, StepUnavailable
 from headrace.authoring.json_text import JsonText
 from headrace.testing.blob_store import FakeBlobStore
+from headrace.testing.child_repository import FakeCountRepository
 from headrace.testing.clock import FakeClock, half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.step_repository import FakeStepRepository
@@ -59,6 +60,12 @@ class Failing:
 
     async def remember(self, step: Step, token: str, expires_at: datetime) -> RememberResult:
         return self._problem() or await self.steps.remember(step, token, expires_at)
+
+    async def rewrite(self, step: Step, token: str, expires_at: datetime) -> Step | LeaseEnded | StorageUnavailable:
+        return self._problem() or await self.steps.rewrite(step, token, expires_at)
+
+    async def groups(self, job_id: str) -> tuple[Step, ...] | StorageUnavailable:
+        return self._problem() or await self.steps.groups(job_id)
 
     async def remembered(self, job_id: str) -> tuple[Step, ...] | StorageUnavailable:
         await asyncio.sleep(0)
@@ -317,11 +324,11 @@ async def test_a_deleted_jobs_steps_are_deleted_with_their_blobs() -> None:
     assert store.blobs.stored
     for problem in (BUSY, None):
         store.problems = [problem] if problem else []
-        assert await forget(job, store, documents) == problem
+        assert await forget(job, store, FakeCountRepository(store.jobs), documents) == problem
     assert (store.blobs.stored, await store.steps.remembered(job.life)) == ({}, ())
     failing = Documents(FailingBlobs(BROKEN))
     await attempt.step("larger", large)
-    assert await forget(job, store, failing) == BROKEN
+    assert await forget(job, store, FakeCountRepository(store.jobs), failing) == BROKEN
 
 
 class Signalling:

@@ -61,3 +61,18 @@ def _frames(disclosure: Disclosure, caller: User, raised: JobSummary) -> tuple[F
 def test_what_a_handler_says_itself_is_for_its_caller() -> None:
     said = summary(Fail(code="no_stock", reason="sold out"))
     assert HIDING.to(MEMBER, said) == said
+
+
+def test_the_history_hides_what_the_error_hides() -> None:
+    noted = [(None, None), (RAISED.message, 12)]
+    hidden = [(None, None), ("the handler raised KeyError", None)]
+    assert _noted(HIDING, ADMIN, RAISED) == noted
+    assert _noted(EXPOSING, MEMBER, RAISED) == noted
+    assert _noted(HIDING, MEMBER, RAISED) == _noted(UNKNOWING, MEMBER, RAISED) == hidden
+    assert _noted(HIDING, MEMBER, Fail(code="no_stock", reason="sold out")) == [(None, None), ("sold out", None)]
+
+
+def _noted(disclosure: Disclosure, caller: User, outcome: Outcome) -> list[tuple[str | None, int | None]]:
+    """Message and line of the last two entries."""
+    history = disclosure.to(caller, summary(outcome)).history[-2:]
+    return [(entry.message, entry.frame.line if entry.frame else None) for entry in history]

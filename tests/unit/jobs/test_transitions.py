@@ -10,8 +10,10 @@ from domain.jobs.change import Change
 from domain.jobs.job import (
     Cancelled,
     Failed,
+    Frame,
     InLane,
     Job,
+    Parent,
     Queued,
     Retrying,
     Running,
@@ -22,7 +24,7 @@ from domain.jobs.job import (
     is_final,
 )
 from domain.jobs.lifecycle import MOVES
-from domain.jobs.outcomes import Done, Pause, TimedOut
+from domain.jobs.outcomes import Done, Pause, Raised, TimedOut
 from domain.jobs.transitions import (
     LEASE_GRACE,
     LONGEST_UNEXAMINED,
@@ -67,6 +69,8 @@ RESULT = JsonText('{"rows":1}')
 
 PAUSE = Pause(waits_for=(WaitFor(kind="time", name="night"),), until=ANCIENT + SECOND)
 
+PARENT = Parent(life="p@1", group="all", place=0, depth=1, round=1, index=0, size=1, keep_seconds=60)
+
 Move = Callable[[Job], Change | IllegalTransition]
 
 SLOT = next_slot(Lane(name="stripe:7"), Rate(1, per=timedelta(seconds=1)), LATER)
@@ -91,6 +95,8 @@ EVERY_MOVE: dict[str, Move] = {
     "go on": lambda job: transitions.finish(job, POLICY, TOKEN, Pause(), LATER, 0.5),
     "signal": lambda job: transitions.signal(job, POLICY, "approved", LATER),
     "signal something else": lambda job: transitions.signal(job, POLICY, "other", LATER),
+    "end a round of children": lambda job: transitions.children_ended(job, POLICY, "all", 0, LATER),
+    "take another turn": lambda job: transitions.take_another_turn(job, POLICY, PARENT, LATER),
     "retry manually": lambda job: transitions.retry_manually(job, POLICY, LATER),
     "retry manually in a full lane": lambda job: transitions.retry_manually(job, POLICY, LATER, InLine()),
     "succeed directly": lambda job: transitions.succeed(job, POLICY, RESULT, LATER),
@@ -142,7 +148,9 @@ def test_every_transition_keeps_what_must_not_change(name: str, start: Job) -> N
 
 
 @pytest.mark.parametrize("final", [succeeded(), failed(), cancelled()], ids=lambda job: job.status)
-@pytest.mark.parametrize("name", sorted(set(EVERY_MOVE) - {"retry manually", "retry manually in a full lane"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(EVERY_MOVE) - {"retry manually", "retry manually in a full lane", "take another turn"})
+)
 def test_a_final_state_never_changes(final: Job, name: str) -> None:
     assert isinstance(EVERY_MOVE[name](final), IllegalTransition)
 
@@ -282,6 +290,17 @@ def test_an_error_message_is_bounded() -> None:
     job = finished(running(), Fail(reason="x" * 100_000))
     assert isinstance(job.state, Failed)
     assert len(job.state.error.message) == transitions.MAX_MESSAGE
+
+
+def test_the_history_keeps_what_each_failed_attempt_said_and_where() -> None:
+    frames = tuple(Frame(file="jobs/orders.py", line=line, function="charge", source="charge()") for line in (3, 7))
+    first = finished(running(max_attempts=2), Raised(code="KeyError", message="m" * 1000, frames=frames))
+    last = finished(claimed(first, LATER), Fail(code="no_stock", reason="sold out"), LATER)
+    one, other = [entry for entry in last.history if entry.code]
+    assert (one.status, one.code, one.message) == ("retrying", "KeyError", "m" * transitions.MAX_NOTED)
+    assert one.frame == Frame(file="jobs/orders.py", line=7, function="charge"), "the innermost, without its text"
+    assert (other.status, other.message, other.frame) == ("failed", "sold out", None)
+    assert [entry.message for entry in last.history if not entry.code] == [None] * (len(last.history) - 2)
 
 
 @pytest.mark.parametrize("waiting", [queued(), scheduled(), retrying()], ids=lambda job: job.status)

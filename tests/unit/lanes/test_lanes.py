@@ -610,6 +610,20 @@ async def test_of_jobs_that_end_together_one_lets_all_of_those_go_that_follow() 
     assert sum(job.status == "queued" for job in world.jobs.stored) == 9
 
 
+async def test_who_frees_a_place_waits_a_moment_for_those_of_its_lane_that_still_run() -> None:
+    world = World(Policy(limit=10, lane=LANE.name))
+    await world.stored(*(blocked(NOW + SECOND * n, id=f"{n:02}", type=KIND, lane=LANE) for n in range(20)))
+
+    async def ends(after: float) -> None:
+        with world.lanes.running(LANE.name):
+            await asyncio.sleep(after)
+        await world.lanes.follow(LANE.name)
+
+    await asyncio.gather(*(ends(each) for each in (0.0, 0.001, 0.002, 0.003)))
+    assert sum(job.status == "queued" for job in world.jobs.stored) == 4
+    assert world.faulty.lines_read == 1
+
+
 async def test_a_job_of_an_unknown_type_gives_its_place_to_others_and_gets_none() -> None:
     world = World()
     unknown = queued(id="unknown", type="of.tomorrow", lane=LANE, owner_id=OWNER.id)

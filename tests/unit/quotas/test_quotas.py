@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.following import FollowUps
+from domain.jobs.following import Checker, FollowUps
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.submission import Submission
@@ -112,7 +112,8 @@ async def test_what_cannot_be_counted_is_not_accepted(method: str) -> None:
 async def test_a_job_that_is_submitted_with_a_result_counts_as_the_one_that_submits_it(default: Quota) -> None:
     world = World(default)
     parent = await world.accepted()
-    follow_ups = FollowUps(claimed(parent), Hidden(), lambda _: a_handler().definition, world.clock, 0)
+    checker = Checker(claimed(parent), Hidden(), lambda _: a_handler().definition, world.clock, 0)
+    follow_ups = FollowUps(claimed(parent), checker, world.clock)
     for name in "abc":
         follow_ups.add("text.word_count", {}, name, None, None)
     assert [each.job.counted for each in follow_ups.all] == [parent.counted] * 3 == [bool(default.unfinished)] * 3

@@ -7,10 +7,10 @@ import pytest
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
+from domain.jobs.own_types import WEBHOOK_DELIVER
 from domain.stats.aggregate import Series
 from domain.stats.fact import Fact, aggregate_of, fact_of
 from domain.stats.histogram import histogram_of
-from domain.webhooks.delivery import WEBHOOK_DELIVER
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.outcomes import Fail, Retry
 from tests.factories import NOW, POLICY, claimed, failed, finished, in_every_state, legal, queued, scheduled, succeeded

@@ -4,11 +4,12 @@ import pytest
 
 from domain.jobs.catalogue import Catalogue, DuplicateJobType
 from domain.jobs.job import Job, Notify
+from domain.jobs.own_types import WEBHOOK_DELIVER
 from domain.jobs.repository import JobRepository
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import IdempotencyMismatch, InvalidPayload, SubmissionService, Submitted, UnknownJobType
 from domain.results import StorageUnavailable
-from domain.webhooks.delivery import WEBHOOK_DELIVER, UnrunDelivery
+from domain.webhooks.delivery import UnrunDelivery
 from domain.webhooks.repository import SignerRepository
 from headrace.testing.clock import FakeClock, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository

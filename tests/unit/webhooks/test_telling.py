@@ -8,9 +8,10 @@ import pytest
 from domain.jobs.disclosure import Disclosure
 from domain.jobs.job import BlobRef, Job, Queued
 from domain.jobs.listing import summary_of
+from domain.jobs.own_types import WEBHOOK_DELIVER
 from domain.jobs.repository import CompanionRefused, JobUnreadable
 from domain.results import ItemTooLarge
-from domain.webhooks.delivery import DELIVERY, WEBHOOK_DELIVER, Delivery, UnrunDelivery
+from domain.webhooks.delivery import DELIVERY, Delivery, UnrunDelivery
 from domain.webhooks.event import JobEvent
 from domain.webhooks.event_bus import bus_events
 from domain.webhooks.tell_of import TellOf

@@ -34,6 +34,11 @@ export function onSession(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
+/** Whether somebody is signed in by the local stack. */
+export function isOfThisMachine(): boolean {
+  return current.state === "in" && provider === null;
+}
+
 export function token(): string {
   if (held && held.until - Date.now() < EARLY) void renewed();
   return held?.token ?? "";

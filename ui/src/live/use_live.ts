@@ -52,14 +52,14 @@ export function useLive<T>(
   useEffect(() => {
     const controller = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let counts = { unchanged: 0, failures: 0, hidden: 0, base: every };
+    let counts = { unchanged: 0, failures: 0, base: every };
     let busy = false;
     let wanted = false;
 
     const later = () => {
       const found = kept.get(key);
       if (!every || (found && !counts.failures && latest.current.stops(found.data as T))) return;
-      const pause = nextPause(counts);
+      const pause = nextPause({ ...counts, hidden: document.hidden });
       if (pause !== null) timer = setTimeout(once, pause);
     };
     const once = async () => {
@@ -83,15 +83,15 @@ export function useLive<T>(
       } finally {
         busy = false;
       }
-      counts = { ...counts, hidden: document.hidden ? counts.hidden + 1 : 0 };
       if (wanted) {
         wanted = false;
         void once();
       } else later();
     };
     const seen = () => {
-      if (document.hidden || !every) return;
-      counts = { ...counts, unchanged: 0, hidden: 0, failures: 0 };
+      if (document.hidden) return clearTimeout(timer);
+      if (!every) return;
+      counts = { ...counts, unchanged: 0, failures: 0 };
       void once();
     };
     again.current = () => {

@@ -39,7 +39,7 @@ export function Timeline({ tracks, from, to }: { tracks: Track[]; from: number; 
       </div>
       <div class="axis" aria-hidden="true">
         {marks(length, 6).map((at) => (
-          <span key={at} style={{ left: `${(100 * at) / length}%` }} class={at / length > 0.93 ? "mark-last" : ""}>
+          <span key={at} style={{ left: `${(100 * at) / length}%` }} class={at / length > 0.85 ? "mark-last" : ""}>
             {at === 0 ? "0" : duration(at)}
           </span>
         ))}

@@ -18,6 +18,11 @@ export function isFinal(job: { status: string }): boolean {
   return FINAL.has(job.status);
 }
 
+/** Whether it can be a job's id, and so is no name of a type. */
+export function isId(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+}
+
 /** How a job will look when the action has been accepted; its answer replaces this. */
 export function expected(job: JobView, action: "retry" | "cancel"): JobView {
   const links = { self: job.links.self ?? "" };

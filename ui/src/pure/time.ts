@@ -67,3 +67,10 @@ export function clock(at: number, now: number, zone?: string): string {
   const time = new Intl.DateTimeFormat("en-GB", { ...options, hour: "2-digit", minute: "2-digit" }).format(at);
   return day.format(at) === day.format(now) ? time : `${day.format(at)}, ${time}`;
 }
+
+const MOMENT = /(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)/;
+
+/** A sentence of the API in parts, of which some are moments: `it waits since 2026-11-27 20:54:14 UTC`. */
+export function momentsIn(text: string): { text: string; at: number | null }[] {
+  return text.split(MOMENT).map((part) => ({ text: part, at: MOMENT.test(part) ? Date.parse(part.replace(" UTC", "Z").replace(" ", "T")) : null }));
+}

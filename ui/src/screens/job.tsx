@@ -4,6 +4,7 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { JobView } from "../../generated/schema.ts";
 import { call } from "../api/client.ts";
+import { isOfThisMachine } from "../api/session.ts";
 import { attempt } from "../live/notices.ts";
 import { useLive } from "../live/use_live.ts";
 import { useNow } from "../live/use_now.ts";
@@ -11,13 +12,14 @@ import { Button, Copy, Facts, Id, Moment, Name, Status } from "../parts/basics.t
 import { Confirm, Panel, Screen } from "../parts/frame.tsx";
 import { Shown } from "../parts/states.tsx";
 import { Timeline } from "../parts/timeline.tsx";
-import { Document } from "../parts/tree.tsx";
+import { count } from "../pure/bulk.ts";
 import { expected, isFinal } from "../pure/job.ts";
-import { bytes } from "../pure/json.ts";
 import { href } from "../pure/route.ts";
 import { duration, exact } from "../pure/time.ts";
 import { FINAL, spansOf, totals, tracksOf } from "../pure/timeline.ts";
+import { FailedAttempts } from "./attempts.tsx";
 import { Cost } from "./cost.tsx";
+import { Documents } from "./job_documents.tsx";
 import { ErrorPanel } from "./job_error.tsx";
 import { SignalButtons } from "./signals.tsx";
 import { Steps, useSteps } from "./steps.tsx";
@@ -73,6 +75,7 @@ function Job({ job, live }: { job: JobView; live: LiveJob }) {
         </Panel>
       ) : null}
       <Times job={job} />
+      <FailedAttempts history={job.history} error={job.error} />
       <div class="pair">
         <Documents job={job} />
       </div>
@@ -149,7 +152,7 @@ function Times({ job }: { job: JobView }) {
       <Steps steps={steps} whole={job.steps ?? 0} />
       <details>
         <summary>
-          History <span class="muted">{job.history.length} changes</span>
+          History <span class="muted">{count(job.history.length, "change")}</span>
         </summary>
         <table class="list">
           <thead>
@@ -184,34 +187,12 @@ function Times({ job }: { job: JobView }) {
   );
 }
 
-function Documents({ job }: { job: JobView }) {
+function Logs({ id }: { id: string }) {
+  const command = `headrace logs ${id}`;
   return (
-    <>
-      {job.payload_ref && job.payload === null ? <Elsewhere title="Payload" id={job.id} name="payload" size={job.payload_ref.size} /> : <Document title="Payload" value={job.payload} />}
-      {job.result_ref && job.result === null ? (
-        <Elsewhere title="Result" id={job.id} name="result" size={job.result_ref.size} />
-      ) : job.status === "succeeded" ? (
-        <Document title="Result" value={job.result} />
-      ) : (
-        <Panel title="Result">
-          <p class="muted">{isFinal(job) ? "It has none: it did not succeed." : "Not yet."}</p>
-        </Panel>
-      )}
-    </>
-  );
-}
-
-function Elsewhere({ title, id, name, size }: { title: string; id: string; name: string; size: number }) {
-  const command = `headrace get ${id} --only ${name}`;
-  return (
-    <Panel title={title}>
-      <p>
-        {bytes(size)}, too large to be shown here. This command prints it:
-      </p>
-      <p class="command">
-        <code>{command}</code> <Copy text={command} what="the command" />
-      </p>
-    </Panel>
+    <p class="command">
+      <span class="muted">What it logged:</span> <code>{command}</code> <Copy text={command} what="the command" />
+    </p>
   );
 }
 
@@ -235,6 +216,7 @@ function About({ job }: { job: JobView }) {
           ...(job.notify ? [["Tells", <Name text={job.notify.url} />] as [string, VNode]] : []),
         ]}
       />
+      {isOfThisMachine() ? <Logs id={job.id} /> : null}
       {tags.length ? (
         <ul class="tags">
           {tags.map(([name, value]) => (

@@ -37,7 +37,7 @@ export function JobTable({ jobs, selected, onSelect, extra }: Props) {
           <th class="col-detail wide">What happened</th>
           <th class="col-number wide">Attempt</th>
           <th class="col-time wide">Created</th>
-          <th class="col-number wide">Took</th>
+          <th class="col-number col-took wide">Took</th>
           {extra ? <th class="col-number">Change</th> : null}
         </tr>
       </thead>
@@ -85,7 +85,7 @@ function Line({ job, selected, extra, onToggle }: { job: ListedJobView; selected
       <td class="col-time wide">
         <Moment at={job.created_at} />
       </td>
-      <td class="col-number wide">
+      <td class="col-number col-took wide">
         <Took job={job} />
       </td>
       {extra ? <td class="col-number">{extra}</td> : null}
@@ -104,6 +104,11 @@ export function Detail({ job }: { job: ListedJobView }) {
   if (job.error && job.status !== "succeeded") {
     return (
       <span class="cut" title={`${job.error.code}: ${job.error.message.slice(0, 500)}`}>
+        {job.status === "retrying" && job.run_at ? (
+          <span class="muted">
+            due <Moment at={job.run_at} />,{" "}
+          </span>
+        ) : null}
         <span class="code">{job.error.code}</span> {job.error.message.slice(0, 300)}
       </span>
     );

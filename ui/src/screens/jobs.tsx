@@ -6,11 +6,12 @@ import { call } from "../api/client.ts";
 import { useLive } from "../live/use_live.ts";
 import { usePages } from "../live/use_pages.ts";
 import { useSteady } from "../live/use_steady.ts";
-import { refine } from "../live/use_route.ts";
+import { go, refine } from "../live/use_route.ts";
 import { Button } from "../parts/basics.tsx";
 import { Choice, More, Panel, Screen } from "../parts/frame.tsx";
 import { Empty, Shown } from "../parts/states.tsx";
 import { count, type BulkAction } from "../pure/bulk.ts";
+import { isId } from "../pure/job.ts";
 import { BulkDialog } from "./bulk.tsx";
 import { JobTable } from "./job_table.tsx";
 
@@ -85,6 +86,7 @@ function Filters({ criteria, isAdmin, set }: { criteria: Criteria; isAdmin: bool
   useEffect(() => setType(criteria.type), [criteria.type]);
   const everyone = criteria.owner === "*";
   const statuses = everyone ? STATUSES.filter((each) => OF_EVERYONE.includes(each)) : STATUSES;
+  const find = (text: string) => (isId(text) ? go(["jobs", text.toLowerCase()]) : set({ type: text }));
   const toEveryone = (owner: string) => set({ owner, status: owner === "*" && !OF_EVERYONE.includes(criteria.status) ? "" : criteria.status });
   return (
     <form
@@ -92,7 +94,7 @@ function Filters({ criteria, isAdmin, set }: { criteria: Criteria; isAdmin: bool
       role="search"
       onSubmit={(event) => {
         event.preventDefault();
-        set({ type: type.trim() });
+        find(type.trim());
       }}
     >
       {isAdmin ? (
@@ -115,7 +117,7 @@ function Filters({ criteria, isAdmin, set }: { criteria: Criteria; isAdmin: bool
         </select>
       </label>
       <label class="inline grow">
-        <span>Type</span>
+        <span>Type or id</span>
         <input
           data-filter
           list="types"
@@ -125,7 +127,7 @@ function Filters({ criteria, isAdmin, set }: { criteria: Criteria; isAdmin: bool
           spellcheck={false}
           autocomplete="off"
           onInput={(event) => setType(event.currentTarget.value)}
-          onChange={(event) => set({ type: event.currentTarget.value.trim() })}
+          onChange={(event) => find(event.currentTarget.value.trim())}
         />
         <datalist id="types">
           {types.data?.items.map((each) => (

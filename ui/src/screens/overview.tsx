@@ -195,7 +195,7 @@ function Types({ stats, window }: { stats: StatsView; window: Window }) {
             <th class="col-number wide">p95</th>
             <th class="col-number wide">Ran p50</th>
             <th class="col-number">p95</th>
-            <th class="col-number wide">Cost</th>
+            <th class="col-number col-cost wide">Cost</th>
           </tr>
         </thead>
         <tbody>
@@ -212,7 +212,7 @@ function Types({ stats, window }: { stats: StatsView; window: Window }) {
               <td class="col-number wide">{seconds(each.waiting.p95)}</td>
               <td class="col-number wide">{seconds(each.running.p50)}</td>
               <td class="col-number">{seconds(each.running.p95)}</td>
-              <td class="col-number wide">{dollars(each.cost_usd)}</td>
+              <td class="col-number col-cost wide">{dollars(each.cost_usd)}</td>
             </tr>
           ))}
         </tbody>
@@ -225,7 +225,7 @@ function Types({ stats, window }: { stats: StatsView; window: Window }) {
             <td class="col-number wide">{seconds(stats.waiting.p95)}</td>
             <td class="col-number wide">{seconds(stats.running.p50)}</td>
             <td class="col-number">{seconds(stats.running.p95)}</td>
-            <td class="col-number wide">{dollars(stats.cost_usd)}</td>
+            <td class="col-number col-cost wide">{dollars(stats.cost_usd)}</td>
           </tr>
         </tfoot>
       </table>

@@ -1,6 +1,6 @@
 // The job types of this deployment: what each takes and gives, and a form that submits a job.
 
-import type { JobTypeView, JsonValue } from "../../generated/schema.ts";
+import type { JobTypeView, JsonValue, UserView } from "../../generated/schema.ts";
 import { call } from "../api/client.ts";
 import { usePages } from "../live/use_pages.ts";
 import { useLive } from "../live/use_live.ts";
@@ -12,8 +12,8 @@ import { fieldsOf, type Schema } from "../pure/schema.ts";
 import { duration } from "../pure/time.ts";
 import { SubmitForm } from "./submit.tsx";
 
-export function TypesScreen({ name }: { name: string | undefined }) {
-  return name ? <OneType key={name} name={name} /> : <AllTypes />;
+export function TypesScreen({ me, name }: { me: UserView; name: string | undefined }) {
+  return name ? <OneType key={name} name={name} isAdmin={me.role === "admin"} /> : <AllTypes />;
 }
 
 function AllTypes() {
@@ -24,7 +24,7 @@ function AllTypes() {
         <Shown live={pages}>
           {(types) =>
             types.length ? (
-              <table class="list">
+              <table class="list types">
                 <thead>
                   <tr>
                     <th>Type</th>
@@ -58,12 +58,12 @@ function AllTypes() {
   );
 }
 
-function OneType({ name }: { name: string }) {
+function OneType({ name, isAdmin }: { name: string; isAdmin: boolean }) {
   const live = useLive(`type ${name}`, (signal) => call("GET /v1/job-types/{name}", { path: { name }, signal }));
   return (
     <Shown live={live}>
       {(type) => (
-        <Screen title={<span class="title-name">{type.name}</span>} sub={type.summary} actions={<a href={href(["jobs"], { type: type.name })}>Its jobs</a>}>
+        <Screen title={<span class="title-name">{type.name}</span>} sub={type.summary} actions={<Links type={type.name} isAdmin={isAdmin} />}>
           <Panel title="Submit a job">
             <SubmitForm type={type} />
           </Panel>
@@ -84,6 +84,15 @@ function OneType({ name }: { name: string }) {
         </Screen>
       )}
     </Shown>
+  );
+}
+
+function Links({ type, isAdmin }: { type: string; isAdmin: boolean }) {
+  return (
+    <>
+      {isAdmin ? <a href={href([], { type })}>Its numbers</a> : null}
+      <a href={href(["jobs"], { type })}>Its jobs</a>
+    </>
   );
 }
 

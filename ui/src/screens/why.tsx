@@ -5,11 +5,29 @@ import { call } from "../api/client.ts";
 import { useLive } from "../live/use_live.ts";
 import { Id, Moment } from "../parts/basics.tsx";
 import { href } from "../pure/route.ts";
+import { clock, exact, momentsIn } from "../pure/time.ts";
 
 const WAITING = ["scheduled", "blocked", "queued", "waiting", "retrying"];
 
 export function Why({ job }: { job: JobView }) {
   return WAITING.includes(job.status) ? <Reason key={`${job.id}${job.status}`} id={job.id} /> : null;
+}
+
+/** The sentence with its moments in the viewer's zone. */
+function InLocalTime({ text }: { text: string }) {
+  return (
+    <>
+      {momentsIn(text).map((part, index) =>
+        part.at === null ? (
+          part.text
+        ) : (
+          <time key={index} dateTime={new Date(part.at).toISOString()} title={exact(part.at)}>
+            {clock(part.at, Date.now())}
+          </time>
+        ),
+      )}
+    </>
+  );
 }
 
 function Reason({ id }: { id: string }) {
@@ -19,11 +37,11 @@ function Reason({ id }: { id: string }) {
   const holders = reason.lane?.holders ?? [];
   return (
     <p class="why" role="status">
-      <strong>Waiting:</strong> {reason.text.replace(/[^.]$/, "$&.")}
+      <strong>Waiting:</strong> <InLocalTime text={reason.text.replace(/[^.]$/, "$&.")} />
       {reason.until ? (
         <span class="muted">
           {" "}
-          Until <Moment at={reason.until} />.
+          {reason.code === "due_later" ? "That is" : "At the latest"} <Moment at={reason.until} />.
         </span>
       ) : null}
       {reason.lane ? (

@@ -82,11 +82,57 @@ class Change:
     status: str
     at: datetime | None
     attempt: int
+    code: str | None = None
+    """Of the error of the attempt that it ended, if one failed."""
+    message: str | None = None
+    """The first 200 characters of what the error says."""
+    frame: Frame | None = None
+    """Where the handler raised it."""
 
     @staticmethod
     def of(raw: JsonObject) -> "Change":
         """Read it from JSON; raises `WrongForm`."""
-        return Change(take(raw, "status", str), moment(raw, "at"), maybe(raw, "attempt", int) or 0)
+        return Change(
+            take(raw, "status", str), moment(raw, "at"), maybe(raw, "attempt", int) or 0,
+            maybe(raw, "code", str), maybe(raw, "message", str), nested(raw, "frame", Frame.of),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The job that a child belongs to."""
+
+    job_id: str
+    group: str
+    """The name of the parent's `call` or `map`."""
+    place: int
+    """Among the group's payloads, from 0."""
+
+    @staticmethod
+    def of(raw: JsonObject) -> "Parent":
+        """Read it from JSON; raises `WrongForm`."""
+        return Parent(take(raw, "job_id", str), take(raw, "group", str), take(raw, "place", int))
+
+
+@dataclass(frozen=True)
+class ChildGroup:
+    """The children of one `call` or `map` of a job, as far as their ends were counted."""
+
+    name: str
+    type: str
+    size: int
+    """How many there are to be."""
+    ended: int
+    failed: int
+    """Of those that have ended, with those that were cancelled."""
+
+    @staticmethod
+    def of(raw: JsonObject) -> "ChildGroup":
+        """Read it from JSON; raises `WrongForm`."""
+        return ChildGroup(
+            take(raw, "name", str), take(raw, "type", str), take(raw, "size", int), take(raw, "ended", int),
+            take(raw, "failed", int),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -121,6 +167,9 @@ class Job:
     payload_ref: DocumentRef | None = None
     result_ref: DocumentRef | None = None
     history: tuple[Change, ...] = ()
+    parent: Parent | None = None
+    children: tuple[ChildGroup, ...] = ()
+    """Its groups of children, where it was read alone; at most the last 50."""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """The whole response."""
 
@@ -156,6 +205,8 @@ class Job:
             payload_ref=nested(raw, "payload_ref", DocumentRef.of),
             result_ref=nested(raw, "result_ref", DocumentRef.of),
             history=several(raw, "history", Change.of),
+            parent=nested(raw, "parent", Parent.of),
+            children=several(raw, "children", ChildGroup.of),
             raw=raw,
         )
 

@@ -310,6 +310,30 @@ def test_steps_are_iterated_page_after_page() -> None:
     assert [dict(each.url.params) for each in world.seen] == [{"limit": "1"}, {"limit": "1", "cursor": "c"}]
 
 
+def test_children_are_iterated_page_after_page() -> None:
+    parent = {"job_id": "7", "group": "thumbs", "place": 3}
+    bare = {"type": "t", "status": "failed", "attempt": 1, "max_attempts": 1}
+    first, second = {"id": "8", **bare, "parent": parent}, {"id": "9", **bare, "parent": {**parent, "place": 4}}
+    pages = [
+        httpx.Response(200, json={"items": [each], "next": after}) for each, after in ((first, "c"), (second, None))
+    ]
+    world = World([*pages])
+    with client_of(world) as client:
+        children = [each for each in client.children("7", group="thumbs", status="failed", page_size=1)]
+    assert [each.parent.place if each.parent else None for each in children] == [3, 4]
+    params = {"limit": "1", "group": "thumbs", "status": "failed"}
+    assert [dict(each.url.params) for each in world.seen] == [params, {**params, "cursor": "c"}]
+
+
+def test_a_job_says_how_far_its_children_are() -> None:
+    group = {"name": "thumbs", "type": "image.thumb", "size": 900, "begun": 900, "ended": 137, "failed": 2}
+    parent = {"id": "7", "type": "t", "status": "waiting", "attempt": 0, "max_attempts": 1, "children": [group]}
+    with client_of(World([httpx.Response(200, json=parent)])) as client:
+        job = client.get("7")
+    assert job.parent is None
+    assert [(each.name, each.size, each.ended, each.failed) for each in job.children] == [("thumbs", 900, 137, 2)]
+
+
 def test_statistics_are_read() -> None:
     durations = {"count": 2, "mean": 1, "p50": 0.5, "p90": 2, "p95": 2.0, "p99": None}
     report = {

@@ -149,7 +149,8 @@ class Client:
     def stream(self, job: Job | str, *, timeout: float = 300.0, every: float = 1.0) -> Iterator[Job]:
         """Yield a job now and after each change that is seen, until it has ended; raises `WaitTimeout`.
 
-        It is read every so many seconds. The progress that its handler reports counts as a change.
+        It is read every so many seconds. The progress that its handler reports counts as a change, and so do the counts
+        of its children.
         """
         ends = self._seams.clock() + timeout
         seen = self._read(job)
@@ -160,8 +161,10 @@ class Client:
             self._seams.sleep(max(0.0, min(every, ends - self._seams.clock())))
             request = Request("GET", _path(job), headers={"if-none-match": f'"{seen.version}"'})
             reply = self._sender.send(request)
-            if reply.status != _NOT_MODIFIED:
-                seen = read_as("job", Job.of, reply)
+            if reply.status == _NOT_MODIFIED:
+                continue
+            before, seen = seen, read_as("job", Job.of, reply)
+            if seen != before:
                 yield seen
 
     def jobs(
@@ -210,6 +213,23 @@ class Client:
             page = read_as("page", StepPage.of, self._sender.send(request))
             for step in page.items:
                 yield step
+            cursor = page.next
+
+    def children(
+        self, job: Job | str, *, group: str | None = None, status: str | None = None, page_size: int = 100
+    ) -> Iterator[Job]:
+        """Iterate over a job's children, by group and place: of one `group`, in one `status`, or all.
+
+        They come without payload and result; `parent` has the place of each.
+        """
+        query = {"limit": str(page_size), "group": group, "status": status}
+        params = {name: value for name, value in query.items() if value is not None}
+        cursor: str | None = ""
+        while cursor is not None:
+            request = Request("GET", f"{_path(job)}/children", params=params | ({"cursor": cursor} if cursor else {}))
+            page = read_as("page", Page.of, self._sender.send(request))
+            for child in page.items:
+                yield child
             cursor = page.next
 
     def document(self, job: Job | str, name: Document) -> JsonValue:

@@ -1,0 +1,184 @@
+"""Brings the groups of one attempt on: writes their children, waits for them, collects what they came to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.children.call import GroupCall, refuse
+from domain.children.collecting import Collector
+from domain.children.group import FIRST_LOOK, Group, failed_in, new_group, next_look, next_wave, reopened
+from domain.children.places import packed, unpacked
+from domain.children.recounting import Recounter
+from domain.children.results import Outcome, given, raised, read, too_many, written
+from domain.children.stores import ChildStores
+from domain.children.writing import ChildWriter
+from domain.durable.memory import Memory
+from domain.durable.repository import LeaseEnded
+from domain.durable.step import CHILDREN, ENDED, MAX_LIFE, MAX_VALUE_BYTES, RESULTS, Step, end_key, results_key
+from domain.jobs.following import Checker
+from domain.jobs.job import Job, WaitFor
+from domain.ports import Clock
+from headrace.authoring.children import ChildFailed
+from headrace.authoring.job_type import Policy
+from headrace.authoring.json_text import JsonText, byte_length
+from headrace.authoring.steps import StepMisused
+
+
+@dataclass(frozen=True)
+class Later:
+    """The group has children that have not ended: wait for them until then."""
+
+    wait: WaitFor
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """There is no time left in this invocation to write more children."""
+
+
+Advance = list[object] | ChildFailed | Later | Elsewhere | LeaseEnded
+
+
+class ChildCalls:
+    """The groups of one attempt of a job."""
+
+    def __init__(
+        self, job: Job, memory: Memory, stores: ChildStores, checker: Checker, policy: Policy, clock: Clock
+    ) -> None:
+        self._job = job
+        self._memory = memory
+        self._checker = checker
+        self._clock = clock
+        deadline = memory.held.deadline
+        self._writer = ChildWriter(stores, job, policy, checker, clock, deadline)
+        self._recounter = Recounter(stores, clock, deadline)
+        self._collector = Collector(stores, checker, clock, deadline)
+
+    async def advance(self, call: GroupCall, known: Step | None) -> Advance:
+        """Bring a group as far as it comes; `known` is what stands under its name. Raises `StepError`."""
+        if (kept := await self._memory.recall(results_key(call.name))) is not None:
+            return self._answer(call, read(await self._memory.text_of(kept)))
+        step = known or await self._begun(call)
+        while not isinstance(step, LeaseEnded):
+            group = _group_of(step)
+            if group.written < len(group.places):
+                if (further := await self._written(call, step, group)) is None:
+                    return Elsewhere()
+                step = further
+                continue
+            if group.generation < self._job.generation:
+                step = await self._reopened(call, step, group)
+                continue
+            end = await self._end(call, step, group)
+            if isinstance(end, Later | LeaseEnded):
+                return end
+            failed = failed_in(group, end)
+            further_group = None if too_many(call, failed) else next_wave(group, failed)
+            if further_group is None:
+                return await self._collected(call, group, failed)
+            step = await self._noted(step, further_group)
+        return step
+
+    async def _begun(self, call: GroupCall) -> Step | LeaseEnded:
+        refuse(call, self._job)
+        self._checker.definition(call.type, call.name)
+        group = new_group(call.type, len(call.payloads), call.in_flight, self._job.generation)
+        step = self._new(call.name, CHILDREN).model_copy(update={"group": group})
+        return await self._memory.remember(step)
+
+    async def _written(self, call: GroupCall, step: Step, group: Group) -> Step | LeaseEnded | None:
+        """The group with more of the round's children; None when another invocation has to write them."""
+        now, deadline = self._clock(), self._memory.held.deadline
+        if self._memory.added and deadline - now < (deadline - (self._job.started_at or now)) / 2:
+            return None
+        if not group.again and len(call.payloads) != group.size:
+            raise StepMisused(
+                f"{call.name} had {group.size} payloads when its children began to be written, and is given"
+                f" {len(call.payloads)} now: make them in a step"
+            )
+        upto = await self._writer.chunk(call, group)
+        # What a retry finds to have ended meanwhile is counted nowhere: its parent counts once more at once.
+        look_at = self._clock() if group.again else self._clock() + FIRST_LOOK
+        patience = None if upto < len(group.places) else look_at
+        return await self._noted(step, group.model_copy(update={"written": upto, "look_at": patience}))
+
+    async def _reopened(self, call: GroupCall, step: Step, group: Group) -> Step | LeaseEnded:
+        """A person has retried the parent: what has not succeeded gets another turn."""
+        states = await self._recounter.states(self._memory.held.life, call.name, group.placed)
+        unfinished = frozenset(place for place, state in enumerate(states) if state and state.status != "succeeded")
+        lost = frozenset(place for place, state in enumerate(states) if state is None)
+        return await self._noted(step, reopened(group, unfinished, lost, self._job.generation))
+
+    async def _end(self, call: GroupCall, step: Step, group: Group) -> frozenset[int] | Later | LeaseEnded:
+        """The indexes of the round's children that failed, once all have ended."""
+        if not group.places:
+            return frozenset()
+        if (end := await self._memory.recall(end_key(call.name, group.round))) is not None:
+            return unpacked(end.failed or "")
+        now = self._clock()
+        until = group.look_at or now
+        if now >= until:
+            counted = await self._counted(call, step, group)
+            if not isinstance(counted, datetime):
+                return counted
+            until = counted
+        if until > self._job.created_at + MAX_LIFE:
+            raise StepMisused(
+                f"the children of {call.name} did not end in the {MAX_LIFE.days} days that a job may wait"
+            )
+        return Later(WaitFor(kind=CHILDREN, name=call.name, round=group.round), until)
+
+    async def _counted(self, call: GroupCall, step: Step, group: Group) -> frozenset[int] | LeaseEnded | datetime:
+        """The end of the round, if its children have ended; else when to count again."""
+        life, expires_at = self._memory.held.life, self._memory.held.expires_at
+        while True:
+            seen = await self._recounter.recount(life, call.name, group)
+            if not seen.unfinished:
+                return await self._ended(call, group, seen.failed)
+            # The last may end between the two: then nobody else tells of it.
+            if not await self._recounter.repair(life, call.name, group, seen, expires_at):
+                break
+        until = next_look(step.began_at, self._clock())
+        noted = await self._noted(step, group.model_copy(update={"look_at": until}))
+        return noted if isinstance(noted, LeaseEnded) else until
+
+    async def _ended(self, call: GroupCall, group: Group, failed: frozenset[int]) -> frozenset[int] | LeaseEnded:
+        """Remember the end of the round, or learn how it stands already."""
+        end = self._new(call.name, ENDED).model_copy(update={"round": group.round, "failed": packed(failed)})
+        stands = await self._memory.remember(end)
+        return stands if isinstance(stands, LeaseEnded) else unpacked(stands.failed or "")
+
+    async def _collected(self, call: GroupCall, group: Group, failed: frozenset[int]) -> Advance:
+        life = self._memory.held.life
+        if too_many(call, failed):
+            first = await self._collector.failure(life, call, min(failed))
+            return raised(call, failed, first)
+        outcomes = await self._collector.outcomes(life, call, group.size, failed)
+        text = written(outcomes)
+        if byte_length(JsonText(text)) <= MAX_VALUE_BYTES and group.size:
+            value = await self._memory.keep(JsonText(text))
+            step = self._new(call.name, RESULTS).model_copy(update={"ended_at": self._clock(), "value": value})
+            stands = await self._memory.remember(step)
+            if isinstance(stands, LeaseEnded):
+                return stands
+            outcomes = read(await self._memory.text_of(stands))
+        return self._answer(call, outcomes)
+
+    def _answer(self, call: GroupCall, outcomes: tuple[Outcome, ...]) -> list[object] | ChildFailed:
+        """By the rules of this very call: the handler's code may have changed since its results were remembered."""
+        failed = frozenset(place for place, outcome in enumerate(outcomes) if isinstance(outcome, ChildFailed))
+        failures = [outcome for outcome in outcomes if isinstance(outcome, ChildFailed)]
+        return raised(call, failed, failures[0]) if too_many(call, failed) else given(call, outcomes)
+
+    async def _noted(self, step: Step, group: Group) -> Step | LeaseEnded:
+        return await self._memory.rewrite(step.model_copy(update={"group": group}))
+
+    def _new(self, name: str, kind: str) -> Step:
+        held, now = self._memory.held, self._clock()
+        return Step(job_id=held.life, name=name, kind=kind, attempt=held.attempt, began_at=now)
+
+
+def _group_of(step: Step) -> Group:
+    if step.group is None:
+        raise StepMisused(f"{step.name} was begun by a version of Headrace that this one cannot go on for")
+    return step.group

@@ -1,0 +1,44 @@
+"""Reads children in batches, for their parent's attempt."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from domain.children.repository import MAX_READ
+from domain.ports import Clock
+from domain.results import StorageUnavailable
+from headrace.authoring.steps import StepUnavailable
+
+CONCURRENCY: Final = 8
+"""Batches that are read at once."""
+PAUSE = timedelta(milliseconds=200)
+"""Between tries while the store does not answer."""
+
+T = TypeVar("T")
+Read = Callable[[tuple[str, ...]], Awaitable[Mapping[str, T] | StorageUnavailable]]
+
+
+async def read_all(read: Read[T], ids: Sequence[str], clock: Clock, deadline: datetime) -> Mapping[str, T]:
+    """What is read of these jobs, by id; raises `StepUnavailable` when the store does not answer by `deadline`."""
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def batch(some: tuple[str, ...]) -> Mapping[str, T] | StorageUnavailable:
+        async with slots:
+            while True:
+                found = await read(some)
+                if not isinstance(found, StorageUnavailable):
+                    return found
+                if found.reason == "rejected" or clock() + PAUSE >= deadline:
+                    return found
+                await asyncio.sleep(PAUSE.total_seconds())
+
+    parts = await asyncio.gather(
+        *(batch(tuple(ids[start : start + MAX_READ])) for start in range(0, len(ids), MAX_READ))
+    )
+    read_by_id: dict[str, T] = {}
+    for part in parts:
+        if isinstance(part, StorageUnavailable):
+            raise StepUnavailable(f"the job's children are out of reach: {part.reason}, {part.detail}")
+        read_by_id |= part
+    return read_by_id

@@ -1,0 +1,1 @@
+"""The examples of the SDK of Lambda durable functions, as handlers of Headrace and by it, with the same outcomes."""

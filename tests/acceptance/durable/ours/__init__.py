@@ -1,0 +1,1 @@
+"""The examples as handlers of Headrace."""

@@ -1,0 +1,1 @@
+"""The examples by the SDK of Lambda durable functions; its environment has nothing of Headrace's."""

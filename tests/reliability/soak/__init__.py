@@ -1,0 +1,1 @@
+"""An hour of mixed work with a fault a minute: `make soak`."""

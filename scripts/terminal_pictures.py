@@ -30,7 +30,7 @@ from scripts.terminal_screen import Size, page
 HEADRACE = str(Path(sys.executable).with_name("headrace"))
 IMAGES = ROOT / "docs" / "images"
 SIZES = (Size(80, 24), Size(120, 40))
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 PAYLOAD = '{"items": ["apple", "pear"]}'
 ORDERS = '''"""Orders."""
 

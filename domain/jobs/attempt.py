@@ -6,6 +6,7 @@ from builtins import type as _type
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Protocol, TypeVar, TypeVarTuple, overload
 
 from pydantic import JsonValue
@@ -110,6 +111,9 @@ class Attempt:
         """What the attempt must write nowhere."""
         self.job_id = job.id
         self.attempt = job.attempt
+        self.max_attempts = job.max_attempts
+        self.owner_id = job.owner_id
+        self.tags: Mapping[str, str] = MappingProxyType(job.tags)
         self.deadline = deadline
         self.traceparent = job.traceparent
         self.settings = settings
@@ -356,6 +360,9 @@ class ThreadedAttempt:
         self._loop_thread = threading.get_ident()
         self.job_id = attempt.job_id
         self.attempt = attempt.attempt
+        self.max_attempts = attempt.max_attempts
+        self.owner_id = attempt.owner_id
+        self.tags = attempt.tags
         self.deadline = attempt.deadline
         self.idempotency_key = attempt.idempotency_key
         self.traceparent = attempt.traceparent

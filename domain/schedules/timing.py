@@ -17,7 +17,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from domain.flaws import Flaw
 from headrace.authoring.frozen import Frozen
@@ -32,6 +32,11 @@ MAX_CRON: Final = 120
 MAX_ZONE: Final = 64
 """Characters."""
 
+_NICKNAMES: Final = {
+    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+}  # fmt: skip
+"""Of Debian's cron, but `@reboot`: nothing here boots. The expression is what is stored and shown."""
 _FIELDS: Final = ("minute", "hour", "day-of-month", "month", "day-of-week")
 _MINUTE: Final = timedelta(minutes=1)
 _QUARTER: Final = timedelta(minutes=15)
@@ -48,6 +53,11 @@ class Timing(Frozen):
     every_seconds: int | None = Field(default=None, ge=MIN_EVERY, le=MAX_EVERY)
     timezone: str = Field(default="UTC", max_length=MAX_ZONE)
     """An IANA name, in which the cron expression is read."""
+
+    @field_validator("cron")
+    @classmethod
+    def _without_nickname(cls, cron: str | None) -> str | None:
+        return _NICKNAMES.get(cron, cron) if cron is not None else None
 
 
 def flaws_of_timing(timing: Timing, now: datetime) -> tuple[Flaw, ...]:

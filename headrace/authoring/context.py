@@ -25,6 +25,18 @@ class AttemptInfo(Protocol):
         """Counts from 1."""
 
     @property
+    def max_attempts(self) -> int:
+        """How many the job may have: it is the last one when `attempt` is as many."""
+
+    @property
+    def owner_id(self) -> str:
+        """The id of the user whose job it is."""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """What the job was submitted with."""
+
+    @property
     def deadline(self) -> datetime:
         """When the attempt is stopped."""
 

@@ -118,7 +118,7 @@ async def _dev(options: "Options", level: "Level", *, as_json: bool) -> None:
             f"database {running.endpoint_url}\nlogs     {folder().logs}\nuser     {LOCAL_ADMIN} (admin)", err=True
         )
         link = page_link(folder(), running.url, LOCAL_ADMIN, datetime.now(UTC))
-        click.echo(f"page     {link} (works once; `headrace ui` opens another)", err=True)
+        click.echo(f"page     {link}\n         works once; `headrace ui` opens another", err=True)
         ready = {"url": running.url, "database": running.endpoint_url, "logs": str(folder().logs), "user": LOCAL_ADMIN}
         click.echo(json_text({**ready, "page": link}) if as_json else f"ready {running.url}")
         sys.stdout.flush()

@@ -136,7 +136,7 @@ async def running_stack(
         check_port(options.host, options.port)
         endpoint_url, beside_url, watch = await running.enter_async_context(_services(folder, options))
         credentials = use_credentials(endpoint_url)
-        await _prepare_tables(stack, endpoint_url)
+        await _prepare_tables(stack, endpoint_url, folder if options.endpoint_url is None else None)
         await _prepare_queues(stack, beside_url)
         await _prepare_buckets(stack, beside_url)
         path = os.pathsep.join(map(str, (*search_path(), *options.code)))
@@ -215,13 +215,19 @@ async def _nothing_to_watch() -> None:
     await asyncio.Event().wait()
 
 
-async def _prepare_tables(stack: Stack, endpoint_url: str) -> None:
+async def _prepare_tables(stack: Stack, endpoint_url: str, embedded: Folder | None) -> None:
+    """Create the tables; `embedded` is the folder of a database that the stack has started itself."""
     client = LazyClient(endpoint_url)
     try:
         await ensure_tables(await client(), tuple(stack.tables.values()))
     except (ClientError, BotoCoreError) as error:
         problem = f"The database at {endpoint_url} does not respond like DynamoDB ({type(error).__name__})"
-        raise StackError(f"{problem}; check --endpoint-url, or omit it to use the embedded database.") from error
+        advice = (
+            "check --endpoint-url, or omit it to use the embedded database."
+            if embedded is None
+            else f"start it again if this machine was busy; see {embedded.logs / 'database.log'}."
+        )
+        raise StackError(f"{problem}; {advice}") from error
     finally:
         await client.close()
 

@@ -22,6 +22,9 @@ class FakeContext:
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self.job_id = "job-1"
         self.attempt = 1
+        self.max_attempts = 3
+        self.owner_id = "owner-1"
+        self.tags: Mapping[str, str] = {}
         self.deadline: datetime = NOW + timedelta(seconds=30)
         self.idempotency_key = "job-1"
         self.traceparent: str | None = None

@@ -18,6 +18,8 @@ from domain.jobs.job import Job
 from functions.runtime import LazyClient, LazyS3
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import EmbeddedDatabase, StackError, embedded_database, remove_state
+from headrace.emulator.stack import _prepare_tables
+from headrace.emulator.state import Folder
 from headrace.emulator.tables import ensure_buckets, ensure_tables
 from headrace.emulator.template import Stack
 from persistence.s3.blob_store import S3BlobStore
@@ -143,3 +145,10 @@ async def test_a_disk_that_is_nearly_full_is_told_once(capsys: pytest.CaptureFix
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "has 7 MB left: jobs and files may be lost" in told
+
+
+async def test_an_embedded_database_that_does_not_answer_is_not_blamed_on_an_option(
+    tmp_path: Path, stack: Stack
+) -> None:
+    with pytest.raises(StackError, match=r"start it again if this machine was busy; see .*database\.log\.$"):
+        await _prepare_tables(stack, "http://127.0.0.1:1", Folder(tmp_path))

@@ -25,13 +25,14 @@ async def test_r02_an_attempt_that_raises_leaves_its_error_and_a_job_that_waits(
     assert (waits.error.attempt, waits.error.at) == (1, job_stack.now)
 
 
-async def test_r03_the_error_of_the_last_attempt_is_kept_and_the_course_of_all(job_stack: JobStack) -> None:
+async def test_r03_what_each_attempt_failed_by_is_kept(job_stack: JobStack) -> None:
     job = await job_stack.submit("claims.work", {"fails": 9})
     await job_stack.travel(days=1)
     failed = job_stack.job(job.id)
     assert failed.error is not None
     assert (failed.error.attempt, failed.error.message) == (ATTEMPTS, f"attempt {ATTEMPTS} broke")
-    assert failed.history.count("retrying") == ATTEMPTS - 1
+    told = [entry.message for entry in job_stack._stored(job.id).history if entry.message]
+    assert told == ["attempt 1 broke", "attempt 2 broke", "attempt 3 broke"]
 
 
 @pytest.mark.parametrize("random", [0.1, 0.5, 0.999])

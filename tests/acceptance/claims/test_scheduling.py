@@ -211,9 +211,22 @@ def test_s22_where_the_clocks_change_a_daily_job_runs_once_a_day() -> None:
     assert ticks("30 2 * * *", 2, "Europe/Oslo", autumn) == ["2027-10-31 00:30", "2027-11-01 01:30"]
 
 
-@pytest.mark.parametrize("cron", ["@reboot", "@daily", "@every 5m"])
-def test_s23_nicknames_are_refused(cron: str) -> None:
-    assert flaws(cron)
+@pytest.mark.parametrize(
+    ("cron", "tick"),
+    [
+        ("@hourly", "2027-04-30 13:00"),
+        ("@daily", "2027-05-01 00:00"),
+        ("@midnight", "2027-05-01 00:00"),
+        ("@weekly", "2027-05-02 00:00"),
+        ("@monthly", "2027-05-01 00:00"),
+        ("@yearly", "2028-01-01 00:00"),
+        ("@annually", "2028-01-01 00:00"),
+    ],
+)
+def test_s23_nicknames_stand_for_their_expressions(cron: str, tick: str) -> None:
+    assert ticks(cron) == [tick]
+    assert flaws("@reboot")
+    assert flaws("@every 5m")
 
 
 def test_s24_an_interval_may_be_shorter_than_a_minute() -> None:

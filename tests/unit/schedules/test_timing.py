@@ -178,3 +178,11 @@ def test_after_years_of_minutes_the_last_tick_is_found_at_once() -> None:
     for timing in (Timing(cron="* * * * *", timezone=NEW_YORK), Timing(every_seconds=5), Timing(cron="0 0 29 2 *")):
         assert last_ticks(timing, first, first, NOW, 101)
     assert time.process_time() - began < 1
+
+
+def test_a_nickname_is_stored_as_its_expression() -> None:
+    """An older version, which knows none, can read it."""
+    assert Timing(cron="@daily") == Timing(cron="0 0 * * *")
+    assert Timing(cron="@fortnightly").cron == "@fortnightly"
+    assert flaws_of_timing(Timing(cron="@fortnightly"), NOW)
+    assert Timing(every_seconds=5).cron is None

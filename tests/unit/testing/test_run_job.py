@@ -223,3 +223,25 @@ def test_a_handler_finds_the_trace_of_its_job(traceparent: str | None) -> None:
 
     assert run_job(traced, {}, traceparent=traceparent).printed == f"{traceparent}\n"
     assert run_job(on_loop, {}, traceparent=traceparent).printed == f"{traceparent}\n"
+
+
+def test_a_handler_finds_the_owner_the_tags_and_the_attempts_of_its_job() -> None:
+    def told(context: JobContext | SyncJobContext) -> Fail:
+        last = "last" if context.attempt == context.max_attempts else "not the last"
+        return Fail(reason=f"{context.owner_id} {context.tags['team']} {last}")
+
+    @job_type("order.about")
+    def about(order: Order, context: SyncJobContext) -> Shipped | Fail:
+        """Say what is known of the job."""
+        return told(context)
+
+    @job_type("order.about")
+    async def on_loop(order: Order, context: JobContext) -> Shipped | Fail:
+        """The same on the loop."""
+        return told(context)
+
+    for handler in (about, on_loop):
+        for attempt, said in ((2, "not the last"), (4, "last")):
+            run = run_job(handler, {}, owner="ada", tags={"team": "ops"}, attempt=attempt, max_attempts=4)
+            assert run.error is not None
+            assert run.error.message == f"ada ops {said}"

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import local_credentials
 from scripts.mutate import survivors_of_all
+from tests.reliability.children_report import children
 from tests.reliability.faults import FULL, OUTAGE_SECONDS, withstand
 from tests.reliability.long_jobs import LongJobs, endure
 from tests.reliability.model import Bounds, explore
@@ -188,6 +189,7 @@ def main() -> int:
         struck, poisoned = real_faults(), poison()
         with alongside("tests.reliability.webhooks") as delivering:
             explored, simulated, endured = model(), seeds(), long_jobs(really)
+            with_children = children()
             tried, survivors = survivors_of_all()
             delivered = told(delivering)
     for mutant in survivors:
@@ -213,6 +215,7 @@ breaks, no report is written.
 | I7, I8 | tenants; bad input | `tests/e2e/test_tenants.py`, schemathesis (`make fuzz`) |
 | I9 | what a job remembers never changes, nor is it made again; no job waits for a signal that it has | simulation |
 | I10 | what a handler writes by its result is written once, without a key | simulation, real faults |
+| I15 | a parent is woken once, when its children have ended; their counts are exact | model, simulation, mutants |
 
 ## The model
 
@@ -233,6 +236,15 @@ clocks up to {SKEW.total_seconds() / 60:.0f} minutes off. The checker examines e
 `pytest tests/reliability --seed N` repeats a run.
 
 {simulated}
+
+## Children
+
+A parent, its children and the recorder: a model within bounds (`tests/reliability/children_model.py`); the simulation
+with parents that map over children, are cancelled and retried, and changes that are recorded again, or lost
+(`tests/reliability/children_simulation.py`); and very many children of one parent, whose recorder is killed at any call
+(`tests/reliability/many_children.py`).
+
+{with_children}
 
 ## Real faults
 

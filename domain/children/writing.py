@@ -50,12 +50,13 @@ class ChildWriter:
         """Write the next children of the round; returns how many there are then. Raises `StepError`."""
         places = group.places
         upto = min(group.written + CHUNK, len(places))
-        slots = asyncio.Semaphore(CONCURRENCY)
+        slots, like = asyncio.Semaphore(CONCURRENCY), self._first(call, group, len(places))
 
         async def written(index: int) -> StepError | None:
+            child = like.model_copy(update={"place": places[index], "index": index})
             async with slots:
                 try:
-                    await self._written(call, group, places[index], self._parent(call, group, places[index], index))
+                    await self._written(call, group, places[index], child)
                 except StepError as error:
                     return error
             return None
@@ -66,16 +67,17 @@ class ChildWriter:
                 raise problem
         return upto
 
-    def _parent(self, call: GroupCall, group: Group, place: int, index: int) -> Parent:
+    def _first(self, call: GroupCall, group: Group, size: int) -> Parent:
+        """Where the round's first child belongs; the others differ in place and index."""
         keep = self.policy.retention + UNFINISHED_HORIZON
         return Parent(
             life=self.parent.life,
             group=call.name,
-            place=place,
+            place=0,
             depth=1 + (self.parent.parent.depth if self.parent.parent else 0),
             round=group.round,
-            index=index,
-            size=len(group.places),
+            index=0,
+            size=size,
             keep_seconds=int(keep.total_seconds()),
         )
 

@@ -499,13 +499,20 @@ def retry_manually(
 def take_another_turn(
     job: Job, policy: Policy, parent: Parent, now: datetime, admission: Free | InLine = _FREE
 ) -> Change | IllegalTransition:
-    """Count a child in its parent's next round; one that failed or was cancelled is tried again, as by a person."""
-    if isinstance(job.state, Succeeded):
-        return _illegal(job, "take another turn")
+    """Count a child in its parent's next round; one that failed or was cancelled is tried again, as by a person.
+
+    One that still runs is not to stop any more, if it was asked to when its parent was cancelled.
+    """
     child = job.model_copy(update={"parent": parent})
-    if isinstance(job.state, Failed | Cancelled):
-        return retry_manually(child, policy, now, admission)
-    return _moved(child, job.state, now, wake_at=job.wake_at, note=False)
+    match job.state:
+        case Succeeded():
+            return _illegal(job, "take another turn")
+        case Failed() | Cancelled():
+            return retry_manually(child, policy, now, admission)
+        case Running(lease=lease, progress=progress):
+            return _moved(child, Running(lease=lease, progress=progress), now, wake_at=job.wake_at, note=False)
+        case _:
+            return _moved(child, job.state, now, wake_at=job.wake_at, note=False)
 
 
 def legal_for_a_client(job: Job) -> tuple[Literal["cancel", "retry"], ...]:

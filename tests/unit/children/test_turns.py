@@ -12,7 +12,7 @@ from domain.children.ids import child_id
 from domain.durable.step import CHILDREN, Step, step_put
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Succeeded
+from domain.jobs.job import Job, Running, Succeeded
 from domain.jobs.repository import CompanionRefused, JobUnreadable, VersionConflict
 from domain.jobs.service import JobService
 from domain.jobs.transitions import IllegalTransition
@@ -22,7 +22,7 @@ from headrace import ChildFailed, Fail, Retry, StepMisused, StepUnavailable
 from headrace.authoring.json_text import JsonText
 from headrace.testing.clock import half
 from headrace.testing.lane_repository import FakeLaneRepository
-from tests.factories import NOW, POLICY, legal, succeeded
+from tests.factories import NOW, POLICY, asked_to_stop, legal, succeeded
 from tests.fakes.context import FakeContext
 from tests.fakes.faulty_job_repository import FaultyJobRepository
 from tests.fakes.faulty_lane_repository import FaultyLaneRepository
@@ -198,6 +198,15 @@ async def test_children_in_a_lane_take_their_turn_in_it(reachable: bool) -> None
 def test_a_child_that_has_succeeded_takes_no_turn() -> None:
     moved = transitions.take_another_turn(succeeded(), World().policy, deep(1), NOW)
     assert isinstance(moved, IllegalTransition)
+
+
+def test_a_child_that_was_asked_to_stop_runs_on_in_its_next_turn() -> None:
+    """Its parent was cancelled, and retried before the child had ended."""
+    job = asked_to_stop()
+    moved = legal(transitions.take_another_turn(job, World().policy, deep(1), NOW))
+    assert isinstance(moved.state, Running)
+    assert isinstance(job.state, Running)
+    assert (moved.state.cancel_requested, moved.state.lease) == (False, job.state.lease)
 
 
 class Cancelling:

@@ -89,7 +89,7 @@ def fill(mill: Mill) -> None:
     ids = [mill.submit("mill.grind", failing, tags={"customer": "Bodø"}) for _ in range(3)]
     complaint = mill.submit("mill.complain", {"text": ("The flour is lumpy, and the sack has a hole. " * 23)[:1000]})
     ids += [mill.submit("mill.grind", {"order_id": f"A-{number}"}) for number in range(10)]
-    ids += [mill.submit("mill.grind", {"order_id": "x" * 64, "notes": "N" * 200_000})]
+    ids += [mill.submit("mill.grind", {"order_id": "x" * 64, "notes": "N" * 200_000}, tags={"size": "large"})]
     ids += [mill.submit(LONG_NAME, {"rows": 1500})]
     mill.submit("mill.weigh", {})
     mill.submit("mill.deliver", {"seconds": 75, "steps": 75})

@@ -19,11 +19,12 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from headrace.emulator.state import Folder
 from tests.page.conftest import LONG_NAME, ZONE, Mill, ended, fill, started, visit
 from tests.page.crowd import put
-from tests.page.test_screens import hidden, overflow
+from tests.page.test_screens import DIALOGS, hidden, overflow
 
 THEMES = ("light", "dark")
 WIDTHS = (1440, 390)
 CROWD = 10_000
+MEMBER = "miller@example.com"
 LOOKS_MS = 700
 MOST_MOVED = 0.1
 """Cumulative layout shift; up to here it is good by the Web Vitals."""
@@ -86,13 +87,31 @@ def looked_at(browser: Browser, mill: Mill, to: Path, theme: str, width: int) ->
     page.wait_for_selector(".shell")
     page.evaluate(SHIFTS)
     found = [flaw for name, route in screens(mill).items() for flaw in looked_at_one(page, to / f"{name}.png", route)]
+    for route, button in DIALOGS.items():
+        look_at_dialog(page, to / f"dialog-{button.lower().replace(' ', '-').strip('…')}.png", route, button)
+    if mill.client.get("/v1/jobs").json()["items"]:  # Then there are members, too.
+        page.goto("about:blank")
+        page.goto(mill.link(MEMBER))
+        page.wait_for_selector(".shell")
+        page.evaluate(SHIFTS)
+        found += looked_at_one(page, to / "member.png", "#/")
     context.close()
     return found
 
 
-def looked_at_one(page: Page, picture: Path, route: str) -> list[str]:
+def look_at_dialog(page: Page, picture: Path, route: str, button: str) -> None:
     visit(page, route)
+    opens = page.get_by_role("button", name=button)
+    if opens.count():  # Without a job there is nothing to cancel.
+        opens.click()
+        page.wait_for_timeout(LOOKS_MS)
+        page.screenshot(path=picture)
+        page.keyboard.press("Escape")
+
+
+def looked_at_one(page: Page, picture: Path, route: str) -> list[str]:
     page.evaluate("() => { window.moved = 0 }")
+    visit(page, route)
     page.wait_for_timeout(LOOKS_MS)
     moved = float(page.evaluate("() => window.moved"))
     page.screenshot(path=picture, full_page=True)
@@ -108,12 +127,14 @@ def looked_at_one(page: Page, picture: Path, route: str) -> list[str]:
 def screens(mill: Mill) -> dict[str, str]:
     """Each screen, and a job of each type and status."""
     jobs = mill.client.get("/v1/jobs", params={"limit": 100}).json()["items"]
+    large = mill.client.get("/v1/jobs", params={"tag": "size=large"}).json()["items"]
     hooks = mill.client.get("/v1/webhooks").json()["items"]
     return {
         "overview": "#/", "overview-30d": "#/?window=30d", "jobs": "#/jobs", "jobs-all": "#/jobs?owner=*",
         "jobs-failed": f"#/jobs?owner=*&status=failed&type={LONG_NAME}", "types": "#/types",
         "type": "#/types/mill.grind", "type-long": f"#/types/{LONG_NAME}", "schedules": "#/schedules",
         "lanes": "#/lanes", "webhooks": "#/webhooks", "users": "#/users",
+        **{f"job-large-{at}": f"#/jobs/{each['id']}" for at, each in enumerate(large)},
         **{f"webhook-{at}": f"#/webhooks/{each['id']}" for at, each in enumerate(hooks)},
         **{f"job-{job['type'][5:13]}-{job['status']}": f"#/jobs/{job['id']}" for job in jobs},
     }  # fmt: skip

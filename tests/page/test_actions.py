@@ -201,34 +201,6 @@ def test_a_user_is_made_changed_given_a_key_and_deleted(opened: Opened) -> None:
     told(page, "by-hand@example.com is deleted.")
 
 
-def test_a_list_is_live_and_filtered(opened: Opened, mill: Mill) -> None:
-    page = opened()
-    visit(page, "#/jobs?type=mill.complain")
-    before = page.locator("table.jobs tbody tr").count()
-    mill.submit("mill.complain", {"text": "again"})
-    expect(page.locator("table.jobs tbody tr")).to_have_count(before + 1)
-    page.get_by_label("Status").select_option("failed")
-    expect(page.locator("table.jobs .status-failed")).to_have_count(before + 1)
-    assert page.evaluate("() => location.hash") == "#/jobs?status=failed&type=mill.complain"
-    page.get_by_role("button", name="Clear").click()
-    assert page.get_by_role("button", name="Cancel all…").count() == 0, "of all jobs, none is changed by accident"
-    page.get_by_label("Tag").fill("customer=Bodø")
-    page.get_by_label("Tag").press("Enter")
-    expect(page.locator("table.jobs tbody tr")).to_have_count(3)
-    page.get_by_role("button", name="Clear").click()
-    expect(page.locator("table.jobs .status-succeeded").first).to_be_visible()
-
-
-def test_a_job_is_found_by_its_id(opened: Opened, mill: Mill) -> None:
-    job = mill.submit("mill.grind", {"order_id": "I-1"}, delay_seconds=3600)
-    page = opened()
-    visit(page, "#/jobs")
-    page.get_by_label("Type or id").fill(f" {job} ")
-    page.get_by_label("Type or id").press("Enter")
-    expect(page.locator(".head .id")).to_contain_text(job)
-    assert page.evaluate("() => location.hash") == f"#/jobs/{job}"
-
-
 def test_without_a_connection_the_page_shows_what_it_had(opened: Opened) -> None:
     page = opened()
     visit(page, "#/jobs")
@@ -242,15 +214,6 @@ def test_without_a_connection_the_page_shows_what_it_had(opened: Opened) -> None
     expect(page.get_by_text("Nightly books")).to_be_visible()
 
 
-def test_ids_are_copied_whole(opened: Opened, mill: Mill) -> None:
-    page = opened()
-    visit(page, "#/jobs")
-    page.locator("table.jobs .copy").first.click()
-    told(page, "Copied.")
-    copied = page.evaluate("() => navigator.clipboard.readText()")
-    assert mill.client.get(f"/v1/jobs/{copied}").status_code == 200
-
-
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_a_theme_is_chosen_and_kept(opened: Opened, theme: str) -> None:
     page = opened(theme="light" if theme == "Dark" else "dark")
@@ -258,19 +221,6 @@ def test_a_theme_is_chosen_and_kept(opened: Opened, theme: str) -> None:
     page.reload()
     page.wait_for_selector(".shell")
     assert page.evaluate("() => getComputedStyle(document.documentElement).colorScheme") == theme.lower()
-
-
-def test_what_is_newer_does_not_move_what_is_read(opened: Opened, mill: Mill) -> None:
-    page = opened()
-    visit(page, "#/jobs?type=mill.grind")
-    second = page.locator("table.jobs tbody tr").nth(1)
-    job = second.locator("a[data-line]").get_attribute("href")
-    second.locator("input").check()
-    mill.submit("mill.grind", {"order_id": "N-1"})
-    expect(page.get_by_role("button", name="Show 1 newer job")).to_be_visible()
-    assert second.locator("a[data-line]").get_attribute("href") == job
-    page.get_by_role("button", name="Show 1 newer job").click()
-    expect(page.locator("table.jobs tbody tr").nth(2).locator("a[data-line]")).to_have_attribute("href", str(job))
 
 
 def test_a_durable_job_shows_its_steps_and_gets_the_signal_it_waits_for(opened: Opened, mill: Mill) -> None:

@@ -1,5 +1,6 @@
 """Who sees an exception's message and frames: the job type decides for callers, admins always do."""
 
+import json
 from typing import Literal
 
 import pytest
@@ -85,3 +86,18 @@ async def test_a_result_that_cannot_be_serialized_hides_why(users: FakeUserRepos
     (error, _) = errors(await an_api(users, "hiding", broken), MEMBER)
     assert isinstance(error, dict)
     assert (error["message"], error["frames"], error["reason"]) == ("the result is not JSON", [], "permanent")
+
+
+@pytest.mark.parametrize("known", ["hiding", "unknown"])
+@pytest.mark.parametrize("path", [f"/v1/jobs/{ID}", "/v1/jobs", f"/v1/jobs/{ID}/why"])
+async def test_what_is_hidden_is_nowhere_in_a_response(users: FakeUserRepository, known: Known, path: str) -> None:
+    api = await an_api(users, known)
+    assert "4111" not in json.dumps(api.call("GET", path, who=MEMBER).json)
+
+
+async def test_the_history_says_what_an_attempt_said_and_where(users: FakeUserRepository) -> None:
+    history = (await an_api(users, "exposing")).call("GET", f"/v1/jobs/{ID}", who=MEMBER).json["history"]
+    assert isinstance(history, list)
+    last = history[-1]
+    assert isinstance(last, dict)
+    assert (last["code"], last["message"], [last["frame"]]) == ("KeyError", "'card 4111'", SHOWN)

@@ -44,7 +44,7 @@ export function staysFor(at: number, now: number): number {
   return distance < HOUR ? 20 * SECOND : 5 * MINUTE;
 }
 
-/** Date, time to the millisecond and zone: `27 Nov 2026, 15:04:05.120 CET`. */
+/** Date, time to the millisecond and zone: `27 Nov 2026, 15:04:05.120 CET`; a whole second without any. */
 export function exact(at: number, zone?: string): string {
   const parts = new Intl.DateTimeFormat("en-GB", {
     day: "numeric",
@@ -53,7 +53,7 @@ export function exact(at: number, zone?: string): string {
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
-    fractionalSecondDigits: 3,
+    ...(at % 1000 ? { fractionalSecondDigits: 3 as const } : {}),
     timeZoneName: "short",
     ...(zone ? { timeZone: zone } : {}),
   });

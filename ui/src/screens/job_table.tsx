@@ -104,12 +104,12 @@ export function Detail({ job }: { job: ListedJobView }) {
   if (job.error && job.status !== "succeeded") {
     return (
       <span class="cut" title={`${job.error.code}: ${job.error.message.slice(0, 500)}`}>
+        <span class="code">{job.error.code}</span> {job.error.message.slice(0, 300)}
         {job.status === "retrying" && job.run_at ? (
           <span class="muted">
-            due <Moment at={job.run_at} />,{" "}
+            , due <Moment at={job.run_at} />
           </span>
         ) : null}
-        <span class="code">{job.error.code}</span> {job.error.message.slice(0, 300)}
       </span>
     );
   }

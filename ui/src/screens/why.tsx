@@ -33,7 +33,7 @@ function InLocalTime({ text }: { text: string }) {
 function Reason({ id }: { id: string }) {
   const live = useLive(`why ${id}`, (signal) => call("GET /v1/jobs/{job_id}/why", { path: { job_id: id }, signal }), 3000);
   const reason = live.data;
-  if (!reason) return null;
+  if (!reason) return live.error ? null : <p class="why why-unknown">Waiting…</p>;
   const holders = reason.lane?.holders ?? [];
   return (
     <p class="why" role="status">

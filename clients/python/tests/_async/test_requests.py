@@ -11,6 +11,7 @@ from headrace_client import (
     NO_RETRY,
     AsyncClient,
     Conflict,
+    Frame,
     HeadraceError,
     InvalidRequest,
     NotAllowed,
@@ -222,6 +223,17 @@ async def test_a_response_that_trickles_is_broken_off_and_asked_for_again() -> N
 async def test_a_job_can_be_a_member_of_a_set() -> None:
     async with client_of(World([job(payload={"a": []}, tags={"a": "b"}, history=[])])) as client:
         assert len({await client.get("7"), await client.get("7")}) == 1
+
+
+async def test_a_jobs_history_says_what_a_failed_attempt_said_and_where() -> None:
+    place = {"file": "a.py", "line": 7, "function": "run"}
+    entry = {"status": "retrying", "at": "2026-11-27T12:00:00Z", "attempt": 1, "code": "KeyError", "message": "'rye'"}
+    async with client_of(
+        World([job(history=[{**entry, "frame": place}, {"status": "running", "at": None}])])
+    ) as client:
+        failed, running = (await client.get("7")).history
+    assert (failed.code, failed.message, failed.frame) == ("KeyError", "'rye'", Frame("a.py", 7, "run"))
+    assert (running.code, running.message, running.frame) == (None, None, None)
 
 
 async def test_any_id_is_one_segment_of_a_path() -> None:

@@ -38,6 +38,17 @@ ENTERING = "domain/jobs/entering.py"
 DURABLE = tuple(
     f"domain/durable/{name}.py" for name in ("durable", "memory", "waits", "values", "signalling", "forgetting")
 )
+CHILDREN = tuple(
+    f"domain/children/{name}.py"
+    for name in (
+        "call", "calls", "cancellation", "cancelling", "collecting", "counting", "group", "ids", "overview", "places",
+        "reading", "recording", "recounting", "results", "waking", "writing",
+    )
+)  # fmt: skip
+CHILD_TESTS = (
+    "tests/unit/children/test_groups.py", "tests/unit/children/test_recording.py", "tests/unit/children/test_turns.py",
+    "tests/unit/children",
+)  # fmt: skip
 DURABLE_TESTS = ("tests/unit/durable", "tests/unit/api/test_steps.py", "tests/contract/test_step_repository.py")
 STEP_REPOSITORY = "persistence/dynamodb/repositories/step_repository.py"
 COMMITTING = "domain/jobs/committing.py"
@@ -45,12 +56,13 @@ LANE_REPOSITORY = "persistence/dynamodb/repositories/lane_repository.py"
 LANE_TESTS = ("tests/unit/lanes/test_lanes.py", "tests/unit/lanes/test_submission_in_lanes.py", "tests/unit/lanes")
 GUARDED = (
     TRANSITIONS, DUE_STEPS, RUN_DUE, DISPATCH, DOCUMENTS, COMPANIONS, TRANSACTIONS, UPCASTING, UPCASTS, *LANES,
-    ENTERING, COMMITTING, *DURABLE,
+    ENTERING, COMMITTING, *DURABLE, *CHILDREN,
 )  # fmt: skip
 # The tests responsible for each file, those most likely to fail first; the rest run only if they pass.
 CLAIMS = {
     TRANSITIONS: (
         "tests/unit/jobs/test_transitions.py",
+        "tests/unit/children",
         "tests/unit/jobs",
         "tests/unit/lanes",
         "tests/reliability/test_model.py",
@@ -63,6 +75,7 @@ CLAIMS = {
     UPCASTS: ("tests/unit/authoring/test_upcasts.py",),
     **dict.fromkeys((*LANES, ENTERING, COMMITTING), LANE_TESTS),
     **dict.fromkeys(DURABLE, DURABLE_TESTS),
+    **dict.fromkeys(CHILDREN, CHILD_TESTS),
     STEP_REPOSITORY: ("tests/contract/test_step_repository.py",),
     LANE_REPOSITORY: ("tests/contract/test_lane_repository.py",),
     COMPANIONS: ("tests/unit/persistence/test_companions.py", "tests/contract/test_companions.py"),

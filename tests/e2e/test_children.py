@@ -1,70 +1,152 @@
-"""examples/order on the stack as a person starts it, seen by the command line and over HTTP."""
+"""Parents and children on the stack as a person starts it, with a recorder and workers that are killed."""
 
 import json
-import shutil
+import os
+import random
+import signal
+import textwrap
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
+import httpx
 import pytest
 
-from headrace.emulator.cloudformation import ROOT
 from tests.e2e.conftest import Stack
 
-PAYLOAD = {"id": "7", "customer": "ada", "cents": 1200, "items": ["book"], "pages": 3, "cooling_off_seconds": 1}
+CODE = '''
+    import asyncio
+    from datetime import timedelta
+
+    from pydantic import BaseModel
+
+    from headrace import Backoff, Fail, JobContext, job_type
+
+
+    class Page(BaseModel):
+        n: int
+        torn: int = -1
+        seconds: float = 0
+
+
+    class Thumb(BaseModel):
+        n: int
+
+
+    class Book(BaseModel):
+        pages: int
+        torn: int = -1
+        seconds: float = 0
+
+
+    class Made(BaseModel):
+        total: int
+
+
+    @job_type("image.thumb", timeout=timedelta(seconds=4), max_attempts=20, backoff=Backoff(cap=timedelta(seconds=1)))
+    async def thumb(page: Page, context: JobContext) -> Thumb | Fail:
+        """Make a thumb."""
+        if page.seconds:
+            await context.sleep("long", timedelta(seconds=page.seconds))
+        if page.n == page.torn and not context.settings.get("MENDED"):
+            return Fail(reason="torn", code="torn")
+        return Thumb(n=page.n)
+
+
+    @job_type("book.make", timeout=timedelta(seconds=8), max_attempts=20, backoff=Backoff(cap=timedelta(seconds=1)))
+    async def make(book: Book, context: JobContext) -> Made:
+        """Make all thumbs."""
+        pages = [Page(n=n, torn=book.torn, seconds=book.seconds) for n in range(book.pages)]
+        made = await context.map("thumbs", "image.thumb", pages, returns=Thumb)
+        return Made(total=sum(each.n for each in made))
+
+
+    JOB_TYPES = (thumb, make)
+'''
+CHILDREN = int(os.environ.get("CHILDREN", "60"))
+"""At full size ten thousand: `CHILDREN=10000 CHILDREN_KILLS=60 pytest tests/e2e/test_children.py`."""
+KILLS = int(os.environ.get("CHILDREN_KILLS", "6"))
+PATIENCE = 120 + CHILDREN / 10
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("order") / "project"
-    shutil.copytree(ROOT / "examples" / "order", folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    stack = Stack(folder, "--no-reload", environment={"JOB_TYPES": "order"})
+def press(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("press")
+    (folder / "press").mkdir()
+    (folder / "press" / "__init__.py").write_text(textwrap.dedent(CODE))
+    stack = Stack(folder, "--no-reload", environment={"JOB_TYPES": "press"})
     yield stack
     assert stack.stop() == 0
 
 
-def submitted(shop: Stack, **changes: object) -> str:
-    payload = json.dumps(PAYLOAD | changes)
-    return str(json.loads(shop.cli.ok("submit", "order.take", "--payload", payload, "--json"))["id"])
+def submitted(client: httpx.Client, **payload: object) -> str:
+    answer = client.post("/v1/jobs", json={"type": "book.make", "payload": payload}).raise_for_status()
+    return str(answer.json()["id"])
 
 
-def until_it_waits(shop: Stack, job_id: str, name: str) -> None:
-    ends = time.monotonic() + 60
-    with shop.client() as client:
-        while [each["name"] for each in client.get(f"/v1/jobs/{job_id}").json()["waiting_for"]] != [name]:
+def ended(client: httpx.Client, job_id: str) -> dict[str, object]:
+    ends = time.monotonic() + PATIENCE
+    while True:
+        with suppress(httpx.TransportError):
+            job: dict[str, object] = client.get(f"/v1/jobs/{job_id}").raise_for_status().json()
+            if job["status"] in {"succeeded", "failed", "cancelled"}:
+                return job
+        assert time.monotonic() < ends, job
+        time.sleep(0.2)
+
+
+def statuses(client: httpx.Client, type: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    query = {"type": type, "limit": "100"}
+    while True:
+        page = client.get("/v1/jobs", params=query).raise_for_status().json()
+        found.update(job["status"] for job in page["items"])
+        if page["next"] is None:
+            return found
+        query["cursor"] = page["next"]
+
+
+def test_all_children_end_once_and_the_parent_wakes_although_functions_are_killed(press: Stack) -> None:
+    killer = threading.Thread(target=kill_functions, args=(press, random.Random(7)))
+    with press.client() as client:
+        job_id = submitted(client, pages=CHILDREN)
+        killer.start()
+        job = ended(client, job_id)
+        killer.join()
+        assert (job["status"], job["result"]) == ("succeeded", {"total": CHILDREN * (CHILDREN - 1) // 2})
+        assert statuses(client, "image.thumb") == {"succeeded": CHILDREN}
+        history = job["history"]
+        assert isinstance(history, list)
+        assert [entry["status"] for entry in history].count("waiting") == 1, "it was woken once"
+
+
+def kill_functions(press: Stack, chance: random.Random) -> None:
+    for _ in range(KILLS):
+        time.sleep(chance.uniform(0.2, 1.0))
+        for function in ("WorkerFunction", "RecorderFunction"):
+            with suppress(ProcessLookupError):  # One may end while its environment is read.
+                for pid in press.environments(function)[chance.randrange(2) :: 2]:
+                    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_failed_child_fails_its_parent_and_a_cancel_reaches_the_children(press: Stack) -> None:
+    with press.client() as client:
+        before = statuses(client, "image.thumb")
+        torn = ended(client, submitted(client, pages=3, torn=1))
+        assert torn["status"] == "failed"
+        assert isinstance(torn["error"], dict)
+        assert torn["error"]["code"] == "child_failed"
+        assert torn["attempt"] == 1
+        job_id = submitted(client, pages=5, seconds=600)
+        ends = time.monotonic() + 60
+        while statuses(client, "image.thumb")["waiting"] < 5:
             assert time.monotonic() < ends
             time.sleep(0.2)
-
-
-def test_an_order_shows_its_children_and_each_of_them_its_parent(shop: Stack) -> None:
-    order = submitted(shop)
-    until_it_waits(shop, order, "approved")
-    shown = shop.cli.ok("get", order)
-    assert "calls   label: 1 of 1 order.label ended" in shown
-    assert "calls   thumbnails: 3 of 3 order.thumbnail ended" in shown
-    lines = [line.split() for line in shop.cli.ok("get", order, "--children").splitlines()]
-    assert [(line[0], line[2], line[3]) for line in lines] == [
-        ("label[0]", "succeeded", "order.label"),
-        *((f"thumbnails[{place}]", "succeeded", "order.thumbnail") for place in range(3)),
-    ]
-    assert f"child   2 of thumbnails of {order}" in shop.cli.ok("get", lines[3][1])
-    with shop.client() as client:
-        page = client.get(f"/v1/jobs/{order}/children", params={"group": "thumbnails", "limit": 2}).json()
-        rest = client.get(f"/v1/jobs/{order}/children", params={"group": "thumbnails", "cursor": page["next"]}).json()
-        steps = client.get(f"/v1/jobs/{order}/steps").json()["items"]
-    assert [each["parent"]["place"] for each in (*page["items"], *rest["items"])] == [0, 1, 2]
-    kinds = {(step["name"], step["kind"]): step["value"] for step in steps}
-    assert {kind for _, kind in kinds} == {"step", "time", "signal", "children", "results"}
-    assert kinds["thumbnails", "results"] is None
-    shop.cli.ok("signal", order, "approved", '{"by": "Ann"}')
-    assert json.loads(shop.cli.ok("watch", order, "--json"))["result"]["pages"] == 3
-
-
-def test_an_order_with_a_page_that_cannot_be_drawn_says_which(shop: Stack) -> None:
-    order = submitted(shop, pages=251)
-    failed = shop.cli.run("watch", order, "--json")
-    error = json.loads(failed.stdout)["error"]
-    assert error["code"] == "child_failed"
-    assert "child 250 of thumbnails" in error["message"]
-    with shop.client() as client:
-        children = client.get(f"/v1/jobs/{order}/children", params={"status": "failed"}).json()["items"]
-    assert [(child["parent"]["place"], child["error"]["code"]) for child in children] == [(250, "no_page")]
+        press.cli.ok("cancel", job_id)
+        ends = time.monotonic() + 60
+        while (found := statuses(client, "image.thumb") - before)["cancelled"] < 5:
+            assert time.monotonic() < ends, found
+            time.sleep(0.2)
+        assert json.loads(press.cli.ok("get", job_id, "--json"))["status"] == "cancelled"

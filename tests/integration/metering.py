@@ -19,7 +19,8 @@ class Meter:
         return params | {"ReturnConsumedCapacity": "INDEXES"}
 
     def note(self, parsed: dict[str, Capacity | list[Capacity]], model: object, **_: object) -> None:
-        consumed = parsed["ConsumedCapacity"]
+        # MiniStack says nothing of a BatchGetItem.
+        consumed = parsed.get("ConsumedCapacity", [])
         tables = consumed if isinstance(consumed, list) else [consumed]
         self.units.append((str(getattr(model, "name", "")), sum(table["CapacityUnits"] for table in tables)))
 

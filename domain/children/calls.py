@@ -130,14 +130,10 @@ class ChildCalls:
 
     async def _counted(self, call: GroupCall, step: Step, group: Group) -> frozenset[int] | LeaseEnded | datetime:
         """The end of the round, if its children have ended; else when to count again."""
-        life, expires_at = self._memory.held.life, self._memory.held.expires_at
-        while True:
-            seen = await self._recounter.recount(life, call.name, group)
-            if not seen.unfinished:
-                return await self._ended(call, group, seen.failed)
-            # The last may end between the two: then nobody else tells of it.
-            if not await self._recounter.repair(life, call.name, group, seen, expires_at):
-                break
+        held = self._memory.held
+        failed = await self._recounter.ended(held.life, call.name, group, held.expires_at)
+        if failed is not None:
+            return await self._ended(call, group, failed)
         until = next_look(step.began_at, self._clock())
         noted = await self._noted(step, group.model_copy(update={"look_at": until}))
         return noted if isinstance(noted, LeaseEnded) else until

@@ -118,7 +118,7 @@ class SignalService:
         moved = transitions.signal(job, policy, name, now)
         if isinstance(moved, IllegalTransition):
             return moved
-        if job.signals >= MAX_SIGNALS:
+        if job.signals - job.rounds >= MAX_SIGNALS:
             return SignalRefused(reason=f"the job has been sent {MAX_SIGNALS} signals, which is the most")
         value = await self._documents.keep(job.id, "signal", self._new_id, text)
         if isinstance(value, StorageUnavailable):

@@ -1,5 +1,6 @@
 """How a parent's attempts bring a group on: what is refused, remembered, counted by themselves, and told."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -23,6 +24,7 @@ from tests.factories import NOW, POLICY, claimed, finished, legal, queued
 from tests.unit.children.parts import BROKEN, BUSY, World, a_call, deep
 
 ONE = {"words": 1}
+MUCH_LATER = NOW + timedelta(days=30)
 WAITS = Later(WaitFor(kind=CHILDREN, name="all", round=0), NOW + FIRST_LOOK)
 
 
@@ -197,10 +199,54 @@ async def test_an_end_between_counting_and_repairing_is_not_missed() -> None:
         place = {"job_id": partition_of(job.life, "all", 0), "name": "00000"}
         world.store.put_item("job_steps", place, {**place, "ended": [0, 1], "failed": [1]})
 
-    world.counts.before_counted = end_it
+    def first() -> None:
+        world.counts.before_counted = end_it
+
+    world.counts.before_counted = first
     failed = await world.advance(job, a_call(2))
     assert isinstance(failed, ChildFailed)
     assert (failed.code, failed.message) == ("cancelled", "it was cancelled (1 of 2 failed)")
+
+
+@pytest.mark.parametrize("since", ["runs again", "has succeeded"])
+@pytest.mark.parametrize("last", ["counted", "lost"])
+async def test_a_child_that_was_counted_as_failed_is_so_whatever_has_become_of_it(since: str, last: str) -> None:
+    world = World()
+    job = await world.begin()
+    await world.advance(job, a_call(2))
+    failed = await world.end(await world.child(job, "all", 0), Fail(reason="no"))
+    await world.record(failed)
+    again = await world.store.replace(
+        Change(legal(transitions.retry_manually(failed, world.policy, NOW))), failed.version
+    )
+    assert isinstance(again, Job)
+    if since == "has succeeded":
+        await world.end(again)
+    await world.end(await world.child(job, "all", 1))
+    if last == "counted":
+        # The recorder died before it could tell the parent.
+        await world.counts.add(partition_of(job.life, "all", 0), "00000", Tally(ended=frozenset({1})), MUCH_LATER)
+    world.clock.forward(FIRST_LOOK)
+    told = await asyncio.wait_for(world.advance(job, a_call(2)), 5)
+    assert isinstance(told, ChildFailed)
+    assert (told.place, told.message) == (0, "it had failed when the last of the group ended (1 of 2 failed)")
+
+
+async def test_a_thousand_of_which_one_was_retried_by_a_person_is_full() -> None:
+    world = World()
+    job = await world.begin()
+    size = SET + 1
+    await world.advance(job, a_call(size))
+    failed = await world.end(await world.child(job, "all", 0), Fail(reason="no"))
+    await world.record(failed)
+    again = legal(transitions.retry_manually(failed, world.policy, NOW))
+    assert isinstance(await world.store.replace(Change(again), failed.version), Job)
+    for place in range(1, SET):
+        await world.end(await world.child(job, "all", place))
+    world.clock.forward(FIRST_LOOK)
+    assert isinstance(await world.advance(job, a_call(size)), Later)
+    await world.record(await world.end(await world.child(job, "all", SET)))
+    assert (await world.parent()).rounds == 1
 
 
 async def test_children_that_are_not_there_are_told_and_not_waited_for() -> None:

@@ -8,6 +8,7 @@ import pytest
 from domain.children.calls import Later
 from domain.children.cancellation import Cancellation, ChildrenCancelled
 from domain.children.cancelling import LONGEST_FUNCTION, CancelChildren, ChildCanceller
+from domain.children.group import new_group, reopened
 from domain.children.ids import child_id
 from domain.durable.step import CHILDREN, Step, step_put
 from domain.jobs import transitions
@@ -26,7 +27,7 @@ from tests.factories import NOW, POLICY, asked_to_stop, legal, succeeded
 from tests.fakes.context import FakeContext
 from tests.fakes.faulty_job_repository import FaultyJobRepository
 from tests.fakes.faulty_lane_repository import FaultyLaneRepository
-from tests.unit.children.parts import BROKEN, BUSY, World, a_call, deep
+from tests.unit.children.parts import BROKEN, BUSY, TYPE, World, a_call, deep
 
 
 async def failed_parent(world: World, size: int = 4) -> Job:
@@ -74,6 +75,14 @@ async def test_failed_children_take_another_turn_and_the_others_stay() -> None:
     assert told[:3] == [{"words": 1}] * 3
     assert isinstance(told[3], ChildFailed)
     assert told[3].code == "child_missing"
+
+
+def test_the_places_of_a_retry_are_unpacked_once_for_all_its_chunks() -> None:
+    group = reopened(new_group(TYPE, 3000, None, 0), frozenset(range(0, 3000, 2)), frozenset(), 1)
+    assert group.places == tuple(range(0, 3000, 2))
+    assert group.model_copy(update={"written": 200}).places is group.places
+    further = reopened(group, frozenset({7, 3}), frozenset(), 2)
+    assert further.places == (3, 7)
 
 
 async def test_a_retry_finds_what_has_ended_meanwhile() -> None:

@@ -13,7 +13,7 @@ from domain.durable.listing import StepListService
 from domain.durable.memory import PAUSE
 from domain.durable.repository import LeaseEnded, RememberResult
 from domain.durable.signalling import InvalidSignal, Signalled, SignalRefused, SignalService
-from domain.durable.step import RECEIVED, STEP, Step, step_put
+from domain.durable.step import MAX_SIGNALS, RECEIVED, STEP, Step, step_put
 from domain.durable.waits import Waits
 from domain.jobs.attempt import Attempt
 from domain.jobs.catalogue import Catalogue
@@ -402,6 +402,15 @@ async def test_a_job_that_is_gone_or_has_enough_takes_no_signal() -> None:
     assert isinstance(await Signalling(jobs).send(ended.id, "approved", 1, OWNER), IllegalTransition)
     for name, value in (("no name", 1), ("approved", "x" * 300_000)):
         assert isinstance(await Signalling(jobs).send(ended.id, name, value, OWNER), InvalidSignal)
+
+
+async def test_ends_of_rounds_use_up_no_signals() -> None:
+    jobs = FakeJobRepository()
+    told = waiting().model_copy(update={"signals": MAX_SIGNALS, "rounds": MAX_SIGNALS})
+    assert isinstance(await jobs.add(Change(told), NOW), Job)
+    for number in range(MAX_SIGNALS):
+        assert isinstance(await Signalling(jobs).send(told.id, f"note-{number}", 1, OWNER), Signalled)
+    assert isinstance(await Signalling(jobs).send(told.id, "one-more", 1, OWNER), SignalRefused)
 
 
 class Listing:

@@ -1,6 +1,7 @@
 """The contexts that handlers get."""
 
 import asyncio
+import logging
 import threading
 from builtins import type as _type
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -114,6 +115,7 @@ class Attempt:
         self.max_attempts = job.max_attempts
         self.owner_id = job.owner_id
         self.tags: Mapping[str, str] = MappingProxyType(job.tags)
+        self.logger = logging.getLogger(job.type)
         self.deadline = deadline
         self.traceparent = job.traceparent
         self.settings = settings
@@ -363,6 +365,7 @@ class ThreadedAttempt:
         self.max_attempts = attempt.max_attempts
         self.owner_id = attempt.owner_id
         self.tags = attempt.tags
+        self.logger = attempt.logger
         self.deadline = attempt.deadline
         self.idempotency_key = attempt.idempotency_key
         self.traceparent = attempt.traceparent

@@ -3,6 +3,7 @@
 from builtins import type as _type
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from logging import Logger
 from typing import BinaryIO, Literal, Protocol, TypeVar, TypeVarTuple, overload
 
 from pydantic import JsonValue
@@ -35,6 +36,10 @@ class AttemptInfo(Protocol):
     @property
     def tags(self) -> Mapping[str, str]:
         """What the job was submitted with."""
+
+    @property
+    def logger(self) -> Logger:
+        """Python's logger of the job type's name. Records of every logger carry the job."""
 
     @property
     def deadline(self) -> datetime:

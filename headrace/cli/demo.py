@@ -98,7 +98,7 @@ async def _run_cases(client: AsyncClient, demo_cases: tuple[Case, ...], console:
                 progress.update(ended, completed=sum(finished))
                 if all(finished):
                     break
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(1)
             return tuple(ids)
 
         counting = partial(_update, progress, children)

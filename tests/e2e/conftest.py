@@ -104,7 +104,7 @@ class Stack:
     def environments(self, function: str) -> list[int]:
         """The processes of a function's execution environments."""
         name = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode()
-        return [pid for pid in self.children() if name in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
+        return [pid for pid in self.children() if name in _variables(pid)]
 
     def children(self) -> list[int]:
         """The processes that the stack has started."""
@@ -199,3 +199,11 @@ def receiver() -> Iterator[tuple[str, Receiver]]:
     receiver = Receiver()
     with serving(receiver.handle) as url:
         yield url, receiver
+
+
+def _variables(pid: int) -> list[bytes]:
+    """Of a process; none when it has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []

@@ -166,7 +166,11 @@ def thanked(shop: Stack) -> list[str]:
     orders, query = list[str](), {"type": "shop.thanks", "include": "payload", "limit": "100"}
     with shop.client() as client:
         while True:
-            page = client.get("/v1/jobs", params=query).raise_for_status().json()
+            answer = client.get("/v1/jobs", params=query)
+            if answer.is_server_error:  # a busy machine
+                time.sleep(1)
+                continue
+            page = answer.raise_for_status().json()
             orders += [job["payload"]["order"] for job in page["items"]]
             if page["next"] is None:
                 return sorted(orders)
@@ -208,7 +212,8 @@ async def test_transfers_are_made_once_without_a_key_although_workers_are_killed
         return dict(zip("ab", plain, strict=True))
 
     with shop.client() as api:
-        wanted = [(*(("a", "b") if number % 3 else ("b", "a")), number + 1) for number in range(TRANSFERS)]
+        # However many there are, no account runs out of money, in whichever order they are made.
+        wanted = [(*(("a", "b") if number % 3 else ("b", "a")), 1 + number % 40) for number in range(TRANSFERS)]
         killer = threading.Thread(target=kill_workers, args=(shop, random.Random(11), KILLS))
         killer.start()
         bodies = [

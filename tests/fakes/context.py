@@ -1,5 +1,6 @@
 """A `JobContext` for testing handlers alone."""
 
+import logging
 from builtins import type as _type
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ class FakeContext:
         self.job_id = "job-1"
         self.attempt = 1
         self.max_attempts = 3
+        self.logger = logging.getLogger("test")
         self.owner_id = "owner-1"
         self.tags: Mapping[str, str] = {}
         self.deadline: datetime = NOW + timedelta(seconds=30)

@@ -25,6 +25,7 @@ def test_a_job_shows_its_children_and_they_show_it(opened: Opened, mill: Mill) -
     expect(children.locator("table.jobs tbody tr")).to_have_count(20)
     children.get_by_role("button", name="More children").click()
     expect(children.locator("table.jobs tbody tr")).to_have_count(26)
+    expect(children.locator("table.jobs tbody tr").nth(24)).to_contain_text("loaves, place 24")
     children.get_by_label("Status").select_option("failed")
     expect(children.locator("table.jobs tbody tr")).to_have_count(2)
     expect(children.locator("table.jobs")).to_contain_text("loaf 3 is burnt")

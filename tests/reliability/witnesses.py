@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodbstreams.client import DynamoDBStreamsClient
 
 CLIENTS = 16
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 900
+"""What waits in a runner's queue is taken for lost, and sent again, after four minutes; that may be lost too."""
 
 
 class Planned(Frozen):

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { marks, placed, spansOf, totals, tracksOf } from "../src/pure/timeline.ts";
+import { marks, placed, spansOf, totals, tracksOf, withResults } from "../src/pure/timeline.ts";
 
 const at = (second: number) => new Date(second * 1000).toISOString();
 const RETRIED = [
@@ -58,7 +58,7 @@ test("each step and wait has a track; one that goes on ends now", () => {
 
 test("a wait ends with its time, its signal, or its children's results, and has one track", () => {
   const wait = { attempt: 1, began_at: at(1), ended_at: null };
-  const tracks = tracksOf([
+  const tracks = tracksOf(withResults([
     { ...wait, name: "night", kind: "time", until: at(4) },
     { ...wait, name: "approved", kind: "signal", until: at(99) },
     { ...wait, name: "approved", kind: "received", began_at: at(5), ended_at: at(5) },
@@ -66,7 +66,7 @@ test("a wait ends with its time, its signal, or its children's results, and has 
     { ...wait, name: "thumbs", kind: "results", began_at: at(7), ended_at: at(7) },
     { ...wait, name: "early", kind: "received", began_at: at(2), ended_at: at(2) },
     { ...wait, name: "labels", kind: "children" },
-  ], 9000);
+  ]), 9000);
   assert.deepEqual(tracks.map(({ name, spans }) => [name, spans[0]?.status, spans[0]?.to, spans[0]?.open]), [
     ["night", "waiting", 4000, false], ["approved", "signal", 5000, false], ["thumbs", "children", 7000, false],
     ["early", "waiting", 2000, false], ["labels", "children", 9000, true],

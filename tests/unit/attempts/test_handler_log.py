@@ -125,6 +125,28 @@ def test_two_jobs_of_a_batch_each_have_their_own_lines(handler: Handler, capsys:
         assert str(mine[1]["location"]).startswith("talk:")
 
 
+@job_type("test.contexts_plain")
+def contexts_plain(order: Order, context: SyncJobContext) -> Order:
+    """Log by the context's logger, in a thread."""
+    context.logger.info("order %d", order.number)
+    return order
+
+
+@job_type("test.contexts_async")
+async def contexts_async(order: Order, context: JobContext) -> Order:
+    """The same on the loop."""
+    context.logger.info("order %d", order.number)
+    return order
+
+
+@pytest.mark.parametrize("handler", [contexts_plain, contexts_async], ids=["plain", "async"])
+def test_the_contexts_logger_has_the_types_name_and_carries_the_job(
+    handler: Handler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = of_handler(said(handler, capsys, ('{"number":7}',)))
+    assert (line["logger"], line["message"], line["job_id"]) == (handler.definition.name, "order 7", "job-0")
+
+
 @pytest.mark.parametrize("handler", [plain, on_loop], ids=["plain", "async"])
 def test_an_attempt_is_logged_when_it_starts_and_when_it_ends_with_its_message_and_frames(
     handler: Handler, capsys: pytest.CaptureFixture[str]

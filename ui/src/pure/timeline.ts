@@ -59,8 +59,14 @@ export interface Step {
 }
 
 /** What stands for the end of a wait of the same name. */
-const ENDS: Record<string, string[]> = { signal: ["received", "timed_out"], children: ["results"] };
+const ENDS: Record<string, string[]> = { signal: ["received", "timed_out"] };
 const WAITS: Record<string, string> = { time: "waiting", signal: "signal", children: "children" };
+
+/** The steps, where each group of children ends with its results. */
+export function withResults<T extends Step>(steps: T[]): T[] {
+  const ends = new Map(steps.filter((step) => step.kind === "results").map((step) => [step.name, step.ended_at]));
+  return steps.filter((step) => step.kind !== "results").map((step) => (step.kind === "children" ? { ...step, ended_at: ends.get(step.name) ?? step.ended_at } : step));
+}
 
 /** A track for each of a job's steps and waits, in the order in which they began; `now` is the job's end, if it has one. */
 export function tracksOf(steps: Step[], now: number): Track[] {

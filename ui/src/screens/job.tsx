@@ -133,7 +133,7 @@ function Times({ job }: { job: JobView }) {
   const open = !isFinal(job);
   const now = useNow(open ? 500 : 3_600_000);
   const spans = spansOf(job.history, now);
-  const steps = useSteps(job);
+  const { steps, more } = useSteps(job);
   const first = job.history[0];
   if (!first) return null;
   const from = Date.parse(first.at);
@@ -151,7 +151,7 @@ function Times({ job }: { job: JobView }) {
           ["Cost so far", <Cost id={job.id} version={job.version} />],
         ]}
       />
-      <Steps steps={steps} whole={job.steps ?? 0} />
+      <Steps steps={steps} more={more} />
       <details>
         <summary>
           History <span class="muted">{count(job.history.length, "change")}</span>

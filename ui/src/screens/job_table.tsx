@@ -125,6 +125,13 @@ export function Detail({ job }: { job: ListedJobView }) {
   const awaited = job.waiting_for ?? [];
   if (job.status === "waiting" && awaited.length) return <span class="muted cut">waits for {awaited.map((each) => each.name).join(", ")}</span>;
   const tags = Object.entries(job.tags);
+  if (!tags.length && job.parent) {
+    return (
+      <span class="muted cut">
+        {job.parent.group}, place {job.parent.place}
+      </span>
+    );
+  }
   return (
     <span class="muted cut">
       {tags.slice(0, 3).map(([name, value]) => `${name}: ${value}`).join(" · ")}

@@ -7,26 +7,28 @@ import { Moment } from "../parts/basics.tsx";
 import { Document } from "../parts/tree.tsx";
 import { bytes } from "../pure/json.ts";
 import { duration } from "../pure/time.ts";
+import { withResults } from "../pure/timeline.ts";
 
 const SHOWN = 50;
-const KINDS: Record<string, string> = { time: "waited for its time", signal: "waits for a signal", received: "signal received", timed_out: "no signal in time", children: "calls other jobs", results: "their results" };
+const KINDS: Record<string, string> = { time: "waited for its time", signal: "waits for a signal", received: "signal received", timed_out: "no signal in time", children: "called other jobs" };
 
 /** The first steps; read anew when the job has changed. */
-export function useSteps(job: JobView): StepView[] {
+export function useSteps(job: JobView): { steps: StepView[]; more: boolean } {
   const has = Boolean(job.steps) || job.status === "waiting";
   const live = useLive(`steps ${job.id} ${has ? job.version : "none"}`, async (signal) =>
     has ? call("GET /v1/jobs/{job_id}/steps", { path: { job_id: job.id }, query: { limit: SHOWN }, signal }) : { items: [], next: null },
   );
   // The earliest first: the API has them by name.
-  return (live.data?.items ?? []).toSorted((one, other) => one.began_at.localeCompare(other.began_at));
+  const steps = withResults(live.data?.items ?? []).toSorted((one, other) => one.began_at.localeCompare(other.began_at));
+  return { steps, more: Boolean(live.data?.next) };
 }
 
-export function Steps({ steps, whole }: { steps: StepView[]; whole: number }) {
+export function Steps({ steps, more }: { steps: StepView[]; more: boolean }) {
   if (!steps.length) return null;
   return (
     <details>
       <summary>
-        Steps <span class="muted">{whole > steps.length ? `the first ${steps.length} of ${whole}` : steps.length}</span>
+        Steps <span class="muted">{more ? `${steps.length} of more` : steps.length}</span>
       </summary>
       <table class="list">
         <thead>

@@ -42,7 +42,7 @@ CHILDREN = tuple(
     f"domain/children/{name}.py"
     for name in (
         "call", "calls", "cancellation", "cancelling", "collecting", "counting", "group", "ids", "overview", "places",
-        "reading", "recording", "recounting", "results", "waking", "writing",
+        "reading", "recording", "recounting", "results", "telling", "waking", "writing",
     )
 )  # fmt: skip
 CHILD_TESTS = (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.children.group import MAX_CHILDREN, MAX_DEPTH
+from domain.children.group import MAX_CHILDREN, MAX_DEPTH, MAX_WAVES
 from domain.jobs.job import Job
 from headrace.authoring.steps import StepMisused
 
@@ -36,5 +36,10 @@ def refuse(call: GroupCall, job: Job) -> None:
         raise StepMisused(f"{call.name} would have children {depth} deep, the limit is {MAX_DEPTH}")
     if call.in_flight is not None and call.in_flight < 1:
         raise StepMisused(f"{call.name} would run {call.in_flight} children at once: at least one runs")
+    if call.in_flight is not None and (waves := -(-size // call.in_flight)) > MAX_WAVES:
+        raise StepMisused(
+            f"{call.name} would run {size} children in {waves} waves of {call.in_flight}, the limit is {MAX_WAVES}"
+            " waves: let more of them run at once, or limit them by a lane"
+        )
     if call.tolerated < 0:
         raise StepMisused(f"{call.name} tolerates {call.tolerated} failures: none is the least")

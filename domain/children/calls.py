@@ -8,18 +8,18 @@ from domain.children.collecting import Collector
 from domain.children.group import FIRST_LOOK, Group, failed_in, new_group, next_look, next_wave, reopened
 from domain.children.places import packed, unpacked
 from domain.children.recounting import Recounter
-from domain.children.results import Outcome, given, raised, read, too_many, written
+from domain.children.results import too_many
 from domain.children.stores import ChildStores
+from domain.children.telling import Teller, group_of
 from domain.children.writing import ChildWriter
 from domain.durable.memory import Memory
 from domain.durable.repository import LeaseEnded
-from domain.durable.step import CHILDREN, ENDED, MAX_LIFE, MAX_VALUE_BYTES, RESULTS, Step, end_key, results_key
+from domain.durable.step import CHILDREN, ENDED, MAX_LIFE, Step, end_key, results_key
 from domain.jobs.following import Checker
 from domain.jobs.job import Job, WaitFor
 from domain.ports import Clock
 from headrace.authoring.children import ChildFailed
 from headrace.authoring.job_type import Policy
-from headrace.authoring.json_text import JsonText, byte_length
 from headrace.authoring.steps import StepMisused
 
 
@@ -52,15 +52,15 @@ class ChildCalls:
         deadline = memory.held.deadline
         self._writer = ChildWriter(stores, job, policy, checker, clock, deadline)
         self._recounter = Recounter(stores, clock, deadline)
-        self._collector = Collector(stores, checker, clock, deadline)
+        self._teller = Teller(memory, Collector(stores, checker, clock, deadline), clock)
 
     async def advance(self, call: GroupCall, known: Step | None) -> Advance:
         """Bring a group as far as it comes; `known` is what stands under its name. Raises `StepError`."""
         if (kept := await self._memory.recall(results_key(call.name))) is not None:
-            return self._answer(call, read(await self._memory.text_of(kept)))
+            return await self._teller.again(call, kept, known or kept)
         step = known or await self._begun(call)
         while not isinstance(step, LeaseEnded):
-            group = _group_of(step)
+            group = group_of(step)
             if group.written < len(group.places):
                 if (further := await self._written(call, step, group)) is None:
                     return Elsewhere()
@@ -75,7 +75,7 @@ class ChildCalls:
             failed = failed_in(group, end)
             further_group = None if too_many(call, failed) else next_wave(group, failed)
             if further_group is None:
-                return await self._collected(call, group, failed)
+                return await self._teller.first(call, group, failed)
             step = await self._noted(step, further_group)
         return step
 
@@ -144,37 +144,9 @@ class ChildCalls:
         stands = await self._memory.remember(end)
         return stands if isinstance(stands, LeaseEnded) else unpacked(stands.failed or "")
 
-    async def _collected(self, call: GroupCall, group: Group, failed: frozenset[int]) -> Advance:
-        life = self._memory.held.life
-        if too_many(call, failed):
-            first = await self._collector.failure(life, call, min(failed))
-            return raised(call, failed, first)
-        outcomes = await self._collector.outcomes(life, call, group.size, failed)
-        text = written(outcomes)
-        if byte_length(JsonText(text)) <= MAX_VALUE_BYTES and group.size:
-            value = await self._memory.keep(JsonText(text))
-            step = self._new(call.name, RESULTS).model_copy(update={"ended_at": self._clock(), "value": value})
-            stands = await self._memory.remember(step)
-            if isinstance(stands, LeaseEnded):
-                return stands
-            outcomes = read(await self._memory.text_of(stands))
-        return self._answer(call, outcomes)
-
-    def _answer(self, call: GroupCall, outcomes: tuple[Outcome, ...]) -> list[object] | ChildFailed:
-        """By the rules of this very call: the handler's code may have changed since its results were remembered."""
-        failed = frozenset(place for place, outcome in enumerate(outcomes) if isinstance(outcome, ChildFailed))
-        failures = [outcome for outcome in outcomes if isinstance(outcome, ChildFailed)]
-        return raised(call, failed, failures[0]) if too_many(call, failed) else given(call, outcomes)
-
     async def _noted(self, step: Step, group: Group) -> Step | LeaseEnded:
         return await self._memory.rewrite(step.model_copy(update={"group": group}))
 
     def _new(self, name: str, kind: str) -> Step:
         held, now = self._memory.held, self._clock()
         return Step(job_id=held.life, name=name, kind=kind, attempt=held.attempt, began_at=now)
-
-
-def _group_of(step: Step) -> Group:
-    if step.group is None:
-        raise StepMisused(f"{step.name} was begun by a version of Headrace that this one cannot go on for")
-    return step.group

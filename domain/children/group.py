@@ -19,6 +19,8 @@ MAX_CHILDREN: Final = 100_000
 """Of one group."""
 MAX_DEPTH: Final = 10
 """Of children of children."""
+MAX_WAVES: Final = 1000
+"""That `max_in_flight` cuts a group into: the parent is woken for each, and remembers its end."""
 FIRST_LOOK = timedelta(minutes=15)
 LONGEST_LOOK = timedelta(hours=4)
 """How long a parent waits before it counts its children itself, for what the recorder may have lost."""

@@ -1,17 +1,18 @@
 """What a group came to: results and failures in order, remembered as one value, and given to the handler."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from pydantic import JsonValue
 
 from domain.children.call import GroupCall
+from domain.durable.step import MAX_VALUE_BYTES
 from domain.durable.values import adapter_of, decoded
 from domain.jobs.job import Cancelled, Failed, Job
 from headrace.authoring.children import ChildFailed
 from headrace.authoring.job_type import Policy
-from headrace.authoring.json_text import JsonText
+from headrace.authoring.json_text import JsonText, byte_length
 
 Outcome = JsonText | ChildFailed
 """Of one child: its result, or how it failed."""
@@ -43,19 +44,34 @@ def failure_of(name: str, place: int, id: str, job: Job | None, policy: Policy) 
             return ChildFailed(name, place, id, "failed", "it had failed when the last of the group ended")
 
 
-def written(outcomes: Sequence[Outcome]) -> str:
-    """All outcomes as one JSON text: results as strings of JSON, so that each is read as it was written."""
-    return json.dumps(
-        [outcome if isinstance(outcome, str) else {"failed": list(outcome.args)} for outcome in outcomes],
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
+def written(outcomes: Iterable[Outcome], limit: int = MAX_VALUE_BYTES) -> JsonText | None:
+    """All outcomes as one JSON text: results as strings of JSON, so that each is read as it was written.
+
+    None when it would have more than `limit` bytes; no more of it is made then.
+    """
+    parts, size = list[str](), 1
+    for outcome in outcomes:
+        parts.append(_member(outcome))
+        size += 1 + byte_length(parts[-1])
+        if size > limit:
+            return None
+    return JsonText(f"[{','.join(parts)}]")
+
+
+def written_failure(failure: ChildFailed) -> JsonText:
+    """One failure, for `read`."""
+    return JsonText(f"[{_member(failure)}]")
 
 
 def read(text: str) -> tuple[Outcome, ...]:
     """The outcomes that `written` wrote."""
     members = cast("list[str | dict[str, tuple[str, int, str, str, str]]]", json.loads(text))
     return tuple(JsonText(member) if isinstance(member, str) else ChildFailed(*member["failed"]) for member in members)
+
+
+def failures_in(outcomes: Iterable[Outcome]) -> tuple[ChildFailed, ...]:
+    """Those among them, in order."""
+    return tuple(outcome for outcome in outcomes if isinstance(outcome, ChildFailed))
 
 
 def given(call: GroupCall, outcomes: Sequence[Outcome]) -> list[object]:
@@ -65,6 +81,11 @@ def given(call: GroupCall, outcomes: Sequence[Outcome]) -> list[object]:
         outcome if isinstance(outcome, ChildFailed) else decoded(f"child {place} of {call.name}", outcome, adapter)
         for place, outcome in enumerate(outcomes)
     ]
+
+
+def _member(outcome: Outcome) -> str:
+    member = outcome if isinstance(outcome, str) else {"failed": list(outcome.args)}
+    return json.dumps(member, ensure_ascii=False, separators=(",", ":"))
 
 
 def _nothing() -> None:

@@ -37,7 +37,7 @@ from headrace.authoring.steps import StepMisused, StepUnavailable
 
 CALLS: Final = {STEP: "step", TIME: "sleep", SIGNAL: "signal", CHILDREN: "call or map"}
 MAX_ITEMS: Final = 4 * MAX_STEPS
-"""That a job remembers: groups of children have three each, and one more for each further round."""
+"""That a job remembers, beside what each round of its children leaves; a group has two."""
 _STEP: "ContextVar[tuple[Durable, str] | None]" = ContextVar("step", default=None)
 """The step that the running code belongs to, and whose."""
 
@@ -184,7 +184,7 @@ class Durable:
             raise StepMisused(
                 f"the name {name} is used twice, for a {CALLS[used]} and a {CALLS[kind]}: each needs its own"
             )
-        if len(self._used) >= MAX_STEPS or self._memory.size > MAX_ITEMS:
+        if len(self._used) >= MAX_STEPS or self._memory.has_more_than(MAX_ITEMS):
             raise StepMisused(f"a job remembers at most {MAX_STEPS} steps; give parts of it to jobs of their own")
         self._used[name] = kind
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final, Protocol
 
-from domain.durable.step import ENDED, RESULTS, Step
+from domain.durable.step import OF_ROUNDS, RESULTS, Step
 from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound, JobUnreadable
 from domain.jobs.service import JobService
@@ -44,4 +44,4 @@ class StepListService:
             return found
         # How the rounds of a group ended is between Headrace and itself; the results are those of the children.
         shown = (step.model_copy(update=_UNTOLD) if step.kind == RESULTS else step for step in found.items)
-        return found.model_copy(update={"items": tuple(step for step in shown if step.kind != ENDED)})
+        return found.model_copy(update={"items": tuple(step for step in shown if step.kind not in OF_ROUNDS)})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.durable.repository import LeaseEnded, StepRepository, StepTaken
-from domain.durable.step import Step
+from domain.durable.step import OF_ROUNDS, Step
 from domain.jobs.documents import DocumentLost, Documents
 from domain.jobs.job import JobDocument
 from domain.ports import Clock, NewId
@@ -61,6 +61,10 @@ class Memory:
     def size(self) -> int:
         """How many items the job has, as far as this attempt has read or written them."""
         return len(self._known or ())
+
+    def has_more_than(self, limit: int) -> bool:
+        """Whether the job has more items than this, apart from those that each round of a group's children leaves."""
+        return self.size > limit and sum(step.kind not in OF_ROUNDS for step in (self._known or {}).values()) > limit
 
     async def recall(self, key: str) -> Step | None:
         """What stands under a sort key; raises `StepUnavailable`."""

@@ -28,7 +28,11 @@ CHILDREN: Final = "children"
 ENDED: Final = "ended"
 """The end of a round of a group's children; the first that is written stands."""
 RESULTS: Final = "results"
-"""What a `call` or `map` came to."""
+"""What a `call` or `map` came to: its value, or, where that is too large, which places failed."""
+RAISED: Final = "raised"
+"""The exception that a `call` or `map` raised, until a person retries the parent."""
+OF_ROUNDS: Final = frozenset({ENDED, RAISED})
+"""Kinds of which a group has one for each of its rounds: between Headrace and itself."""
 
 MAX_STEPS: Final = 1000
 """Of one job: they are all read when it goes on. What has more is for child jobs."""
@@ -64,9 +68,10 @@ class Step(Frozen):
     group: Group | None = None
     """Of the kind `children`."""
     round: int | None = None
-    """Of the kind `ended`."""
+    """Of the kinds `ended` and `raised`, and of `results` that are too large to be remembered."""
     failed: str | None = None
-    """Of the kind `ended`: which of the round's children had failed, by their indexes in it, packed."""
+    """Packed. Of the kind `ended`: which of the round's children had failed, by their indexes in it; of `results` that
+    are too large to be remembered: which of all, by their places."""
     write_id: str = ""
     """Of the write that made it, by which a lost acknowledgement is recognised."""
 
@@ -78,6 +83,8 @@ class Step(Frozen):
                 return signal_key(self.name)
             case kind if kind == ENDED:
                 return end_key(self.name, self.round or 0)
+            case kind if kind == RAISED:
+                return raised_key(self.name, self.round or 0)
             case kind if kind == RESULTS:
                 return results_key(self.name)
             case _:
@@ -100,6 +107,11 @@ def signal_key(name: str) -> str:
 def end_key(name: str, round: int) -> str:
     """The sort key of the end of a round of children."""
     return f"ended#{round:05}#{name}"
+
+
+def raised_key(name: str, round: int) -> str:
+    """The sort key of what a `call` or `map` raised when this round, its last, had ended."""
+    return f"raised#{round:05}#{name}"
 
 
 def results_key(name: str) -> str:

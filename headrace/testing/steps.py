@@ -1,5 +1,6 @@
 """What a test says that a job remembers, and what it remembers in the end."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import cast
@@ -38,7 +39,7 @@ def given_children(jobs: FakeJobRepository, job: Job, children: Mapping[str, obj
         outcomes = [each if isinstance(each, ChildFailed) else to_json_text(json_of(each)) for each in members]
         step = Step(job_id=job.life, name=name, kind=CHILDREN, attempt=1, began_at=now)
         group = new_group("", len(outcomes), None, 0)
-        results = step.model_copy(update={"kind": RESULTS, "value": JsonText(written(outcomes))})
+        results = step.model_copy(update={"kind": RESULTS, "value": written(outcomes, sys.maxsize)})
         for each in (step.model_copy(update={"group": group}), results):
             put = step_put(each, now)
             jobs.put_item(TABLE, put.key, {**put.values, **put.key})

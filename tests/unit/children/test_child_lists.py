@@ -7,7 +7,7 @@ from domain.children.ids import child_id
 from domain.children.listing import Begun, ChildListService
 from domain.children.overview import LATEST, GroupCounts, Overview
 from domain.durable.listing import StepListService
-from domain.durable.step import CHILDREN, ENDED, RESULTS, STEP, Step
+from domain.durable.step import CHILDREN, ENDED, RAISED, RESULTS, STEP, Step
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.job import Job, Status, WaitFor
@@ -152,7 +152,7 @@ async def test_how_rounds_ended_is_not_listed_and_results_have_no_value() -> Non
         async def list_steps(self, life: str, page: PageRequest, now: datetime) -> Page[Step] | BadCursor:
             if page.cursor:
                 return BadCursor()
-            kinds = {CHILDREN: None, ENDED: None, RESULTS: JsonText("[]"), STEP: JsonText("1")}
+            kinds = {CHILDREN: None, ENDED: None, RAISED: JsonText("[]"), RESULTS: JsonText("[]"), STEP: JsonText("1")}
             return Page(
                 items=tuple(
                     Step(job_id=life, name=kind, kind=kind, attempt=1, began_at=NOW, value=value)

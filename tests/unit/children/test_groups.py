@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from domain.children.calls import Elsewhere, Later
-from domain.children.group import FIRST_LOOK, LONGEST_LOOK, MAX_CHILDREN
+from domain.children.group import FIRST_LOOK, LONGEST_LOOK, MAX_CHILDREN, MAX_WAVES
 from domain.children.ids import SET, child_id, partition_of
 from domain.children.repository import Tally
 from domain.children.writing import CHUNK
@@ -34,6 +34,7 @@ WAITS = Later(WaitFor(kind=CHILDREN, name="all", round=0), NOW + FIRST_LOOK)
         (a_call(type="text.none"), "no job type is named 'text.none'"),
         (a_call(payloads=range(MAX_CHILDREN + 1)), "100001 children, the limit is 100000"),
         (a_call(in_flight=0), "0 children at once: at least one runs"),
+        (a_call(MAX_WAVES + 1, in_flight=1), "1001 children in 1001 waves of 1, the limit is 1000 waves"),
         (a_call(tolerated=-1), "tolerates -1 failures"),
         (a_call(payloads=[{"words": 1}]), r"all\[0\] cannot be submitted"),
         (a_call(payloads=[{"text": "x" * 6_000_000}]), r"all\[0\] has 6000011 bytes"),
@@ -151,7 +152,8 @@ async def test_results_that_are_too_large_together_are_read_each_time() -> None:
     got = await world.advance(await world.parent(), a_call(20))
     assert isinstance(got, list)
     assert len(got) == 20
-    assert not any(step.kind == RESULTS for step in await world.steps.remembered(job.life))
+    (marker,) = (step for step in await world.steps.remembered(job.life) if step.kind == RESULTS)
+    assert (marker.value, marker.round, marker.failed) == (None, 0, None), "that it was told is remembered"
     child = await world.child(job, "all", 7)
     assert child is not None
     world.store._jobs.pop(child.id)

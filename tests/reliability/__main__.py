@@ -37,6 +37,25 @@ BOUNDS = (
     Bounds(workers=2, sweepers=1, deliveries=3, ticks=1, cancels=0, manual_retries=0, pauses=1, signals=1),
 )
 
+POISON = {
+    "poison.interrupt": "raises `KeyboardInterrupt`",
+    "poison.generator": "raises `GeneratorExit`",
+    "poison.surrogate": "raises an exception whose text cannot be stored",
+    "poison.task": "raises `KeyboardInterrupt` in a task of its own",
+    "poison.stop_iteration": "raises `StopIteration` in a plain function",
+    "poison.raises": "raises an exception",
+    "poison.cancels": "awaits a cancelled task",
+    "poison.sys_exit": "calls `sys.exit`",
+    "poison.exits": "ends its process, as a crash in native code does",
+    "poison.memory": "takes memory until its execution environment is ended",
+    "poison.blocks": "blocks the event loop of its process for ever",
+    "poison.waits": "waits for ever",
+    "poison.thread": "blocks a thread for ever",
+    "poison.rubbish": "returns a value that is not of its result model",
+    "test.note": "has a payload that is invalid for its type, written past the API",
+}
+"""What the report says of each poison job."""
+
 
 def model() -> str:
     """Explore the model within all bounds; return the results as a table."""
@@ -111,22 +130,10 @@ def poison() -> str:
     """Run the poison jobs; return how each of them ended as a table."""
     survived = asyncio.run(survive())
     print(f"poison in {survived.seconds:.0f} s", flush=True)
-    descriptions = {
-        "poison.raises": "raises an exception",
-        "poison.cancels": "awaits a cancelled task",
-        "poison.sys_exit": "calls `sys.exit`",
-        "poison.exits": "ends its process, as a crash in native code does",
-        "poison.memory": "takes memory until its execution environment is ended",
-        "poison.blocks": "blocks the event loop of its process for ever",
-        "poison.waits": "waits for ever",
-        "poison.thread": "blocks a thread for ever",
-        "poison.rubbish": "returns a value that is not of its result model",
-        "test.note": "has a payload that is invalid for its type, written past the API",
-    }
     return "\n".join((
         "| A job that | ends `failed` with the reason | and the error |",
         "|---|---|---|",
-        *(f"| {descriptions[name]} | {reason} | {code} |" for name, (reason, code) in survived.ended.items()),
+        *(f"| {POISON[name]} | {reason} | {code} |" for name, (reason, code) in survived.ended.items()),
     ))  # fmt: skip
 
 

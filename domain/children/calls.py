@@ -113,7 +113,8 @@ class ChildCalls:
         """The indexes of the round's children that failed, once all have ended."""
         if not group.places:
             return frozenset()
-        if (end := await self._memory.recall(end_key(call.name, group.round))) is not None:
+        end = await self._memory.recall(end_key(call.name))
+        if end is not None and end.round == group.round:
             return unpacked(end.failed or "")
         now = self._clock()
         until = group.look_at or now

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import AwareDatetime, JsonValue
 
 from domain.children.group import Group
-from domain.jobs.change import IfAbsent, Key, Put
+from domain.jobs.change import IfAbsent, IfNewer, Key, Put
 from domain.jobs.job import BlobRef, Job, JobDocument
 from domain.jobs.transitions import UNFINISHED_HORIZON
 from headrace.authoring.frozen import Frozen
@@ -26,7 +26,7 @@ TIMED_OUT: Final = "timed_out"
 CHILDREN: Final = "children"
 """A `call` or `map`: its item says how far its group is, and changes with that."""
 ENDED: Final = "ended"
-"""The end of a round of a group's children; the first that is written stands."""
+"""The end of a round of a group's children; the first that is written of a round stands, until the next one's."""
 RESULTS: Final = "results"
 """What a `call` or `map` came to: its value, or, where that is too large, which places failed."""
 RAISED: Final = "raised"
@@ -82,7 +82,7 @@ class Step(Frozen):
             case kind if kind in {RECEIVED, TIMED_OUT}:
                 return signal_key(self.name)
             case kind if kind == ENDED:
-                return end_key(self.name, self.round or 0)
+                return end_key(self.name)
             case kind if kind == RAISED:
                 return raised_key(self.name, self.round or 0)
             case kind if kind == RESULTS:
@@ -104,9 +104,9 @@ def signal_key(name: str) -> str:
     return f"{_OF_SIGNAL}{name}"
 
 
-def end_key(name: str, round: int) -> str:
-    """The sort key of the end of a round of children."""
-    return f"ended#{round:05}#{name}"
+def end_key(name: str) -> str:
+    """The sort key of the end of the last round of children that has ended: nobody needs the earlier ones."""
+    return f"ended#{name}"
 
 
 def raised_key(name: str, round: int) -> str:
@@ -135,7 +135,7 @@ def step_key(job_id: str, key: str) -> Key:
 
 
 def step_put(step: Step, expires_at: datetime) -> Put:
-    """Remembers the step, if nothing stands in its place."""
+    """Remembers the step, if nothing stands in its place, or, of the end of a round, the end of an earlier one."""
     moments = {"began_at": step.began_at, "ended_at": step.ended_at, "until": step.until}
     values: dict[str, JsonValue] = {
         "kind": step.kind,
@@ -152,7 +152,9 @@ def step_put(step: Step, expires_at: datetime) -> Put:
         values["value_ref"] = step.value.model_dump()
     elif step.value is not None:
         values["value"] = step.value
-    return Put(table=TABLE, key=step_key(step.job_id, step.key), values=values, condition=IfAbsent())
+    is_end = step.kind == ENDED and step.round is not None
+    condition = IfNewer(name="round", value=step.round) if is_end else IfAbsent()
+    return Put(table=TABLE, key=step_key(step.job_id, step.key), values=values, condition=condition)
 
 
 def expiry_of(job: Job, policy: Policy, now: datetime) -> datetime:

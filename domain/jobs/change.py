@@ -17,6 +17,7 @@ from headrace.authoring.writes import (
     If,
     IfAbsent,
     IfEqual,
+    IfNewer,
     Key,
     Name,
     Put,
@@ -27,7 +28,7 @@ from headrace.authoring.writes import (
 
 __all__ = [
     "MAX_COMPANIONS", "OF_USERS", "Change", "Check", "Companion", "Condition", "Delete", "FollowUp", "If", "IfAbsent",
-    "IfEqual", "Key", "Name", "Put", "Update", "Value",
+    "IfEqual", "IfNewer", "Key", "Name", "Put", "Update", "Value",
 ]  # fmt: skip
 
 MAX_COMPANIONS = 90

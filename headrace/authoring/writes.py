@@ -62,7 +62,14 @@ class If(Frozen):
     """Attributes that it does not have."""
 
 
-Condition = IfAbsent | IfEqual | If
+class IfNewer(Frozen):
+    """Holds when no item exists under the key, or one whose attribute `name` is a lower number than `value`."""
+
+    name: Name
+    value: Annotated[int, AfterValidator(_storable)]
+
+
+Condition = IfAbsent | IfEqual | If | IfNewer
 
 
 class Put(Frozen):

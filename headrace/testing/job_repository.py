@@ -9,7 +9,20 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from domain.durable.step import TABLE as STEPS
-from domain.jobs.change import Change, Check, Companion, Condition, Delete, FollowUp, If, IfAbsent, IfEqual, Put, Update
+from domain.jobs.change import (
+    Change,
+    Check,
+    Companion,
+    Condition,
+    Delete,
+    FollowUp,
+    If,
+    IfAbsent,
+    IfEqual,
+    IfNewer,
+    Put,
+    Update,
+)
 from domain.jobs.job import (
     Blocked,
     Cancelled,
@@ -98,7 +111,7 @@ class FakeJobRepository:
 
     def remove_item(self, companion: Delete) -> None:
         """Delete what a companion left, if the condition holds."""
-        if _holds(companion.condition, self.item(companion.table, companion.key)):
+        if holds(companion.condition, self.item(companion.table, companion.key)):
             self._apply(companion)
 
     @property
@@ -139,7 +152,7 @@ class FakeJobRepository:
                 standing = self._jobs.get(companion.job.id)
                 if standing is not None and not is_expired(standing.expires_at, companion.job.created_at):
                     return CompanionRefused(job_id=change.job.id, index=index)
-            elif not _holds(companion.condition, self.item(companion.table, companion.key)):
+            elif not holds(companion.condition, self.item(companion.table, companion.key)):
                 return CompanionRefused(job_id=change.job.id, index=index)
         return None
 
@@ -217,7 +230,8 @@ def _place(table: str, key: Mapping[str, str | int]) -> tuple[str, str]:
     return table, json.dumps(key, sort_keys=True)
 
 
-def _holds(condition: Condition | None, standing: Item | None) -> bool:
+def holds(condition: Condition | None, standing: Item | None) -> bool:
+    """Whether a companion's condition does, of the item that stands under its key."""
     match condition:
         case None:
             return True
@@ -225,6 +239,8 @@ def _holds(condition: Condition | None, standing: Item | None) -> bool:
             return standing is None
         case IfEqual(attributes=attributes):
             return _equal({} if standing is None else standing, attributes)
+        case IfNewer(name=name, value=value):
+            return standing is None or _number(standing, name) < value
         case If():
             return standing is not None and _tests_hold(condition, standing)
 

@@ -6,7 +6,7 @@ from domain.durable.repository import LeaseEnded, RememberResult, StepPage, Step
 from domain.durable.step import CHILDREN, TABLE, Step, job_of, step_key, step_put
 from domain.jobs.job import Job, Running
 from domain.results import StorageUnavailable
-from headrace.testing.job_repository import FakeJobRepository, Item
+from headrace.testing.job_repository import FakeJobRepository, Item, holds
 from persistence.converters.companions import companion_writes
 from persistence.converters.steps import plain_to_step
 
@@ -27,7 +27,7 @@ class FakeStepRepository:
             return standing
         if not await self._is_leased(job_of(step.job_id), token):
             return LeaseEnded(job_id=job_of(step.job_id))
-        if standing is not None:
+        if standing is not None and not holds(put.condition, self._jobs.item(TABLE, put.key)):
             return StepTaken(standing=standing)
         self._jobs.put_item(TABLE, put.key, {**put.values, **put.key})
         return step

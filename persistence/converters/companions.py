@@ -16,6 +16,7 @@ from domain.jobs.change import (
     If,
     IfAbsent,
     IfEqual,
+    IfNewer,
     Put,
     Update,
 )
@@ -140,6 +141,12 @@ def _guard(condition: Condition, key: Mapping[str, Value]) -> _Guard:
         case IfAbsent():
             names = {"#key": next(iter(key))}
             return {"ConditionExpression": "attribute_not_exists(#key)", "ExpressionAttributeNames": names}
+        case IfNewer(name=name, value=value):
+            return {
+                "ConditionExpression": "attribute_not_exists(#key) OR #a0 < :a0",
+                "ExpressionAttributeNames": {"#key": next(iter(key)), "#a0": name},
+                "ExpressionAttributeValues": {":a0": to_attribute(value)},
+            }
         case If():
             return _tests(condition, key)
         case IfEqual(attributes=attributes):

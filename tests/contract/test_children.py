@@ -8,12 +8,12 @@ import pytest
 from domain.children.group import new_group
 from domain.children.ids import partition_of
 from domain.children.repository import ChildReader, ChildState, CountRepository, Tally
-from domain.durable.repository import LeaseEnded, StepRepository
-from domain.durable.step import CHILDREN, ENDED, STEP, Step, end_key
+from domain.durable.repository import LeaseEnded, StepRepository, StepTaken
+from domain.durable.step import CHILDREN, ENDED, STEP, Step, end_key, step_put
 from domain.jobs import transitions
 from domain.jobs.change import Change
 from domain.jobs.job import Job, Parent
-from domain.jobs.repository import JobRepository
+from domain.jobs.repository import CompanionRefused, JobRepository
 from domain.results import StorageUnavailable
 from functions.runtime import LazyClient
 from headrace.authoring.json_text import JsonText
@@ -154,5 +154,29 @@ async def test_how_far_a_group_is_is_written_over_under_the_lease_alone(store: S
     stale = step.model_copy(update={"write_id": new_id()})
     assert await store.steps.rewrite(stale, "another", LATER) == LeaseEnded(job_id=job.id)
     assert await store.steps.find(job.life, "thumbs") == further
-    assert await store.steps.find(job.life, end_key("thumbs", 0)) == end
+    assert await store.steps.find(job.life, end_key("thumbs")) == end
     assert await store.steps.groups(job.life) == (further,)
+
+
+async def test_the_first_end_of_a_round_stands_until_the_next_rounds(store: Store) -> None:
+    job = await a_running_job(store)
+
+    def end(round: int, failed: str) -> Step:
+        return Step(
+            job_id=job.life, name="thumbs", kind=ENDED, attempt=1, began_at=NOW, round=round, failed=failed,
+            write_id=new_id(),
+        )  # fmt: skip
+
+    first, second, next, late = end(1, "a"), end(1, "b"), end(2, "c"), end(1, "d")
+    assert await store.steps.remember(first, TOKEN, LATER) == first
+    assert await store.steps.remember(second, TOKEN, LATER) == StepTaken(standing=first)
+    moved = transitions.children_ended(job, POLICY, "thumbs", 2, NOW)
+    assert isinstance(moved, Change)
+    told = await store.jobs.replace(Change(moved.job, (step_put(next, LATER),)), job.version)
+    assert isinstance(told, Job)
+    assert await store.steps.remember(late, TOKEN, LATER) == StepTaken(standing=next)
+    again = transitions.children_ended(told, POLICY, "thumbs", 1, NOW)
+    assert isinstance(again, Change)
+    refused = await store.jobs.replace(Change(again.job, (step_put(late, LATER),)), told.version)
+    assert refused == CompanionRefused(job_id=job.id, index=0)
+    assert await store.steps.remembered(job.life) == (next,)

@@ -20,6 +20,7 @@ from domain.jobs.change import (
     If,
     IfAbsent,
     IfEqual,
+    IfNewer,
     Key,
     Put,
     Update,
@@ -202,6 +203,9 @@ CONDITIONS = {
     "another value": (IfEqual(attributes={"holder": "b"}), False),
     "one of two": (IfEqual(attributes={"holder": "a", "since": 2}), False),
     "another type": (IfEqual(attributes={"since": "1"}), False),
+    "newer": (IfNewer(name="since", value=2), True),
+    "as old": (IfNewer(name="since", value=1), False),
+    "newer than nothing": (IfNewer(name="until", value=2), False),
     "no such attribute": (IfEqual(attributes={"until": 1}), False),
 }
 
@@ -348,6 +352,8 @@ async def test_an_update_makes_what_is_not_there(store: Store) -> None:
         (If(equal={"open": True}, at_least={"cents": 1}, at_most={"cents": 200}, missing=("x",)), True),
         (IfEqual(attributes={"open": True}), True),
         (IfAbsent(), False),
+        (IfNewer(name="cents", value=101), True),
+        (IfNewer(name="cents", value=100), False),
     ],
 )
 async def test_a_condition_holds_for_an_item_or_nothing_is_written(
@@ -360,7 +366,7 @@ async def test_a_condition_holds_for_an_item_or_nothing_is_written(
     assert await store.read(key) == item(key, cents=101 if holds else 100, open=True)
     assert (await store.read(other) is not None) is holds
     check = Check(table=TABLE, key=place(new_id()), condition=condition)
-    assert await committed(store, check) is isinstance(condition, IfAbsent)
+    assert await committed(store, check) is isinstance(condition, IfAbsent | IfNewer)
 
 
 async def test_a_truth_value_is_no_number_to_compare(exact_store: Store) -> None:

@@ -72,7 +72,7 @@ async def test_a_group_is_waited_for_and_told_when_the_recorder_has_counted_all(
     assert await world.advance(again, a_call(0)) == [ONE] * 3, "payloads count no more when all are written"
     assert await world.advance(again, a_call()) == [ONE] * 3
     (end,) = (step for step in await world.steps.remembered(job.life) if step.kind == ENDED)
-    assert (end.key, end.failed) == (end_key("all", 0), None)
+    assert (end.key, end.failed) == (end_key("all"), None)
 
 
 async def test_a_pause_that_did_not_know_of_the_end_goes_on() -> None:

@@ -158,3 +158,21 @@ async def test_waves_are_bounded_and_a_thousand_are_allowed() -> None:
     assert isinstance(await world.advance(job, a_call(MAX_WAVES, in_flight=1)), Later)
     with pytest.raises(StepMisused, match="limit them by a lane"):
         await world.advance(job, a_call(2 * MAX_WAVES + 1, name="b", in_flight=2))
+
+
+async def test_a_parent_keeps_the_end_of_its_last_wave_alone_and_is_told_of_none_twice() -> None:
+    world = World()
+    job = await world.begin()
+    await world.advance(job, a_call(5, in_flight=1))
+    children = []
+    for place in range(4):
+        children.append(await world.end(await child_of(world, job, place)))
+        await world.record(children[-1])
+        waits = await world.advance(await world.parent(), a_call(5, in_flight=1))
+        assert isinstance(waits, Later)
+        assert waits.wait.round == place + 1
+    assert [step.round for step in await world.steps.remembered(job.life) if step.kind == ENDED] == [3]
+    before = await world.parent()
+    assert before.rounds == 4
+    await world.record(*children)
+    assert await world.parent() == before, "a batch that is delivered again says nothing new"

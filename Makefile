@@ -102,7 +102,7 @@ examples: setup ## test the projects in examples/ as a user would, against an in
 bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
-reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, webhooks, mutants (half an hour); writes docs/reliability.md
+reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, webhooks, mutants (an hour and more); writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
 
 soak: setup $(TOOLS)/microburst/.done ## an hour of mixed work with a fault a minute; writes docs/soak.md

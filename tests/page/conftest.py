@@ -22,7 +22,7 @@ from tests.e2e.conftest import Stack
 
 LONG_NAME = "mill.books_of_the_year_by_customer_and_grain_and_all_corrections"
 ZONE = "Europe/Oslo"
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 
 expect.set_options(timeout=PATIENCE_MS)

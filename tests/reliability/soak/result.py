@@ -70,7 +70,7 @@ if a job is lost, memory or descriptors grow, or a line of level ERROR is not ex
 written.
 
 Of each {BATCH} jobs: {mix}; among the short ones, one has a payload that is a blob, and one is delayed by up to twenty
-seconds. `soak.lane` has a limit of three, a webhook tells of its ends to a receiver that fails a third of the requests;
+seconds. `soak.lane` has a limit of ten, a webhook tells of its ends to a receiver that fails a third of the requests;
 `soak.steps` remembers a step, sleeps and goes on; `soak.retried` asks for a second attempt. A schedule makes a job each
 minute.
 

@@ -6,7 +6,7 @@ from itertools import count
 
 import httpx
 
-MIX = {"soak.short": 11, "soak.runner": 2, "soak.lane": 2, "soak.retried": 2, "soak.steps": 3}
+MIX = {"soak.short": 12, "soak.runner": 2, "soak.lane": 1, "soak.retried": 2, "soak.steps": 3}
 """Jobs of each type in a batch."""
 BATCH = sum(MIX.values())
 LONG_TEXT = "x" * 9000

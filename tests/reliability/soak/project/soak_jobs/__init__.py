@@ -38,9 +38,9 @@ async def runner(nap: Nap) -> Slept:
     return Slept()
 
 
-@job_type("soak.lane", timeout=timedelta(seconds=5), max_attempts=MANY, backoff=BACKOFF, limit=3)
+@job_type("soak.lane", timeout=timedelta(seconds=5), max_attempts=MANY, backoff=BACKOFF, limit=10)
 async def lane(nap: Nap) -> Slept:
-    """Do nothing for a moment, three at once. A webhook tells of the end."""
+    """Do nothing for a moment, ten at once. A webhook tells of the end."""
     await asyncio.sleep(nap.seconds)
     return Slept()
 

@@ -7,18 +7,11 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.transitions import Known
 from tests.reliability.children_model import Bounds, explore
+from tests.reliability.families import OF_FAMILIES
 from tests.reliability.model import Violation
 
 
-@pytest.mark.parametrize(
-    "bounds",
-    [
-        Bounds(recorders=2, records=4, crashes=0, lost=1, ticks=1),
-        Bounds(recorders=1, records=3, crashes=2, lost=0, ticks=1),
-        Bounds(recorders=1, records=2, crashes=0, lost=0, cancels=1, ticks=1),
-        Bounds(children=3, recorders=1, records=4, crashes=1, lost=0, ticks=1),
-    ],
-)
+@pytest.mark.parametrize("bounds", OF_FAMILIES)
 def test_a_parent_wakes_when_its_children_have_ended_and_once(bounds: Bounds) -> None:
     explored = explore(bounds)
     assert explored.worlds > 300

@@ -7,20 +7,12 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.lanes import lane as lanes
 from tests.reliability import lane_model
+from tests.reliability.families import IN_LANES
 from tests.reliability.lane_model import Bounds, explore
 from tests.reliability.model import Violation
 
 
-@pytest.mark.parametrize(
-    "bounds",
-    [
-        Bounds(deliveries=2),
-        Bounds(jobs=3, deliveries=2, deaths=0),
-        Bounds(limits=(0, 1), deliveries=2, deaths=0),
-        Bounds(jobs=3, limits=(2, 1), deliveries=2, deaths=0),
-        Bounds(cancels=1, deliveries=2, deaths=0),
-    ],
-)
+@pytest.mark.parametrize("bounds", IN_LANES)
 def test_no_path_breaks_an_invariant_of_the_lane(bounds: Bounds) -> None:
     assert explore(bounds) > 100
 

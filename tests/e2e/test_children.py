@@ -119,7 +119,8 @@ def test_all_children_end_once_and_the_parent_wakes_although_functions_are_kille
         assert statuses(client, "image.thumb") == {"succeeded": CHILDREN}
         history = job["history"]
         assert isinstance(history, list)
-        assert [entry["status"] for entry in history].count("waiting") == 1, "it was woken once"
+        # Not at all where its first attempt was killed before it slept and the second found all children ended.
+        assert [entry["status"] for entry in history].count("waiting") <= 1, "it was woken once"
 
 
 def kill_functions(press: Stack, chance: random.Random) -> None:

@@ -14,8 +14,10 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from queue import SimpleQueue
+from subprocess import PIPE
 
 from headrace.emulator.cloudformation import ROOT
 
@@ -111,7 +113,6 @@ EDITS = (
 CONDITION = re.compile(r'"((?:attribute_not_exists\(\w+\)|\w+ (?:=|<=) :\w+)(?: (?:AND|OR) [^"]+)?)"')
 ALWAYS = "attribute_exists(id) OR attribute_not_exists(id)"
 NEVER = "attribute_exists(id) AND attribute_not_exists(id)"
-TESTS_SECONDS = 300
 BOUNDARIES: dict[type[ast.cmpop], str] = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"}
 
 
@@ -197,24 +198,47 @@ def _replaced(source: str, node: ast.expr, text: str) -> str:
     return source[:start] + text + source[end:]
 
 
-def survives(mutant: Mutant, tree: Path) -> bool:
-    """Whether all tests pass on the tree with this mutant."""
-    place = tree / mutant.path
-    original = place.read_text()
-    place.write_text(mutant.source)
-    try:
-        return all(_passes(tests, tree) for tests in CLAIMS[mutant.path])
-    finally:
-        place.write_text(original)
+class Tree:
+    """A copy of the tree, and a process that runs its tests."""
 
+    def __init__(self, folder: Path) -> None:
+        """Copy the files that git tracks, link the tools and start the process."""
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
+        for name in listed.stdout.splitlines():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+        (folder / ".tools").symlink_to(ROOT / ".tools")
+        command = [sys.executable, "-m", "scripts.mutant_tests"]
+        self._folder = folder
+        self._tests = subprocess.Popen(command, cwd=folder, stdin=PIPE, stdout=PIPE, text=True)
 
-def _passes(tests: str, tree: Path) -> bool:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", tests]
-    try:
-        done = subprocess.run(command, cwd=tree, check=False, capture_output=True, text=True, timeout=TESTS_SECONDS)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+    def survives(self, mutant: Mutant) -> bool:
+        """Whether all tests pass on the tree with this mutant."""
+        place = self._folder / mutant.path
+        original = place.read_text()
+        self._write(place, mutant.source)
+        try:
+            return all(self._exit_code(tests) == 0 for tests in CLAIMS[mutant.path])
+        finally:
+            self._write(place, original)
+
+    def end(self) -> None:
+        """End the process."""
+        self._tests.communicate()
+
+    def _write(self, place: Path, source: str) -> None:
+        place.write_text(source)
+        # What is compiled counts as current if the source has its size and second.
+        Path(cache_from_source(str(place))).unlink(missing_ok=True)
+
+    def _exit_code(self, tests: str) -> int:
+        if not (self._tests.stdin and self._tests.stdout):
+            raise RuntimeError("the process was started without pipes")
+        print(tests, file=self._tests.stdin, flush=True)
+        answer = self._tests.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the process that runs the tests ended before {tests} had")
+        return int(answer)
 
 
 def survivors_of_all() -> tuple[int, list[Mutant]]:
@@ -225,31 +249,24 @@ def survivors_of_all() -> tuple[int, list[Mutant]]:
     for path in REPOSITORIES:
         mutants += conditions(path, (ROOT / path).read_text())
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as workers:
-        trees = SimpleQueue[Path]()
-        for number in range(os.cpu_count() or 1):
-            trees.put(_copy(Path(folder) / str(number)))
+        all_trees = [Tree(Path(folder) / str(number)) for number in range(os.cpu_count() or 1)]
+        trees = SimpleQueue[Tree]()
+        for tree in all_trees:
+            trees.put(tree)
 
         def tried(mutant: Mutant) -> bool:
             tree = trees.get()
             try:
-                alive = survives(mutant, tree)
+                alive = tree.survives(mutant)
             finally:
                 trees.put(tree)
             print(f"{'SURVIVES' if alive else 'found':<8} {mutant.path}:{mutant.line} {mutant.what}", flush=True)
             return alive
 
         alive = tuple(workers.map(tried, mutants))
+        for tree in all_trees:
+            tree.end()
     return len(mutants), [mutant for mutant, survived in zip(mutants, alive, strict=True) if survived]
-
-
-def _copy(folder: Path) -> Path:
-    """Copy the files that git tracks, and link the tools."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
-    for name in listed.stdout.splitlines():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, folder / name)
-    (folder / ".tools").symlink_to(ROOT / ".tools")
-    return folder
 
 
 if __name__ == "__main__":

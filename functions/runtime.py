@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import resource
+import sys
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
@@ -81,6 +83,12 @@ def cpus(environment: Mapping[str, str]) -> int:
     memory = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0"))
     share = round(memory / MB_A_CPU) if memory else MAX_CPUS
     return max(1, min(share, os.cpu_count() or 1))
+
+
+def peak_memory_mb() -> int:
+    """The most memory that this process has held so far (getrusage(2) counts kilobytes, on macOS bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 class Lazy(Generic[C]):

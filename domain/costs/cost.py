@@ -24,8 +24,8 @@ INVOCATION: Final = 0.20 / MILLION
 GB_SECOND: Final = 0.0000133334
 WRITE_UNIT: Final = 0.625 / MILLION
 READ_UNIT: Final = 0.125 / MILLION
-LOGS_PER_ATTEMPT: Final = 1.30 / MILLION
-"""2.6 KB, ingested."""
+LOGS_PER_ATTEMPT: Final = 1.00 / MILLION
+"""2.0 KB, ingested."""
 
 API_GB_SECONDS: Final = 0.020 * 0.5
 ATTEMPT_GB: Final = 1.0

@@ -20,6 +20,7 @@ from domain.jobs.job import Failed, Retrying
 from functions.attempts.current_attempt import trace_keys
 from functions.attempts.loop_watch import Blocked
 from functions.attempts.running import Crashed
+from functions.runtime import peak_memory_mb
 from persistence.dynamodb.stream_records import Undecodable
 from persistence.sqs.wake_messages import UndecodableMessage
 
@@ -72,6 +73,7 @@ def log_execution(logger: Logger, execution: Execution | Crashed) -> None:
                 failure_reason=job.state.reason if isinstance(job.state, Failed) else None,
                 waited_ms=round(execution.waited.total_seconds() * 1000),
                 ran_ms=round(execution.ran.total_seconds() * 1000),
+                memory_mb=peak_memory_mb(),
                 extra=trace_keys(job),
             )
         case Dispatched(job_id=job_id, runner=runner):

@@ -27,7 +27,7 @@ BLOCK = """
       LoggingConfig:
         LogFormat: JSON
         LogGroup: !Ref NothingLogGroup
-        SystemLogLevel: INFO
+        SystemLogLevel: WARN
         ApplicationLogLevel: !If [WithDebugLog, DEBUG, INFO]
       Handler: functions.nothing.handler.handler
       Timeout: 3

@@ -156,6 +156,7 @@ def test_an_attempt_is_logged_when_it_starts_and_when_it_ends_with_its_message_a
     assert (started["job_id"], started["attempt"], started["max_attempts"]) == ("job-0", 1, ended["max_attempts"])
     assert ended["message"] == "job_attempt_finished"
     assert (ended["error_code"], ended["error_message"]) == ("KeyError", "'order-0'")
+    assert 10 < ended["memory_mb"] < 10_000, "Lambda's own reports of attempts that went well are not kept"
     (frame,) = ended["error_frames"]
     assert frame.startswith("tests/unit/attempts/test_handler_log.py:")
     assert frame.endswith(" on_loop" if handler is on_loop else " plain")

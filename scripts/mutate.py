@@ -1,7 +1,7 @@
 """Mutation tests: breaks each guard of transitions and transactions and each clause of a condition; a test must fail.
 
-Run by `make reliability`. Each mutant is a copy of the tree with one change, on which the tests responsible for the
-changed file run.
+Run by `make reliability`; `python -m scripts.mutate domain/lanes …` tries those of files whose paths begin so. Each
+mutant is a copy of the tree with one change, on which the tests responsible for the changed file run.
 """
 
 import ast
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import cache_from_source
@@ -241,13 +241,17 @@ class Tree:
         return int(answer)
 
 
-def survivors_of_all() -> tuple[int, list[Mutant]]:
-    """Try all mutants, as many concurrently as there are CPUs; returns their number and those that no test detected."""
+def survivors_of_all(below: Sequence[str] = ("",)) -> tuple[int, list[Mutant]]:
+    """Try all mutants of files whose paths begin with one of `below`, as many concurrently as there are CPUs.
+
+    Returns their number and those that no test detected.
+    """
     mutants = [*edits()]
     for path in GUARDED:
         mutants += guards(path, (ROOT / path).read_text())
     for path in REPOSITORIES:
         mutants += conditions(path, (ROOT / path).read_text())
+    mutants = [mutant for mutant in mutants if mutant.path.startswith(tuple(below))]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as workers:
         all_trees = [Tree(Path(folder) / str(number)) for number in range(os.cpu_count() or 1)]
         trees = SimpleQueue[Tree]()
@@ -270,6 +274,6 @@ def survivors_of_all() -> tuple[int, list[Mutant]]:
 
 
 if __name__ == "__main__":
-    tried, survived = survivors_of_all()
+    tried, survived = survivors_of_all(sys.argv[1:] or [""])
     print(f"{tried} mutants, {len(survived)} survive")
     sys.exit(1 if survived else 0)

@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UI := ui/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui-tests clients examples bench reliability soak docs lock clean
+.PHONY: help setup demo dev test check checks format lint types contracts template audit fuzz build build-here acceptance runtime-interface sam-local ui-tests clients examples bench reliability mutants soak docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,8 +102,12 @@ examples: setup ## test the projects in examples/ as a user would, against an in
 bench: setup ## measure, beside the baselines (20 minutes); writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
-reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, webhooks, mutants (an hour and more); writes docs/reliability.md
+reliability: setup $(TOOLS)/microburst/.done ## model, seeds, real faults, poison, webhooks (half an hour), and the mutants; writes docs/reliability.md
 	$(BIN)/python -m tests.reliability
+	$(MAKE) mutants
+
+mutants: setup ## each guard and condition broken: a test must notice (half an hour); writes docs/mutants.md
+	$(BIN)/python -m scripts.mutate
 
 soak: setup $(TOOLS)/microburst/.done ## an hour of mixed work with a fault a minute; writes docs/soak.md
 	$(BIN)/python -m tests.reliability.soak

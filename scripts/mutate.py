@@ -1,7 +1,8 @@
 """Mutation tests: breaks each guard of transitions and transactions and each clause of a condition; a test must fail.
 
-Run by `make reliability`; `python -m scripts.mutate domain/lanes …` tries those of files whose paths begin so. Each
-mutant is a copy of the tree with one change, on which the tests responsible for the changed file run.
+`make mutants` tries all and writes docs/mutants.md, unless one survives; `python -m scripts.mutate domain/lanes …`
+those of files whose paths begin so. Each mutant is a copy of the tree with one change, on which the tests responsible
+for the changed file run.
 """
 
 import ast
@@ -11,16 +12,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.util import cache_from_source
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 from subprocess import PIPE
 
 from headrace.emulator.cloudformation import ROOT
 
+REPORT = ROOT / "docs" / "mutants.md"
 TRANSITIONS = "domain/jobs/transitions.py"
 REPOSITORIES = (
     "persistence/dynamodb/repositories/job_repository.py",
@@ -241,17 +246,15 @@ class Tree:
         return int(answer)
 
 
-def survivors_of_all(below: Sequence[str] = ("",)) -> tuple[int, list[Mutant]]:
-    """Try all mutants of files whose paths begin with one of `below`, as many concurrently as there are CPUs.
+def all_mutants() -> tuple[Mutant, ...]:
+    """Of all files."""
+    guarded = (guards(path, (ROOT / path).read_text()) for path in GUARDED)
+    conditional = (conditions(path, (ROOT / path).read_text()) for path in REPOSITORIES)
+    return tuple(chain(edits(), *guarded, *conditional))
 
-    Returns their number and those that no test detected.
-    """
-    mutants = [*edits()]
-    for path in GUARDED:
-        mutants += guards(path, (ROOT / path).read_text())
-    for path in REPOSITORIES:
-        mutants += conditions(path, (ROOT / path).read_text())
-    mutants = [mutant for mutant in mutants if mutant.path.startswith(tuple(below))]
+
+def survivors_of(mutants: Sequence[Mutant]) -> list[Mutant]:
+    """Try mutants, as many concurrently as there are CPUs; returns those that no test detected."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as workers:
         all_trees = [Tree(Path(folder) / str(number)) for number in range(os.cpu_count() or 1)]
         trees = SimpleQueue[Tree]()
@@ -270,10 +273,36 @@ def survivors_of_all(below: Sequence[str] = ("",)) -> tuple[int, list[Mutant]]:
         alive = tuple(workers.map(tried, mutants))
         for tree in all_trees:
             tree.end()
-    return len(mutants), [mutant for mutant, survived in zip(mutants, alive, strict=True) if survived]
+    return [mutant for mutant, survived in zip(mutants, alive, strict=True) if survived]
+
+
+def report(mutants: Sequence[Mutant]) -> str:
+    """What was tried, where nothing survived."""
+    tried = Counter(mutant.path for mutant in mutants)
+    return "\n".join((
+        "# Mutants",
+        "",
+        "Each condition in these files is replaced by true and by false, stripped of each operand and of each state",
+        "that it checks for, and shifted by one at its boundary; each clause of each conditional write is disabled;",
+        "some other edits are made (`scripts/mutate.py`). Each time the tests responsible for the file must fail.",
+        f"Written by `make mutants` on {datetime.now(UTC):%Y-%m-%d}: {len(mutants):,} mutants, none survives.",
+        "",
+        "| file | mutants |",
+        "|---|---|",
+        *(f"| `{path}` | {count:,} |" for path, count in tried.most_common()),
+        "",
+    ))  # fmt: skip
+
+
+def main(below: Sequence[str]) -> int:
+    """Try the mutants of files whose paths begin with one of `below`, or all; returns the exit code."""
+    mutants = [mutant for mutant in all_mutants() if not below or mutant.path.startswith(tuple(below))]
+    survivors = survivors_of(mutants)
+    print(f"{len(mutants)} mutants, {len(survivors)} survive")
+    if not survivors and not below:
+        REPORT.write_text(report(mutants))
+    return 1 if survivors else 0
 
 
 if __name__ == "__main__":
-    tried, survived = survivors_of_all(sys.argv[1:] or [""])
-    print(f"{tried} mutants, {len(survived)} survive")
-    sys.exit(1 if survived else 0)
+    sys.exit(main(sys.argv[1:]))

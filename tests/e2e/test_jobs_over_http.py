@@ -130,7 +130,7 @@ def test_a_thousand_jobs_from_sixteen_clients_all_end_and_none_succeeds_twice(st
     with stack_running.client("load@example.com") as api, ThreadPoolExecutor(16) as clients:
         jobs = list(clients.map(lambda n: submit(api, payload={"csv": f"n\n{n}\n"}), range(1000)))
         assert len({job["id"] for job in jobs}) == 1000
-        ends = time.monotonic() + 90
+        ends = time.monotonic() + 300
         while remaining := unfinished(api):
             assert time.monotonic() < ends, remaining
             time.sleep(0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ class Services(Frozen):
     database_url: str
     queues_url: str
     poll_seconds: float
-    """Between two reads of a stream that is at its end."""
+    """Between two reads of a stream that is at its end, while something happens in it."""
     sweep_seconds: float | None
     """Between two runs of a schedule; None is as the template says."""
 
@@ -69,9 +70,12 @@ async def background(
 ) -> AsyncIterator[None]:
     """Deliver until the end, and then drain streams and queues, so that no trigger is lost."""
     async with AsyncExitStack() as clients:
-        streams = [await _stream(clients, folder, mapping, pools, services) for mapping in stack.mappings]
+        session = aioboto3.Session()  # One: each reads the SDK's files anew.
+        streams = [await _stream(session, clients, folder, mapping, pools, services) for mapping in stack.mappings]
+        for pool, stream in itertools.product(pools.values(), streams):
+            pool.after_each(stream.hurry)
         config = AioConfig(max_pool_connections=MAX_QUEUE_CONNECTIONS)
-        opening = aioboto3.Session().client("sqs", endpoint_url=services.queues_url, config=config)
+        opening = session.client("sqs", endpoint_url=services.queues_url, config=config)
         sqs = await clients.enter_async_context(opening)
         queues = [
             await _queue(sqs, mapping, pools, concurrency(stack, mapping.function)) for mapping in stack.queue_mappings
@@ -97,13 +101,14 @@ async def background(
 
 
 async def _stream(
+    session: aioboto3.Session,
     clients: AsyncExitStack,
     folder: Folder,
     mapping: EventSourceMapping,
     pools: Mapping[str, FunctionPool],
     services: Services,
 ) -> StreamPump:
-    session, url = aioboto3.Session(), services.database_url
+    url = services.database_url
     tables = await clients.enter_async_context(session.client("dynamodb", endpoint_url=url))
     described = await tables.describe_table(TableName=mapping.table)
     arn = described["Table"]["LatestStreamArn"]

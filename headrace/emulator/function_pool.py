@@ -50,6 +50,11 @@ class FunctionPool:
         self._all: set[Environment] = set()
         self._outdated: set[Environment] = set()
         self._starting: asyncio.Task[None] | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    def after_each(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever an invocation has ended."""
+        self._listeners.append(listener)
 
     @property
     def max_concurrency(self) -> int:
@@ -151,6 +156,8 @@ class FunctionPool:
             # Its state is unknown, so it must not get another event; discarding it frees its place in the pool.
             await self._discard(environment)
             raise
+        for listener in self._listeners:
+            listener()
         if self._is_usable(environment):
             self._free.put_nowait(environment)
         else:

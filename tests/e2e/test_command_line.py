@@ -315,7 +315,7 @@ def runs(pid: int) -> bool:
         return False
 
 
-def test_help_is_there_for_every_command() -> None:
+def test_help_is_there_for_every_command(tmp_path: Path) -> None:
     for command in (
         "dev",
         "demo",
@@ -333,10 +333,7 @@ def test_help_is_there_for_every_command() -> None:
         "invoke",
         "doctor",
     ):
-        done = subprocess.run(
-            [HEADRACE, command, "--help"], capture_output=True, text=True, check=True, env=clean_environment()
-        )
-        assert "Usage: headrace" in done.stdout
+        assert "Usage: headrace" in Cli(tmp_path).ok(command, "--help")
 
 
 def test_a_terminal_without_the_symbols_and_a_closed_pipe_are_no_errors(cli: Cli) -> None:

@@ -19,7 +19,7 @@ SETTING_UP = {"CreateTable", "DescribeTable", "UpdateTimeToLive"}
 STREAM = {"DescribeStream", "GetShardIterator", "GetRecords"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def recorded(ministack_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, LossyProxy]]:
     """A separate stack on an external database (`--endpoint-url`), and the proxy in front of it."""
     proxy = LossyProxy(ministack_url, "nothing", 0)

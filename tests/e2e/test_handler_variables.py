@@ -134,7 +134,7 @@ def test_only_what_runs_jobs_has_them(shop: Stack) -> None:
 
 def test_a_change_of_the_file_is_used_by_the_next_job(shop: Stack) -> None:
     (shop.folder / ".env").write_text("SHOP_KEY=another-secret-of-the-file\n")
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while "reloaded: .env" not in (shop.folder / "stderr").read_text():
         assert time.monotonic() < ends
         time.sleep(0.1)

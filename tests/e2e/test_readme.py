@@ -33,7 +33,7 @@ def run(script: str, stack: Stack, program: str = "") -> str:
     environment = clean_environment() | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "PROGRAM": program}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:8080", stack.url)],
-        cwd=stack.folder, env=environment, capture_output=True, text=True, check=False, timeout=60,
+        cwd=stack.folder, env=environment, capture_output=True, text=True, check=False, timeout=180,  # a busy machine
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert set(stack.folder.iterdir()) == before

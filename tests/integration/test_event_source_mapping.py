@@ -11,7 +11,7 @@ import pytest
 from pydantic import JsonValue
 
 from functions.runtime import LazyClient
-from headrace.emulator.event_source_mapping import StreamPump
+from headrace.emulator.event_source_mapping import IDLE_POLL_SECONDS, StreamPump
 from headrace.emulator.execution_environment import FunctionFailed, Result, Returned
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import EventSourceMapping, Table
@@ -68,7 +68,12 @@ class Setup:
 
 @asynccontextmanager
 async def pumping(
-    client: LazyClient, url: str, tmp_path: Path, concurrency: int = 10, **settings: object
+    client: LazyClient,
+    url: str,
+    tmp_path: Path,
+    concurrency: int = 10,
+    poll_seconds: float = 0.02,
+    **settings: object,
 ) -> AsyncIterator[Setup]:
     name = f"T{new_id()}"
     create: dict[str, JsonValue] = {
@@ -84,7 +89,13 @@ async def pumping(
     function, on_failure = Function(), tmp_path / "on-failure.jsonl"
     async with aioboto3.Session().client("dynamodbstreams", endpoint_url=url) as streams:
         pump = StreamPump(
-            streams, described["Table"]["LatestStreamArn"], mapping, function, on_failure, 0.02, concurrency
+            streams,
+            described["Table"]["LatestStreamArn"],
+            mapping,
+            function,
+            on_failure,
+            poll_seconds,
+            concurrency,
         )
         setup = Setup(client, name, function, pump, on_failure)
 
@@ -114,6 +125,32 @@ async def test_changes_of_one_item_are_delivered_in_order_and_items_in_parallel(
             assert [n for id, n in setup.function.values() if id == f"item-{k}"] == list(range(10))
         assert max(len(batch) for batch in setup.function.batches) == 3
         assert 2 <= setup.function.most_running <= 4
+
+
+async def test_an_idle_stream_is_read_seldom(ministack_client: LazyClient, ministack_url: str, tmp_path: Path) -> None:
+    async with pumping(ministack_client, ministack_url, tmp_path) as setup:
+        loop = asyncio.get_running_loop()
+        began, before = loop.time(), setup.reads
+        await asyncio.sleep(1)
+        assert setup.reads - before <= (loop.time() - began) / IDLE_POLL_SECONDS + 1
+        await setup.put("item", 1)
+        while not setup.function.values():  # noqa: ASYNC110 - it is a list
+            await asyncio.sleep(0.01)
+
+
+async def test_an_idle_stream_is_read_at_once_when_an_invocation_has_ended(
+    ministack_client: LazyClient, ministack_url: str, tmp_path: Path
+) -> None:
+    async with pumping(ministack_client, ministack_url, tmp_path, poll_seconds=3600) as setup:
+        while not setup.pump._polls:  # noqa: ASYNC110 - it is a count
+            await asyncio.sleep(0.01)
+        await setup.put("item", 1)
+        await asyncio.sleep(0.5)
+        assert (setup.reads, setup.function.values()) == (1, [])
+        setup.pump.hurry()
+        async with asyncio.timeout(30):
+            while not setup.function.values():  # noqa: ASYNC110 - it is a list
+                await asyncio.sleep(0.01)
 
 
 async def test_what_arrives_while_a_batch_waits_for_its_turn_goes_with_it(

@@ -42,6 +42,14 @@ async def payload(pool: FunctionPool | Environment, event: JsonValue) -> dict[st
     return result.payload
 
 
+async def test_a_listener_is_called_whenever_an_invocation_has_ended(pool: FunctionPool) -> None:
+    ended: list[str] = []
+    pool.after_each(lambda: ended.append("ended"))
+    for times in (1, 2):
+        await pool.invoke({})
+        assert ended == ["ended"] * times
+
+
 @pytest.mark.parametrize("command", [BOOTSTRAP, AWSLAMBDARIC], ids=["ours", "awslambdaric"])
 async def test_an_event_is_handled_and_its_response_printed(tmp_path: Path, command: tuple[str, ...]) -> None:
     function = a_function()

@@ -17,7 +17,15 @@ from headrace.emulator.reloading import Reloaded as Functions
 from headrace.emulator.reloading import reload_on_change, report_broken
 from tests.integration.test_functions import a_function
 
-CODE = "import time\n\ndef handler(event, context):\n    time.sleep(event.get('sleep', 0))\n    return {answer!r}\n"
+CODE = """
+import os, time
+
+def handler(event, context):
+    time.sleep(event.get("sleep", 0))
+    while not os.path.exists(event.get("until", "/")):
+        time.sleep(0.05)
+    return {answer!r}
+"""
 RELOAD_SECONDS = 10
 """On a machine that is busy with other tests; alone it takes a fraction of a second."""
 
@@ -51,7 +59,7 @@ class Reloaded:
         self.file = folder / f"shop_{folder.name}.py"
         self.told = Told()
         self._keep_old = keep_old
-        function = a_function(f"{self.file.stem}.handler")
+        function = a_function(f"{self.file.stem}.handler", timeout=30)
         self.settings = folder / ".env"
         self._variables = HandlerVariables(Sources(files=(self.settings,), optional=True), {"OURS"})
         path = {"PYTHONPATH": str(folder)}
@@ -189,13 +197,15 @@ async def test_a_caller_for_whom_a_further_environment_cannot_start_is_told_why(
     reloaded = Reloaded(tmp_path)
     reloaded.write(CODE.format(answer="old"))
     assert await reloaded.pool.warm_up() is None
-    busy = asyncio.create_task(reloaded.pool.invoke({"sleep": 1}))
+    end = tmp_path / "end"
+    busy = asyncio.create_task(reloaded.pool.invoke({"until": str(end)}))
     await asyncio.sleep(0.2)
     reloaded.write("raise KeyError('no setting')\n")  # Nobody watches.
     results = await asyncio.gather(*(reloaded.pool.invoke({}, for_mending=False) for _ in range(3)))
     assert {result.error_type for result in results if isinstance(result, FunctionFailed)} == {"Runtime.InitError"}
     assert len(results) == 3
     assert reloaded.told.broken.qsize() == 1
+    end.touch()
     assert returned(await busy) == "old"
     await reloaded.pool.stop()
 

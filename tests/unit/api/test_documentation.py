@@ -59,8 +59,12 @@ class Markup(HTMLParser):
         return [attributes[attribute] for _, attributes in self.elements if attribute in attributes]
 
 
-@pytest.fixture
-def api(users: FakeUserRepository) -> Api:
+@pytest.fixture(scope="module")
+async def api() -> Api:
+    """One for all: what takes long is that an API describes itself, which each does once."""
+    users = FakeUserRepository()
+    for user in (MEMBER, ADMIN):
+        await users.add(user)
     return Api(users=users)
 
 

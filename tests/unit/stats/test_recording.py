@@ -1,4 +1,4 @@
-"""The recorder of statistics, call by call; test_exactness.py tries it with random faults."""
+"""The recorder of statistics, call by call; tests/contract/test_statistics_are_exact.py tries it with random faults."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -110,6 +110,13 @@ async def test_what_comes_late_is_summed_up_too() -> None:
     await count(stats, [a_fact("3")], later)
     hours = [span for (level, _), span in stats.stored_spans.items() if level == "hour"]
     assert [part.counted for span in hours for part in span.parts.values()] == [2]
+
+
+async def test_a_batch_that_comes_when_its_minute_is_over_sums_it_up_itself() -> None:
+    stats, later = FakeStatsRepository(), NOW + 95 * SECOND
+    assert await count(stats, [a_fact()], later) == Counted()
+    assert ({level for level, _ in stats.stored_spans}, stats.marked) == ({"hour", "day"}, {})
+    assert await ended(stats, later) == 1
 
 
 @pytest.mark.parametrize("call", ["leaf", "put_leaf", "contended leaf", "mark"])

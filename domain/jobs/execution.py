@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from domain.jobs import transitions
-from domain.jobs.attempt import MAX_CONFLICTS, Attempt, FilesSource
+from domain.jobs.attempt import MAX_CONFLICTS, Attempt
+from domain.jobs.attempt_ports import FilesSource
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import OF_USERS, Change
 from domain.jobs.committing import commit

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
-from functions.compose import job_repository
+from functions.adapters import job_repository
 from functions.runtime import LazyClient
 from headrace.authoring.json_text import JsonText, to_json_text
 from headrace.emulator.background import EMBEDDED_POLL_SECONDS

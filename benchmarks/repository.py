@@ -18,7 +18,7 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
-from functions.compose import job_repository
+from functions.adapters import job_repository
 from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy

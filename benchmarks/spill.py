@@ -19,7 +19,7 @@ from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.results import StorageUnavailable
-from functions.compose import job_repository
+from functions.adapters import job_repository
 from functions.runtime import LazyClient, LazyS3, new_id, now
 from functions.settings import Settings
 from headrace.authoring.frozen import Frozen

@@ -28,7 +28,7 @@ from headrace.authoring.json_text import JsonText
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.tables import ensure_buckets, ensure_tables
 from headrace.emulator.template import load_stack
-from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES
+from persistence.converters.attributes import MAX_ITEM_BYTES
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.s3.blob_store import S3BlobStore
 

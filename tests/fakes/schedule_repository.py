@@ -19,7 +19,7 @@ from domain.schedules.repository import (
 from domain.schedules.schedule import Schedule
 from domain.schedules.tick_queue import TickWake
 from headrace.testing.job_repository import FakeJobRepository
-from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES, item_size, timestamp
+from persistence.converters.attributes import MAX_ITEM_BYTES, item_size, timestamp
 from persistence.converters.schedules import WAKE_SHARD, schedule_to_values, values_to_item, values_to_schedule
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.schedule_repository import COMPANION_TABLE, schedule_companion

@@ -22,7 +22,8 @@ from domain.webhooks.telling import Teller
 from functions.attempts.deliver_webhook import DeliverWebhook
 from functions.runtime import LazyClient, new_random, now
 from headrace.authoring.job_type import STANDARD
-from persistence.converters.dynamo_to_domain import item_size, job_to_item
+from persistence.converters.attributes import item_size
+from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.dynamodb.repositories.webhook_repository import DynamoEndpointRepository, DynamoSignerRepository
 from tests.conftest import job_repository_on, new_id
 from tests.factories import succeeded

@@ -40,7 +40,8 @@ from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.testing.clock import FakeClock
 from headrace.testing.wake_queue import FakeWakeQueue
-from persistence.converters.dynamo_to_domain import item_size, job_to_item
+from persistence.converters.attributes import item_size
+from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
 from persistence.dynamodb.repositories.step_repository import DynamoStepRepository

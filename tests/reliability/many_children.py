@@ -39,7 +39,8 @@ from headrace.testing.child_repository import FakeChildReader, FakeCountReposito
 from headrace.testing.clock import START, half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.step_repository import FakeStepRepository
-from persistence.converters.dynamo_to_domain import item_size, job_to_item
+from persistence.converters.attributes import item_size
+from persistence.converters.dynamo_to_domain import job_to_item
 from tests.fakes.handlers import Count, Text, a_handler
 
 PARENT, CHILD = "many.parent", "many.child"

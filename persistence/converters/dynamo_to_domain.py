@@ -200,8 +200,7 @@ def item_to_job(item: Item) -> Job | Unreadable:
     try:
         schema = _schema(item)
         newer = schema > SCHEMA
-        status = string_of(item, "status") or ""
-        state_fields = _STATE_FIELDS.get(status, _ANY_STATE_FIELD)
+        state_fields = _STATE_FIELDS.get(string_of(item, "status") or "", _ANY_STATE_FIELD)
         fields = {name: value_of(item[name]) for name in item if name in _PLAIN_FIELDS}
         fields["expires_at"] = _moment(fields.get("expires_at"))
         fields["history"] = [part_of(entry, _ENTRY) for entry in entries_of(item.get("history"))]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from domain.jobs import transitions
 from domain.jobs.attempt import MAX_CONFLICTS, Attempt
@@ -18,8 +18,17 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import OF_USERS, Change
 from domain.jobs.committing import commit
 from domain.jobs.documents import DocumentLost, Documents
+from domain.jobs.execution_results import (
+    Executed,
+    Execution,
+    Interrupted,
+    LeaseLost,
+    NothingToDo,
+    NotStarted,
+    UnknownJobType,
+)
 from domain.jobs.guard import is_plain, outcome_of
-from domain.jobs.job import Blocked, Job, Running, Status, loaded
+from domain.jobs.job import Blocked, Job, Running, loaded
 from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, VersionConflict
 from domain.jobs.transitions import NOTHING, IllegalTransition, Known
@@ -29,7 +38,6 @@ from domain.ports import Clock, NewId, Random
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.secrets.hidden import Hidden
 from domain.secrets.store import SecretSource
-from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Handler, Policy
 from headrace.authoring.json_text import to_json_text
 from headrace.authoring.outcomes import Fail, Retry
@@ -45,63 +53,6 @@ StepsSource = Callable[[], "JobSteps"]
 
 RECORD_PAUSE = timedelta(milliseconds=200)
 """Between tries to record an outcome while the store does not answer."""
-
-
-class Executed(Frozen):
-    """An attempt ran and its outcome is committed."""
-
-    job: Job
-    outcome: Status
-    error_code: str | None
-    waited: timedelta
-    """To the claim, from the moment that the job was queued, or was due."""
-    ran: timedelta
-
-
-class NothingToDo(Frozen):
-    """Somebody else has the job, or it is done, or gone, or a companion of its claim was refused."""
-
-    job_id: str
-    why: str
-
-
-class UnknownJobType(Frozen):
-    """A newer version accepted the job. It was left as it is, at no attempt's cost, for workers that know its type."""
-
-    job_id: str
-    type: str
-    why: str
-
-
-class LeaseLost(Frozen):
-    """The attempt's outcome was refused: its lease had been taken over."""
-
-    job_id: str
-    attempt: int
-
-
-class NotStarted(Frozen):
-    """There is not enough time left to run the job; the record has to be delivered again."""
-
-    job_id: str
-
-
-class Dispatched(Frozen):
-    """The job was sent to the queue of the function that runs its type."""
-
-    job_id: str
-    runner: str
-
-
-class Interrupted(Frozen):
-    """The store failed in the way of the attempt: before the claim, or after the work was done; or a queue, before."""
-
-    job_id: str
-    stage: Literal["dispatch", "claim", "record"]
-    problem: StorageUnavailable
-
-
-Execution = Executed | Dispatched | NothingToDo | UnknownJobType | LeaseLost | NotStarted | Interrupted
 
 
 class AttemptObserver(Protocol):

@@ -10,7 +10,8 @@ from aws_lambda_powertools import Logger
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.dispatch import Dispatcher
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.run_due import DueJobRunner
 from domain.jobs.wake_queue import Wake
 from domain.webhooks.delivering import DeliveryService

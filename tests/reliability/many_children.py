@@ -26,7 +26,8 @@ from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.documents import Documents
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import NewJob

@@ -17,7 +17,8 @@ from domain.jobs.documents import (
     Documents,
     NoSuchDocument,
 )
-from domain.jobs.execution import Executed, Execution, Interrupted, JobExecutor, LeaseLost
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed, Execution, Interrupted, LeaseLost
 from domain.jobs.job import BlobRef, Failed, Job, Queued, Succeeded, loaded
 from domain.jobs.repository import CompanionRefused, JobRepository
 from domain.jobs.submission import Submission

@@ -14,11 +14,15 @@ from domain.secrets.hidden import Hidden
 
 if TYPE_CHECKING:  # most workers never touch a file, or submit a job
     from domain.children.call import GroupCall
+    from domain.durable.attempts import JobSteps
     from domain.files.attempts import JobFiles
     from domain.jobs.following import FollowUps
 
 FilesSource = Callable[[], "JobFiles"]
 """Gives what works on files when a handler first asks for it; most handlers never do."""
+
+StepsSource = Callable[[], "JobSteps"]
+"""Gives what remembers for handlers, when one of them first asks for it; most never do."""
 
 
 class AttemptStore(Protocol):

@@ -76,10 +76,6 @@ class FakeJobRepository:
         else:
             self._items[_place(table, key)] = item
 
-    def items(self, table: str) -> tuple[Item, ...]:
-        """Every item of a table of companions."""
-        return tuple(item for (name, _), item in self._items.items() if name == table)
-
     @property
     def stored(self) -> tuple[Job, ...]:
         """Every stored job, for the fake of the listing."""

@@ -36,7 +36,8 @@ from headrace.emulator.queue_mapping import QueuePump
 from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import Stack, load_stack
-from persistence.converters.dynamo_to_domain import job_to_item, string_of
+from persistence.converters.attributes import string_of
+from persistence.converters.dynamo_to_domain import job_to_item
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient

@@ -23,7 +23,7 @@ from benchmarks.artifacts import build_own
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
-from functions.compose import job_repository, user_repository
+from functions.adapters import job_repository, user_repository
 from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.transitions import NewJob
-from functions.compose import job_repository
+from functions.adapters import job_repository
 from functions.runtime import LazyClient
 from headrace.authoring.json_text import JsonText, to_json_text
 from headrace.emulator.background import EMBEDDED_POLL_SECONDS
@@ -27,7 +27,7 @@ from headrace.emulator.stack import settings
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import EventSourceMapping, LambdaFunction, Stack, Table
 from job_types.csv_profile import CSV_PROFILE, CsvDocument, profile
-from persistence.converters.dynamo_to_domain import string_of
+from persistence.converters.attributes import string_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient

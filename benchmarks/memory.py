@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.artifacts import build_own
 from benchmarks.cold_start import PARAMETERS, an_event
-from functions.compose import user_repository
+from functions.adapters import user_repository
 from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.build.targets import HERE

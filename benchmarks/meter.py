@@ -8,7 +8,7 @@ from botocore.model import OperationModel
 from pydantic import Field
 
 from headrace.authoring.frozen import Frozen
-from persistence.converters.dynamo_to_domain import item_size
+from persistence.converters.attributes import item_size
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient

@@ -18,7 +18,7 @@ from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
-from functions.compose import job_repository
+from functions.adapters import job_repository
 from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
@@ -27,7 +27,8 @@ from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.stack import settings
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import load_stack
-from persistence.converters.dynamo_to_domain import item_size, job_to_item
+from persistence.converters.attributes import item_size
+from persistence.converters.dynamo_to_domain import job_to_item
 
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
 JOBS = 400

@@ -16,7 +16,7 @@ from domain.jobs.outcomes import Done
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.paging import PageRequest
-from functions.compose import job_listing, job_repository, stream_positions
+from functions.adapters import job_listing, job_repository, stream_positions
 from functions.job_types import load_job_types
 from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen

@@ -19,7 +19,7 @@ from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.results import StorageUnavailable
-from functions.compose import job_repository
+from functions.adapters import job_repository
 from functions.runtime import LazyClient, LazyS3, new_id, now
 from functions.settings import Settings
 from headrace.authoring.frozen import Frozen
@@ -28,7 +28,7 @@ from headrace.authoring.json_text import JsonText
 from headrace.emulator.database import embedded_database, local_credentials
 from headrace.emulator.tables import ensure_buckets, ensure_tables
 from headrace.emulator.template import load_stack
-from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES
+from persistence.converters.attributes import MAX_ITEM_BYTES
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.s3.blob_store import S3BlobStore
 

@@ -29,7 +29,7 @@ from benchmarks.contenders import (
 )
 from benchmarks.meter import Meter
 from benchmarks.scale import costs
-from functions.compose import job_listing, job_repository, stream_positions, user_repository
+from functions.adapters import job_listing, job_repository, stream_positions, user_repository
 from functions.runtime import LazyClient
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.background import MAX_API_CONCURRENCY

@@ -25,9 +25,7 @@ from domain.schedules.tick_queue import TickWake
 from domain.users.quota import DEFAULT
 from domain.users.user import Role, User
 from domain.webhooks.event import JobEvent
-from functions.api.app import create_app
-from functions.api.features import Large, Remembering, Scheduling, Webhooks
-from functions.compose import (
+from functions.adapters import (
     blob_store,
     child_listing,
     count_repository,
@@ -45,6 +43,8 @@ from functions.compose import (
     user_listing,
     user_repository,
 )
+from functions.api.app import create_app
+from functions.api.parts import Large, Remembering, Scheduling, Webhooks
 from functions.job_types import load_job_types
 from functions.runtime import LazyClient, Runtime, new_id, new_random, new_secret, now
 from functions.settings import ApiSettings, BlobSettings, Settings

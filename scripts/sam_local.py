@@ -25,7 +25,7 @@ from pydantic import JsonValue
 from domain.jobs.change import Change
 from domain.jobs.job import Job
 from domain.users.user import User
-from functions.compose import job_repository, user_repository
+from functions.adapters import job_repository, user_repository
 from functions.runtime import LazyClient
 from headrace.build.targets import ARCHITECTURE
 from headrace.emulator.cloudformation import ROOT, function_folders

@@ -13,7 +13,8 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from domain.jobs.catalogue import Catalogue
-from functions.compose import Parts, job_repository
+from functions.adapters import job_repository
+from functions.compose import Parts
 from functions.runtime import LazyClient, LazyS3, Runtime
 from functions.settings import Settings
 from headrace.emulator.database import embedded_database, local_credentials

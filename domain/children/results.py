@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from domain.children.call import GroupCall
 from domain.durable.step import MAX_VALUE_BYTES
-from domain.durable.values import adapter_of, decoded
+from domain.durable.values import decoded, model_adapter
 from domain.jobs.job import Cancelled, Failed, Job
 from headrace.authoring.children import ChildFailed
 from headrace.authoring.job_type import Policy
@@ -76,7 +76,7 @@ def failures_in(outcomes: Iterable[Outcome]) -> tuple[ChildFailed, ...]:
 
 def given(call: GroupCall, outcomes: Sequence[Outcome]) -> list[object]:
     """What the handler gets; raises `StepMisused` for results that are not of its model."""
-    adapter = adapter_of(call.name, _nothing, JsonValue if call.returns is None else call.returns)
+    adapter = model_adapter(call.name, JsonValue if call.returns is None else call.returns)
     return [
         outcome if isinstance(outcome, ChildFailed) else decoded(f"child {place} of {call.name}", outcome, adapter)
         for place, outcome in enumerate(outcomes)
@@ -86,7 +86,3 @@ def given(call: GroupCall, outcomes: Sequence[Outcome]) -> list[object]:
 def _member(outcome: Outcome) -> str:
     member = outcome if isinstance(outcome, str) else {"failed": list(outcome.args)}
     return json.dumps(member, ensure_ascii=False, separators=(",", ":"))
-
-
-def _nothing() -> None:
-    """Stands for a function, where a model is declared."""

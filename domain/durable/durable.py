@@ -25,7 +25,7 @@ from domain.durable.step import (
     signal_key,
     step_put,
 )
-from domain.durable.values import Adapter, adapter_of, decoded, encoded
+from domain.durable.values import Adapter, adapter_of, decoded, encoded, model_adapter
 from domain.durable.waits import Waits
 from domain.jobs.change import Put
 from domain.jobs.job import Job, WaitFor
@@ -118,7 +118,7 @@ class Durable:
         """The value of the signal, or None when `timeout` has passed without it."""
         with self._sound():
             self._use(name, SIGNAL)
-            adapter = adapter_of(name, _nothing, model)
+            adapter = model_adapter(name, model)
             with self._waits.working():
                 known = await self._recalled(name, SIGNAL)
                 if (end := await self._memory.recall(signal_key(name))) is not None:
@@ -245,7 +245,3 @@ class Durable:
 def _retrieved(kept: "asyncio.Task[JsonText | LeaseEnded]") -> None:
     """Take note of what was raised: perhaps nobody waits for it any more."""
     _ = kept.cancelled() or kept.exception()
-
-
-def _nothing() -> None:
-    """Stands for a function, where a model is declared."""

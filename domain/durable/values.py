@@ -16,11 +16,15 @@ Adapter = TypeAdapter[object]
 
 def adapter_of(name: str, function: Callable[..., object], returns: object) -> Adapter:
     """How the values of a step are written and read; raises `StepMisused`."""
-    declared = _declared(name, function) if returns is None else returns
+    return model_adapter(name, _declared(name, function) if returns is None else returns)
+
+
+def model_adapter(name: str, model: object) -> Adapter:
+    """The same for what is declared by itself: a signal's model, that of children's results. Raises `StepMisused`."""
     try:
-        return _adapter(declared)
+        return _adapter(model)
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
-        raise StepMisused(f"the step {name} returns {_shown(declared)}, which has no JSON form: {error}") from None
+        raise StepMisused(f"the step {name} returns {_shown(model)}, which has no JSON form: {error}") from None
 
 
 def encoded(name: str, value: object, adapter: Adapter) -> JsonText:

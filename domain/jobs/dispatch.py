@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.execution import Dispatched, Interrupted
+from domain.jobs.execution_results import Dispatched, Interrupted
 from domain.jobs.job import Job
 from domain.jobs.wake_queue import Unsent, Wake, WakeQueue
 from domain.ports import Clock

@@ -15,10 +15,11 @@ from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
-from domain.jobs.attempt import Attempt, ThreadedAttempt
+from domain.jobs.attempt import Attempt
 from domain.jobs.change import MAX_COMPANIONS, OF_USERS, FollowUp
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done, Outcome, Pause, Raised, TimedOut
+from domain.jobs.threaded_attempt import ThreadedAttempt
 from domain.jobs.upcasting import upcast
 from domain.jobs.user_errors import raised, text_of
 from headrace.authoring import outcomes as authored

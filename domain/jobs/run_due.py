@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from domain.jobs import transitions
 from domain.jobs.dispatch import Dispatcher
-from domain.jobs.execution import Execution, Interrupted, JobExecutor, NothingToDo
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Execution, Interrupted, NothingToDo
 from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound, JobRepository, JobUnreadable
 from domain.jobs.wake_queue import Wake

@@ -12,7 +12,7 @@ from domain.jobs.listing import JobListService
 from domain.jobs.service import JobService
 from domain.jobs.submitting import SubmissionService
 from domain.users.identity import IdentityService
-from functions.api.features import Large, Parts, Remembering, Scheduling, Webhooks, counts_of, features_of, files_of
+from functions.api.features import counts_of, features_of, files_of
 from functions.api.http.errors import add_error_handlers
 from functions.api.http.features import Features, OnDemand
 from functions.api.http.head import HeadAsGet
@@ -21,6 +21,7 @@ from functions.api.http.openapi import VERSION, openapi_document
 from functions.api.http.request_context import RequestContext
 from functions.api.jobs.routes import job_routes
 from functions.api.jobs.waiting import LONGEST_WAIT
+from functions.api.parts import Large, Parts, Remembering, Scheduling, Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,18 +12,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from mangum import Mangum
 
 from domain.quotas.quotas import Quotas
-from functions.api.app import create_app
-from functions.api.features import Large, Remembering, Scheduling, Webhooks
-from functions.api.http.event import Event, readable
-from functions.api.http.identity import sam_local_email
-from functions.api.http.prefixes import without_prefix
-from functions.api.http.xray import VARIABLE, with_traceparent
-from functions.api.jobs.waiting import LONGEST_WAIT
-from functions.compose import (
-    Parts,
+from functions.adapters import (
     blob_store,
     child_listing,
-    compose,
     count_repository,
     endpoint_repository,
     file_repository,
@@ -40,6 +31,14 @@ from functions.compose import (
     user_listing,
     user_repository,
 )
+from functions.api.app import create_app
+from functions.api.http.event import Event, readable
+from functions.api.http.identity import sam_local_email
+from functions.api.http.prefixes import without_prefix
+from functions.api.http.xray import VARIABLE, with_traceparent
+from functions.api.jobs.waiting import LONGEST_WAIT
+from functions.api.parts import Large, Remembering, Scheduling, Webhooks
+from functions.compose import Parts, compose
 from functions.runtime import new_id, new_secret, now
 from functions.settings import (
     read_api_settings,

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from domain.jobs.execution import Execution, Interrupted, NotStarted
+from domain.jobs.execution_results import Execution, Interrupted, NotStarted
 from headrace.authoring.frozen import Frozen
 
 CONCURRENCY = 10

@@ -6,7 +6,7 @@ from itertools import groupby
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from domain.jobs.execution import (
+from domain.jobs.execution_results import (
     Dispatched,
     Executed,
     Execution,

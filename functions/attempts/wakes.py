@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from domain.jobs.execution import Execution
+from domain.jobs.execution_results import Execution
 from domain.jobs.run_due import DueJobRunner
 from functions.attempts.running import Crashed, Report, Work, is_handed_back, run_all, unreported
 from headrace.authoring.frozen import Frozen

@@ -16,15 +16,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from domain.stats.recording import Counted, StatsRecorder
 from domain.webhooks.tell_of import TellOf
 from domain.webhooks.telling import Teller
-from functions.compose import (
-    Parts,
-    child_recorder,
-    compose,
-    dispatcher,
-    endpoint_repository,
-    event_bus,
-    stats_repository,
-)
+from functions.adapters import endpoint_repository, event_bus, stats_repository
+from functions.compose import Parts, child_recorder, compose, dispatcher
 from functions.recorder.endpoints import KnownEndpoints
 from functions.recorder.recording import Recorded, Telling, record_changes
 from functions.runtime import new_id, now

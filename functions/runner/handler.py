@@ -15,6 +15,7 @@ from domain.children.cancelling import CancelChildren
 from domain.jobs.fitting import refuse_unrunnable
 from domain.jobs.run_due import DueJobRunner
 from domain.webhooks.delivery import DELIVERY
+from functions.adapters import blob_store
 from functions.attempts.deliver_webhook import DeliverWebhook
 from functions.attempts.invocation import (
     RESERVE,
@@ -25,7 +26,7 @@ from functions.attempts.invocation import (
     job_executor,
     records_of,
 )
-from functions.compose import Parts, blob_store, child_canceller, compose, delivery_service, dispatcher
+from functions.compose import Parts, child_canceller, compose, delivery_service, dispatcher
 from functions.runtime import now
 from functions.settings import read_blob_settings, read_runner_settings, read_webhook_settings
 

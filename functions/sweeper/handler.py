@@ -19,7 +19,8 @@ from domain.jobs.due_steps import INTERVAL
 from domain.jobs.sweep_report import SweepReport, Swept
 from domain.jobs.sweeping import Sweeper
 from domain.schedules.sweeping import TickSweep, TickSweeper
-from functions.compose import Parts, compose, schedule_repository, stream_positions, tick_queue, wake_queue
+from functions.adapters import schedule_repository, stream_positions, tick_queue, wake_queue
+from functions.compose import Parts, compose
 from functions.runtime import new_random, now
 from functions.settings import read_sweeper_settings
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from functools import partial
 
 from domain.jobs.dispatch import Dispatcher
-from domain.jobs.execution import Execution, JobExecutor, UnknownJobType
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Execution, UnknownJobType
 from domain.jobs.job import Job
 from domain.results import StorageUnavailable
 from functions.attempts.running import Crashed, Report, Work, is_handed_back, run_all, unreported

@@ -17,6 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from domain.jobs.documents import Documents
 from domain.jobs.fitting import refuse_unknown_runners, refuse_unrunnable
 from domain.jobs.run_due import DueJobRunner
+from functions.adapters import blob_store, stream_positions
 from functions.attempts.invocation import (
     RESERVE,
     Event,
@@ -30,7 +31,7 @@ from functions.attempts.invocation import (
 )
 from functions.attempts.telemetry import count_executions, log_execution, report_undecodable
 from functions.attempts.wakes import are_messages
-from functions.compose import Parts, blob_store, compose, dispatcher, forgetting, stream_positions, ticker
+from functions.compose import Parts, compose, dispatcher, forgetting, ticker
 from functions.runtime import environment_id, now
 from functions.settings import read_blob_settings, read_worker_settings
 from functions.worker.batch import run_batch

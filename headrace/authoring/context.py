@@ -1,14 +1,11 @@
 """What a handler may know of its attempt, and ask while it runs."""
 
-from builtins import type as _type
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from logging import Logger
-from typing import BinaryIO, Literal, Protocol, TypeVar, TypeVarTuple, overload
+from typing import BinaryIO, Protocol, TypeVar, TypeVarTuple, overload
 
-from pydantic import JsonValue
-
-from headrace.authoring.children import ChildFailed
+from headrace.authoring.children import CallChild, MapChildren
 from headrace.authoring.files import Chunks, File, FileStream
 
 T = TypeVar("T")
@@ -104,68 +101,13 @@ class JobContext(AttemptInfo, Protocol):
         Returns its id. The payload is a model or its JSON, of up to 64 KB; a name belongs to one job.
         """
 
-    # Submits a job of another type, and returns its result when it has succeeded: as JSON, or as the model `returns`.
-    # No function runs meanwhile. Raises `ChildFailed` when it failed or was cancelled.
-    @overload
-    async def call(
-        self, name: str, type: str, payload: object, *, tags: Mapping[str, str] | None = None
-    ) -> JsonValue: ...
-    @overload
-    async def call(
-        self, name: str, type: str, payload: object, *, returns: _type[T], tags: Mapping[str, str] | None = None
-    ) -> T: ...
+    @property
+    def call(self) -> CallChild:
+        """Submits a job of another type, and returns its result."""
 
-    # The same of many payloads, up to 100,000: one job each, at most `max_in_flight` at once. Returns their results in
-    # order when all have ended. If more than `tolerated_failures` failed, it raises `ChildFailed`; the places of those
-    # that are tolerated, and with failed="collect" of all that failed, have a `ChildFailed` instead of a result.
-    @overload
-    async def map(
-        self,
-        name: str,
-        type: str,
-        payloads: Sequence[object],
-        *,
-        failed: Literal["raise"] = "raise",
-        max_in_flight: int | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> list[JsonValue]: ...
-    @overload
-    async def map(
-        self,
-        name: str,
-        type: str,
-        payloads: Sequence[object],
-        *,
-        returns: _type[T],
-        failed: Literal["raise"] = "raise",
-        max_in_flight: int | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> list[T]: ...
-    @overload
-    async def map(
-        self,
-        name: str,
-        type: str,
-        payloads: Sequence[object],
-        *,
-        failed: Literal["raise", "collect"] = "raise",
-        max_in_flight: int | None = None,
-        tolerated_failures: int = 0,
-        tags: Mapping[str, str] | None = None,
-    ) -> list[JsonValue | ChildFailed]: ...
-    @overload
-    async def map(
-        self,
-        name: str,
-        type: str,
-        payloads: Sequence[object],
-        *,
-        returns: _type[T],
-        failed: Literal["raise", "collect"] = "raise",
-        max_in_flight: int | None = None,
-        tolerated_failures: int = 0,
-        tags: Mapping[str, str] | None = None,
-    ) -> list[T | ChildFailed]: ...
+    @property
+    def map(self) -> MapChildren:
+        """Submits a job for each of many payloads, and returns their results."""
 
     # Waits for the signal of this name (POST /v1/jobs/{id}/signals/{name}), which may have come already. Returns its
     # body, or None when the time has passed without it; likewise no function runs meanwhile.

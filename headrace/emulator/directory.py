@@ -4,7 +4,7 @@ from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken
 from domain.users.service import UserService
 from domain.users.user import InvalidEmail, Role, User
-from functions.compose import user_repository
+from functions.adapters import user_repository
 from functions.runtime import LazyClient, new_id, now
 from functions.settings import ApiSettings
 from headrace.authoring.frozen import Frozen

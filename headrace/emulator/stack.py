@@ -10,7 +10,7 @@ from pathlib import Path
 import aioboto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.compose import job_repository
+from functions.adapters import job_repository
 from functions.runtime import LazyClient, LazyS3, now
 from functions.settings import (
     ENDPOINT_VARIABLE,

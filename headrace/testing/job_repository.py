@@ -50,16 +50,9 @@ from domain.jobs.repository import (
 )
 from domain.lanes.lane import TABLE as LANES
 from domain.results import ItemTooLarge, StorageUnavailable
+from persistence.converters.attributes import MAX_ITEM_BYTES, item_size, timestamp
 from persistence.converters.companions import companion_writes
-from persistence.converters.dynamo_to_domain import (
-    MAX_ITEM_BYTES,
-    WAKE_SHARDS,
-    item_size,
-    job_to_item,
-    line_rank,
-    timestamp,
-    wake_shard,
-)
+from persistence.converters.dynamo_to_domain import WAKE_SHARDS, job_to_item, line_rank, wake_shard
 
 Item = dict[str, JsonValue]
 
@@ -82,10 +75,6 @@ class FakeJobRepository:
             self._items.pop(_place(table, key), None)
         else:
             self._items[_place(table, key)] = item
-
-    def items(self, table: str) -> tuple[Item, ...]:
-        """Every item of a table of companions."""
-        return tuple(item for (name, _), item in self._items.items() if name == table)
 
     @property
     def stored(self) -> tuple[Job, ...]:

@@ -15,7 +15,8 @@ from domain.durable.durable import Durable
 from domain.files.attempts import JobFiles
 from domain.files.service import FileService
 from domain.jobs import transitions
-from domain.jobs.attempt import Attempt, FilesSource
+from domain.jobs.attempt import Attempt
+from domain.jobs.attempt_ports import FilesSource
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import OF_USERS, Change, FollowUp
 from domain.jobs.documents import Documents

@@ -17,7 +17,8 @@ from domain.files.service import FileService
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import OF_USERS, Change
 from domain.jobs.documents import Documents
-from domain.jobs.execution import Execution, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Execution
 from domain.jobs.fitting import refuse_longer_than
 from domain.jobs.job import (
     BlobRef,

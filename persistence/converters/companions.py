@@ -21,14 +21,8 @@ from domain.jobs.change import (
     Update,
 )
 from domain.results import StorageUnavailable
-from persistence.converters.dynamo_to_domain import (
-    IF_ABSENT,
-    MAX_ITEM_BYTES,
-    absent_at,
-    item_size,
-    job_to_item,
-    to_attribute,
-)
+from persistence.converters.attributes import MAX_ITEM_BYTES, item_size, to_attribute
+from persistence.converters.dynamo_to_domain import IF_ABSENT, absent_at, job_to_item
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from domain.files.file import StoredFile
-from persistence.converters.dynamo_to_domain import to_attribute
+from persistence.converters.attributes import to_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

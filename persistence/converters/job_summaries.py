@@ -4,7 +4,8 @@ from typing import get_args
 
 from domain.jobs.job import Blocked, Final, Job, Queued, Retrying, Running, Scheduled, Waiting
 from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
-from persistence.converters.dynamo_to_domain import REFS, Item, Unreadable, item_to_job, string_of
+from persistence.converters.attributes import Item, Unreadable, string_of
+from persistence.converters.dynamo_to_domain import REFS, item_to_job
 
 _STATES = (Scheduled, Blocked, Queued, Running, Retrying, Waiting, *get_args(Final))
 _ATTRIBUTES = frozenset({"schema", *REFS.values(), *Job.model_fields}.union(*(state.model_fields for state in _STATES)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from domain.lanes.lane import PLACE, RATE, SETTINGS, Lane, LaneSettings, Place
 from domain.results import StorageUnavailable
 from headrace.authoring.rate import Rate
-from persistence.converters.dynamo_to_domain import string_of, to_attribute
+from persistence.converters.attributes import string_of, to_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute
 
     from domain.lanes.lane import Mode
-    from persistence.converters.dynamo_to_domain import Item
+    from persistence.converters.attributes import Item
 
 CHANGED = "changed"
 """The partition of the index of lanes with settings."""

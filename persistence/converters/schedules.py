@@ -9,7 +9,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from domain.schedules.schedule import Active, Paused, Schedule, ScheduleSpec
 from domain.schedules.timing import Timing
-from persistence.converters.dynamo_to_domain import Unreadable, timestamp, to_attribute
+from persistence.converters.attributes import Unreadable, timestamp, to_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from domain.stats.aggregate import Aggregate, FailureGroup, Series
 from domain.stats.buckets import DIGEST_BYTES, KEPT, Leaf, Level, Mark, Span
 from domain.stats.histogram import Histogram
-from persistence.converters.dynamo_to_domain import Unreadable, string_of, timestamp
+from persistence.converters.attributes import Unreadable, string_of, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

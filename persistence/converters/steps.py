@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from domain.durable.step import STEP_FIELDS, Step, name_of
-from persistence.converters.dynamo_to_domain import Item, Unreadable, places, value_of
+from persistence.converters.attributes import Item, Unreadable, places, value_of
 
 
 def item_to_step(item: Item) -> Step | Unreadable:

@@ -8,12 +8,12 @@ from pydantic import ValidationError
 
 from domain.webhooks.endpoint import Endpoint
 from domain.webhooks.signing import Signer
-from persistence.converters.dynamo_to_domain import Unreadable, kept, places, restored, to_attribute, value_of
+from persistence.converters.attributes import Unreadable, kept, places, restored, to_attribute, value_of
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute
 
-    from persistence.converters.dynamo_to_domain import Item
+    from persistence.converters.attributes import Item
 
 ALL = "endpoint"
 """The partition of the index that lists the endpoints: a deployment has a handful."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from domain.results import StorageUnavailable
-from persistence.converters.dynamo_to_domain import string_of
+from persistence.converters.attributes import string_of
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import KeysAndAttributesTypeDef
 
     from domain.ports import Random
-    from persistence.converters.dynamo_to_domain import Item
+    from persistence.converters.attributes import Item
     from persistence.dynamodb.client import ClientSource
 
 MAX_BATCH_GET = 100

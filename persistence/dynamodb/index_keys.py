@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from domain.results import StorageUnavailable
 from headrace.authoring.frozen import Frozen
-from persistence.converters.dynamo_to_domain import string_of
+from persistence.converters.attributes import string_of
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import QueryInputTypeDef
 
-    from persistence.converters.dynamo_to_domain import Item
+    from persistence.converters.attributes import Item
     from persistence.dynamodb.client import ClientSource
 
 

@@ -11,7 +11,8 @@ from pydantic import Field, SkipValidation
 
 from domain.jobs.job import Job, Queued
 from headrace.authoring.frozen import Frozen
-from persistence.converters.dynamo_to_domain import Item, Unreadable, item_to_job, string_of
+from persistence.converters.attributes import Item, Unreadable, string_of
+from persistence.converters.dynamo_to_domain import item_to_job
 
 TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 """Who deletes an expired item, in a REMOVE record's `userIdentity`."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from domain.results import StorageUnavailable
-from persistence.converters.dynamo_to_domain import string_of
+from persistence.converters.attributes import string_of
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 
 if TYPE_CHECKING:

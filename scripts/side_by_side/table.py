@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
-from persistence.converters.dynamo_to_domain import string_of, timestamp
+from persistence.converters.attributes import string_of, timestamp
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient

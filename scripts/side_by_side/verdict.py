@@ -7,7 +7,7 @@ from itertools import groupby
 from rich.console import Console
 from rich.table import Table
 
-from persistence.converters.dynamo_to_domain import string_of
+from persistence.converters.attributes import string_of
 from scripts.side_by_side.sides import Side
 from scripts.side_by_side.table import Item, kept, members
 from scripts.side_by_side.workload import Expected, Outcome, Wrong

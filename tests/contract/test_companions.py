@@ -30,7 +30,7 @@ from domain.jobs.repository import CompanionRefused, JobExists, JobNotFound, Job
 from domain.results import StorageUnavailable
 from functions.runtime import LazyClient
 from headrace.testing.job_repository import FakeJobRepository
-from persistence.converters.dynamo_to_domain import to_attribute
+from persistence.converters.attributes import to_attribute
 from tests.companions import COMPANION_TABLES, TABLE, given_back, place, taken
 from tests.conftest import job_repository_on, new_id
 from tests.factories import NOW, claimed, queued

@@ -8,7 +8,7 @@ from domain.jobs.listing import NO_TAGS, PAGE_BYTES, SUMMARIES, Include, JobFilt
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
 from headrace.testing.job_repository import FakeJobRepository
-from persistence.converters.dynamo_to_domain import timestamp
+from persistence.converters.attributes import timestamp
 from persistence.cursors import CursorCodec
 
 CURSOR_KEY = b"0123456789abcdef0123456789abcdef"

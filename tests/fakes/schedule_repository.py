@@ -19,7 +19,7 @@ from domain.schedules.repository import (
 from domain.schedules.schedule import Schedule
 from domain.schedules.tick_queue import TickWake
 from headrace.testing.job_repository import FakeJobRepository
-from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES, item_size, timestamp
+from persistence.converters.attributes import MAX_ITEM_BYTES, item_size, timestamp
 from persistence.converters.schedules import WAKE_SHARD, schedule_to_values, values_to_item, values_to_schedule
 from persistence.cursors import CursorCodec
 from persistence.dynamodb.repositories.schedule_repository import COMPANION_TABLE, schedule_companion
@@ -38,7 +38,7 @@ class FakeScheduleRepository:
 
     @property
     def stored(self) -> tuple[Schedule, ...]:
-        found = [values_to_schedule(item) for item in self._jobs.items(COMPANION_TABLE)]
+        found = [values_to_schedule(item) for item in self._jobs.items_of(COMPANION_TABLE)]
         return tuple(each for each in found if isinstance(each, Schedule))
 
     async def add(self, schedule: Schedule) -> Schedule | ScheduleExists | ItemTooLarge:
@@ -71,7 +71,7 @@ class FakeScheduleRepository:
         return schedule_companion(schedule, expected_version, str(next(self._numbers)))
 
     async def due(self, until: datetime, limit: int, after: str | None) -> DueSchedules:
-        in_index = (item for item in self._jobs.items(COMPANION_TABLE) if item.get("wake_shard") == WAKE_SHARD)
+        in_index = (item for item in self._jobs.items_of(COMPANION_TABLE) if item.get("wake_shard") == WAKE_SHARD)
         entries = sorted(
             (str(item["wake_at"]), str(item["id"])) for item in in_index if str(item["wake_at"]) <= timestamp(until)
         )

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from domain.results import ItemTooLarge, StaleVersion
 from domain.stats.buckets import Leaf, LeafKey, Level, Mark, Span
-from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES, item_size
+from persistence.converters.attributes import MAX_ITEM_BYTES, item_size
 from persistence.converters.stats import leaf_to_item, span_to_item
 
 

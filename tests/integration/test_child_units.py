@@ -11,7 +11,8 @@ from domain.children.waking import Waker
 from domain.durable.attempts import JobSteps
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.documents import Documents
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.job import Job
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted

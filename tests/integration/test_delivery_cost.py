@@ -10,7 +10,8 @@ from aws_lambda_powertools import Logger
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.dispatch import Dispatcher
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.run_due import DueJobRunner
 from domain.jobs.wake_queue import Wake
 from domain.webhooks.delivering import DeliveryService
@@ -22,7 +23,8 @@ from domain.webhooks.telling import Teller
 from functions.attempts.deliver_webhook import DeliverWebhook
 from functions.runtime import LazyClient, new_random, now
 from headrace.authoring.job_type import STANDARD
-from persistence.converters.dynamo_to_domain import item_size, job_to_item
+from persistence.converters.attributes import item_size
+from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.dynamodb.repositories.webhook_repository import DynamoEndpointRepository, DynamoSignerRepository
 from tests.conftest import job_repository_on, new_id
 from tests.factories import succeeded

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound
 from domain.jobs.submission import Submission

@@ -15,7 +15,8 @@ from functions.runtime import LazyClient
 from headrace.emulator.database import embedded_database
 from headrace.emulator.tables import ensure_tables
 from headrace.emulator.template import Stack
-from persistence.converters.dynamo_to_domain import job_to_item, timestamp
+from persistence.converters.attributes import timestamp
+from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.cursors import CursorCodec
 from tests.conftest import job_listing_on, job_repository_on, new_id
 from tests.factories import NOW, cancelled, failed, in_every_state, queued, running, succeeded

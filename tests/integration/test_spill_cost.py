@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.documents import Documents
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.job import Job
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import SubmissionService, Submitted

@@ -12,7 +12,8 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.documents import Documents
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done as Succeeding
 from domain.jobs.run_due import DueJobRunner
@@ -40,7 +41,8 @@ from headrace.authoring.job_type import WORKER, Policy
 from headrace.authoring.json_text import JsonText
 from headrace.testing.clock import FakeClock
 from headrace.testing.wake_queue import FakeWakeQueue
-from persistence.converters.dynamo_to_domain import item_size, job_to_item
+from persistence.converters.attributes import item_size
+from persistence.converters.dynamo_to_domain import job_to_item
 from persistence.dynamodb.repositories.job_repository import DynamoJobRepository
 from persistence.dynamodb.repositories.schedule_repository import DynamoScheduleRepository
 from persistence.dynamodb.repositories.step_repository import DynamoStepRepository

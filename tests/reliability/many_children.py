@@ -26,7 +26,8 @@ from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.documents import Documents
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.job import Job
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import NewJob
@@ -39,7 +40,8 @@ from headrace.testing.child_repository import FakeChildReader, FakeCountReposito
 from headrace.testing.clock import START, half, numbered_ids
 from headrace.testing.job_repository import FakeJobRepository
 from headrace.testing.step_repository import FakeStepRepository
-from persistence.converters.dynamo_to_domain import item_size, job_to_item
+from persistence.converters.attributes import item_size
+from persistence.converters.dynamo_to_domain import job_to_item
 from tests.fakes.handlers import Count, Text, a_handler
 
 PARENT, CHILD = "many.parent", "many.child"

@@ -148,7 +148,7 @@ class Year:
 
     def _next_sweep(self, earliest: datetime) -> datetime:
         """The next minute whose sweep may find something; those before it would find nothing."""
-        waking = [datetime.fromisoformat(str(item["wake_at"])) for item in self.jobs.items("schedules")]
+        waking = [datetime.fromisoformat(str(item["wake_at"])) for item in self.jobs.items_of("schedules")]
         near = (min(waking) - NEAR).replace(second=0, microsecond=0)
         return max(earliest, near)
 

@@ -15,7 +15,8 @@ import httpx
 
 from domain.jobs.job import Job, is_final
 from headrace.authoring.frozen import Frozen
-from persistence.converters.dynamo_to_domain import Unreadable, item_to_job
+from persistence.converters.attributes import Unreadable
+from persistence.converters.dynamo_to_domain import item_to_job
 from tests.reliability.history import History, Violation
 
 if TYPE_CHECKING:

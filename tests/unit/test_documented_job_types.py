@@ -15,7 +15,8 @@ import pytest
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.job import Failed, Job, Succeeded
 from headrace import Handler
 from headrace.authoring.json_text import JsonText

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from domain.jobs import transitions
-from domain.jobs.attempt import FilesSource
+from domain.jobs.attempt_ports import FilesSource
 from domain.jobs.change import Change
 from domain.jobs.frames import frames_of
 from domain.jobs.guard import outcome_from, payload_of

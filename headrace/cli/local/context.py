@@ -8,11 +8,13 @@ from typing import NamedTuple, TypeVar
 import click
 from pydantic import JsonValue
 
-from domain.jobs.attempt import Attempt, FilesSource, ThreadedAttempt
+from domain.jobs.attempt import Attempt
+from domain.jobs.attempt_ports import FilesSource
 from domain.jobs.change import Change
 from domain.jobs.checking import keyed_id
 from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound, VersionConflict
+from domain.jobs.threaded_attempt import ThreadedAttempt
 from domain.ports import Clock
 from domain.secrets.hidden import Hidden
 from domain.secrets.store import SecretSource

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from domain.children.call import GroupCall
 from domain.durable.step import is_name
-from domain.durable.values import adapter_of, decoded, encoded
+from domain.durable.values import adapter_of, decoded, encoded, model_adapter
 from headrace.authoring.json_text import to_json_text
 from headrace.authoring.steps import StepMisused
 
@@ -61,7 +61,7 @@ class LocalDurable:
         """The given signal; without one the time is over, if there is a time."""
         self._use(name)
         if name in self._signals:
-            return decoded(f"the signal {name}", to_json_text(self._signals[name]), adapter_of(name, _nothing, model))
+            return decoded(f"the signal {name}", to_json_text(self._signals[name]), model_adapter(name, model))
         if timeout is None:
             raise StepMisused(f"the handler waits for the signal {name}: give it with --signal {name}=JSON")
         self._show(f"signal {name}: its time is over here; --signal {name}=JSON gives it")
@@ -77,7 +77,7 @@ class LocalDurable:
         given = self._steps[call.name]
         members = given if isinstance(given, list) and not call.single else [given]
         self._show(f"{call.name}: {len(members)} results of {call.type}, as given")
-        adapter = adapter_of(call.name, _nothing, JsonValue if call.returns is None else call.returns)
+        adapter = model_adapter(call.name, JsonValue if call.returns is None else call.returns)
         return [
             decoded(f"child {place} of {call.name}", to_json_text(member), adapter)
             for place, member in enumerate(members)
@@ -90,7 +90,3 @@ class LocalDurable:
         if not is_name(name) or name in self._used:
             raise StepMisused(f"{name!r:.120} cannot be a name, or is used twice")
         self._used.add(name)
-
-
-def _nothing() -> None:
-    """Stands for a function, where a model is declared."""

@@ -9,7 +9,8 @@ from domain.children.repository import MAX_READ, ChildState, Tally
 from domain.durable.step import step_key
 from domain.jobs.job import Job
 from domain.results import StorageUnavailable
-from persistence.converters.dynamo_to_domain import item_to_job, string_of, to_attribute, value_of
+from persistence.converters.attributes import string_of, to_attribute, value_of
+from persistence.converters.dynamo_to_domain import item_to_job
 from persistence.dynamodb.batch_reading import projection
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 from persistence.dynamodb.repositories.step_repository import DynamoStepRepository
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import KeysAndAttributesTypeDef, QueryInputTypeDef
     from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute
 
-    from persistence.converters.dynamo_to_domain import Item
+    from persistence.converters.attributes import Item
     from persistence.dynamodb.client import ClientSource
 
 _STATE: Final = ("id", "status", "expires_at", "parent")

@@ -12,7 +12,8 @@ from domain.jobs.listing import NO_TAGS, PAGE_BYTES, SUMMARIES, Include, JobFilt
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor, StorageUnavailable
 from headrace.authoring.frozen import Frozen
-from persistence.converters.dynamo_to_domain import FAILED_SHARDS, WAKE_SHARDS, Unreadable, ended_suffix, string_of
+from persistence.converters.attributes import Unreadable, string_of
+from persistence.converters.dynamo_to_domain import FAILED_SHARDS, WAKE_SHARDS, ended_suffix
 from persistence.converters.job_summaries import item_to_summary, summary_attributes
 from persistence.dynamodb.batch_reading import MAX_BATCH_GET, BatchReader
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from domain.ports import Random
-    from persistence.converters.dynamo_to_domain import Item
+    from persistence.converters.attributes import Item
     from persistence.cursors import CursorCodec
     from persistence.dynamodb.batch_reading import Monotonic, Sleep
     from persistence.dynamodb.client import ClientSource

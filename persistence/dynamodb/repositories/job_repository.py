@@ -24,19 +24,9 @@ from domain.jobs.repository import (
     VersionConflict,
 )
 from domain.results import ItemTooLarge, StorageUnavailable
+from persistence.converters.attributes import MAX_ITEM_BYTES, Unreadable, item_size, string_of, timestamp
 from persistence.converters.companions import companion_writes
-from persistence.converters.dynamo_to_domain import (
-    IF_ABSENT,
-    MAX_ITEM_BYTES,
-    WAKE_SHARDS,
-    Unreadable,
-    absent_at,
-    item_size,
-    item_to_job,
-    job_to_item,
-    string_of,
-    timestamp,
-)
+from persistence.converters.dynamo_to_domain import IF_ABSENT, WAKE_SHARDS, absent_at, item_to_job, job_to_item
 from persistence.dynamodb.batch_reading import projection
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 from persistence.dynamodb.transactions import CONDITION_FAILED, NO_FAULT, Refused, transact, unavailable

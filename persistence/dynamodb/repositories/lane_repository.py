@@ -10,14 +10,8 @@ from domain.jobs.uniqueness import key_item
 from domain.lanes.lane import LaneSettings, place_key
 from domain.results import StaleVersion, StorageUnavailable
 from headrace.authoring.job_type import MAX_LIMIT
-from persistence.converters.dynamo_to_domain import (
-    LINE_SEPARATOR,
-    LINE_SHARDS,
-    line_rank,
-    line_shard,
-    string_of,
-    to_attribute,
-)
+from persistence.converters.attributes import string_of, to_attribute
+from persistence.converters.dynamo_to_domain import LINE_SEPARATOR, LINE_SHARDS, line_rank, line_shard
 from persistence.converters.lanes import CHANGED, items_to_lane, settings_to_item
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 

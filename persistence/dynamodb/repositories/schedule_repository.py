@@ -18,7 +18,7 @@ from domain.schedules.repository import (
     ScheduleExists,
     ScheduleNotFound,
 )
-from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES, Unreadable, item_size, string_of, timestamp
+from persistence.converters.attributes import MAX_ITEM_BYTES, Unreadable, item_size, string_of, timestamp
 from persistence.converters.schedules import WAKE_SHARD, item_to_schedule, schedule_to_values, values_to_item
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 

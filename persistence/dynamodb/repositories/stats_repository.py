@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from domain.stats.buckets import Leaf, Mark, Span
-from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES, Unreadable, item_size
+from persistence.converters.attributes import MAX_ITEM_BYTES, Unreadable, item_size
 from persistence.converters.stats import (
     OPEN,
     item_to_leaf,

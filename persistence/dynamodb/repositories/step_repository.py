@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from domain.durable.repository import LeaseEnded, StepPage, StepTaken
 from domain.durable.step import CHILDREN, TABLE, Step, job_of, step_key, step_put
 from domain.results import StorageUnavailable
+from persistence.converters.attributes import Unreadable, string_of, to_attribute
 from persistence.converters.companions import companion_writes
-from persistence.converters.dynamo_to_domain import Unreadable, string_of, to_attribute
 from persistence.converters.steps import item_to_step
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 from persistence.dynamodb.transactions import CONDITION_FAILED, Refused, transact, unavailable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import UniversalAttributeValueTypeDef as Attribute
 
     from domain.durable.repository import RememberResult
-    from persistence.converters.dynamo_to_domain import Item
+    from persistence.converters.attributes import Item
     from persistence.dynamodb.client import ClientSource
 
 _BATCH = 25

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from domain.jobs.stream_position import StreamPosition
-from persistence.converters.dynamo_to_domain import string_of, timestamp
+from persistence.converters.attributes import string_of, timestamp
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 
 if TYPE_CHECKING:

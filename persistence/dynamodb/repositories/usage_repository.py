@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from domain.results import StorageUnavailable
-from persistence.converters.dynamo_to_domain import open_jobs, timestamp
+from persistence.converters.attributes import timestamp
+from persistence.converters.dynamo_to_domain import open_jobs
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 
 if TYPE_CHECKING:

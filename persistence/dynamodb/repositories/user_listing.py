@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, get_args
 from domain.paging import Page
 from domain.results import BadCursor, StorageUnavailable
 from domain.users.user import Role, User
-from persistence.converters.dynamo_to_domain import Unreadable, item_to_user, string_of
+from persistence.converters.attributes import Unreadable, string_of
+from persistence.converters.users import item_to_user
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 
 if TYPE_CHECKING:

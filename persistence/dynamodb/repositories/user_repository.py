@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 from domain.results import StorageUnavailable
 from domain.users.repository import EmailTaken, PrincipalTaken, UserNotFound, UserVersionConflict
 from domain.users.user import User
-from persistence.converters.dynamo_to_domain import (
-    Unreadable,
-    item_to_user,
-    string_of,
-    user_to_item,
-)
+from persistence.converters.attributes import Unreadable, string_of
+from persistence.converters.users import item_to_user, user_to_item
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 from persistence.dynamodb.transactions import CONDITION_FAILED, Refused, transact
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from domain.results import StorageUnavailable
 from domain.webhooks.endpoint import Endpoint
 from domain.webhooks.repository import EndpointConflict, EndpointNotFound, SignerConflict, SignerNotFound
-from persistence.converters.dynamo_to_domain import Unreadable, string_of
+from persistence.converters.attributes import Unreadable, string_of
 from persistence.converters.webhooks import (
     ALL,
     endpoint_to_item,

@@ -26,11 +26,11 @@ from domain.users.quota import DEFAULT, Quota
 from domain.users.repository import UserRepository
 from domain.users.user import Role, User
 from functions.api.app import create_app
-from functions.api.features import Large, Remembering, Scheduling, Webhooks
 from functions.api.handler import TEXT
 from functions.api.http.event import readable
 from functions.api.http.prefixes import without_prefix
 from functions.api.jobs.waiting import LONGEST_WAIT
+from functions.api.parts import Large, Remembering, Scheduling, Webhooks
 from functions.job_types import load_job_types
 from headrace.testing.blob_store import FakeBlobStore
 from headrace.testing.child_repository import FakeChildReader, FakeCountRepository

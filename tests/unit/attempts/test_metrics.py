@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.jobs.execution import Executed
+from domain.jobs.execution_results import Executed
 from functions.attempts.telemetry import count_executions
 from tests.factories import succeeded
 

@@ -9,7 +9,8 @@ from pydantic import JsonValue
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.dispatch import Dispatcher
-from domain.jobs.execution import Executed, Interrupted, JobExecutor, NothingToDo, NotStarted
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed, Interrupted, NothingToDo, NotStarted
 from domain.jobs.job import Job
 from domain.jobs.run_due import DueJobRunner
 from domain.jobs.wake_queue import Wake

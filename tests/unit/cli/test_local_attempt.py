@@ -12,7 +12,8 @@ from pydantic import BaseModel, field_serializer, field_validator
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.job import Failed, Frame, Job, Retrying, Succeeded
 from functions.runtime import now
 from headrace.authoring.context import JobContext, SyncJobContext

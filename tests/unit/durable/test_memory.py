@@ -19,7 +19,8 @@ from domain.jobs.attempt import Attempt
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.documents import Documents
-from domain.jobs.execution import Executed, JobExecutor, LeaseLost
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed, LeaseLost
 from domain.jobs.job import BlobRef, Job, Running, WaitFor, Waiting
 from domain.jobs.outcomes import Outcome, Pause
 from domain.jobs.repository import JobNotFound, ReplaceResult, VersionConflict

@@ -26,7 +26,8 @@ from domain.files.service import (
 )
 from domain.files.streams import BlobStream
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.job import Failed, Job, Retrying, Succeeded, loaded
 from domain.jobs.submission import Submission
 from domain.jobs.submitting import InvalidPayload, SubmissionService, SubmitResult, Submitted

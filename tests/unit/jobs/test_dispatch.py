@@ -7,7 +7,8 @@ import pytest
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.dispatch import Dispatcher
-from domain.jobs.execution import Dispatched, Executed, Interrupted, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Dispatched, Executed, Interrupted
 from domain.jobs.fitting import UnrunnableJobType, refuse_unknown_runners, refuse_unrunnable
 from domain.jobs.job import Job, Queued
 from domain.jobs.run_due import DueJobRunner

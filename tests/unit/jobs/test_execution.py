@@ -11,15 +11,8 @@ from pydantic import BaseModel
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.execution import (
-    Executed,
-    Interrupted,
-    JobExecutor,
-    LeaseLost,
-    NothingToDo,
-    NotStarted,
-    UnknownJobType,
-)
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed, Interrupted, LeaseLost, NothingToDo, NotStarted, UnknownJobType
 from domain.jobs.fitting import UnrunnableJobType, refuse_longer_than
 from domain.jobs.guard import MAX_RESULT_BYTES
 from domain.jobs.job import Failed, Job, Retrying, Running, Succeeded

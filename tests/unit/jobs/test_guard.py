@@ -11,7 +11,8 @@ from pydantic import BaseModel, field_serializer, field_validator
 
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
-from domain.jobs.execution import Executed, JobExecutor
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed
 from domain.jobs.guard import MAX_RESULT_BYTES, STOP_GRACE
 from domain.jobs.job import Failed, Job, Retrying, Succeeded
 from domain.jobs.transitions import MAX_MESSAGE

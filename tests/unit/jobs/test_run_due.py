@@ -9,7 +9,8 @@ import pytest
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.dispatch import Dispatcher
-from domain.jobs.execution import Executed, Execution, Interrupted, JobExecutor, NothingToDo
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed, Execution, Interrupted, NothingToDo
 from domain.jobs.job import Job
 from domain.jobs.repository import JobNotFound, JobRepository, JobUnreadable
 from domain.jobs.run_due import MAX_EARLY, DueJobRunner

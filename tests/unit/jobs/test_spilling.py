@@ -17,7 +17,8 @@ from domain.jobs.documents import (
     Documents,
     NoSuchDocument,
 )
-from domain.jobs.execution import Executed, Execution, Interrupted, JobExecutor, LeaseLost
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed, Execution, Interrupted, LeaseLost
 from domain.jobs.job import BlobRef, Failed, Job, Queued, Succeeded, loaded
 from domain.jobs.repository import CompanionRefused, JobRepository
 from domain.jobs.submission import Submission
@@ -231,7 +232,7 @@ async def test_while_the_blobs_cannot_be_read_no_attempt_is_used_up() -> None:
 
 
 async def test_a_result_is_put_again_while_the_store_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("domain.jobs.execution.RECORD_PAUSE", timedelta(0))
+    monkeypatch.setattr("domain.jobs.recording.RECORD_PAUSE", timedelta(0))
     world, answers = World(), [OUTAGE, OUTAGE]
     job = await world.accepted()
 
@@ -389,7 +390,7 @@ async def test_a_spilled_job_is_cancelled_and_retried_by_hand_without_a_look_at_
 
 async def test_an_outcome_of_which_nothing_was_heard_keeps_its_blob(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be the one that was committed, by a write whose answer was lost before somebody else's change."""
-    monkeypatch.setattr("domain.jobs.execution.RECORD_PAUSE", timedelta(0))
+    monkeypatch.setattr("domain.jobs.recording.RECORD_PAUSE", timedelta(0))
     world = World(answer_at_length)
     job = await world.accepted()
     lost: list[Job] = []

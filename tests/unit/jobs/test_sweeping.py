@@ -9,7 +9,8 @@ from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.due_steps import WAKE_PATIENCE
-from domain.jobs.execution import JobExecutor, UnknownJobType
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import UnknownJobType
 from domain.jobs.job import Job
 from domain.jobs.repository import (
     CompanionRefused,

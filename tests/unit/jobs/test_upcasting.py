@@ -9,7 +9,8 @@ import pytest
 
 from domain.jobs.catalogue import Catalogue, DuplicateJobType
 from domain.jobs.change import Change
-from domain.jobs.execution import Executed, JobExecutor, UnknownJobType
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed, UnknownJobType
 from domain.jobs.fingerprint import is_replay
 from domain.jobs.job import Failed, Job, Succeeded
 from domain.jobs.submission import Submission

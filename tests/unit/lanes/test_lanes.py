@@ -12,7 +12,8 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change, Check, IfEqual
 from domain.jobs.committing import commit
 from domain.jobs.due_steps import step_of
-from domain.jobs.execution import Executed, Interrupted, JobExecutor, NothingToDo, UnknownJobType
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed, Interrupted, NothingToDo, UnknownJobType
 from domain.jobs.failed_jobs import BulkRetried, BulkRetry, FailedJobService
 from domain.jobs.job import Blocked, InLane, Job, Running, Scheduled
 from domain.jobs.outcomes import Done

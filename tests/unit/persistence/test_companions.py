@@ -4,8 +4,8 @@ import pytest
 
 from domain.jobs.change import Companion, Delete, Put
 from domain.results import StorageUnavailable
+from persistence.converters.attributes import MAX_ITEM_BYTES, item_size
 from persistence.converters.companions import MAX_TRANSACTION_BYTES, companion_writes, item_of
-from persistence.converters.dynamo_to_domain import MAX_ITEM_BYTES, item_size
 from tests.companions import COMPANION_TABLES, TABLE, place
 
 

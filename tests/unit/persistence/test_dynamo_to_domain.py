@@ -9,14 +9,9 @@ from domain.jobs import transitions
 from domain.jobs.job import SCHEMA, BlobRef, Frame, InLane, Job, Succeeded
 from domain.jobs.outcomes import Raised
 from domain.users.user import User, changed_user
-from persistence.converters.dynamo_to_domain import (
-    Unreadable,
-    item_size,
-    item_to_job,
-    item_to_user,
-    job_to_item,
-    user_to_item,
-)
+from persistence.converters.attributes import Unreadable, item_size
+from persistence.converters.dynamo_to_domain import item_to_job, job_to_item
+from persistence.converters.users import item_to_user, user_to_item
 from tests.factories import (
     NOW,
     POLICY,

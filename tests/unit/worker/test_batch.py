@@ -12,7 +12,8 @@ from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.documents import Documents
-from domain.jobs.execution import Executed, JobExecutor, NotStarted, UnknownJobType
+from domain.jobs.execution import JobExecutor
+from domain.jobs.execution_results import Executed, NotStarted, UnknownJobType
 from domain.jobs.job import Job
 from domain.jobs.stream_position import BETWEEN_BATCHES, LAG, StreamPosition
 from functions.attempts.running import Crashed

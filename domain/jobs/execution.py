@@ -183,8 +183,8 @@ class JobExecutor:
             if isinstance(kept, StorageUnavailable):
                 return Interrupted(job_id=job.id, stage="record", problem=kept)
             executed = await self._record(claimed, kept, ran, deadline)
-        if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
-            await self._lanes.follow(claimed.job.lane.name)
+        if self._lanes is not None and isinstance(executed, Executed):
+            await self._lanes.follow(claimed.job)
         return executed
 
     async def _left(self, job: Job, why: str) -> UnknownJobType:
@@ -252,8 +252,8 @@ class JobExecutor:
         return await self._blocked(job, written, self._lanes) if isinstance(written, Job) else contended
 
     async def _blocked(self, before: Job, job: Job, lanes: Lanes) -> NothingToDo:
-        if job.lane is not None and transitions.place_of(before.state) is not None:
-            await lanes.follow(job.lane.name)
+        if transitions.place_of(before.state) is not None:
+            await lanes.follow(before)
         await lanes.look_again(job)
         return NothingToDo(job_id=job.id, why="blocked")
 

@@ -1,6 +1,6 @@
 """Lanes on the local stack: what one tenant's backlog costs another, and a lane of three whose workers are killed.
 
-`python -m benchmarks.lanes [fairness JOBS SECONDS OWNER_CONCURRENCY | kills JOBS]`; without arguments all, at full size.
+`python -m benchmarks.lanes [fairness JOBS SECONDS LIMIT | kills JOBS]`; without arguments all, at full size.
 
 Jobs of 0.2 s are limited by the CPUs, which the database shares with the functions; those of 2 s only by the number of
 environments, which is the same with and without lanes.

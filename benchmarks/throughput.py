@@ -160,13 +160,13 @@ async def _drains(bench: Bench, document: str, jobs: int) -> Drained:
 
 
 async def _timed(draining: Awaitable[None], jobs: int) -> Run:
-    before, began = _cpu_seconds(), time.perf_counter()
+    before, began = cpu_seconds(), time.perf_counter()
     await draining
-    seconds, after = time.perf_counter() - began, _cpu_seconds()
+    seconds, after = time.perf_counter() - began, cpu_seconds()
     return Run(rate=jobs / seconds, cpu={name: (after[name] - before[name]) / jobs * 1000 for name in PROCESSES})
 
 
-def _cpu_seconds() -> dict[str, float]:
+def cpu_seconds() -> dict[str, float]:
     """CPU seconds so far of this process, the database and the functions; the latter two need `/proc`."""
     found = {"this": time.process_time(), "database": 0.0, "functions": 0.0}
     for process in Path("/proc").glob("[0-9]*"):

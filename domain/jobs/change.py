@@ -28,7 +28,7 @@ from headrace.authoring.writes import (
 
 __all__ = [
     "MAX_COMPANIONS", "OF_USERS", "Change", "Check", "Companion", "Condition", "Delete", "FollowUp", "If", "IfAbsent",
-    "IfEqual", "IfNewer", "Key", "Name", "Put", "Update", "Value",
+    "IfEqual", "IfNewer", "Key", "Moved", "Name", "Put", "Update", "Value",
 ]  # fmt: skip
 
 MAX_COMPANIONS = 90
@@ -52,7 +52,26 @@ class FollowUp(Frozen):
         return {"id": self.job.id}
 
 
-Companion = Write | FollowUp
+class Moved(Frozen):
+    """Writes the next version of another job beside the one that is changed, if its version is `expected_version`."""
+
+    job: Job
+    expected_version: int
+    table: Literal[""] = ""
+    """The repository's own."""
+
+    @property
+    def key(self) -> Key:
+        """Its primary key."""
+        return {"id": self.job.id}
+
+    @property
+    def condition(self) -> IfEqual:
+        """That nobody else has moved it."""
+        return IfEqual(attributes={"version": self.expected_version})
+
+
+Companion = Write | FollowUp | Moved
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,8 @@ class JobExecutor:
                     until_recorded.enter_context(self._lanes.running(claimed.job.lane.name))
                 ran = await self._run(claimed, await self._whole(claimed.job, job, whole), handler)
             executed = await self._recorder.record(claimed, ran, deadline)
-        if self._lanes is not None and claimed.job.lane is not None and isinstance(executed, Executed):
-            await self._lanes.follow(claimed.job.lane.name)
+        if self._lanes is not None and isinstance(executed, Executed):
+            await self._lanes.follow(claimed.job)
         return executed
 
     async def _left(self, job: Job, why: str) -> UnknownJobType:
@@ -192,8 +192,8 @@ class JobExecutor:
         return await self._blocked(job, written, self._lanes) if isinstance(written, Job) else contended
 
     async def _blocked(self, before: Job, job: Job, lanes: Lanes) -> NothingToDo:
-        if job.lane is not None and transitions.place_of(before.state) is not None:
-            await lanes.follow(job.lane.name)
+        if transitions.place_of(before.state) is not None:
+            await lanes.follow(before)
         await lanes.look_again(job)
         return NothingToDo(job_id=job.id, why="blocked")
 

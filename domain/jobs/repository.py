@@ -104,6 +104,12 @@ class JobRepository(Protocol):
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | JobUnreadable | StorageUnavailable:
         """The stored job (strongly consistent); an expired one is not found."""
 
+    async def get_all(self, job_ids: tuple[str, ...], now: datetime) -> Mapping[str, Job] | StorageUnavailable:
+        """Those of at most 100 stored jobs that can be read, by id (strongly consistent).
+
+        One that the database had no capacity for just now is left out, like one that has expired.
+        """
+
     async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
         """Store the job's next version, if its version in the store is `expected_version`.
 

@@ -105,7 +105,7 @@ class JobService:
         if self._lanes is None or before.lane is None:
             return
         if isinstance(before.state, Queued | Scheduled):
-            await self._lanes.follow(before.lane.name)
+            await self._lanes.follow(before)
         else:
             await self._lanes.look_again(after)
 

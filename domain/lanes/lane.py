@@ -72,6 +72,8 @@ class Lane:
     """By number."""
     next_start: datetime | None = None
     """Before this its rate allows no start; None where it was not used lately."""
+    spare: frozenset[int] | None = None
+    """Where only places above the limit were read: the numbers of those below it that were given back just now."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ def free_numbers(lane: Lane, limit: int) -> tuple[int, ...]:
     """
     taken = frozenset(place.number for place in lane.places)
     above = sum(number >= limit for number in taken)
-    return tuple(number for number in range(limit - above) if number not in taken)
+    numbers = range(limit - above) if lane.spare is None else sorted(lane.spare & {*range(limit - above)})
+    return tuple(number for number in numbers if number not in taken)
 
 
 def next_slot(lane: Lane, rate: Rate, now: datetime) -> Slot:

@@ -14,22 +14,22 @@ from typing import Final, Literal
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change
+from domain.jobs.change import Change, Companion, Moved
 from domain.jobs.job import Job
-from domain.jobs.repository import CompanionRefused, JobNotFound, JobRepository, JobUnreadable, ReplaceResult
+from domain.jobs.repository import CompanionRefused, JobRepository, JobUnreadable, ReplaceResult, VersionConflict
 from domain.jobs.transitions import IllegalTransition
 from domain.lanes.admission import Free, InLine, on_release
 from domain.lanes.lane import Lane, Place, Slot, Terms, free_numbers, terms_of
 from domain.lanes.repository import LaneRepository
 from domain.lanes.shared_reads import SharedReads
 from domain.ports import Clock, Random
-from domain.results import StorageUnavailable
+from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.job_type import Policy
 
 MAX_RELEASED: Final = 100
 """Jobs that one repair or one change of a lane lets go; the next sweep goes on."""
-AT_ONCE: Final = 10
-"""Jobs that are let go concurrently."""
+AT_ONCE: Final = 20
+"""Jobs that are let go by one transaction: two items each, of the hundred that it may have."""
 SPARE: Final = 4
 """Entries of the index that are read beyond those needed: it lags, and others let go too."""
 GATHERING: Final = timedelta(milliseconds=20)
@@ -49,6 +49,15 @@ class Released:
     count: int = 0
     problem: StorageUnavailable | None = None
     """What ended it early."""
+
+
+@dataclass(frozen=True)
+class Freed:
+    """Places that were just given back."""
+
+    places: frozenset[int]
+    limit: int
+    """Of their lane, as far as is known without reading it."""
 
 
 class Releasing:
@@ -72,8 +81,8 @@ class Releasing:
         self._shared = SharedReads(lanes.read, lanes.line)
         self._running: Counter[str] = Counter()
         """Jobs that run in this process, by lane."""
-        self._freed: Counter[str] = Counter()
-        """Places given back by this process, by lane, whose followers were not let go yet."""
+        self._ended: dict[str, list[Job]] = {}
+        """By lane, jobs of this process that gave their places back, and whose followers were not let go yet."""
 
     @contextmanager
     def running(self, name: str) -> Iterator[None]:
@@ -86,27 +95,43 @@ class Releasing:
             if not self._running[name]:
                 del self._running[name]
 
-    async def follow(self, name: str) -> None:
-        """After a place of the lane was given back: let the next one go.
+    async def follow(self, before: Job) -> None:
+        """After a job gave its place back, or its turn: let the next one in its lane go.
 
         Of the jobs that end together in one process the first lets all of those go that follow: each for itself would
         read the same line, and only one could move its head. The others return at once. It waits a moment for those
         that still run: they began together, and so many end together.
         """
-        self._freed[name] += 1
-        if self._freed[name] > 1:
+        if before.lane is None:
+            return
+        name = before.lane.name
+        is_first, ended = name not in self._ended, self._ended.setdefault(name, [])
+        ended.append(before)
+        if not is_first:
             return
         try:
             if self._running[name]:
                 await asyncio.sleep(GATHERING.total_seconds())
-            while count := self._freed[name]:
-                await self.release(name, count)
-                self._freed[name] -= count
+            while ended:
+                count, freed = len(ended), self._freed_by(name, ended)
+                ended.clear()
+                await self.release(name, count, freed=freed)
         finally:
-            del self._freed[name]
+            del self._ended[name]
 
-    async def release(self, name: str, count: int = 1, own: str | None = None) -> Released:
-        """Let the first `count` in line go, or as many as have room; `own` waits too, even if the index lags."""
+    def _freed_by(self, name: str, ended: Sequence[Job]) -> Freed | None:
+        places = [place for job in ended if (place := transitions.place_of(job.state))]
+        if len(places) < len(ended):
+            return None
+        limits = (self._terms(Lane(name=name), self._catalogue.policy(job.type)).limit for job in ended)
+        return Freed(places=frozenset(number for number, _ in places), limit=max(limits))
+
+    async def release(self, name: str, count: int = 1, own: str | None = None, freed: Freed | None = None) -> Released:
+        """Let the first `count` in line go, or as many as have room; `own` waits too, even if the index lags.
+
+        They take the places that were `freed`, if those suffice: then not all places need be read, and two who each
+        freed some do not want the same.
+        """
         done, passed, in_vain = 0, frozenset[str](), 0
         for _ in range(MAX_LOOKS):
             wanted = min(count - done, AT_ONCE)
@@ -116,7 +141,7 @@ class Releasing:
             left = [id for id in (ids or ((own,) if own else ())) if id not in passed]
             if not left:
                 return Released(count=done)
-            turn = await self._turn(name, left[:wanted])
+            turn = await self._turn(name, left[:wanted], None if done or in_vain else freed)
             done, passed = done + turn.went, passed | turn.passed
             if turn.problem is not None or turn.is_full or done >= count:
                 return Released(count=done, problem=turn.problem)
@@ -159,46 +184,68 @@ class Releasing:
                 await self._lanes.free(name, place)
         return None
 
-    async def _turn(self, name: str, ids: Sequence[str]) -> "_Turn":
+    async def _turn(self, name: str, ids: Sequence[str], freed: Freed | None) -> "_Turn":
         """Let these go, each into a place of its own, as far as there is room."""
         now = self._clock()
-        reading = asyncio.gather(*(self._jobs.get(id, now) for id in ids))
-        lane, found = await self._lanes.read(name), await reading
+        reading = self._lanes.read(name, freed.limit if freed else 0)
+        lane, found = await asyncio.gather(reading, self._jobs.get_all((*ids,), now))
+        if isinstance(found, StorageUnavailable):
+            return _Turn(problem=found)
+        if freed is not None and isinstance(lane, Lane):
+            limits = (self._terms(lane, self._catalogue.policy(job.type)).limit for job in found.values())
+            is_enough = not lane.places and all(limit >= freed.limit for limit in limits)
+            lane = replace(lane, spare=freed.places) if is_enough else await self._lanes.read(name)
         if isinstance(lane, StorageUnavailable):
             return _Turn(problem=lane)
-        plans, turn = list[_Plan](), _Turn()
-        for id, job in zip(ids, found, strict=True):
-            if isinstance(job, StorageUnavailable):
-                turn = replace(turn, problem=job)
-                break
-            plan = self._plan(job, lane, now)
+        plans, gone, is_full = list[_Plan](), set[str](), False
+        for id in ids:
+            plan = self._plan(found.get(id), lane, now)
             if plan == "full":
-                turn = replace(turn, is_full=True)
+                is_full = True
                 break
             if plan == "gone":
-                turn = replace(turn, passed=turn.passed | {id})
+                gone.add(id)
             else:
                 plans, lane = [*plans, plan], plan.after
-        for plan, written in await self._written(plans):
+        one_by_one = len(plans) <= 1 or any(plan.in_slot for plan in plans)
+        turn = (None if one_by_one else await self._together(plans)) or await self._one_by_one(plans)
+        # What it was full of, if others were faster, is not known.
+        return replace(turn, passed=turn.passed | gone, is_full=is_full and turn.went == len(plans))
+
+    async def _together(self, plans: "Sequence[_Plan]") -> "_Turn | None":
+        """Let all go by one transaction, or none; None where what is wrong with one must not keep the others."""
+        first, *others = plans
+        companions = list[Companion](first.change.companions)
+        of = [first.id for _ in companions]
+        for plan in others:
+            companions += (Moved(job=plan.change.job, expected_version=plan.version), *plan.change.companions)
+            of += [plan.id for _ in range(1 + len(plan.change.companions))]
+        written = await self._jobs.replace(Change(first.change.job, (*companions,)), first.version)
+        match written:
+            case Job():
+                return _Turn(went=len(plans), passed=frozenset(plan.id for plan in plans))
+            case CompanionRefused(index=index):
+                # Another was faster: to move a job, which is passed over then, or to take a place.
+                return _Turn(passed=frozenset({of[index]} if isinstance(companions[index], Moved) else ()))
+            case VersionConflict():
+                return _Turn(passed=frozenset({first.id}))
+            case StorageUnavailable(reason="rejected") | ItemTooLarge() | JobUnreadable():
+                return None
+            case StorageUnavailable():
+                return _Turn(problem=written)
+
+    async def _one_by_one(self, plans: "Sequence[_Plan]") -> "_Turn":
+        """Slots are taken one after the other, as each begins where the one before ends."""
+        turn = _Turn()
+        for plan in plans:
+            written = await self._jobs.replace(plan.change, plan.version)
             turn = _counted(turn, plan, written)
+            if plan.in_slot and not isinstance(written, Job):
+                break
         return turn
 
-    async def _written(self, plans: "Sequence[_Plan]") -> "Sequence[tuple[_Plan, ReplaceResult]]":
-        """What became of each. Slots are taken one after the other, as each begins where the one before ends."""
-        if not any(plan.in_slot for plan in plans):
-            results = await asyncio.gather(*(self._jobs.replace(plan.change, plan.version) for plan in plans))
-            return list(zip(plans, results, strict=True))
-        written = list[tuple[_Plan, ReplaceResult]]()
-        for plan in plans:
-            written.append((plan, await self._jobs.replace(plan.change, plan.version)))
-            if not isinstance(written[-1][1], Job):
-                break
-        return written
-
-    def _plan(
-        self, job: Job | JobNotFound | JobUnreadable, lane: Lane, now: datetime
-    ) -> "_Plan | Literal['full', 'gone']":
-        if not isinstance(job, Job) or job.lane is None or job.lane.name != lane.name:
+    def _plan(self, job: Job | None, lane: Lane, now: datetime) -> "_Plan | Literal['full', 'gone']":
+        if job is None or job.lane is None or job.lane.name != lane.name:
             return "gone"
         policy = self._catalogue.policy(job.type)
         if not self._is_known(job):

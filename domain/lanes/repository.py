@@ -18,8 +18,11 @@ class LaneRepository(Protocol):
     def line_shards(self) -> tuple[str, ...]:
         """The partitions of the index of all lines."""
 
-    async def read(self, name: str) -> Lane | StorageUnavailable:
-        """The lane now (strongly consistent); one that nobody has used or changed is empty."""
+    async def read(self, name: str, first: int = 0) -> Lane | StorageUnavailable:
+        """The lane now (strongly consistent); one that nobody has used or changed is empty.
+
+        Of its places only those with numbers from `first`.
+        """
 
     async def save(
         self, name: str, settings: LaneSettings, expected_version: int

@@ -43,6 +43,7 @@ class SharedReads:
         try:
             async with readings.turn:
                 if shared.found is None:
+                    await asyncio.sleep(0)  # A batch asks at once, and so by one reading.
                     readings.following = _Reading()
                     lane = await self._read(name)
                     shared.found = Seen(lane, self._line) if isinstance(lane, Lane) else lane

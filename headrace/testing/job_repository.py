@@ -20,6 +20,7 @@ from domain.jobs.change import (
     IfAbsent,
     IfEqual,
     IfNewer,
+    Moved,
     Put,
     Update,
 )
@@ -119,6 +120,10 @@ class FakeJobRepository:
         job = self._jobs.get(job_id)
         return JobNotFound(job_id=job_id) if job is None or is_expired(job.expires_at, now) else job
 
+    async def get_all(self, job_ids: tuple[str, ...], now: datetime) -> Mapping[str, Job]:
+        found = [await self.get(id, now) for id in job_ids]
+        return {job.id: job for job in found if isinstance(job, Job)}
+
     async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
         current = self._jobs.get(change.job.id)
         if (refused := self._unacceptable(change)) is not None:
@@ -141,6 +146,10 @@ class FakeJobRepository:
                 standing = self._jobs.get(companion.job.id)
                 if standing is not None and not is_expired(standing.expires_at, companion.job.created_at):
                     return CompanionRefused(job_id=change.job.id, index=index)
+            elif isinstance(companion, Moved):
+                other = self._jobs.get(companion.job.id)
+                if other is None or other.version != companion.expected_version:
+                    return CompanionRefused(job_id=change.job.id, index=index)
             elif not holds(companion.condition, self.item(companion.table, companion.key)):
                 return CompanionRefused(job_id=change.job.id, index=index)
         return None
@@ -148,11 +157,16 @@ class FakeJobRepository:
     def _committed(self, change: Change) -> Job:
         for companion in change.companions:
             self._apply(companion)
-        self._jobs[change.job.id] = change.job
-        self._stand_in_line(change.job)
+        self._store(change.job)
+        for job in (*(each.job for each in change.companions if isinstance(each, FollowUp | Moved)), change.job):
+            self._written(job)
         return change.job
 
-    def _stand_in_line(self, job: Job) -> None:
+    def _written(self, job: Job) -> None:
+        """Is called for each job that a commit wrote, when all of it is written."""
+
+    def _store(self, job: Job) -> None:
+        self._jobs[job.id] = job
         rank = line_rank(job)
         if job.lane is not None and rank is not None:
             line = self._lines.setdefault(job.lane.name, {})
@@ -163,8 +177,8 @@ class FakeJobRepository:
         match companion:
             case Put(table=table, key=key, values=values):
                 self._items[_place(table, key)] = {**values, **key}
-            case FollowUp(job=job):
-                self._committed(Change(job))
+            case FollowUp(job=job) | Moved(job=job):
+                self._store(job)
             case Update(table=table, key=key):
                 standing = self.item(table, key) or {}
                 changed = {

@@ -22,7 +22,7 @@ class FakeLaneRepository:
     def line_shards(self) -> tuple[str, ...]:
         return LINE_SHARDS
 
-    async def read(self, name: str) -> Lane:
+    async def read(self, name: str, first: int = 0) -> Lane:
         items = {str(item["item"]): item for item in self._jobs.items_of(TABLE) if item["lane"] == name}
         places = tuple(
             Place(
@@ -32,7 +32,7 @@ class FakeLaneRepository:
                 since=datetime.fromisoformat(str(item["since"])),
             )
             for key, item in sorted(items.items())
-            if key.startswith(PLACE)
+            if key.startswith(PLACE) and int(key.removeprefix(PLACE)) >= first
         )
         next_start = datetime.fromisoformat(str(items[RATE]["next_start"])) if RATE in items else None
         settings = self._settings.get(name, LaneSettings())

@@ -18,7 +18,7 @@ from domain.jobs import transitions
 from domain.jobs.attempt import Attempt
 from domain.jobs.attempt_ports import FilesSource
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import OF_USERS, Change, FollowUp
+from domain.jobs.change import OF_USERS, Change, FollowUp, Moved
 from domain.jobs.documents import Documents
 from domain.jobs.following import Checker, FollowUps
 from domain.jobs.guard import outcome_of
@@ -217,7 +217,9 @@ def _submitted(job: Job) -> SubmittedJob:
 
 
 def _writes_of(outcome: Outcome) -> tuple[Write, ...]:
-    writes = [each for each in outcome.writes if not isinstance(each, FollowUp)] if isinstance(outcome, Done) else []
+    writes = (
+        [each for each in outcome.writes if not isinstance(each, FollowUp | Moved)] if isinstance(outcome, Done) else []
+    )
     return tuple(each.model_copy(update={"table": each.table.removeprefix(OF_USERS)}) for each in writes)
 
 

@@ -215,11 +215,9 @@ class _Jobs(FakeJobRepository):
         await _may_end()
         return added
 
-    def _committed(self, change: Change) -> Job:
-        job = super()._committed(change)
+    def _written(self, job: Job) -> None:
         if is_final(job):
             self._ended.append(job)
-        return job
 
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound:
         await asyncio.sleep(0)

@@ -15,7 +15,7 @@ from domain.files.attempts import JobFiles
 from domain.files.file import blob_key
 from domain.files.service import FileService
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import OF_USERS, Change
+from domain.jobs.change import OF_USERS
 from domain.jobs.documents import Documents
 from domain.jobs.execution import JobExecutor
 from domain.jobs.execution_results import Execution
@@ -334,13 +334,11 @@ class _Stream(FakeJobRepository):
         self._trigger = trigger
         self._ended = ended
 
-    def _committed(self, change: Change) -> Job:
-        job = super()._committed(change)
+    def _written(self, job: Job) -> None:
         if isinstance(job.state, Queued):
             self._trigger(job)
         elif is_final(job):
             self._ended(job)
-        return job
 
 
 def _changed(result: object) -> Job:

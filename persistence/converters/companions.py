@@ -17,6 +17,7 @@ from domain.jobs.change import (
     IfAbsent,
     IfEqual,
     IfNewer,
+    Moved,
     Put,
     Update,
 )
@@ -49,13 +50,15 @@ def companion_writes(
     places = {(companion.table, json.dumps(companion.key, sort_keys=True)) for companion in companions}
     if len(places) < len(companions):
         return _rejected("two companions on one item")
-    sizes = [item_size(_written(companion)) for companion in companions if isinstance(companion, Put | FollowUp)]
+    sizes = [
+        item_size(_written(companion)) for companion in companions if isinstance(companion, Put | FollowUp | Moved)
+    ]
     if max(sizes, default=0) > MAX_ITEM_BYTES or job_bytes + sum(sizes) > MAX_TRANSACTION_BYTES:
         return _rejected(f"companions of {sum(sizes)} bytes")
     return [_write(companion, real[companion.table] or "") for companion in companions]
 
 
-def _written(companion: Put | FollowUp) -> Mapping[str, Attribute]:
+def _written(companion: Put | FollowUp | Moved) -> Mapping[str, Attribute]:
     # A job's item has a write id of its own; nobody looks for this one.
     return item_of(companion) if isinstance(companion, Put) else job_to_item(companion.job, companion.job.id)
 
@@ -82,6 +85,9 @@ def _write(companion: Companion, table: str) -> TransactWriteItemTypeDef:
             item = dict(_written(companion))
             when: PutTypeDef = {"TableName": table, "Item": item, "ConditionExpression": IF_ABSENT}
             return {"Put": {**when, "ExpressionAttributeValues": absent_at(job.created_at)}}
+        case Moved():
+            moved: PutTypeDef = {"TableName": table, "Item": dict(_written(companion))}
+            return {"Put": {**moved, **_guard(companion.condition, key)}}
         case Put():
             put: PutTypeDef = {"TableName": table, "Item": item_of(companion)}
             return {"Put": put if condition is None else {**put, **_guard(condition, key)}}

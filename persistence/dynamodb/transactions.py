@@ -5,6 +5,8 @@ The reasons for a cancellation are those of the API reference, `TransactWriteIte
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +30,8 @@ NO_FAULT = "None"
 
 MAX_CONFLICTS = 5
 """Tries against other transactions on the same items."""
+PAUSE_SECONDS = 0.005
+"""Half of the longest pause before the second try: some transactions' time. Each further one may be twice as long."""
 
 _CONFLICT = "TransactionConflict"
 _PASSING = frozenset({NO_FAULT, CONDITION_FAILED, _CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"})
@@ -53,7 +57,10 @@ async def transact(
     acknowledgement was lost.
     """
     codes: tuple[str, ...] = (_CONFLICT,)
-    for _ in range(MAX_CONFLICTS):
+    for tried in range(MAX_CONFLICTS):
+        if tried:
+            # At once, it would meet the same transactions again.
+            await asyncio.sleep(random.random() * PAUSE_SECONDS * 2**tried)  # noqa: S311 - chance is all that is asked for
         try:
             await (await client()).transact_write_items(TransactItems=writes, ClientRequestToken=write_id)
         except ClientError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from domain.jobs.change import (
     IfEqual,
     IfNewer,
     Key,
+    Moved,
     Put,
     Update,
 )
@@ -381,6 +383,20 @@ async def test_a_table_of_headraces_own_is_none_of_a_handlers(store: Store) -> N
         put = Put(table=f"{OF_USERS}{name}", key=place(new_id()))
         refused = await store.jobs.add(Change(queued(id=new_id()), (put,)), NOW)
         assert refused == StorageUnavailable(reason="rejected", detail=f"no such table: {OF_USERS}{name}")
+
+
+async def test_several_jobs_are_moved_together_or_not_at_all(store: Store) -> None:
+    one, two = [queued(id=new_id(), owner_id="somebody") for _ in range(2)]
+    assert await committed(store, FollowUp(job=one), FollowUp(job=two))
+    further = [claimed(job) for job in (one, two)]
+    stale, key = Moved(job=further[1], expected_version=9), place(new_id())
+    assert not await committed(store, Moved(job=further[0], expected_version=1), Put(table=TABLE, key=key), stale)
+    assert await store.jobs.get_all((one.id, new_id(), two.id), NOW) == {one.id: one, two.id: two}
+    assert await store.read(key) is None
+    assert not await committed(store, Moved(job=queued(id=new_id()), expected_version=1)), "there is none"
+    assert await committed(store, *(Moved(job=job, expected_version=1) for job in further))
+    assert await store.jobs.get_all((one.id, two.id), NOW) == {job.id: job for job in further}
+    assert await store.jobs.get_all((one.id,), one.expires_at + timedelta(days=1)) == {}
 
 
 async def test_a_follow_up_is_a_job_like_any_other(store: Store) -> None:

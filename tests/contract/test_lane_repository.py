@@ -86,6 +86,20 @@ async def test_a_running_job_has_its_place_until_its_attempt_has_ended(store: St
     assert (await read(store, lane.name)).places == ()
 
 
+async def test_of_the_places_only_those_from_a_number_are_read_if_that_is_wanted(store: Store, lane: InLane) -> None:
+    for number in (3, 10, 100):
+        await run(store, lane, number, f"{TOKEN} {number}")
+    settings = LaneSettings(limit=5, version=1)
+    await store.lanes.save(lane.name, settings, 0)
+    slot = next_slot(await read(store, lane.name), Rate(3, per=SECOND), NOW)
+    await added(store, transitions.submit(new_job(lane=lane), POLICY, NOW, slot))
+    for first, numbers in ((0, [3, 10, 100]), (3, [3, 10, 100]), (4, [10, 100]), (11, [100]), (101, [])):
+        found = await store.lanes.read(lane.name, first)
+        assert isinstance(found, Lane)
+        assert [place.number for place in found.places] == numbers
+        assert (found.settings, found.next_start) == (settings, slot.then)
+
+
 async def test_a_place_is_taken_by_one_job(store: Store, lane: InLane) -> None:
     await run(store, lane, 0)
     other = await added(store, Change(queued(lane=lane)))

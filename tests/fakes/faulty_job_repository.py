@@ -59,6 +59,12 @@ class FaultyJobRepository:
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | JobUnreadable | StorageUnavailable:
         return self._on_read() or await self._inner.get(job_id, now)
 
+    async def get_all(self, job_ids: tuple[str, ...], now: datetime) -> Mapping[str, Job] | StorageUnavailable:
+        fault = self._on_read()
+        if isinstance(fault, JobUnreadable):
+            return {}
+        return fault or await self._inner.get_all(job_ids, now)
+
     async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
         if (fault := self._on_replace(change.job)) is not None:
             return fault

@@ -16,6 +16,8 @@ class FaultyLaneRepository:
         self._inner = inner
         self.failing = set(failing)
         self.lines_read = 0
+        self.places_read: list[int] = []
+        """Of each reading of a lane, the first number of a place that was asked for."""
         self.stale: tuple[str, ...] = ()
         """What the index of the line still has, though it is gone."""
 
@@ -23,8 +25,9 @@ class FaultyLaneRepository:
     def line_shards(self) -> tuple[str, ...]:
         return self._inner.line_shards
 
-    async def read(self, name: str) -> Lane | StorageUnavailable:
-        return self._fault("read") or await self._inner.read(name)
+    async def read(self, name: str, first: int = 0) -> Lane | StorageUnavailable:
+        self.places_read.append(first)
+        return self._fault("read") or await self._inner.read(name, first)
 
     async def save(
         self, name: str, settings: LaneSettings, expected_version: int

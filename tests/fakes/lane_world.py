@@ -168,10 +168,8 @@ class _Stream(FakeJobRepository):
         await self._pause()
         return replaced
 
-    def _committed(self, change: Change) -> Job:
-        job = super()._committed(change)
+    def _written(self, job: Job) -> None:
         self._world.committed(job)
-        return job
 
     async def _pause(self) -> None:
         task = asyncio.current_task()

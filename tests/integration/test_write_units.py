@@ -179,8 +179,8 @@ async def test_what_a_job_in_a_lane_costs_blocked_or_not(metered: tuple[LazyClie
     assert isinstance(await jobs.replace(done, 2), Job)
     assert meter.take() == [("TransactWriteItems", 5.0)], "the end and the place, twice; once the index that it leaves"
     assert await lanes.release(str(blocked.lane and blocked.lane.name)) == Released(count=1)
-    let_go = [("GetItem", 1.0), ("Query", 0.5), ("Query", 1.0), ("TransactWriteItems", 7.0)]
-    assert sorted(meter.take()) == let_go, "out of the line into a place, and the wake time that moves"
+    let_go = [("BatchGetItem", 0.0), ("Query", 0.5), ("Query", 1.0), ("TransactWriteItems", 7.0)]
+    assert sorted(meter.take()) == let_go, "out of the line into a place, and the wake time; the job is read for 1.0"
     queued_again = await jobs.get(blocked.id, now())
     assert isinstance(queued_again, Job)
     meter.take()
@@ -188,7 +188,8 @@ async def test_what_a_job_in_a_lane_costs_blocked_or_not(metered: tuple[LazyClie
     work = meter.take()
     written = [unit for unit in work if unit[0] in {"PutItem", "TransactWriteItems"}]
     assert written == [("PutItem", 1.0), ("TransactWriteItems", 5.0), ("TransactWriteItems", 7.0)], "the next goes too"
-    assert sum(units for call, units in work if call in {"Query", "GetItem"}) == 3.5, "its place, and who follows"
+    assert sum(units for call, units in work if call == "Query") == 2.5, "its place, and who follows"
+    assert [call for call, _ in work].count("BatchGetItem") == 1, "who follows is read, for 1.0"
 
 
 async def test_a_tick_costs_its_job_twice_and_the_schedule_and_a_sweep_without_schedules_one_query(

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from domain.jobs import transitions
-from domain.jobs.change import Change, Delete, IfAbsent, IfEqual, Put
+from domain.jobs.change import Change, Companion, Delete, IfAbsent, IfEqual, Moved, Put
 from domain.jobs.job import Blocked, InLane, Job, Queued, Running, is_final
 from domain.jobs.outcomes import Done
 from domain.jobs.transitions import IllegalTransition, NewJob
 from domain.lanes.admission import Free, InLine, Start, keeps, on_claim, on_entry, on_release
 from domain.lanes.lane import PLACE, Lane, LaneSettings, Place, Terms
+from domain.lanes.releasing import after as after_admission
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
 from tests.reliability.model import START, Violation
@@ -25,6 +26,8 @@ LANE = InLane(name="lane")
 POLICY = Policy(timeout=timedelta(seconds=5), max_attempts=2, limit=1)
 FUNCTION = timedelta(seconds=90)
 DONE = Done(result=JsonText("{}"))
+TOGETHER = 2
+"""Jobs that one release lets go, at most."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class Worker:
     read: Lane | None = None
     claimed: bool = False
     releases: bool = False
-    seen: Job | None = None
-    """The head of the line, as it read it."""
+    seen: tuple[Job, ...] = ()
+    """The first in line, as it read them: two at most, which it lets go together."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class World:
             tuple(map(_of, self.jobs)), self.lane.settings.limit,
             tuple((place.number, place.holder, place.token in self.outdated) for place in self.lane.places),
             tuple(
-                (_of(each.job), each.read and _taken(each.read), each.claimed, each.releases, _of(each.seen))
+                (_of(each.job), each.read and _taken(each.read), each.claimed, each.releases, *map(_of, each.seen))
                 for each in self.workers
             ),
             tuple(sorted(self.triggers)), self.left,
@@ -157,25 +160,38 @@ def _claim_steps(world: World, job: Job, read: Lane, put: object) -> Iterator[Wo
 
 def _release_steps(world: World, worker: Worker, put: object) -> Iterator[World]:
     assert callable(put)
-    if worker.seen is None:
+    if not worker.seen:
         line = _line(world)
         if not line:
             yield put(Worker(), world, "finds nobody in line")
-        for seen in line[:1]:
-            yield put(Worker(releases=True, seen=seen, read=world.lane), world, f"sees {seen.id} in line")
+        for number in range(1, min(len(line), TOGETHER) + 1):
+            names = ", ".join(job.id for job in line[:number])
+            yield put(Worker(releases=True, seen=line[:number], read=world.lane), world, f"sees {names} in line")
         return
     assert worker.read is not None
-    yield put(Worker(), _let_go(world, worker.seen, worker.read) or world, f"lets {worker.seen.id} go, if it can")
+    names = ", ".join(job.id for job in worker.seen)
+    yield put(Worker(), _let_go(world, worker.seen, worker.read) or world, f"lets {names} go, if it can")
 
 
-def _let_go(world: World, seen: Job, read: Lane) -> World | None:
-    admitted = on_release(read, _terms(read), world.now, 0.0)
-    if not isinstance(admitted, Free):
+def _let_go(world: World, line: tuple[Job, ...], read: Lane) -> World | None:
+    """As `Releasing._turn`: as many as have room, by one write."""
+    changes, terms, lane = list[tuple[Change, int]](), _terms(read), read
+    for seen in line:
+        admitted = on_release(lane, terms, world.now, 0.0)
+        if not isinstance(admitted, Free):
+            break
+        moved = transitions.unblock(seen, POLICY, admitted, world.now)
+        if isinstance(moved, IllegalTransition):
+            return None
+        changes.append((moved, seen.version))
+        lane = after_admission(lane, terms, admitted, seen.id, world.now)
+    if not changes:
         return None
-    moved = transitions.unblock(seen, POLICY, admitted, world.now)
-    if isinstance(moved, IllegalTransition):
-        return None
-    return _write(world, moved, seen.version, f"lets {seen.id} go", _terms(read).limit)
+    (first, version), *others = changes
+    companions = list[Companion](first.companions)
+    for change, expected in others:
+        companions += (Moved(job=change.job, expected_version=expected), *change.companions)
+    return _write(world, Change(first.job, (*companions,)), version, "lets go", terms.limit)
 
 
 def _start(read: Lane, job: Job, now: datetime) -> Start | InLine:
@@ -211,7 +227,7 @@ def _sweeper_steps(world: World) -> Iterator[World]:
             if isinstance(rescued, Change) and (then := _write(world, rescued, job.version, "rescue")) is not None:
                 yield replace(then, now=max(world.now, late), way=(*then.way, f"sweeper rescues {number}"))
     for seen in _line(world)[:1]:
-        if (then := _let_go(world, seen, world.lane)) is not None:
+        if (then := _let_go(world, (seen,), world.lane)) is not None:
             yield replace(then, way=(*then.way, f"sweeper lets {seen.id} go"))
 
 
@@ -251,7 +267,12 @@ def _write(world: World, change: Change, expected: int, action: str, limit: int 
     if world.jobs[number].version != expected:
         return None
     places = {place.number: place for place in world.lane.places}
+    moved = [each for each in change.companions if isinstance(each, Moved)]
+    if any(world.jobs[int(each.job.id)].version != each.expected_version for each in moved):
+        return None
     for companion in change.companions:
+        if isinstance(companion, Moved):
+            continue
         place = int(str(companion.key["item"]).removeprefix(PLACE))
         match companion:
             case Put(condition=IfAbsent(), values=values):
@@ -266,10 +287,11 @@ def _write(world: World, change: Change, expected: int, action: str, limit: int 
                 del places[place]
             case _:
                 raise Violation(f"a companion that the model does not know: {companion}")
-    jobs = (*world.jobs[:number], change.job, *world.jobs[number + 1 :])
+    written = {int(job.id): job for job in (change.job, *(each.job for each in moved))}
+    jobs = tuple(written.get(place, job) for place, job in enumerate(world.jobs))
     lane = replace(world.lane, places=tuple(places[each] for each in sorted(places)))
-    queued = isinstance(change.job.state, Queued)
-    triggers = (*world.triggers, number) if queued and number not in world.triggers else world.triggers
+    queued = {place for place, job in written.items() if isinstance(job.state, Queued)}
+    triggers = (*world.triggers, *sorted(queued - {*world.triggers}))
     after = replace(world, jobs=jobs, lane=lane, triggers=triggers, outdated=outdated)
     before_the_change = sum(place.token in outdated for place in lane.places)
     return _checked(after, max(len(world.lane.places), limit) + before_the_change, action)
@@ -329,8 +351,7 @@ def _healthy_step(world: World) -> World:
         if isinstance(start_, InLine):
             return _must(world, transitions.block(job, POLICY, now), job)
         return _must(world, transitions.claim(job, POLICY, f"healthy {world.tokens}", now + FUNCTION, now, start_), job)
-    seen = _line(world)[0]
-    return _let_go(world, seen, world.lane) or world
+    return _let_go(world, _line(world)[:1], world.lane) or world
 
 
 def _must(world: World, change: Change | IllegalTransition, job: Job) -> World:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from domain.durable.repository import LeaseEnded, RememberResult, StepPage
 from domain.durable.step import Step
-from domain.jobs.change import Change
+from domain.jobs.change import Change, Moved
 from domain.jobs.job import Job, Running, is_final
 from domain.jobs.repository import AddResult, DuePage, DueState, JobNotFound, ReplaceResult
 from domain.jobs.wake_queue import Unsent, Wake, wake_of
@@ -211,13 +211,17 @@ class SimulatedRepository:
     async def get(self, job_id: str, now: datetime) -> Job | JobNotFound | StorageUnavailable:
         return await self._before() or await self._world.store.get(job_id, now)
 
+    async def get_all(self, job_ids: tuple[str, ...], now: datetime) -> Mapping[str, Job] | StorageUnavailable:
+        return await self._before() or await self._world.store.get_all(job_ids, now)
+
     async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
         if (fault := await self._before()) is not None:
             return fault
-        before = await self._world.store.get(change.job.id, NOW)
+        moved = (change.job, *(each.job for each in change.companions if isinstance(each, Moved)))
+        before = await self._world.store.get_all(tuple(job.id for job in moved), NOW)
         replaced = await self._world.store.replace(change, expected_version)
-        if isinstance(replaced, Job) and isinstance(before, Job):
-            self._applied(before, replaced)
+        for job in moved if isinstance(replaced, Job) else ():
+            self._applied(before.get(job.id), job)
         return await self._after() or replaced
 
     async def due(
@@ -305,8 +309,8 @@ class SimulatedLanes:
     def line_shards(self) -> tuple[str, ...]:
         return self._world.lanes.line_shards
 
-    async def read(self, name: str) -> Lane | StorageUnavailable:
-        return await self._jobs._before() or await self._world.lanes.read(name)
+    async def read(self, name: str, first: int = 0) -> Lane | StorageUnavailable:
+        return await self._jobs._before() or await self._world.lanes.read(name, first)
 
     async def save(
         self, name: str, settings: LaneSettings, expected_version: int

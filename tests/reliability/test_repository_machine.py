@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from domain.jobs import transitions
-from domain.jobs.change import Change, Companion
+from domain.jobs.change import Change, Companion, Moved
 from domain.jobs.job import Cancelled, Failed, Job, Queued, Running, Status
 from domain.jobs.listing import JobFilter, JobListing, JobSummary, summary_of
 from domain.jobs.outcomes import Done, Outcome
@@ -105,6 +105,23 @@ class Machine(RuleBasedStateMachine):
         take = (taken(self.owner, job, other), other not in self.places)
         if number != other and self.commits(job_id, take, give):
             self.places[other] = self.places.pop(number)
+
+    @rule(job_id=jobs, other=jobs, behind=st.integers(min_value=0, max_value=1), number=NUMBERS)
+    def move_two_jobs_together_into_a_place(self, job_id: str, other: str, behind: int, number: int) -> None:
+        if other == job_id:
+            return
+        before = self.held[other]
+        after = before.model_copy(update={"version": before.version + 1})
+        move = (Moved(job=after, expected_version=before.version - behind), not behind)
+        take = (taken(self.owner, self.held[job_id], number), number not in self.places)
+        if self.commits(job_id, move, take):
+            self.held[other] = after
+            self.places[number] = job_id
+
+    @rule(job_ids=st.lists(jobs, min_size=1, max_size=4, unique=True))
+    def read_several(self, job_ids: list[str]) -> None:
+        found = self.run(self.repository.get_all((*job_ids, str(uuid.uuid4())), self.now))
+        assert found == {job_id: self.held[job_id] for job_id in job_ids}
 
     @rule(job_id=jobs, behind=st.integers(min_value=1, max_value=3))
     def write_on_a_stale_version(self, job_id: str, behind: int) -> None:

@@ -91,6 +91,16 @@ class DynamoJobRepository:
             return JobUnreadable(job_id=job_id, detail=job.detail, newer=job.newer)
         return JobNotFound(job_id=job_id) if is_expired(job.expires_at, now) else job
 
+    async def get_all(self, job_ids: tuple[str, ...], now: datetime) -> Mapping[str, Job] | StorageUnavailable:
+        keys = [{"id": {"S": id}} for id in job_ids]
+        try:
+            client = await self._client()
+            answer = await client.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
+        except STORAGE_ERRORS as error:
+            return as_result(error)
+        jobs = (item_to_job(item) for item in answer["Responses"].get(self._table, []))
+        return {job.id: job for job in jobs if isinstance(job, Job) and not is_expired(job.expires_at, now)}
+
     async def due(
         self, shard: str, now: datetime, limit: int, after: str | None, since: datetime | None = None
     ) -> DuePage | StorageUnavailable:

@@ -40,16 +40,22 @@ class DynamoLaneRepository:
     def line_shards(self) -> tuple[str, ...]:
         return LINE_SHARDS
 
-    async def read(self, name: str) -> Lane | StorageUnavailable:
-        answer = await self._query(
-            {
-                "TableName": self._table,
-                "KeyConditionExpression": "lane = :lane",
-                "ExpressionAttributeValues": {":lane": {"S": name}},
-                "ConsistentRead": True,
-                "Limit": MAX_LIMIT + _OTHER_ITEMS,
-            }
-        )
+    async def read(self, name: str, first: int = 0) -> Lane | StorageUnavailable:
+        query: QueryInputTypeDef = {
+            "TableName": self._table,
+            "KeyConditionExpression": "lane = :lane",
+            "ExpressionAttributeValues": {":lane": {"S": name}},
+            "ConsistentRead": True,
+            "Limit": MAX_LIMIT + _OTHER_ITEMS,
+        }
+        if first:
+            # What a lane has besides places comes after them.
+            query["KeyConditionExpression"] = "lane = :lane AND #item >= :first"
+            query["ExpressionAttributeNames"] = {"#item": "item"}
+            query["ExpressionAttributeValues"] = {
+                ":lane": {"S": name}, ":first": to_attribute(place_key(name, first)["item"]),
+            }  # fmt: skip
+        answer = await self._query(query)
         return answer if isinstance(answer, StorageUnavailable) else items_to_lane(name, answer["Items"])
 
     async def save(

@@ -1,6 +1,7 @@
 """What each call does with lanes, and what it answers when the store of lanes fails."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -9,7 +10,7 @@ import pytest
 
 from domain.jobs import transitions
 from domain.jobs.catalogue import Catalogue
-from domain.jobs.change import Change, Check, IfEqual
+from domain.jobs.change import Change, Check, IfEqual, Moved
 from domain.jobs.committing import commit
 from domain.jobs.due_steps import step_of
 from domain.jobs.execution import JobExecutor
@@ -17,7 +18,7 @@ from domain.jobs.execution_results import Executed, Interrupted, NothingToDo, Un
 from domain.jobs.failed_jobs import BulkRetried, BulkRetry, FailedJobService
 from domain.jobs.job import Blocked, InLane, Job, Running, Scheduled
 from domain.jobs.outcomes import Done
-from domain.jobs.repository import CompanionRefused, DueState, JobRepository, VersionConflict
+from domain.jobs.repository import CompanionRefused, DueState, JobRepository, ReplaceResult, VersionConflict
 from domain.jobs.service import JobService
 from domain.jobs.sweeping import Sweeper
 from domain.lanes.admission import HORIZON, Free, InLine, Start, on_claim, on_entry
@@ -31,10 +32,11 @@ from domain.lanes.lane import (
     free_numbers,
     next_slot,
     place_given_back,
+    place_taken,
     terms_of,
 )
 from domain.lanes.lanes import LaneClosed, Lanes
-from domain.lanes.releasing import MAX_LOOKS, Released
+from domain.lanes.releasing import MAX_LOOKS, Freed, Released
 from domain.lanes.service import LaneService, LaneStatus, PlaceInLine
 from domain.results import ItemTooLarge, StaleVersion, StorageUnavailable
 from headrace.authoring.job_type import Policy
@@ -601,13 +603,129 @@ async def test_a_job_whose_place_somebody_deleted_by_hand_is_cancelled_all_the_s
     assert cancelled.status == "cancelled"
 
 
+def in_place(number: int) -> Job:
+    """A job as it was before it gave this place back."""
+    return legal(transitions.claim(queued(type=KIND, lane=LANE), POLICY, TOKEN, DEADLINE, NOW, Start(place=number)))
+
+
+class Interfering(FakeJobRepository):
+    """Before the first write of a job that leaves the line, something else happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[int] = []
+        """Of each change, how many jobs it moves."""
+        self.before: Callable[[], object] | None = None
+
+    async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
+        self.writes.append(1 + sum(isinstance(each, Moved) for each in change.companions))
+        before, self.before = self.before, None
+        if before is not None and isinstance(answer := before(), StorageUnavailable):
+            return answer
+        return await super().replace(change, expected_version)
+
+
+async def a_line_of_four(limit: int = 10) -> tuple[World, Interfering]:
+    jobs = Interfering()
+    world = World(Policy(limit=limit, lane=LANE.name))
+    world.jobs = jobs
+    world.faulty = FaultyLaneRepository(FakeLaneRepository(jobs))
+    world.lanes = Lanes(jobs, world.faulty, world.catalogue, world.clock, half)
+    await world.stored(*(blocked(NOW + SECOND * n, id=str(n), type=KIND, lane=LANE) for n in range(4)))
+    return world, jobs
+
+
+def queued_in(jobs: FakeJobRepository) -> list[str]:
+    return [job.id for job in jobs.stored if job.status == "queued"]
+
+
+async def test_several_are_let_go_by_one_transaction_into_the_places_that_were_freed() -> None:
+    world, jobs = await a_line_of_four()
+    assert await world.lanes.release(LANE.name, 3, freed=Freed(frozenset({2, 5, 7}), limit=10)) == Released(count=3)
+    assert (jobs.writes, queued_in(jobs)) == ([3], ["0", "1", "2"])
+    lane = await world.faulty.read(LANE.name)
+    assert isinstance(lane, Lane)
+    assert [place.number for place in lane.places] == [2, 5, 7]
+    assert world.faulty.places_read[:1] == [10], "no place below the limit was read"
+
+
+async def test_if_one_of_several_is_gone_the_others_go_with_the_next_in_line() -> None:
+    world, jobs = await a_line_of_four()
+
+    def cancel() -> None:
+        jobs._jobs["1"] = legal(transitions.cancel(jobs._jobs["1"], POLICY, NOW))
+
+    jobs.before = cancel
+    assert await world.lanes.release(LANE.name, 3) == Released(count=3)
+    assert (jobs.writes, queued_in(jobs)) == ([3, 3], ["0", "2", "3"])
+
+
+async def test_if_the_first_of_several_is_gone_the_others_go_with_the_next_in_line() -> None:
+    world, jobs = await a_line_of_four()
+
+    def cancel() -> None:
+        jobs._jobs["0"] = legal(transitions.cancel(jobs._jobs["0"], POLICY, NOW))
+
+    jobs.before = cancel
+    assert await world.lanes.release(LANE.name, 3) == Released(count=3)
+    assert queued_in(jobs) == ["1", "2", "3"]
+
+
+async def test_if_a_freed_place_was_taken_by_another_all_places_are_read() -> None:
+    world, jobs = await a_line_of_four(limit=3)
+
+    def take() -> None:
+        taken = place_taken(LANE.name, 1, "another", "t", NOW)
+        jobs.put_item(TABLE, taken.key, {**taken.values, **taken.key})
+
+    jobs.before = take
+    assert await world.lanes.release(LANE.name, 3, freed=Freed(frozenset({0, 1, 2}), limit=3)) == Released(count=2)
+    assert (jobs.writes, queued_in(jobs)) == ([3, 2], ["0", "1"])
+    assert world.faulty.places_read == [3, 0]
+
+
+async def test_who_does_not_know_that_the_limit_was_changed_reads_all_places() -> None:
+    for limit, places, went in ((1, (0, 1), 1), (20, (0, 15), 2)):
+        world, jobs = await a_line_of_four()
+        await world.faulty.save(LANE.name, LaneSettings(limit=limit, version=1), 0)
+        for number in places[1:]:
+            taken = place_taken(LANE.name, number + 1, "another", "t", NOW)
+            jobs.put_item(TABLE, taken.key, {**taken.values, **taken.key})
+        freed = Freed(frozenset({0, 1}), limit=10)
+        released = await world.lanes.release(LANE.name, 2, freed=freed)
+        assert released.count == (0 if limit == 1 else went), "one place above the limit is taken still"
+        assert world.faulty.places_read == [10, 0]
+
+
+async def test_a_transaction_that_is_never_accepted_is_divided() -> None:
+    world, jobs = await a_line_of_four()
+    jobs.before = lambda: StorageUnavailable(reason="rejected", detail="too large")
+    assert await world.lanes.release(LANE.name, 3) == Released(count=3)
+    assert jobs.writes == [3, 1, 1, 1]
+
+
+async def test_a_store_that_fails_is_not_asked_for_each() -> None:
+    world, jobs = await a_line_of_four()
+    jobs.before = lambda: OUTAGE
+    assert await world.lanes.release(LANE.name, 3) == Released(problem=OUTAGE)
+    assert jobs.writes == [3]
+
+
+async def test_whoever_was_in_no_lane_is_followed_by_nobody() -> None:
+    world, jobs = await a_line_of_four()
+    await world.lanes.follow(queued(type=KIND))
+    await world.lanes.follow(queued(type=KIND, lane=LANE))
+    assert queued_in(jobs) == ["0"]
+    assert world.faulty.places_read == [0], "it had no place"
+
+
 async def test_of_jobs_that_end_together_one_lets_all_of_those_go_that_follow() -> None:
     world = World(Policy(limit=10, lane=LANE.name))
     await world.stored(*(blocked(NOW + SECOND * n, id=f"{n:02}", type=KIND, lane=LANE) for n in range(20)))
-    await asyncio.gather(*(world.lanes.follow(LANE.name) for _ in range(8)))
+    await asyncio.gather(*(world.lanes.follow(in_place(n)) for n in range(8)))
     assert [job.id for job in world.jobs.stored if job.status == "queued"] == [f"{n:02}" for n in range(8)]
     assert world.faulty.lines_read == 2, "for the first, and for the seven that came meanwhile"
-    await world.lanes.follow(LANE.name)
+    await world.lanes.follow(in_place(8))
     assert sum(job.status == "queued" for job in world.jobs.stored) == 9
 
 
@@ -615,12 +733,12 @@ async def test_who_frees_a_place_waits_a_moment_for_those_of_its_lane_that_still
     world = World(Policy(limit=10, lane=LANE.name))
     await world.stored(*(blocked(NOW + SECOND * n, id=f"{n:02}", type=KIND, lane=LANE) for n in range(20)))
 
-    async def ends(after: float) -> None:
+    async def ends(place: int) -> None:
         with world.lanes.running(LANE.name):
-            await asyncio.sleep(after)
-        await world.lanes.follow(LANE.name)
+            await asyncio.sleep(place / 1000)
+        await world.lanes.follow(in_place(place))
 
-    await asyncio.gather(*(ends(each) for each in (0.0, 0.001, 0.002, 0.003)))
+    await asyncio.gather(*(ends(each) for each in range(4)))
     assert sum(job.status == "queued" for job in world.jobs.stored) == 4
     assert world.faulty.lines_read == 1
 

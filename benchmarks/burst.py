@@ -46,19 +46,20 @@ BY_WRITES = 2_000
 """For the rate of a sweep that queues by writes."""
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
 BATCH, WRITERS, READ = 25, 8, 100
-FILLED_A_SECOND = 1000
-"""Jobs written, roughly."""
+FILLED_A_SECOND = 400
+"""Jobs written, at the least: jobs are due when they have all been written."""
 MAX_SWEEPS = 5
 PATIENCE = 3600
 """Seconds for the workers."""
 
 
 class Handed(Frozen):
-    """What the sweeper handed over."""
+    """What the sweeper handed over: messages, or jobs queued. More than jobs, where a sweep ended before its work."""
 
     jobs: int
     sweeps: int
     seconds: float
+    """In the sweeps."""
 
 
 class Burst(Frozen):
@@ -101,23 +102,30 @@ class Bench:
         await asyncio.gather(*(lane() for _ in range(WRITERS)))
         return ids
 
-    async def sweep(self, expected: int, counted: str, tick: datetime, queue_url: str | None = None) -> Handed:
-        """Run the sweeper until it has handed over so many jobs, as its answer counts them, or a few times in vain."""
+    async def sweep(self, counted: str, tick: datetime, most: int, queue_url: str | None = None) -> Handed:
+        """Run the sweeper at `tick`, and each minute from then on until a sweep has ended before its time did.
+
+        At most `most` sweeps; a burst that lies ahead is one sweep's work, as the next one looks at another minute.
+        """
         function = self._stack.functions["SweeperFunction"]
         environment = {} if queue_url is None else {"WAKE_QUEUE_URL": queue_url}
         pool = FunctionPool(function, self._variables() | environment, self._folder / "sweeper.log", 1)
         await pool.warm_up()
-        event: JsonValue = {"source": "headrace.schedule", "time": tick.isoformat()}
-        began, handed, sweeps = time.monotonic(), 0, 0
+        handed, sweeps, seconds, complete = 0, 0, 0.0, False
         try:
-            while handed < expected and sweeps < MAX_SWEEPS:
+            while not complete and sweeps < most:
+                await _until(tick)
+                event: JsonValue = {"source": "headrace.schedule", "time": tick.isoformat()}
+                began = time.monotonic()
                 result = await pool.invoke(event)
+                seconds += time.monotonic() - began
                 if not isinstance(result, Returned) or not isinstance(result.payload, dict):
                     raise TypeError(result)
                 handed, sweeps = handed + int(str(result.payload[counted])), sweeps + 1
+                complete, tick = result.payload["complete"] is True, tick + INTERVAL
         finally:
             await pool.stop()
-        return Handed(jobs=handed, sweeps=sweeps, seconds=time.monotonic() - began)
+        return Handed(jobs=handed, sweeps=sweeps, seconds=seconds)
 
     async def work(self) -> None:
         """Run workers on the wake queue until it is empty."""
@@ -175,21 +183,34 @@ async def measure(jobs: int = JOBS, started: int = JOBS) -> Burst:
     os.environ.update(local_credentials())
     stack = load_stack(PARAMETERS)
     async with _bench(stack) as bench:
-        # The tick is to be of this minute when the jobs have been written.
-        tick = datetime.now(UTC) + timedelta(seconds=jobs / FILLED_A_SECOND)
+        tick = _filled(jobs)
         await bench.fill(jobs, tick + LONGEST_DELAY)
-        ahead = await bench.sweep(jobs, "woken", tick)
+        ahead = await bench.sweep("woken", tick, 1)
     async with _bench(stack) as bench:
-        ids = await bench.fill(started, datetime.now(UTC))
-        overdue = await bench.sweep(started, "woken", datetime.now(UTC))
+        tick = _filled(started)
+        ids = await bench.fill(started, tick)
+        overdue = await bench.sweep("woken", tick, MAX_SWEEPS)
         began = time.monotonic()
         await bench.work()
         seconds = time.monotonic() - began
         done, once = await bench.ended(ids)
     async with _bench(stack) as bench:
-        await bench.fill(BY_WRITES, datetime.now(UTC) - WAKE_PATIENCE)
-        by_writes = await bench.sweep(BY_WRITES, "moved", datetime.now(UTC), queue_url="")
+        tick = _filled(BY_WRITES)
+        await bench.fill(BY_WRITES, tick - WAKE_PATIENCE)
+        by_writes = await bench.sweep("moved", tick, MAX_SWEEPS, queue_url="")
     return Burst(ahead=ahead, overdue=overdue, by_writes=by_writes, started=done, started_once=once, seconds=seconds)
+
+
+def _filled(jobs: int) -> datetime:
+    """When so many jobs will have been written."""
+    return datetime.now(UTC) + timedelta(seconds=5 + jobs / FILLED_A_SECOND)
+
+
+async def _until(moment: datetime) -> None:
+    left = moment - datetime.now(UTC)
+    if left < -INTERVAL:
+        raise RuntimeError("the jobs were written too slowly: they have been due for too long")
+    await asyncio.sleep(max(left.total_seconds(), 0))
 
 
 async def _write(client: "DynamoDBClient", ids: Sequence[str], moments: Sequence[datetime]) -> None:
@@ -221,7 +242,7 @@ def table(burst: Burst) -> str:
             ("overdue, writes (without a wake queue)", burst.by_writes),
         )
     )
-    return f"""| | jobs | sweeps | a second |
+    return f"""| | handed over | sweeps | a second |
 |---|---|---|---|
 {rows}
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aioboto3
+from aiobotocore.config import AioConfig
 from pydantic import JsonValue
 
 from domain.jobs import transitions
@@ -29,14 +30,15 @@ from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
 from headrace.emulator.background import MAX_WORKER_CONCURRENCY
-from headrace.emulator.database import embedded_database, local_credentials
+from headrace.emulator.database import DATABASE_AND_S3, QUEUES_AND_S3, embedded_database, local_credentials
 from headrace.emulator.execution_environment import Returned
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.queue_mapping import QueuePump
 from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
 from headrace.emulator.tables import ensure_tables
-from headrace.emulator.template import Stack, load_stack
+from headrace.emulator.template import Stack, Table, load_stack
 from persistence.converters.dynamo_to_domain import job_to_item, string_of
+from persistence.dynamodb.client import CONFIG
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient
@@ -51,6 +53,8 @@ FILLED_A_SECOND = 400
 MAX_SWEEPS = 5
 PATIENCE = 3600
 """Seconds for the workers."""
+PATIENT = AioConfig(read_timeout=60)
+"""For writing the jobs, and reading how they ended."""
 
 
 class Handed(Frozen):
@@ -79,11 +83,12 @@ class Burst(Frozen):
 
 
 class Bench:
-    """The template's tables and queues on one MiniStack, and its functions."""
+    """The template's tables on one MiniStack, its queues on another, and its functions."""
 
-    def __init__(self, stack: Stack, url: str, folder: Path, client: LazyClient) -> None:
+    def __init__(self, stack: Stack, url: str, queues_url: str, folder: Path, client: LazyClient) -> None:
         self._stack = stack
         self._url = url
+        self._queues_url = queues_url
         self._folder = folder
         self._client = client
 
@@ -132,7 +137,7 @@ class Bench:
         (mapping,) = (each for each in self._stack.queue_mappings if each.function == "WorkerFunction")
         function = self._stack.functions[mapping.function]
         pool = FunctionPool(function, self._variables(), self._folder / "worker.log", MAX_WORKER_CONCURRENCY)
-        async with aioboto3.Session().client("sqs", endpoint_url=self._url) as sqs:
+        async with aioboto3.Session().client("sqs", endpoint_url=self._queues_url) as sqs:
             url = (await sqs.get_queue_url(QueueName=mapping.queue))["QueueUrl"]
             pump = QueuePump(sqs, url, mapping, pool.invoke, MAX_WORKER_CONCURRENCY)
             running = asyncio.create_task(pump.run())
@@ -159,23 +164,34 @@ class Bench:
         return done, once
 
     def _variables(self) -> dict[str, str]:
-        return {**local_credentials(), ENDPOINT_VARIABLE: self._url, QUEUES_VARIABLE: self._url}
+        return {**local_credentials(), ENDPOINT_VARIABLE: self._url, QUEUES_VARIABLE: self._queues_url}
 
 
 @asynccontextmanager
 async def _bench(stack: Stack) -> AsyncIterator[Bench]:
-    """A bench on a MiniStack of its own."""
+    """A bench with MiniStacks of its own: two, since each is one thread, and AWS's services do not wait for each other.
+
+    The table has no stream: nothing reads it here, and MiniStack keeps all its records in memory.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        async with embedded_database(None, folder / "database.log") as database:
-            client = LazyClient(database.url)
-            await ensure_tables(await client(), tuple(stack.tables.values()))
-            async with aioboto3.Session().client("sqs", endpoint_url=database.url) as sqs:
+        async with (
+            embedded_database(None, folder / "database.log", DATABASE_AND_S3) as database,
+            embedded_database(None, folder / "queues.log", QUEUES_AND_S3) as queues,
+        ):
+            client = LazyClient(database.url, CONFIG.merge(PATIENT))
+            await ensure_tables(await client(), tuple(map(_without_stream, stack.tables.values())))
+            async with aioboto3.Session().client("sqs", endpoint_url=queues.url) as sqs:
                 await ensure_queues(sqs, stack.queues.values())
             try:
-                yield Bench(stack, database.url, folder, client)
+                yield Bench(stack, database.url, queues.url, folder, client)
             finally:
                 await client.close()
+
+
+def _without_stream(table: Table) -> Table:
+    created = {name: value for name, value in table.create.items() if name != "StreamSpecification"}
+    return table.model_copy(update={"create": created})
 
 
 async def measure(jobs: int = JOBS, started: int = JOBS) -> Burst:
@@ -197,7 +213,7 @@ async def measure(jobs: int = JOBS, started: int = JOBS) -> Burst:
     async with _bench(stack) as bench:
         tick = _filled(BY_WRITES)
         await bench.fill(BY_WRITES, tick - WAKE_PATIENCE)
-        by_writes = await bench.sweep("moved", tick, MAX_SWEEPS, queue_url="")
+        by_writes = await bench.sweep("moved", tick, 1, queue_url="")
     return Burst(ahead=ahead, overdue=overdue, by_writes=by_writes, started=done, started_once=once, seconds=seconds)
 
 

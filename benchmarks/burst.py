@@ -48,7 +48,7 @@ BY_WRITES = 2_000
 """For the rate of a sweep that queues by writes."""
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
 BATCH, WRITERS, READ = 25, 8, 100
-FILLED_A_SECOND = 400
+FILLED_A_SECOND = 1000
 """Jobs written, at the least: jobs are due when they have all been written."""
 MAX_SWEEPS = 5
 PATIENCE = 3600
@@ -130,6 +130,7 @@ class Bench:
                 complete, tick = result.payload["complete"] is True, tick + INTERVAL
         finally:
             await pool.stop()
+        print(f"{handed:,} {counted} in {sweeps} sweeps, {seconds:.1f} s", file=sys.stderr, flush=True)
         return Handed(jobs=handed, sweeps=sweeps, seconds=seconds)
 
     async def work(self) -> None:

@@ -31,11 +31,11 @@ from domain.lanes.releasing import Released
 from domain.ports import Clock, Random
 from domain.results import ItemTooLarge, StorageUnavailable
 
-PAGE = 1000
-"""Entries that one query of the index brings: some 0.1 MB."""
+PAGE = 2000
+"""Entries that one query of the index brings: some 0.2 MB."""
 STATES = 100
 """Jobs of a page that are looked at and moved together, before the time left is looked at again."""
-SHARDS_AT_ONCE = 8
+SHARDS_AT_ONCE = 4
 """Shards that are swept, and as many that are looked ahead into, at the same time."""
 CONCURRENCY = 16
 RESERVE = timedelta(seconds=5)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aioboto3
+from aiobotocore.config import AioConfig
 from pydantic import JsonValue
 
 from domain.jobs import transitions
@@ -29,15 +30,16 @@ from headrace.authoring.frozen import Frozen
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
 from headrace.emulator.background import MAX_WORKER_CONCURRENCY
-from headrace.emulator.database import embedded_database, local_credentials
+from headrace.emulator.database import DATABASE_AND_S3, QUEUES_AND_S3, embedded_database, local_credentials
 from headrace.emulator.execution_environment import Returned
 from headrace.emulator.function_pool import FunctionPool
 from headrace.emulator.queue_mapping import QueuePump
 from headrace.emulator.queues import QUEUES_VARIABLE, ensure_queues
 from headrace.emulator.tables import ensure_tables
-from headrace.emulator.template import Stack, load_stack
+from headrace.emulator.template import Stack, Table, load_stack
 from persistence.converters.attributes import string_of
 from persistence.converters.dynamo_to_domain import job_to_item
+from persistence.dynamodb.client import CONFIG
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.client import DynamoDBClient
@@ -48,18 +50,21 @@ BY_WRITES = 2_000
 PARAMETERS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "headrace", "CursorKey": "0" * 64}
 BATCH, WRITERS, READ = 25, 8, 100
 FILLED_A_SECOND = 1000
-"""Jobs written, roughly."""
+"""Jobs written, at the least: jobs are due when they have all been written."""
 MAX_SWEEPS = 5
 PATIENCE = 3600
 """Seconds for the workers."""
+PATIENT = AioConfig(read_timeout=60)
+"""For writing the jobs, and reading how they ended."""
 
 
 class Handed(Frozen):
-    """What the sweeper handed over."""
+    """What the sweeper handed over: messages, or jobs queued. More than jobs, where a sweep ended before its work."""
 
     jobs: int
     sweeps: int
     seconds: float
+    """In the sweeps."""
 
 
 class Burst(Frozen):
@@ -79,11 +84,12 @@ class Burst(Frozen):
 
 
 class Bench:
-    """The template's tables and queues on one MiniStack, and its functions."""
+    """The template's tables on one MiniStack, its queues on another, and its functions."""
 
-    def __init__(self, stack: Stack, url: str, folder: Path, client: LazyClient) -> None:
+    def __init__(self, stack: Stack, url: str, queues_url: str, folder: Path, client: LazyClient) -> None:
         self._stack = stack
         self._url = url
+        self._queues_url = queues_url
         self._folder = folder
         self._client = client
 
@@ -102,30 +108,38 @@ class Bench:
         await asyncio.gather(*(lane() for _ in range(WRITERS)))
         return ids
 
-    async def sweep(self, expected: int, counted: str, tick: datetime, queue_url: str | None = None) -> Handed:
-        """Run the sweeper until it has handed over so many jobs, as its answer counts them, or a few times in vain."""
+    async def sweep(self, counted: str, tick: datetime, most: int, queue_url: str | None = None) -> Handed:
+        """Run the sweeper at `tick`, and each minute from then on until a sweep has ended before its time did.
+
+        At most `most` sweeps; a burst that lies ahead is one sweep's work, as the next one looks at another minute.
+        """
         function = self._stack.functions["SweeperFunction"]
         environment = {} if queue_url is None else {"WAKE_QUEUE_URL": queue_url}
         pool = FunctionPool(function, self._variables() | environment, self._folder / "sweeper.log", 1)
         await pool.warm_up()
-        event: JsonValue = {"source": "headrace.schedule", "time": tick.isoformat()}
-        began, handed, sweeps = time.monotonic(), 0, 0
+        handed, sweeps, seconds, complete = 0, 0, 0.0, False
         try:
-            while handed < expected and sweeps < MAX_SWEEPS:
+            while not complete and sweeps < most:
+                await _until(tick)
+                event: JsonValue = {"source": "headrace.schedule", "time": tick.isoformat()}
+                began = time.monotonic()
                 result = await pool.invoke(event)
+                seconds += time.monotonic() - began
                 if not isinstance(result, Returned) or not isinstance(result.payload, dict):
                     raise TypeError(result)
                 handed, sweeps = handed + int(str(result.payload[counted])), sweeps + 1
+                complete, tick = result.payload["complete"] is True, tick + INTERVAL
         finally:
             await pool.stop()
-        return Handed(jobs=handed, sweeps=sweeps, seconds=time.monotonic() - began)
+        print(f"{handed:,} {counted} in {sweeps} sweeps, {seconds:.1f} s", file=sys.stderr, flush=True)
+        return Handed(jobs=handed, sweeps=sweeps, seconds=seconds)
 
     async def work(self) -> None:
         """Run workers on the wake queue until it is empty."""
         (mapping,) = (each for each in self._stack.queue_mappings if each.function == "WorkerFunction")
         function = self._stack.functions[mapping.function]
         pool = FunctionPool(function, self._variables(), self._folder / "worker.log", MAX_WORKER_CONCURRENCY)
-        async with aioboto3.Session().client("sqs", endpoint_url=self._url) as sqs:
+        async with aioboto3.Session().client("sqs", endpoint_url=self._queues_url) as sqs:
             url = (await sqs.get_queue_url(QueueName=mapping.queue))["QueueUrl"]
             pump = QueuePump(sqs, url, mapping, pool.invoke, MAX_WORKER_CONCURRENCY)
             running = asyncio.create_task(pump.run())
@@ -152,23 +166,34 @@ class Bench:
         return done, once
 
     def _variables(self) -> dict[str, str]:
-        return {**local_credentials(), ENDPOINT_VARIABLE: self._url, QUEUES_VARIABLE: self._url}
+        return {**local_credentials(), ENDPOINT_VARIABLE: self._url, QUEUES_VARIABLE: self._queues_url}
 
 
 @asynccontextmanager
 async def _bench(stack: Stack) -> AsyncIterator[Bench]:
-    """A bench on a MiniStack of its own."""
+    """A bench with MiniStacks of its own: two, since each is one thread, and AWS's services do not wait for each other.
+
+    The table has no stream: nothing reads it here, and MiniStack keeps all its records in memory.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        async with embedded_database(None, folder / "database.log") as database:
-            client = LazyClient(database.url)
-            await ensure_tables(await client(), tuple(stack.tables.values()))
-            async with aioboto3.Session().client("sqs", endpoint_url=database.url) as sqs:
+        async with (
+            embedded_database(None, folder / "database.log", DATABASE_AND_S3) as database,
+            embedded_database(None, folder / "queues.log", QUEUES_AND_S3) as queues,
+        ):
+            client = LazyClient(database.url, CONFIG.merge(PATIENT))
+            await ensure_tables(await client(), tuple(map(_without_stream, stack.tables.values())))
+            async with aioboto3.Session().client("sqs", endpoint_url=queues.url) as sqs:
                 await ensure_queues(sqs, stack.queues.values())
             try:
-                yield Bench(stack, database.url, folder, client)
+                yield Bench(stack, database.url, queues.url, folder, client)
             finally:
                 await client.close()
+
+
+def _without_stream(table: Table) -> Table:
+    created = {name: value for name, value in table.create.items() if name != "StreamSpecification"}
+    return table.model_copy(update={"create": created})
 
 
 async def measure(jobs: int = JOBS, started: int = JOBS) -> Burst:
@@ -176,21 +201,34 @@ async def measure(jobs: int = JOBS, started: int = JOBS) -> Burst:
     os.environ.update(local_credentials())
     stack = load_stack(PARAMETERS)
     async with _bench(stack) as bench:
-        # The tick is to be of this minute when the jobs have been written.
-        tick = datetime.now(UTC) + timedelta(seconds=jobs / FILLED_A_SECOND)
+        tick = _filled(jobs)
         await bench.fill(jobs, tick + LONGEST_DELAY)
-        ahead = await bench.sweep(jobs, "woken", tick)
+        ahead = await bench.sweep("woken", tick, 1)
     async with _bench(stack) as bench:
-        ids = await bench.fill(started, datetime.now(UTC))
-        overdue = await bench.sweep(started, "woken", datetime.now(UTC))
+        tick = _filled(started)
+        ids = await bench.fill(started, tick)
+        overdue = await bench.sweep("woken", tick, MAX_SWEEPS)
         began = time.monotonic()
         await bench.work()
         seconds = time.monotonic() - began
         done, once = await bench.ended(ids)
     async with _bench(stack) as bench:
-        await bench.fill(BY_WRITES, datetime.now(UTC) - WAKE_PATIENCE)
-        by_writes = await bench.sweep(BY_WRITES, "moved", datetime.now(UTC), queue_url="")
+        tick = _filled(BY_WRITES)
+        await bench.fill(BY_WRITES, tick - WAKE_PATIENCE)
+        by_writes = await bench.sweep("moved", tick, 1, queue_url="")
     return Burst(ahead=ahead, overdue=overdue, by_writes=by_writes, started=done, started_once=once, seconds=seconds)
+
+
+def _filled(jobs: int) -> datetime:
+    """When so many jobs will have been written."""
+    return datetime.now(UTC) + timedelta(seconds=5 + jobs / FILLED_A_SECOND)
+
+
+async def _until(moment: datetime) -> None:
+    left = moment - datetime.now(UTC)
+    if left < -INTERVAL:
+        raise RuntimeError("the jobs were written too slowly: they have been due for too long")
+    await asyncio.sleep(max(left.total_seconds(), 0))
 
 
 async def _write(client: "DynamoDBClient", ids: Sequence[str], moments: Sequence[datetime]) -> None:
@@ -222,7 +260,7 @@ def table(burst: Burst) -> str:
             ("overdue, writes (without a wake queue)", burst.by_writes),
         )
     )
-    return f"""| | jobs | sweeps | a second |
+    return f"""| | handed over | sweeps | a second |
 |---|---|---|---|
 {rows}
 

@@ -25,7 +25,7 @@ only AWS shows](#what-only-aws-shows)).
 **In short.**
 
 - 10 jobs a second of up to some seconds run as shipped; of 5 minutes, with two parameters.
-- 1,000 a second need `ApiRateLimit`, and a warmed table where they take a second each.
+- 1,000 a second need `ApiRateLimit`, and `WarmWriteUnits` where they take a second each.
 - **The eight keys of the wake index end at 4,000 jobs a second**, whatever AWS grants, if keys in order of time do
   not split. 100,000 a second need it changed (proposal 1).
 - **Jobs of 5 minutes end at 33 a second in one runner**, at ten an invocation: one SQS mapping makes 1,000
@@ -68,8 +68,8 @@ for those after it.
 
 ## What to set
 
-Parameters are those of template.yaml. "Warmed" is `aws dynamodb update-table --warm-throughput WriteUnitsPerSecond=…`
-(and the same in `--global-secondary-index-updates`), for which AWS charges once; the stream gets its shards by it.
+Parameters are those of template.yaml. `WarmWriteUnits` warms the table, its owner index and its wake index alike, for
+which AWS charges once ([deploy](deploy.md#a-load-from-the-start)); the stream gets its shards by it.
 Quotas are asked for in Service Quotas: DynamoDB's for a table, Lambda's concurrent executions, API Gateway's
 throttle.
 

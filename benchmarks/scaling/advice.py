@@ -117,8 +117,7 @@ def _said(deployment: Deployment) -> tuple[str, ...]:
         _if(deployment.jobs_a_request > 1, f"submissions by {deployment.jobs_a_request}"),
         _if(concurrency, f"`StandardRunnerConcurrency={deployment.runner_concurrency}`"),
         _if(not worker and deployment.runner_batch == 10, "`StandardRunnerBatchSize=10`"),  # noqa: PLR2004
-        _if(deployment.warm > Deployment.warm, f"table warmed to {deployment.warm:,}"),
-        _if(deployment.wake_warm > Deployment.wake_warm, f"indexes to {deployment.wake_warm:,}"),
+        _if(deployment.warm > Deployment.warm, f"`WarmWriteUnits={deployment.warm:.0f}`"),
         _if(deployment.table_quota > Deployment.table_quota, f"table quota {deployment.table_quota:,}"),
         _if(deployment.account > Deployment.account, f"concurrency quota {deployment.account:,}"),
         _if(deployment.gateway > Deployment.gateway, f"gateway quota {deployment.gateway:,.0f}"),

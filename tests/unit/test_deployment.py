@@ -511,6 +511,17 @@ def test_by_default_nothing_is_reserved_restored_from_a_snapshot_or_mailed(resou
     assert not of_type(resources, "AWS::SNS::Subscription")
 
 
+def test_a_table_is_warmed_where_every_job_writes_and_only_if_one_says_so(resources: Resources) -> None:
+    assert "WarmThroughput" not in json.dumps(resources)
+    table = at(deployed(WarmWriteUnits="15000")["JobsTable"], "Properties")
+    indexes = at(table, "GlobalSecondaryIndexes")
+    assert isinstance(indexes, list)
+    warmed = {at(index, "IndexName"): at(index, "WarmThroughput") for index in indexes if at(index, "WarmThroughput")}
+    warm = {"WriteUnitsPerSecond": "15000"}
+    assert warmed == {"owner-index": warm, "wake-index": warm}, "the other indexes are those of few jobs"
+    assert at(table, "WarmThroughput") == warm
+
+
 def test_parameters_turn_it_on() -> None:
     resources = deployed(
         WorkerReservedConcurrency="5", ApiReservedConcurrency="10", SnapStart="on", AlarmEmail="ops@example.com",

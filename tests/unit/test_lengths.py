@@ -13,6 +13,7 @@ FILES = {
     "clients/python/src/headrace_client/_sync/client.py": "its twin, which is generated",
     "clients/python/src/headrace_client/models.py": "a model for each answer of the API",
     "domain/jobs/job.py": "the aggregate: its states, and what they are made of",
+    "domain/jobs/sweeping.py": "one service: a sweep, from the wake index to the jobs that it moves",
     "domain/jobs/transitions.py": "the one place where a status changes: a function for each move, and what they share",
     "domain/lanes/releasing.py": "one service: who in a lane's line is let go, and who looks when it was not",
     "domain/schedules/service.py": "one service: what people do with schedules",

@@ -63,6 +63,7 @@ OTHER = {
     "DeploymentAlarms": "off",
     "FailedAttemptsPercent": "10",
     "JobsStreamArn": STREAM,
+    "WarmWriteUnits": "15000",
     "DeletionProtection": "off",
     "AlarmEmail": "ops@example.com",
 }

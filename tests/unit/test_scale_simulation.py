@@ -48,6 +48,7 @@ def test_the_simulated_defaults_are_those_of_the_template() -> None:
     assert parameters["StandardRunnerConcurrency"]["MaxValue"] == rules.QUEUE_CONCURRENCY
     assert parameters["WorkerWakeConcurrency"]["Default"] == tables.WAKE_CONCURRENCY
     assert len(WAKE_SHARDS) == default.wake_shards
+    assert parameters["WarmWriteUnits"]["Default"] == 0, "then AWS's own, which are the simulation's"
 
 
 @pytest.mark.parametrize("load", tables.LOADS)
@@ -55,6 +56,7 @@ def test_what_is_advised_today_is_permitted_by_the_template(load: Load) -> None:
     deployment = advised(load).deployment
     assert deployment.runner_concurrency <= rules.QUEUE_CONCURRENCY
     assert deployment.runner_batch <= 10
+    assert deployment.wake_warm <= deployment.warm, "one parameter warms the table and its indexes"
     assert (deployment.batch, deployment.wake_shards, deployment.queues) == (10, 8, 1)
 
 

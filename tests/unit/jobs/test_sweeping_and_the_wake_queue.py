@@ -1,5 +1,6 @@
 """The sweeper sends what is due, or soon will be, to the wake queue."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -11,7 +12,7 @@ from domain.jobs.change import Change
 from domain.jobs.due_steps import INTERVAL, SENT_AGAIN, WAKE_PATIENCE, step_of
 from domain.jobs.job import Job, Retrying, Scheduled, Waiting
 from domain.jobs.repository import DueState, JobUnreadable
-from domain.jobs.sweeping import PAGE_AHEAD, RESERVE, Sweeper
+from domain.jobs.sweeping import PAGE, RESERVE, STATES, Sweeper
 from domain.jobs.wake_queue import LONGEST_DELAY, Unsent, Wake, WakeQueue, wake_of
 from headrace.authoring.job_type import Policy
 from headrace.testing.clock import FakeClock, half
@@ -113,30 +114,67 @@ async def test_each_sweep_looks_ahead_over_the_interval_in_which_a_message_becom
     assert sent == delays[4:]
 
 
+def of_one_shard(number: int, due: datetime) -> list[Job]:
+    ids = islice((id for id in iter(new_id, "") if wake_shard(id) == "3"), number)
+    return [scheduled(run_at=due, now=EARLY, id=id) for id in ids]
+
+
+class Slow(FakeWakeQueue):
+    """Takes a minute of the sweep's time for each call."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    async def send(self, wakes: Sequence[Wake], now: datetime) -> tuple[Unsent, ...]:
+        await asyncio.sleep(0)  # what else runs has begun
+        self._clock.forward(timedelta(minutes=1))
+        return await super().send(wakes, now)
+
+
 async def test_a_burst_is_sent_page_by_page() -> None:
-    number = PAGE_AHEAD + 200
-    of_one_shard = islice((id for id in iter(new_id, "") if wake_shard(id) == "3"), number)
-    burst = [scheduled(run_at=NOW + LONGEST_DELAY, now=EARLY, id=id) for id in of_one_shard]
-    jobs, wakes = await stored(*burst), FakeWakeQueue()
+    number = PAGE + 200
+    jobs, wakes = await stored(*of_one_shard(number, NOW + LONGEST_DELAY)), FakeWakeQueue()
     report = await a_sweeper(jobs, wakes).sweep(DEADLINE)
     assert (report.woken, report.complete) == (number, True)
     assert len({wake.job_id for wake in wakes.waiting}) == number
 
 
+async def test_an_overdue_burst_is_sent_once_each_by_one_query_a_page() -> None:
+    number, queries = PAGE + 200, list[str]()
+    inner, wakes = await stored(*of_one_shard(number, NOW - SECOND)), FakeWakeQueue()
+    jobs = FaultyJobRepository(inner, on_due=queries.append)
+    report = await a_sweeper(jobs, wakes).sweep(DEADLINE)
+    assert (report.woken, report.complete) == (number, True)
+    assert len({wake.job_id for wake in wakes.waiting}) == number
+    assert queries.count("3") == 2 + 1, "two pages of what is due, one of what lies ahead"
+
+
 async def test_looking_ahead_ends_before_the_function_does() -> None:
     clock = FakeClock()
-    jobs = await stored(*(due_in(LONGEST_DELAY) for _ in range(3)))
-
-    class Slow(FakeWakeQueue):
-        async def send(self, wakes: Sequence[Wake], now: datetime) -> tuple[Unsent, ...]:
-            clock.forward(timedelta(minutes=1))
-            return await super().send(wakes, now)
-
-    await jobs.add(Change(due_in(-SECOND)), EARLY)
-    wakes = Slow()
+    wakes = Slow(clock)
+    jobs = await stored(*of_one_shard(PAGE + 1, NOW + LONGEST_DELAY))
     report = await a_sweeper(jobs, wakes, clock).sweep(NOW + timedelta(seconds=30) + RESERVE)
     assert not report.complete
-    assert len(wakes.waiting) == 1
+    assert len(wakes.waiting) == PAGE
+
+
+async def test_a_sweep_ends_within_a_page_when_its_time_does() -> None:
+    clock = FakeClock()
+    wakes = Slow(clock)
+    jobs = await stored(*of_one_shard(STATES + 1, NOW - SECOND))
+    report = await a_sweeper(jobs, wakes, clock).sweep(NOW + timedelta(seconds=30) + RESERVE)
+    assert (report.woken, report.complete) == (STATES, False)
+    assert report.oldest_due > timedelta(minutes=1), "what was not reached may be as old"
+
+
+async def test_a_backlog_takes_no_time_from_looking_ahead() -> None:
+    clock = FakeClock()
+    wakes, ahead = Slow(clock), due_in(LONGEST_DELAY)
+    jobs = await stored(*of_one_shard(STATES + 1, NOW - SECOND), ahead)
+    report = await a_sweeper(jobs, wakes, clock).sweep(NOW + timedelta(seconds=30) + RESERVE)
+    assert not report.complete
+    assert ahead.id in {wake.job_id for wake in wakes.waiting}
 
 
 async def test_a_shard_that_cannot_be_looked_ahead_into_is_reported() -> None:

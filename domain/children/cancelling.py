@@ -50,9 +50,10 @@ class ChildCanceller:
             return groups
         reached = 0
         for step in groups:
-            ids = child_ids(cancellation.life, step.name, range(step.group.placed if step.group else 0))
-            for start in range(0, len(ids), MAX_READ):
-                some = await self._batch(cancellation, ids[start : start + MAX_READ])
+            places = range(step.group.placed if step.group else 0)
+            for start in range(0, len(places), MAX_READ):
+                ids = child_ids(cancellation.life, step.name, places[start : start + MAX_READ])
+                some = await self._batch(cancellation, ids)
                 if isinstance(some, StorageUnavailable):
                     return some
                 reached += some

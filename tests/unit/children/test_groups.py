@@ -125,8 +125,7 @@ async def test_an_invocation_that_begins_late_writes_some_children_before_it_lea
     soon, written = NOW + timedelta(seconds=10), []
     while await world.advance(job, a_call(2 * CHUNK), soon) == Elsewhere():
         written.append((await world.group(job)).written)
-    assert written == [0, CHUNK, 2 * CHUNK][: len(written)]
-    assert len(written) > 1
+    assert written == [0, CHUNK]
 
 
 @pytest.mark.parametrize(("seconds", "leaves"), [(5, False), (5.001, True)])

@@ -45,6 +45,8 @@ ENTERING = "domain/jobs/entering.py"
 DURABLE = tuple(
     f"domain/durable/{name}.py" for name in ("durable", "memory", "waits", "values", "signalling", "forgetting")
 )
+FORGETTING = "domain/durable/forgetting.py"
+MEMORY = "domain/durable/memory.py"
 CHILDREN = tuple(
     f"domain/children/{name}.py"
     for name in (
@@ -82,6 +84,8 @@ CLAIMS = {
     UPCASTS: ("tests/unit/authoring/test_upcasts.py",),
     **dict.fromkeys((*LANES, ENTERING, COMMITTING), LANE_TESTS),
     **dict.fromkeys(DURABLE, DURABLE_TESTS),
+    FORGETTING: (*DURABLE_TESTS, "tests/unit/children/test_recording.py"),
+    MEMORY: (*DURABLE_TESTS, "tests/unit/children/test_groups.py", "tests/unit/children/test_telling.py"),
     **dict.fromkeys(CHILDREN, CHILD_TESTS),
     STEP_REPOSITORY: ("tests/contract/test_step_repository.py",),
     LANE_REPOSITORY: ("tests/contract/test_lane_repository.py",),

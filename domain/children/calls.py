@@ -88,8 +88,7 @@ class ChildCalls:
 
     async def _written(self, call: GroupCall, step: Step, group: Group) -> Step | LeaseEnded | None:
         """The group with more of the round's children; None when another invocation has to write them."""
-        now, deadline = self._clock(), self._memory.held.deadline
-        if self._memory.added and deadline - now < (deadline - (self._job.started_at or now)) / 2:
+        if self._memory.is_to_leave():
             return None
         if not group.again and len(call.payloads) != group.size:
             raise StepMisused(
@@ -99,8 +98,7 @@ class ChildCalls:
         upto = await self._writer.chunk(call, group)
         # What a retry finds to have ended meanwhile is counted nowhere: its parent counts once more at once.
         look_at = self._clock() if group.again else self._clock() + FIRST_LOOK
-        patience = None if upto < len(group.places) else look_at
-        return await self._noted(step, group.model_copy(update={"written": upto, "look_at": patience}))
+        return await self._noted(step, group.model_copy(update={"written": upto, "look_at": look_at}))
 
     async def _reopened(self, call: GroupCall, step: Step, group: Group) -> Step | LeaseEnded:
         """A person has retried the parent: what has not succeeded gets another turn."""
@@ -112,7 +110,7 @@ class ChildCalls:
     async def _end(self, call: GroupCall, step: Step, group: Group) -> frozenset[int] | Later | LeaseEnded:
         """The indexes of the round's children that failed, once all have ended."""
         if not group.places:
-            return frozenset()
+            return frozenset()  # Of no children, no end is remembered.
         end = await self._memory.recall(end_key(call.name))
         if end is not None and end.round == group.round:
             return unpacked(end.failed or "")

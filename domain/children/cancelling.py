@@ -14,7 +14,7 @@ from domain.children.ids import child_ids
 from domain.children.recounting import FINAL
 from domain.children.repository import MAX_READ, ChildReader
 from domain.durable.repository import StepRepository
-from domain.durable.step import Step, job_of
+from domain.durable.step import job_of
 from domain.jobs.job import Cancelled, Job
 from domain.jobs.repository import JobNotFound, JobRepository, JobUnreadable
 from domain.jobs.service import Contended, JobService
@@ -50,14 +50,16 @@ class ChildCanceller:
             return groups
         reached = 0
         for step in groups:
-            for start in range(0, step.group.placed if step.group else 0, MAX_READ):
-                some = await self._batch(cancellation, step, start)
+            places = range(step.group.placed if step.group else 0)
+            for start in range(0, len(places), MAX_READ):
+                ids = child_ids(cancellation.life, step.name, places[start : start + MAX_READ])
+                some = await self._batch(cancellation, ids)
                 if isinstance(some, StorageUnavailable):
                     return some
                 reached += some
         return reached
 
-    async def _batch(self, cancellation: Cancellation, step: Step, start: int) -> int | StorageUnavailable:
+    async def _batch(self, cancellation: Cancellation, ids: tuple[str, ...]) -> int | StorageUnavailable:
         parent = await self._jobs.get(job_of(cancellation.life), self._clock())
         match parent:
             case StorageUnavailable():
@@ -68,8 +70,6 @@ class ChildCanceller:
                 return 0
             case Job() | JobNotFound() | JobUnreadable():
                 pass
-        placed = step.group.placed if step.group else 0
-        ids = child_ids(cancellation.life, step.name, range(start, min(start + MAX_READ, placed)))
         states = await self._reader.states(ids)
         if isinstance(states, StorageUnavailable):
             return states

@@ -44,7 +44,7 @@ class Collector:
         id = child_id(life, call.name, place)
         found = await read_all(self.stores.reader.jobs, (id,), self.clock, self.deadline)
         job = found.get(id)
-        return failure_of(call.name, place, id, job, self.checker.policy(job.type if job else call.type))
+        return failure_of(call.name, place, id, job, self.checker.policy)
 
     async def outcomes(self, life: str, call: GroupCall, size: int, failed: frozenset[int]) -> tuple[Outcome, ...]:
         """What each child came to, in order; raises `StepError`. A result that is gone is the handler's failure."""
@@ -74,11 +74,11 @@ class Collector:
         self, call: GroupCall, id: str, place: int, job: Job | None, failed: frozenset[int], slots: asyncio.Semaphore
     ) -> Outcome | Lost | StorageUnavailable:
         if place in failed:
-            return failure_of(call.name, place, id, job, self.checker.policy(job.type if job else call.type))
-        if job is None or not isinstance(job.state, Succeeded):
-            return Lost("its job is not there any more")
-        if isinstance(job.state.result, str):
-            return job.state.result
-        async with slots:
-            loaded = await self.stores.documents.load("result", job.state.result)
-        return Lost(loaded.message) if isinstance(loaded, DocumentLost) else loaded
+            return failure_of(call.name, place, id, job, self.checker.policy)
+        match job:
+            case Job(state=Succeeded(result=result)):
+                async with slots:
+                    loaded = await self.stores.documents.load("result", result)
+                return Lost(loaded.message) if isinstance(loaded, DocumentLost) else loaded
+            case _:
+                return Lost("its job is not there any more")

@@ -83,9 +83,9 @@ class Recounter:
     ) -> None:
         sizes = Counter(index // SET for index in ended)
         full = {number for number, found in sizes.items() if found == set_size(size, number)}
-        known = sets.get(FULL, Tally()).ended
-        if size > SET and full - known:
-            await self._add(partition, FULL, Tally(ended=frozenset(full - known)), expires_at)
+        new = frozenset(full) - sets.get(FULL, Tally()).ended
+        if new:
+            await self._add(partition, FULL, Tally(ended=new), expires_at)
 
     async def _sets(self, partition: str) -> Mapping[str, Tally]:
         sets = await self.stores.counts.counted(partition)

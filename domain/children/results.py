@@ -1,7 +1,7 @@
 """What a group came to: results and failures in order, remembered as one value, and given to the handler."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from pydantic import JsonValue
@@ -30,13 +30,13 @@ def too_many(call: GroupCall, failed: frozenset[int]) -> bool:
     return not call.collect and len(failed) > call.tolerated
 
 
-def failure_of(name: str, place: int, id: str, job: Job | None, policy: Policy) -> ChildFailed:
+def failure_of(name: str, place: int, id: str, job: Job | None, policy_of: Callable[[str], Policy]) -> ChildFailed:
     """How the child failed, in words that its type shows to others."""
     match job:
         case None:
             return ChildFailed(name, place, id, "child_missing", "it is not there any more, or was never written")
         case Job(state=Failed(error=error)):
-            told = error.message if policy.expose_errors else ""
+            told = error.message if policy_of(job.type).expose_errors else ""
             return ChildFailed(name, place, id, error.code, told)
         case Job(state=Cancelled()):
             return ChildFailed(name, place, id, "cancelled", "it was cancelled")

@@ -127,14 +127,12 @@ class ChildWriter:
         found = await self.stores.jobs.get(id, self.clock())
         for tried in range(MAX_CONFLICTS):
             match found:
-                case JobNotFound() | JobUnreadable() | None:
-                    return None  # Its parent counts anew when all are written.
+                case Job(parent=Parent(round=before)) if before < parent.round:
+                    pass
                 case StorageUnavailable():
                     return found
-                case Job() if found.parent is None or found.parent.round >= parent.round:
-                    return None
-                case Job():
-                    pass
+                case Job() | JobNotFound() | JobUnreadable() | None:
+                    return None  # Its parent counts anew when all are written.
             policy = self.checker.policy(found.type)
             admitted = await admitted_again(found, policy, self.stores.lanes, tried)
             if isinstance(admitted, StorageUnavailable):

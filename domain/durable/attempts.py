@@ -47,13 +47,15 @@ class JobSteps:
         checker: Checker | None = None,
     ) -> Durable:
         """What remembers for the attempt of `job`, a running one; with a `checker`, it may have children."""
+        now = self._clock()
         held = Held(
             job_id=job.id,
             life=job.life,
             token=job.state.lease.token if isinstance(job.state, Running) else "",
             attempt=job.attempt,
+            began_at=job.started_at or now,
             deadline=deadline,
-            expires_at=expiry_of(job, policy, self._clock()),
+            expires_at=expiry_of(job, policy, now),
         )
         empty = is_first and not job.signals
         memory = Memory(held, hidden, self._steps, self._documents, self._clock, self._new_id, empty=empty)

@@ -83,7 +83,8 @@ class Durable:
             with self._waits.working():
                 if (known := await self._recalled(name, STEP)) is not None:
                     return decoded(name, await self._memory.text_of(known), adapter)
-            await self._time_for_a_step()
+            if self._memory.is_to_leave():
+                await self._waits.leave()
         if self._closed:
             raise asyncio.CancelledError  # Of a task that outlives its attempt: the next one calls the function.
         with self._waits.working():
@@ -206,13 +207,6 @@ class Durable:
     def _begun(self, name: str, kind: str, until: datetime) -> Put:
         step = self._new(name, kind, self._clock(), until=until)
         return step_put(step, self._memory.held.expires_at)
-
-    async def _time_for_a_step(self) -> None:
-        """Go on in another invocation where this one has come beyond its half, if it has come any further at all."""
-        now, deadline = self._clock(), self._memory.held.deadline
-        began = self._job.started_at or now
-        if self._memory.added and deadline - now < (deadline - began) / 2:
-            await self._waits.leave()
 
     async def _remembered(self, name: str, made: object, adapter: Adapter, began_at: datetime) -> JsonText | LeaseEnded:
         with self._waits.working(), self._sound():

@@ -26,6 +26,7 @@ class Held:
     life: str
     token: str
     attempt: int
+    began_at: datetime
     deadline: datetime
     expires_at: datetime
     """Of what is remembered."""
@@ -65,6 +66,11 @@ class Memory:
     def has_more_than(self, limit: int) -> bool:
         """Whether the job has more items than this, apart from those that each round of a group's children leaves."""
         return self.size > limit and sum(step.kind not in OF_ROUNDS for step in (self._known or {}).values()) > limit
+
+    def is_to_leave(self) -> bool:
+        """Whether another invocation is to go on: this one is beyond its half, and has added something."""
+        left, whole = self.held.deadline - self._clock(), self.held.deadline - self.held.began_at
+        return bool(self.added) and left < whole / 2
 
     async def recall(self, key: str) -> Step | None:
         """What stands under a sort key; raises `StepUnavailable`."""

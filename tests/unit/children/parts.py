@@ -164,7 +164,7 @@ class World:
         assert isinstance(job.state, Running)
         held = Held(
             job_id=job.id, life=job.life, token=job.state.lease.token, attempt=1, deadline=deadline,
-            expires_at=expiry_of(job, self.policy, self.clock()),
+            began_at=job.started_at or self.clock(), expires_at=expiry_of(job, self.policy, self.clock()),
         )  # fmt: skip
         memory = Memory(held, Hidden(), self.steps, self.documents, self.clock, self.new_id, empty=False)
         stores = ChildStores(self.jobs, self.reader, self.counts, self.documents, self.new_id, self.lanes)

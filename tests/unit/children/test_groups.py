@@ -5,15 +5,18 @@ from datetime import timedelta
 
 import pytest
 
+from domain.children.call import refuse
 from domain.children.calls import Elsewhere, Later
 from domain.children.group import FIRST_LOOK, LONGEST_LOOK, MAX_CHILDREN, MAX_WAVES
 from domain.children.ids import SET, child_id, partition_of
+from domain.children.reading import PAUSE
 from domain.children.repository import Tally
 from domain.children.writing import CHUNK
 from domain.durable.repository import LeaseEnded
 from domain.durable.step import CHILDREN, ENDED, MAX_LIFE, MAX_VALUE_BYTES, RESULTS, Step, end_key, results_key
 from domain.jobs import transitions
 from domain.jobs.change import Change
+from domain.jobs.documents import Documents
 from domain.jobs.job import BlobRef, Cancelled, Job, WaitFor
 from domain.jobs.outcomes import Done, Pause
 from domain.results import StorageUnavailable
@@ -21,6 +24,7 @@ from headrace import ChildFailed, Fail, StepMisused, StepUnavailable
 from headrace.authoring.job_type import Policy
 from headrace.authoring.json_text import JsonText
 from tests.factories import NOW, POLICY, claimed, finished, legal, queued
+from tests.fakes.faulty_blob_store import FaultyBlobStore
 from tests.unit.children.parts import BROKEN, BUSY, World, a_call, deep
 
 ONE = {"words": 1}
@@ -45,6 +49,10 @@ async def test_what_cannot_be_begun_is_refused_with_a_sentence(call: object, ref
     job = await world.begin()
     with pytest.raises(StepMisused, match=refused):
         await world.advance(job, call)  # type: ignore[arg-type]  # each of them is a call
+
+
+async def test_a_group_may_have_a_hundred_thousand_children() -> None:
+    refuse(a_call(payloads=range(MAX_CHILDREN)), await World().begin())
 
 
 async def test_children_are_ten_deep_at_the_most() -> None:
@@ -108,6 +116,32 @@ async def test_payloads_may_not_change_before_all_are_written() -> None:
     await world.advance(job, a_call(2), NOW + timedelta(seconds=10))
     with pytest.raises(StepMisused, match="had 2 payloads when its children began to be written, and is given 3 now"):
         await world.advance(job, a_call(3))
+
+
+async def test_an_invocation_that_begins_late_writes_some_children_before_it_leaves() -> None:
+    world = World()
+    job = await world.begin()
+    world.clock.forward(timedelta(seconds=6))
+    soon, written = NOW + timedelta(seconds=10), []
+    while await world.advance(job, a_call(2 * CHUNK), soon) == Elsewhere():
+        written.append((await world.group(job)).written)
+    assert written == [0, CHUNK]
+
+
+@pytest.mark.parametrize(("seconds", "leaves"), [(5, False), (5.001, True)])
+async def test_an_invocation_writes_children_until_its_half_is_over(seconds: float, leaves: bool) -> None:
+    world = World()
+    job = await world.begin()
+    world.clock.forward(timedelta(seconds=seconds))
+    told = await world.advance(job, a_call(1), NOW + timedelta(seconds=10))
+    assert isinstance(told, Elsewhere if leaves else Later)
+
+
+async def test_of_a_group_of_none_neither_an_end_nor_results_are_remembered() -> None:
+    world = World()
+    job = await world.begin()
+    assert await world.advance(job, a_call(0)) == []
+    assert [step.kind for step in await world.steps.remembered(job.life)] == [CHILDREN]
 
 
 async def test_children_that_are_written_are_not_written_again() -> None:
@@ -177,6 +211,7 @@ async def test_a_parent_counts_for_itself_when_its_patience_ends() -> None:
     world.clock.forward(FIRST_LOOK)
     failed = await world.advance(job, a_call(3))
     assert isinstance(failed, ChildFailed)
+    assert len(world.counts.calls) == 1, "of what has ended nothing is written"
     assert (failed.place, failed.code, failed.message) == (1, "failed", "no (1 of 3 failed)")
     assert str(failed) == f"child 1 of all ({child_id(job.life, 'all', 1)}): failed: no (1 of 3 failed)"
     assert len({failed, failed.args and ChildFailed(*failed.args)}) == 1
@@ -228,6 +263,7 @@ async def test_a_child_that_was_counted_as_failed_is_so_whatever_has_become_of_i
     if last == "counted":
         # The recorder died before it could tell the parent.
         await world.counts.add(partition_of(job.life, "all", 0), "00000", Tally(ended=frozenset({1})), MUCH_LATER)
+        world.faults.next["states"] = [BROKEN]  # No child is read.
     world.clock.forward(FIRST_LOOK)
     told = await asyncio.wait_for(world.advance(job, a_call(2)), 5)
     assert isinstance(told, ChildFailed)
@@ -280,6 +316,8 @@ async def test_the_patience_doubles_up_to_some_hours_and_ends_with_the_jobs_life
         waits.append(looked.until - world.clock.now)
     assert waits == [timedelta(minutes=minutes) for minutes in (15, 30, 60, 120, 240, 240, 240, 240)]
     assert waits[-1] == LONGEST_LOOK
+    world.clock.now = NOW + MAX_LIFE - LONGEST_LOOK
+    assert await world.advance(job, a_call(1)) == Later(WAITS.wait, NOW + MAX_LIFE)
     world.clock.now = NOW + MAX_LIFE
     with pytest.raises(StepMisused, match="did not end in the 366 days that a job may wait"):
         await world.advance(job, a_call(1))
@@ -319,7 +357,9 @@ async def test_a_round_of_several_thousands_is_repaired_set_by_set() -> None:
     assert not isinstance(sets, StorageUnavailable)
     assert {key: len(tally.ended) for key, tally in sets.items()} == {"00000": SET, "00001": 1, "full": 1}
     world.clock.forward(FIRST_LOOK)
+    world.counts.calls.clear()
     assert isinstance(await world.advance(job, a_call(size)), Later)
+    assert world.counts.calls == [], "what is counted is not counted again"
     await world.record(await world.end(await world.child(job, "all", size - 1)))
     assert (await world.parent()).rounds == 1
 
@@ -353,7 +393,25 @@ async def test_reading_is_patient_while_there_is_time() -> None:
     world.store.put_item("job_steps", {"job_id": job.life, "name": results_key("all")}, None)
     world.faults.next["jobs"] = [BUSY]
     with pytest.raises(StepUnavailable, match="out of reach: throttled, busy"):
-        await world.advance(await world.parent(), a_call(1), NOW)
+        await world.advance(await world.parent(), a_call(1), NOW + PAUSE)
+    world.faults.next["jobs"] = [BROKEN]
+    with pytest.raises(StepUnavailable, match="out of reach: rejected, broken"):
+        await world.advance(await world.parent(), a_call(1))
+
+
+async def test_a_large_result_is_read_again_while_the_blobs_are_busy() -> None:
+    world = World()
+    faults = [BUSY]
+    world.documents = Documents(FaultyBlobStore(world.blobs, lambda _: faults.pop() if faults else None), 20)
+    job = await world.begin()
+    await world.advance(job, a_call(1))
+    child = await world.child(job, "all", 0)
+    assert child is not None
+    ref = await Documents(world.blobs, 20).keep(child.id, "result", world.new_id, JsonText('"' + "x" * 100 + '"'))
+    assert isinstance(ref, BlobRef)
+    await world.record(await world.end(child, Done(result=ref)))
+    assert await world.advance(await world.parent(), a_call(1)) == ["x" * 100]
+    assert faults == []
 
 
 async def test_what_another_version_has_begun_is_refused() -> None:
@@ -395,6 +453,19 @@ async def test_what_had_failed_when_the_group_ended_is_told_as_failed() -> None:
     failed = await world.advance(await world.parent(), a_call(1))
     assert isinstance(failed, ChildFailed)
     assert failed.message == "it had failed when the last of the group ended"
+
+
+async def test_a_child_that_has_not_succeeded_any_more_is_as_one_that_is_gone() -> None:
+    """Another job may have its id by now."""
+    world = World()
+    job = await world.begin()
+    await world.advance(job, a_call(1))
+    child = await world.child(job, "all", 0)
+    assert child is not None
+    await world.record(await world.end(child))
+    world.store._jobs[child.id] = child
+    with pytest.raises(StepMisused, match="the result of child 0 of all is gone: its job is not there any more"):
+        await world.advance(await world.parent(), a_call(1))
 
 
 def test_a_childs_job_is_kept_for_as_long_as_its_parent_needs_it() -> None:

@@ -68,6 +68,14 @@ async def test_a_batch_is_one_call_for_each_thousand() -> None:
     }
 
 
+async def test_a_round_of_up_to_a_thousand_has_one_set_and_no_set_of_sets() -> None:
+    world, job = await with_children(2)
+    world.faults.next["counted"] = [BROKEN]
+    assert await world.record(*await ended(world, job, 0, 1)) == ()
+    assert world.counts.calls == [(partition_of(job.life, "all", 0), "00000")]
+    assert (await world.parent()).rounds == 1
+
+
 async def test_what_is_no_end_of_a_child_is_not_counted() -> None:
     world, job = await with_children()
     child = await world.child(job, "all", 0)
@@ -186,7 +194,10 @@ async def test_a_cancelled_parents_children_are_cancelled_by_one_job() -> None:
         assert await world.record(over) == ()
     (made,) = world.store.stored[before:]
     assert (made.type, made.owner_id, made.tags[JOB_TAG]) == ("children.cancel", job.owner_id, job.id)
+    world.faults.next["groups"] = [BROKEN]
     assert await world.record(made.model_copy(update={"state": over.state, "started_at": NOW})) == ()
+    assert await world.record(over.model_copy(update={"started_at": None})) == ()
+    assert world.faults.next["groups"], "of a cancellation, or what never ran, no children are looked for"
 
 
 async def test_a_cancelled_job_without_children_or_that_never_ran_asks_for_nothing() -> None:

@@ -19,7 +19,7 @@ from domain.jobs.outcomes import Done
 from headrace import ChildFailed, Fail, StepMisused
 from headrace.authoring.json_text import JsonText
 from tests.factories import NOW, legal
-from tests.unit.children.parts import World, a_call
+from tests.unit.children.parts import BROKEN, World, a_call
 from tests.unit.children.test_turns import failed_parent, retried
 
 MANY = 22
@@ -57,11 +57,40 @@ async def test_what_was_raised_is_raised_again_whatever_the_child_becomes(become
         again = await retried_by_a_person(world, job, 0)
         if becomes == "succeeds":
             await world.end(again)
+    world.faults.next["jobs"] = [BROKEN]
     assert await world.advance(await world.parent(), a_call(3)) == first
     assert await world.advance(await world.parent(), a_call(0)) == first, "nor do the payloads matter"
+    assert world.faults.next.pop("jobs"), "no child is read for it"
     collected = await world.advance(await world.parent(), a_call(3, collect=True))
     assert isinstance(collected, list)
     assert len(collected) == 3, "other code is told by its own rules"
+
+
+async def test_results_that_were_told_are_told_by_the_rules_of_the_code_that_asks() -> None:
+    world = World()
+    job = await world.begin()
+    await world.advance(job, a_call(2))
+    for place, outcome in enumerate((None, Fail(reason="no"))):
+        await world.record(await world.end(await child_of(world, job, place), outcome))
+    told = await world.advance(await world.parent(), a_call(2, tolerated=1))
+    assert isinstance(told, list)
+    strict = await world.advance(await world.parent(), a_call(2))
+    assert isinstance(strict, ChildFailed)
+    assert strict.message == "no (1 of 2 failed)"
+
+
+async def test_the_results_that_another_remembered_first_are_told() -> None:
+    world = World()
+    job = await world.begin()
+    await world.advance(job, a_call(1))
+    await world.record(await world.end(await child_of(world, job, 0)))
+    calls = world.calls(await world.parent())
+    known = await world.memory.recall("all")
+    first = Step(
+        job_id=job.life, name="all", kind=RESULTS, attempt=1, began_at=NOW, value=JsonText('["7"]'), write_id="1"
+    )
+    await world.steps.remember(first, world.token, NOW)
+    assert await calls.advance(a_call(1), known) == [7]
 
 
 async def test_a_retry_of_the_parent_is_told_anew() -> None:
@@ -146,9 +175,11 @@ async def test_rounds_use_up_none_of_the_steps_that_a_job_may_have() -> None:
     assert world.memory.size > MAX_ITEMS
     assert not world.memory.has_more_than(MAX_ITEMS)
     for number in range(MAX_ITEMS + 1):
+        assert not world.memory.has_more_than(MAX_ITEMS)
         put(STEP, number)
-    world.calls(job)
-    await world.memory.recall("all")
+        if number >= MAX_ITEMS - 1:
+            world.calls(job)
+            await world.memory.recall("all")
     assert world.memory.has_more_than(MAX_ITEMS)
 
 

@@ -1,7 +1,7 @@
 """What a person's retry of a parent does with its children, and what a cancel does."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,11 +10,13 @@ from domain.children.cancellation import Cancellation, ChildrenCancelled
 from domain.children.cancelling import LONGEST_FUNCTION, CancelChildren, ChildCanceller
 from domain.children.group import new_group, reopened
 from domain.children.ids import child_id
+from domain.children.repository import MAX_READ
+from domain.children.writing import PAUSE
 from domain.durable.step import CHILDREN, Step, step_put
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Running, Succeeded
-from domain.jobs.repository import CompanionRefused, JobUnreadable, VersionConflict
+from domain.jobs.job import BlobRef, Job, Running, Succeeded
+from domain.jobs.repository import AddResult, CompanionRefused, JobExists, JobUnreadable, VersionConflict
 from domain.jobs.service import JobService
 from domain.jobs.transitions import IllegalTransition
 from domain.lanes.lanes import Lanes
@@ -23,11 +25,11 @@ from headrace import ChildFailed, Fail, Retry, StepMisused, StepUnavailable
 from headrace.authoring.json_text import JsonText
 from headrace.testing.clock import half
 from headrace.testing.lane_repository import FakeLaneRepository
-from tests.factories import NOW, POLICY, asked_to_stop, legal, succeeded
+from tests.factories import NOW, POLICY, asked_to_stop, legal, queued, succeeded
 from tests.fakes.context import FakeContext
 from tests.fakes.faulty_job_repository import FaultyJobRepository
 from tests.fakes.faulty_lane_repository import FaultyLaneRepository
-from tests.unit.children.parts import BROKEN, BUSY, TYPE, World, a_call, deep
+from tests.unit.children.parts import BROKEN, BUSY, DEADLINE, TYPE, World, a_call, deep
 
 
 async def failed_parent(world: World, size: int = 4) -> Job:
@@ -83,6 +85,12 @@ def test_the_places_of_a_retry_are_unpacked_once_for_all_its_chunks() -> None:
     assert group.model_copy(update={"written": 200}).places is group.places
     further = reopened(group, frozenset({7, 3}), frozenset(), 2)
     assert further.places == (3, 7)
+
+
+async def test_a_retry_needs_no_payloads_of_children_that_are_written() -> None:
+    world = World()
+    job = await retried(world, await failed_parent(world, 2))
+    assert isinstance(await world.advance(job, a_call(5)), Later)
 
 
 async def test_a_retry_finds_what_has_ended_meanwhile() -> None:
@@ -163,6 +171,65 @@ async def test_writing_is_patient_while_there_is_time() -> None:
     world.jobs = FaultyJobRepository(world.store, on_add=lambda: answers.pop(0))
     world.faults.next["rewrite"] = [BUSY]
     assert isinstance(await world.advance(job, a_call(1)), Later)
+    for answer, deadline in ((BUSY, NOW + PAUSE), (BROKEN, DEADLINE)):
+        world = World()
+        job = await world.begin()
+        answers[:] = [answer, None]
+        world.jobs = FaultyJobRepository(world.store, on_add=lambda: answers.pop(0))
+        with pytest.raises(StepUnavailable, match="the children of all cannot be written"):
+            await world.advance(job, a_call(1), deadline)
+
+
+async def test_children_know_how_deep_they_are() -> None:
+    world = World()
+    job = await world.begin(deep(9))
+    await world.advance(job, a_call(1))
+    child = await world.child(job, "all", 0)
+    assert child is not None
+    assert child.parent is not None
+    assert child.parent.depth == 10
+
+
+async def test_the_payload_of_a_child_that_is_there_with_it_is_kept() -> None:
+    world = World(spill_bytes=1)
+    job = await world.begin()
+
+    class Acknowledging(FaultyJobRepository):
+        """Each job is there already, as after an answer that was lost."""
+
+        async def add(self, change: Change, now: datetime) -> AddResult:
+            written = await super().add(change, now)
+            return JobExists(current=written) if isinstance(written, Job) else written
+
+    world.jobs = Acknowledging(world.store)
+    await world.advance(job, a_call(1))
+    child = await world.child(job, "all", 0)
+    assert child is not None
+    assert isinstance(child.payload, BlobRef)
+    assert list(world.blobs.stored) == [child.payload.key]
+
+
+async def test_a_payload_that_has_changed_is_as_it_was_first_written() -> None:
+    world = World()
+    job = await world.begin()
+    world.faults.next["rewrite"] = [BROKEN]
+    with pytest.raises(StepUnavailable):
+        await world.advance(job, a_call(1))
+    assert isinstance(await world.advance(job, a_call(payloads=[{"text": "changed"}])), Later)
+    child = await world.child(job, "all", 0)
+    assert child is not None
+    assert child.payload == '{"text":"0"}'
+
+
+async def test_a_job_that_is_no_child_takes_no_turn() -> None:
+    world = World()
+    job = await retried(world, await failed_parent(world, 2))
+    child = await world.child(job, "all", 1)
+    assert child is not None
+    other = child.model_copy(update={"parent": None})
+    world.store._jobs[child.id] = other
+    assert isinstance(await world.advance(job, a_call(2)), ChildFailed)
+    assert await world.child(job, "all", 1) == other
 
 
 async def test_a_large_payload_that_cannot_be_kept() -> None:
@@ -204,6 +271,21 @@ async def test_children_in_a_lane_take_their_turn_in_it(reachable: bool) -> None
     assert sorted(child.status for child in children if child) == ["blocked", "queued", "succeeded"]
 
 
+async def test_children_that_are_in_line_again_are_looked_for_once_more() -> None:
+    """The lane may have become free between the look at it and the write."""
+    world = World(POLICY.model_copy(update={"limit": 1}))
+    job = await retried(world, await failed_parent(world, 2))
+    world.lanes = Lanes(world.store, FakeLaneRepository(world.store), world.catalogue, world.clock, half)
+    looked: list[str] = []
+
+    async def look_again(child: Job) -> None:
+        looked.append(child.id)
+
+    world.lanes.look_again = look_again  # type: ignore[method-assign]  # what is counted
+    await world.advance(job, a_call(2))
+    assert looked == [child_id(job.life, "all", 1)]
+
+
 def test_a_child_that_has_succeeded_takes_no_turn() -> None:
     moved = transitions.take_another_turn(succeeded(), World().policy, deep(1), NOW)
     assert isinstance(moved, IllegalTransition)
@@ -236,11 +318,15 @@ class Cancelling:
         assert child is not None
         running = legal(transitions.claim(child, world.policy, "t", NOW + timedelta(minutes=1), NOW))
         assert isinstance(await world.store.replace(Change(running), child.version), Job)
-        asked = legal(transitions.cancel(job, world.policy, NOW))
-        over = legal(transitions.finish(asked, world.policy, world.token, Retry(reason="no"), NOW, 0.5))
-        assert isinstance(await world.store.replace(Change(over), job.version), Job)
-        self.job = over
+        self.job = await self.cancel(job)
         return Cancellation(life=job.life, generation=0)
+
+    async def cancel(self, job: Job) -> Job:
+        """The parent, which runs and heeds it."""
+        asked = legal(transitions.cancel(job, self.world.policy, NOW))
+        over = legal(transitions.finish(asked, self.world.policy, self.world.token, Retry(reason="no"), NOW, 0.5))
+        assert isinstance(await self.world.store.replace(Change(over), job.version), Job)
+        return over
 
     async def statuses(self) -> list[str]:
         children = [await self.world.child(self.job, "all", place) for place in range(3)]
@@ -267,6 +353,29 @@ async def test_the_children_of_a_parent_that_was_retried_stay() -> None:
     await retried(cancelling.world, cancelling.job)
     assert await cancelling.canceller.cancel(cancellation) == 0
     assert await cancelling.statuses() == ["succeeded", "running", "queued"]
+
+
+async def test_a_parent_that_was_cancelled_again_is_left_to_its_next_cancellation() -> None:
+    cancelling = Cancelling(World())
+    cancellation = await cancelling.begun()
+    job = await retried(cancelling.world, cancelling.job)
+    await cancelling.cancel(job)
+    assert await cancelling.canceller.cancel(cancellation) == 0
+    assert await cancelling.canceller.cancel(cancellation.model_copy(update={"generation": 1})) == 2
+
+
+async def test_the_children_of_an_expired_parent_whose_id_another_job_has_are_cancelled() -> None:
+    cancelling = Cancelling(World())
+    cancellation = await cancelling.begun()
+    other = queued(id=cancelling.job.id).model_copy(update={"created_at": NOW + timedelta(days=1)})
+    cancelling.world.store._jobs[other.id] = other
+    assert await cancelling.canceller.cancel(cancellation) == 2
+
+
+async def test_all_children_are_reached_however_many_there_are() -> None:
+    cancelling = Cancelling(World())
+    cancellation = await cancelling.begun(2 * MAX_READ + 1)
+    assert await cancelling.canceller.cancel(cancellation) == 2 * MAX_READ
 
 
 async def test_the_children_of_a_parent_that_is_gone_are_cancelled() -> None:

@@ -8,13 +8,14 @@ from pydantic import BaseModel, RootModel
 
 from domain.blobs.store import BlobMissing, BlobStore, BlobTooLarge
 from domain.durable.attempts import JobSteps
+from domain.durable.durable import MAX_ITEMS
 from domain.durable.forgetting import forget
 from domain.durable.listing import StepListService
 from domain.durable.memory import PAUSE
 from domain.durable.repository import LeaseEnded, RememberResult
-from domain.durable.signalling import InvalidSignal, Signalled, SignalRefused, SignalService
-from domain.durable.step import MAX_SIGNALS, RECEIVED, STEP, Step, step_put
-from domain.durable.waits import Waits
+from domain.durable.signalling import MAX_SIGNAL_BYTES, InvalidSignal, Signalled, SignalRefused, SignalService
+from domain.durable.step import MAX_LIFE, MAX_SIGNALS, RECEIVED, SIGNAL, STEP, TIME, Step, step_put
+from domain.durable.waits import TURNS, Waits
 from domain.jobs.attempt import Attempt
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
@@ -23,7 +24,7 @@ from domain.jobs.execution import JobExecutor
 from domain.jobs.execution_results import Executed, LeaseLost
 from domain.jobs.job import BlobRef, Job, Running, WaitFor, Waiting
 from domain.jobs.outcomes import Outcome, Pause
-from domain.jobs.repository import JobNotFound, ReplaceResult, VersionConflict
+from domain.jobs.repository import CompanionRefused, JobNotFound, ReplaceResult, VersionConflict
 from domain.jobs.service import Contended, JobService
 from domain.jobs.transitions import IllegalTransition
 from domain.jobs.why import Reason, WhyService
@@ -55,6 +56,8 @@ class Failing:
         self.jobs = FakeJobRepository()
         self.steps = FakeStepRepository(self.jobs)
         self.blobs = FakeBlobStore()
+        self.reads = 0
+        """How often all was read."""
 
     def _problem(self) -> StorageUnavailable | None:
         return self.problems.pop(0) if self.problems else None
@@ -69,6 +72,7 @@ class Failing:
         return self._problem() or await self.steps.groups(job_id)
 
     async def remembered(self, job_id: str) -> tuple[Step, ...] | StorageUnavailable:
+        self.reads += 1
         await asyncio.sleep(0)
         return self._problem() or await self.steps.remembered(job_id)
 
@@ -212,7 +216,98 @@ async def test_steps_at_once_read_what_is_remembered_once() -> None:
     store = Failing()
     attempt = await attempt_on(store)
     first, second = await asyncio.gather(attempt.step("a", int), attempt.step("b", int))
-    assert (first, second) == (0, 0)
+    assert (first, second, store.reads) == (0, 0, 1)
+
+
+def clock_of(attempt: Attempt) -> FakeClock:
+    clock = attempt._clock
+    assert isinstance(clock, FakeClock)
+    return clock
+
+
+async def test_an_attempt_calls_steps_until_its_half_is_over_and_one_if_it_begins_later() -> None:
+    attempt = await attempt_on(Failing())
+    clock = clock_of(attempt)
+    clock.now = NOW + timedelta(seconds=15)
+    for name in ("a", "b"):
+        assert await attempt.step(name, int) == 0
+    clock.now = NOW + timedelta(seconds=16)
+    late = asyncio.ensure_future(attempt.step("c", int))
+    assert await attempt.ended == Pause()
+    late.cancel()
+    await asyncio.wait({late})
+    attempt = await attempt_on(Failing())
+    clock_of(attempt).now = NOW + timedelta(seconds=29)
+    assert await attempt.step("a", int) == 0
+
+
+async def test_a_sleep_may_last_as_long_as_a_job_may() -> None:
+    attempt = await attempt_on(Failing())
+    asleep = asyncio.ensure_future(attempt.sleep("a", MAX_LIFE))
+    pause = await attempt.ended
+    assert isinstance(pause, Pause)
+    assert pause.until == NOW + MAX_LIFE
+    asleep.cancel()
+    await asyncio.wait({asleep})
+
+
+async def test_a_wait_is_over_at_the_very_end_of_its_time() -> None:
+    store = Failing()
+    attempt = await attempt_on(store)
+    for name, kind in (("a", TIME), ("go", SIGNAL)):
+        begun = Step(job_id=attempt._job.life, name=name, kind=kind, attempt=1, began_at=NOW, until=NOW)
+        put = step_put(begun, NOW)
+        store.jobs.put_item(put.table, put.key, {**put.values, **put.key})
+    async with asyncio.timeout(5):
+        await attempt.sleep("a", timedelta(hours=1))
+        assert await attempt.signal("go", int, timeout=timedelta(hours=1)) is None
+
+
+async def test_a_job_that_remembers_too_much_is_refused_another_step() -> None:
+    store = Failing()
+    attempt = await attempt_on(store)
+    for number in range(MAX_ITEMS + 1):
+        put = step_put(Step(job_id=attempt._job.life, name=f"s{number}", kind=STEP, attempt=1, began_at=NOW), NOW)
+        store.jobs.put_item(put.table, put.key, {**put.values, **put.key})
+    assert await attempt.step("s0", int) is None, "it does not know yet how much there is"
+    with pytest.raises(StepMisused, match="a job remembers at most 1000 steps"):
+        await attempt.step("s1", int)
+
+
+async def test_a_pause_is_set_once_and_for_a_wait_alone() -> None:
+    loop, faults = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, fault: faults.append(fault))
+    ended: asyncio.Future[Outcome] = loop.create_future()
+    waits = Waits(ended)
+
+    async def worked() -> None:
+        with waits.working():
+            pass
+        for _ in range(2 * TURNS):
+            await asyncio.sleep(0)
+
+    await worked()
+    assert not ended.done()
+    task = asyncio.create_task(waits.until_over(WaitFor(kind="time", name="a"), NOW, None))
+    assert await ended == Pause(waits_for=(WaitFor(kind="time", name="a"),), until=NOW)
+    await worked()
+    waits.abandon()
+    task.cancel()
+    await asyncio.wait({task})
+    loop.set_exception_handler(None)
+    assert faults == []
+
+
+async def test_it_is_idle_when_the_last_of_what_is_under_way_has_ended() -> None:
+    waits = Waits(asyncio.get_running_loop().create_future())
+    with waits.working():
+        with waits.working():
+            pass
+        idle = asyncio.create_task(waits.idle())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not idle.done()
+    await idle
 
 
 async def test_what_another_wrote_first_counts() -> None:
@@ -365,6 +460,11 @@ async def test_a_signal_reports_what_keeps_it_from_its_job() -> None:
     refused = await Signalling(jobs, blobs=large_blobs).send(job.id, "approved", "x" * 20_000, OWNER)
     assert refused == StorageUnavailable(reason="rejected", detail="item of 500000 bytes cannot be written")
     assert large_blobs.stored == {}
+    jobs.answer = CompanionRefused(job_id=job.id, index=0)
+    assert await Signalling(jobs).send(job.id, "approved", 1, OWNER) == Contended(job_id=job.id)
+    jobs.answer = BROKEN
+    assert await Signalling(jobs, blobs=large_blobs).send(job.id, "approved", "x" * 20_000, OWNER) == BROKEN
+    assert large_blobs.stored, "it may have been written, with a reference to it"
     assert await Signalling(jobs, blobs=FailingBlobs(BUSY)).send(job.id, "approved", "x" * 20_000, OWNER) == BUSY
 
 
@@ -380,6 +480,18 @@ async def test_a_signal_is_looked_up_before_it_is_sent_again() -> None:
     assert again.replayed
     signalling.store.problems = [BUSY]
     assert await signalling.send(job.id, "approved", 1, OWNER) == BUSY
+
+
+async def test_a_large_signal_is_kept_and_what_remembers_nothing_is_not_asked_for_an_earlier_one() -> None:
+    jobs, blobs = FakeJobRepository(), FakeBlobStore()
+    job = await jobs.add(Change(queued()), NOW)
+    assert isinstance(job, Job)
+    signalling = Signalling(jobs, blobs)
+    signalling.store.problems = [BUSY]
+    assert isinstance(await signalling.send(job.id, "approved", "x" * (MAX_SIGNAL_BYTES - 2), OWNER), Signalled)
+    assert (len(blobs.stored), signalling.store.problems) == (1, [BUSY])
+    refused = await signalling.send(job.id, "other", "x" * (MAX_SIGNAL_BYTES - 1), OWNER)
+    assert refused == InvalidSignal(reason="the signal has 262145 bytes of JSON, the limit is 262144")
 
 
 async def test_a_signal_that_is_no_json_is_refused() -> None:

@@ -68,6 +68,13 @@ def test_without_one_it_is_any_json(function: object, value: JsonValue) -> None:
     assert decoded("a", encoded("a", value, adapter), adapter) == value
 
 
+@pytest.mark.parametrize("function", [anything, generic])
+def test_what_may_be_anything_is_json_nevertheless(function: object) -> None:
+    adapter = adapter_of("a", function, None)  # type: ignore[arg-type]
+    with pytest.raises(StepMisused, match="the step a made a Charge, which is not what it says"):
+        encoded("a", Charge(cents=1), adapter)
+
+
 def test_the_declaration_of_the_call_counts_before_that_of_the_function() -> None:
     adapter = adapter_of("a", anything, Charge)
     assert decoded("a", encoded("a", {"cents": 1}, adapter), adapter) == Charge(cents=1)

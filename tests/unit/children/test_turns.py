@@ -281,7 +281,7 @@ async def test_children_that_are_in_line_again_are_looked_for_once_more() -> Non
     async def look_again(child: Job) -> None:
         looked.append(child.id)
 
-    world.lanes.look_again = look_again  # type: ignore[method-assign]  # what is counted
+    world.lanes.look_again = look_again  # type: ignore[method-assign, assignment]  # what is counted
     await world.advance(job, a_call(2))
     assert looked == [child_id(job.life, "all", 1)]
 

@@ -30,6 +30,11 @@ class NotCounted(Frozen):
     """Ids and versions."""
     problem: StorageUnavailable
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is refused each time: to hand it back would hold up all that follows in the stream."""
+        return self.problem.reason == "rejected"
+
 
 @dataclass(frozen=True)
 class _Round:

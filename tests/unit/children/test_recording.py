@@ -211,10 +211,18 @@ async def test_a_cancellation_that_cannot_be_submitted_is_handed_back(
     over = await cancelled(world, job)
     world.jobs = FaultyJobRepository(world.store, on_add=lambda: answer)
     assert [each.problem for each in await world.record(over)] == ([problem] if problem else [])
-    world.faults.next["groups"] = [BROKEN]
-    assert [each.problem for each in await world.record(over)] == [BROKEN]
+    world.faults.next["groups"] = [BUSY]
+    assert [each.problem for each in await world.record(over)] == [BUSY]
     late = await world.recorder.record((over,), NOW)
     assert [each.problem.reason for each in late] == ["timeout"]
+
+
+async def test_groups_that_cannot_be_read_are_left_to_the_job_that_cancels_for_it_is_seen_to_fail() -> None:
+    world, job = await with_children()
+    over = await cancelled(world, job)
+    world.faults.next["groups"] = [BROKEN]
+    assert await world.record(over) == ()
+    assert world.store.stored[-1].type == "children.cancel"
 
 
 async def test_where_it_cannot_run_it_is_left_to_another_function() -> None:

@@ -480,6 +480,8 @@ def rescue(job: Job, policy: Policy, now: datetime, random: float) -> Change | I
     if not isinstance(job.state, Running) or job.state.lease.until > now:
         return _illegal(job, "rescue")
     lost = Retry(code="lease_expired", reason="the worker did not report before its lease ended")
+    # What it remembered is for later attempts, for those who look, and to be deleted with the job.
+    job = job.model_copy(update={"steps": max(job.steps, 1)})
     return retry(job, policy, lost, "exhausted", now, random)
 
 

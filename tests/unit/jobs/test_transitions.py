@@ -440,6 +440,9 @@ def test_a_dead_workers_job_is_rescued_when_its_lease_has_ended() -> None:
     assert isinstance(rescued.state, Retrying)
     assert rescued.state.error.code == "lease_expired"
     assert rescued.attempt == 1, "the attempt was counted when it was claimed"
+    assert rescued.steps == 1, "it may have remembered something, which is to be deleted with it"
+    known = job.model_copy(update={"steps": 5})
+    assert legal(transitions.wake(known, POLICY, until, 0.5)).steps == 5
 
 
 def test_a_job_that_kills_its_worker_each_time_ends_failed() -> None:

@@ -7,6 +7,7 @@ from domain.children.call import GroupCall, refuse
 from domain.children.collecting import Collector
 from domain.children.group import FIRST_LOOK, Group, failed_in, new_group, next_look, next_wave, reopened
 from domain.children.places import packed, unpacked
+from domain.children.reading import QUICK
 from domain.children.recounting import Recounter
 from domain.children.results import too_many
 from domain.children.stores import ChildStores
@@ -33,7 +34,7 @@ class Later:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """There is no time left in this invocation to write more children."""
+    """There is no time left in this invocation to write more children, or to collect what many of them came to."""
 
 
 Advance = list[object] | ChildFailed | Later | Elsewhere | LeaseEnded
@@ -75,6 +76,8 @@ class ChildCalls:
             failed = failed_in(group, end)
             further_group = None if too_many(call, failed) else next_wave(group, failed)
             if further_group is None:
+                if group.size > QUICK and self._is_late():
+                    return Elsewhere()
                 return await self._teller.first(call, group, failed)
             step = await self._noted(step, further_group)
         return step
@@ -88,8 +91,7 @@ class ChildCalls:
 
     async def _written(self, call: GroupCall, step: Step, group: Group) -> Step | LeaseEnded | None:
         """The group with more of the round's children; None when another invocation has to write them."""
-        now, deadline = self._clock(), self._memory.held.deadline
-        if self._memory.added and deadline - now < (deadline - (self._job.started_at or now)) / 2:
+        if self._is_late():
             return None
         if not group.again and len(call.payloads) != group.size:
             raise StepMisused(
@@ -101,6 +103,11 @@ class ChildCalls:
         look_at = self._clock() if group.again else self._clock() + FIRST_LOOK
         patience = None if upto < len(group.places) else look_at
         return await self._noted(step, group.model_copy(update={"written": upto, "look_at": patience}))
+
+    def _is_late(self) -> bool:
+        """Whether another invocation has more time: this one has come beyond its half, and further than it began."""
+        now, deadline = self._clock(), self._memory.held.deadline
+        return bool(self._memory.added) and deadline - now < (deadline - (self._job.started_at or now)) / 2
 
     async def _reopened(self, call: GroupCall, step: Step, group: Group) -> Step | LeaseEnded:
         """A person has retried the parent: what has not succeeded gets another turn."""

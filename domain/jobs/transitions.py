@@ -517,6 +517,13 @@ def take_another_turn(
             return _moved(child, job.state, now, wake_at=job.wake_at, note=False)
 
 
+def keep(job: Job, until: datetime, now: datetime) -> Change | IllegalTransition:
+    """Keep a job that has ended for longer: until then, if that is later."""
+    if not is_final(job):
+        return _illegal(job, "keep")
+    return _moved(job, job.state, now, wake_at=None, expires_at=max(job.expires_at, until), note=False)
+
+
 def legal_for_a_client(job: Job) -> tuple[Literal["cancel", "retry"], ...]:
     """What a person may do with the job now."""
     match job.state:

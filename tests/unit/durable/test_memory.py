@@ -334,9 +334,7 @@ async def test_a_deleted_jobs_steps_are_deleted_with_their_blobs() -> None:
 class Signalling:
     """Sends signals to one waiting job."""
 
-    def __init__(
-        self, jobs: FakeJobRepository, blobs: BlobStore | None = None, store: Failing | None = None
-    ) -> None:
+    def __init__(self, jobs: FakeJobRepository, blobs: BlobStore | None = None, store: Failing | None = None) -> None:
         self.store = store or Failing()
         catalogue = Catalogue(())
         service = JobService(jobs, catalogue, FakeClock())

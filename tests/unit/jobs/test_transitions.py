@@ -21,8 +21,8 @@ from domain.jobs.job import (
     Status,
     Succeeded,
     WaitFor,
-    is_final,
     has_moved,
+    is_final,
 )
 from domain.jobs.lifecycle import MOVES
 from domain.jobs.outcomes import Done, Pause, Raised, TimedOut

@@ -6,7 +6,9 @@ from datetime import datetime
 from domain.children.call import GroupCall, refuse
 from domain.children.collecting import Collector
 from domain.children.group import FIRST_LOOK, Group, failed_in, new_group, next_look, next_wave, reopened
+from domain.children.keeping import KEEP_EVERY, ChildKeeper
 from domain.children.places import packed, unpacked
+from domain.children.reading import QUICK
 from domain.children.recounting import Recounter
 from domain.children.results import too_many
 from domain.children.stores import ChildStores
@@ -33,7 +35,7 @@ class Later:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """There is no time left in this invocation to write more children."""
+    """There is no time left in this invocation to write more children, or to collect what many of them came to."""
 
 
 Advance = list[object] | ChildFailed | Later | Elsewhere | LeaseEnded
@@ -51,6 +53,7 @@ class ChildCalls:
         self._clock = clock
         deadline = memory.held.deadline
         self._writer = ChildWriter(stores, job, policy, checker, clock, deadline)
+        self._keeper = ChildKeeper(stores, clock, deadline)
         self._recounter = Recounter(stores, clock, deadline)
         self._teller = Teller(memory, Collector(stores, checker, clock, deadline), clock)
 
@@ -69,12 +72,19 @@ class ChildCalls:
             if group.generation < self._job.generation:
                 step = await self._reopened(call, step, group)
                 continue
+            if self._clock() >= (group.kept_at or step.began_at) + KEEP_EVERY:
+                if (further := await self._kept(call, step, group)) is None:
+                    return Elsewhere()
+                step = further
+                continue
             end = await self._end(call, step, group)
             if isinstance(end, Later | LeaseEnded):
                 return end
             failed = failed_in(group, end)
             further_group = None if too_many(call, failed) else next_wave(group, failed)
             if further_group is None:
+                if group.size > QUICK and self._memory.is_to_leave():
+                    return Elsewhere()
                 return await self._teller.first(call, group, failed)
             step = await self._noted(step, further_group)
         return step
@@ -106,6 +116,15 @@ class ChildCalls:
         unfinished = frozenset(place for place, state in enumerate(states) if state and state.status != "succeeded")
         lost = frozenset(place for place, state in enumerate(states) if state is None)
         return await self._noted(step, reopened(group, unfinished, lost, self._job.generation))
+
+    async def _kept(self, call: GroupCall, step: Step, group: Group) -> Step | LeaseEnded | None:
+        """The group with more children kept for the parent's life; None when another invocation has to do it."""
+        if self._memory.is_to_leave():
+            return None
+        held = self._memory.held
+        kept = await self._keeper.chunk(held.life, call.name, group, held.expires_at)
+        done: dict[str, object] = {"kept": 0, "kept_at": self._clock()} if kept == group.placed else {"kept": kept}
+        return await self._noted(step, group.model_copy(update=done))
 
     async def _end(self, call: GroupCall, step: Step, group: Group) -> frozenset[int] | Later | LeaseEnded:
         """The indexes of the round's children that failed, once all have ended."""

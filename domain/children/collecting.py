@@ -46,8 +46,14 @@ class Collector:
         job = found.get(id)
         return failure_of(call.name, place, id, job, self.checker.policy)
 
-    async def outcomes(self, life: str, call: GroupCall, size: int, failed: frozenset[int]) -> tuple[Outcome, ...]:
-        """What each child came to, in order; raises `StepError`. A result that is gone is the handler's failure."""
+    async def outcomes(
+        self, life: str, call: GroupCall, size: int, failed: frozenset[int], *, again: bool
+    ) -> tuple[Outcome, ...]:
+        """What each child came to, in order; raises `StepError`.
+
+        A child that is gone has failed, unless the handler was told (`again`) what it came to: then that cannot be told
+        any more, and is the handler's failure, as a result is that is gone from the blobs.
+        """
         ids = child_ids(life, call.name, range(size))
         places = {id: place for place, id in enumerate(ids)}
         slots = asyncio.Semaphore(CONCURRENCY)
@@ -58,7 +64,7 @@ class Collector:
             if isinstance(jobs, StorageUnavailable):
                 return jobs
             done = await asyncio.gather(
-                *(self._outcome(call, id, places[id], jobs.get(id), failed, slots) for id in some)
+                *(self._outcome(call, id, places[id], jobs.get(id), failed, slots, again=again) for id in some)
             )
             problem = next((each for each in done if isinstance(each, StorageUnavailable)), None)
             told = {id: each for id, each in zip(some, done, strict=True) if not isinstance(each, StorageUnavailable)}
@@ -71,9 +77,17 @@ class Collector:
         return tuple(outcome for id in ids if not isinstance(outcome := found[id], Lost))
 
     async def _outcome(
-        self, call: GroupCall, id: str, place: int, job: Job | None, failed: frozenset[int], slots: asyncio.Semaphore
+        self,
+        call: GroupCall,
+        id: str,
+        place: int,
+        job: Job | None,
+        failed: frozenset[int],
+        slots: asyncio.Semaphore,
+        *,
+        again: bool,
     ) -> Outcome | Lost | StorageUnavailable:
-        if place in failed:
+        if place in failed or (job is None and not again):
             return failure_of(call.name, place, id, job, self.checker.policy)
         match job:
             case Job(state=Succeeded(result=result)):

@@ -7,13 +7,14 @@ a batch that dies before it has told so is repeated, adds nothing, and sees it a
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from domain.children.ids import FULL, SET, counted_in, set_key, set_size, sets_of
 from domain.children.places import packed
 from domain.children.repository import CountRepository, Tally
 from domain.children.waking import Waker
+from domain.durable.step import MAX_LIFE, submitted_at
 from domain.jobs.job import Cancelled, Failed, Job, Parent, is_final
 from domain.ports import Clock
 from domain.results import StorageUnavailable
@@ -29,6 +30,11 @@ class NotCounted(Frozen):
     jobs: tuple[tuple[str, int], ...]
     """Ids and versions."""
     problem: StorageUnavailable
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is refused each time: to hand it back would hold up all that follows in the stream."""
+        return self.problem.reason == "rejected"
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,9 @@ class ChildCounter:
     ) -> StorageUnavailable | None:
         if self._clock() >= deadline:
             return StorageUnavailable(reason="timeout", detail="no time was left")
-        # The sets are needed for as long as the children are, which is until their parent has read them.
-        expires_at = max(job.expires_at for job, _ in ended)
+        # The sets are needed for as long as their parent may wait, and are deleted with it.
+        keep = timedelta(seconds=max(parent.keep_seconds for _, parent in ended))
+        expires_at = max(submitted_at(round.life) + MAX_LIFE, self._clock()) + keep
         indexes = {job.id: parent.index % SET for job, parent in ended}
         failed = frozenset(indexes[job.id] for job, _ in ended if isinstance(job.state, Failed | Cancelled))
         tally = Tally(ended=frozenset(indexes.values()), failed=failed)

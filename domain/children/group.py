@@ -51,6 +51,10 @@ class Group(Stored):
     """The places that failed in earlier rounds, packed; those that were retried since are left out."""
     look_at: AwareDatetime | None = None
     """When its parent counts the children itself."""
+    kept_at: AwareDatetime | None = None
+    """When its parent last went through all children that had begun, to keep those that had ended (`keeping.py`)."""
+    kept: int = 0
+    """How many it has gone through since, of those that it goes through now."""
 
     @property
     def places(self) -> Sequence[int]:

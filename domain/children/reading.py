@@ -12,30 +12,35 @@ from headrace.authoring.steps import StepUnavailable
 
 CONCURRENCY: Final = 8
 """Batches that are read at once."""
+QUICK: Final = CONCURRENCY * MAX_READ
+"""Children that are read at once: how much time is left need not be asked for them."""
 PAUSE = timedelta(milliseconds=200)
 """Between tries while the store does not answer."""
+RESERVE = timedelta(milliseconds=500)
+"""Before the attempt ends, reading does: so that it can say why."""
 
 T = TypeVar("T")
 Read = Callable[[tuple[str, ...]], Awaitable[Mapping[str, T] | StorageUnavailable]]
 
 
 async def read_all(read: Read[T], ids: Sequence[str], clock: Clock, deadline: datetime) -> Mapping[str, T]:
-    """What is read of these jobs, by id; raises `StepUnavailable` when the store does not answer by `deadline`."""
+    """What is read of these jobs, by id; raises `StepUnavailable` when not all of them can be read by `deadline`."""
     slots = asyncio.Semaphore(CONCURRENCY)
 
-    async def batch(some: tuple[str, ...]) -> Mapping[str, T] | StorageUnavailable:
+    async def batch(start: int) -> Mapping[str, T] | StorageUnavailable:
         async with slots:
             while True:
-                found = await read(some)
+                if start >= QUICK and clock() >= deadline - RESERVE:
+                    late = f"{len(ids)} take longer to read than the attempt has; its job type needs a longer timeout"
+                    return StorageUnavailable(reason="timeout", detail=late)
+                found = await read(tuple(ids[start : start + MAX_READ]))
                 if not isinstance(found, StorageUnavailable):
                     return found
                 if found.reason == "rejected" or clock() + PAUSE >= deadline:
                     return found
                 await asyncio.sleep(PAUSE.total_seconds())
 
-    parts = await asyncio.gather(
-        *(batch(tuple(ids[start : start + MAX_READ])) for start in range(0, len(ids), MAX_READ))
-    )
+    parts = await asyncio.gather(*(batch(start) for start in range(0, len(ids), MAX_READ)))
     read_by_id: dict[str, T] = {}
     for part in parts:
         if isinstance(part, StorageUnavailable):

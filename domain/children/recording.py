@@ -28,7 +28,7 @@ class ChildRecorder:
         self._clock = clock
 
     async def record(self, changes: Sequence[Job], deadline: datetime) -> tuple[NotCounted, ...]:
-        """Do what these changes ask for; returns those that have to be seen again."""
+        """Do what these changes ask for; returns those that have to be seen again, or that are lost."""
         moved = [job for job in changes if has_moved(job)]
         slots = asyncio.Semaphore(CONCURRENCY)
 
@@ -47,8 +47,10 @@ class ChildRecorder:
         if now >= deadline:
             return StorageUnavailable(reason="timeout", detail="no time was left")
         groups = await self._steps.groups(parent.life)
-        if isinstance(groups, StorageUnavailable) or not groups:
-            return groups if isinstance(groups, StorageUnavailable) else None
+        if isinstance(groups, StorageUnavailable) and groups.reason != "rejected":
+            return groups
+        if not groups:
+            return None
         added = await self._jobs.add(transitions.submit(cancellation_of(parent), CANCELLATION.policy, now), now)
         match added:
             case Job() | JobExists() | JobUnreadable() | ItemTooLarge():

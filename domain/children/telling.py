@@ -29,9 +29,12 @@ class Teller:
         life = self._memory.held.life
         if too_many(call, failed):
             return await self._raised(call, group.round, failed)
-        outcomes = await self._collector.outcomes(life, call, group.size, failed)
+        outcomes = await self._collector.outcomes(life, call, group.size, failed, again=False)
         if not outcomes:
             return []
+        failed = frozenset(failure.place for failure in failures_in(outcomes))
+        if too_many(call, failed):  # With those that were counted and are not there any more.
+            return await self._raised(call, group.round, failed)
         results = self._new(call, RESULTS)
         text = written(outcomes)
         if text is None:
@@ -53,7 +56,8 @@ class Teller:
         if too_many(call, failed):
             return await self._raised(call, results.round, failed)
         size, life = group_of(begun).size, self._memory.held.life
-        return given(call, _with_failures(await self._collector.outcomes(life, call, size, failed), kept))
+        outcomes = await self._collector.outcomes(life, call, size, failed, again=True)
+        return given(call, _with_failures(outcomes, kept))
 
     async def _raised(self, call: GroupCall, round: int, failed: frozenset[int]) -> ChildFailed | LeaseEnded:
         """The exception that was raised at the end of this round; it is made at the first time."""

@@ -86,15 +86,17 @@ class SignalService:
         if isinstance(text, InvalidSignal):
             return text
         digest = _digest(value)
-        found = await self._service.get(job_id, actor)
+        found, refused = await self._service.get(job_id, actor), False
         for _ in range(MAX_CONFLICTS):
             if not isinstance(found, Job):
                 return found
-            if found.steps and (earlier := await self._earlier(found, name, digest)) is not None:
+            # The job's first attempt may have taken the signal's place, of which the job itself knows when that ends.
+            if (found.steps or refused) and (earlier := await self._earlier(found, name, digest)) is not None:
                 return earlier
             sent = await self._sent(found, name, text, digest)
             if not isinstance(sent, CompanionRefused | VersionConflict):
                 return sent
+            refused = isinstance(sent, CompanionRefused)
             found = await self._service.get(job_id, actor)
         return Contended(job_id=job_id)
 

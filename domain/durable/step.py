@@ -129,6 +129,11 @@ def job_of(life: str) -> str:
     return life.partition("@")[0]
 
 
+def submitted_at(life: str) -> datetime:
+    """When the job that has this life was submitted."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(life.partition("@")[2]))
+
+
 def step_key(job_id: str, key: str) -> Key:
     """The primary key."""
     return {"job_id": job_id, "name": key}

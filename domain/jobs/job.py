@@ -305,7 +305,8 @@ class Job(Frozen):
     notify: Notify | None = None
     """Who is told of its changes, besides the endpoints that admins keep."""
     steps: int = 0
-    """How many steps and signals are remembered of it, as of its last pause, signal or outcome."""
+    """How many steps and signals are remembered of it, as of its last pause, signal or outcome; at least 1 of a job of
+    which a worker died: nobody knows what that one remembered."""
     signals: int = 0
     """How many signals it has been sent, and how many ends of rounds of its children it was told of."""
     rounds: int = 0

@@ -101,7 +101,7 @@ class JobSummary(Frozen):
     result_ref: BlobRef | None = None
     notify: Notify | None = None
     steps: int = 0
-    """How many steps and signals it remembers."""
+    """How many steps and signals it remembers; 1 or more once a worker died."""
     waiting_for: tuple[WaitFor, ...] = ()
     parent: Parent | None = None
     """Whose child it is."""

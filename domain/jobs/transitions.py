@@ -480,6 +480,8 @@ def rescue(job: Job, policy: Policy, now: datetime, random: float) -> Change | I
     if not isinstance(job.state, Running) or job.state.lease.until > now:
         return _illegal(job, "rescue")
     lost = Retry(code="lease_expired", reason="the worker did not report before its lease ended")
+    # What it remembered is for later attempts, for those who look, and to be deleted with the job.
+    job = job.model_copy(update={"steps": max(job.steps, 1)})
     return retry(job, policy, lost, "exhausted", now, random)
 
 
@@ -513,6 +515,13 @@ def take_another_turn(
             return _moved(child, Running(lease=lease, progress=progress), now, wake_at=job.wake_at, note=False)
         case _:
             return _moved(child, job.state, now, wake_at=job.wake_at, note=False)
+
+
+def keep(job: Job, until: datetime, now: datetime) -> Change | IllegalTransition:
+    """Keep a job that has ended for longer: until then, if that is later."""
+    if not is_final(job):
+        return _illegal(job, "keep")
+    return _moved(job, job.state, now, wake_at=None, expires_at=max(job.expires_at, until), note=False)
 
 
 def legal_for_a_client(job: Job) -> tuple[Literal["cancel", "retry"], ...]:

@@ -6,13 +6,14 @@ import gc
 gc.disable()
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from domain.children.counting import NotCounted
 from domain.stats.recording import Counted, StatsRecorder
 from domain.webhooks.tell_of import TellOf
 from domain.webhooks.telling import Teller
@@ -62,10 +63,7 @@ def _report(logger: Logger, recorded: Recorded) -> None:
         _count("WakesNotSent", len(recorded.unsent))
     _report_telling(logger, recorded)
     _report_counting(logger, recorded.counted)
-    if recorded.children:
-        problem, count = recorded.children[0].problem, sum(len(each.jobs) for each in recorded.children)
-        logger.error("children_not_counted", count=count, reason=problem.reason, detail=problem.detail)
-        _count("ChildrenNotCounted", count)
+    _report_children(logger, recorded.children)
     for record in recorded.undecodable:
         logger.error(
             "record_undecodable", job_id=record.job_id, sequence_number=record.sequence_number, detail=record.detail
@@ -106,6 +104,19 @@ def _report_counting(logger: Logger, counted: Counted) -> None:
     if counted.not_summed:
         problem = counted.not_summed
         logger.warning("statistics_not_summed_up", reason=problem.reason, detail=problem.detail)
+
+
+def _report_children(logger: Logger, children: Sequence[NotCounted]) -> None:
+    lost = [each for each in children if each.is_lost]
+    again = [each for each in children if not each.is_lost]
+    if again:
+        problem, count = again[0].problem, sum(len(each.jobs) for each in again)
+        logger.error("children_not_counted", count=count, reason=problem.reason, detail=problem.detail)
+        _count("ChildrenNotCounted", count)
+    if lost:
+        count, (job_id, _) = sum(len(each.jobs) for each in lost), lost[0].jobs[0]
+        logger.error("children_lost", count=count, job_id=job_id, detail=lost[0].problem.detail)
+        _count("ChildrenLost", count)
 
 
 def _count(name: str, number: int) -> None:

@@ -46,7 +46,7 @@ class Recorded(Frozen):
     """Changes that only a newer version can read, and of which nobody is told by this one."""
     counted: Counted = Counted()
     children: tuple[NotCounted, ...] = ()
-    """Ends of children that were not counted, and cancelled parents whose children nobody cancels yet."""
+    """Ends of children that were not counted, and cancelled parents whose children nobody cancels (yet)."""
 
 
 async def record_changes(
@@ -127,7 +127,7 @@ def _failures(
 ) -> tuple[str, ...]:
     """The records to hand back, each once, in their order; Lambda begins again with the first of them."""
     not_counted = {(fact.job_id, fact.version) for each in counted.not_counted for fact in each.facts}
-    of_children = {job for each in uncounted for job in each.jobs}
+    of_children = {job for each in uncounted if not each.is_lost for job in each.jobs}
     versions = {(each.job_id, each.version) for each in told.not_made} | not_counted | of_children
     jobs = {each.event.job_id for each in unpublished}
     failed = {

@@ -82,6 +82,10 @@ class FakeJobRepository:
         """Every stored job, for the fake of the listing."""
         return tuple(self._jobs.values())
 
+    def delete_expired(self, now: datetime) -> None:
+        """Do what DynamoDB does some time after jobs have expired."""
+        self._jobs = {id: job for id, job in self._jobs.items() if not is_expired(job.expires_at, now)}
+
     def find(self, job_id: str) -> Job | None:
         """A stored job, whether it has expired or not."""
         return self._jobs.get(job_id)

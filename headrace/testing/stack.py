@@ -291,6 +291,7 @@ class JobStack:
         if self._running:
             self._loop_time.forward(moment - self.now)
         self._clock.now = moment
+        self._jobs.delete_expired(moment)
 
     def _stored(self, job_id: str) -> Job:
         for job in self._present():

@@ -124,7 +124,7 @@ class JobSummaryView(BaseModel):
     history: list[HistoryView]
     owner_id: str
     notify: NotifyView | None = Field(default=None, description="Who is told of its changes, if it was submitted so")
-    steps: int = Field(default=0, description="How many steps and signals it remembers")
+    steps: int = Field(default=0, description="How many steps and signals it remembers; 1 or more once a worker died")
     waiting_for: list[WaitView] = Field(default_factory=list, description="What a waiting job waits for")
     parent: ParentView | None = Field(default=None, description="Whose child it is, if it is one")
     traceparent: str | None = Field(default=None, description="The trace that it was submitted in (W3C Trace Context)")

@@ -159,9 +159,10 @@ class World:
         assert isinstance(job, Job)
         return job
 
-    def calls(self, job: Job, deadline: datetime = DEADLINE) -> ChildCalls:
+    def calls(self, job: Job, deadline: datetime | None = None) -> ChildCalls:
         """What a new attempt of the parent has."""
         assert isinstance(job.state, Running)
+        deadline = deadline or self.clock() + FUNCTION
         held = Held(
             job_id=job.id, life=job.life, token=job.state.lease.token, attempt=1, deadline=deadline,
             began_at=job.started_at or self.clock(), expires_at=expiry_of(job, self.policy, self.clock()),
@@ -172,7 +173,7 @@ class World:
         self.memory = memory
         return ChildCalls(job, memory, stores, checker, self.policy, self.clock)
 
-    async def advance(self, job: Job, call: GroupCall, deadline: datetime = DEADLINE) -> Advance:
+    async def advance(self, job: Job, call: GroupCall, deadline: datetime | None = None) -> Advance:
         """A new attempt that has come to its call."""
         calls = self.calls(job, deadline)
         return await calls.advance(call, await self.memory.recall(call.name))

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from pydantic import BaseModel
 
 from headrace import ChildFailed, Fail, JobContext, Retry, job_type
@@ -160,3 +161,27 @@ async def test_a_cancelled_parents_children_are_cancelled() -> None:
     await stack.retry(job.id)
     await stack.travel(days=2)
     assert stack.job(job.id).result == Made(texts=["0", "1", "2"])
+
+
+@job_type("image.slow", max_age=timedelta(days=100))
+async def slow(page: Page, context: JobContext) -> Thumb:
+    """Make a thumb in so many days."""
+    await context.sleep("paint", timedelta(days=page.n))
+    return Thumb(text=f"thumb {page.n}")
+
+
+@job_type("book.slow")
+async def make_slowly(_: Book, context: JobContext) -> Made:
+    """Make a thumb at once, and one that takes longer than ended jobs are kept."""
+    made = await context.map("thumbs", "image.slow", [Page(n=0), Page(n=45)], returns=Thumb, failed="collect")
+    return Made(texts=[each.code if isinstance(each, ChildFailed) else each.text for each in made])
+
+
+async def test_a_stack_deletes_what_has_expired_and_children_outlive_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.testing.stack.PATIENCE", 10)  # Nothing here takes time; a busy machine does.
+    stack = JobStack([thumb, slow, make_slowly], START)
+    alone, job = await stack.submit("image.thumb", Page(n=1)), await stack.submit("book.slow", Book())
+    await stack.travel(days=44)
+    assert alone.id not in {each.id for each in stack._jobs.stored}
+    await stack.travel(days=2)
+    assert stack.job(job.id).result == Made(texts=["thumb 0", "thumb 45"])

@@ -5,7 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from domain.children.calls import Elsewhere
+from domain.children.group import FIRST_LOOK
 from domain.children.ids import child_id
+from domain.children.reading import QUICK, RESERVE
 from domain.durable.attempts import JobSteps
 from domain.durable.durable import Durable
 from domain.durable.step import CHILDREN
@@ -15,6 +18,8 @@ from domain.secrets.hidden import Hidden
 from headrace import StepUnavailable
 from tests.factories import NOW, POLICY
 from tests.unit.children.parts import BROKEN, DEADLINE, World, a_call
+
+MANY = QUICK + 1
 
 
 async def ending(world: World, job: Job, seconds: float = 60) -> Outcome:
@@ -39,6 +44,30 @@ async def test_what_has_no_time_to_write_more_goes_on_in_another_invocation() ->
     job = await world.begin()
     world.clock.forward(timedelta(seconds=40))
     assert await ending(world, job) == Pause()
+
+
+async def many_that_have_ended(world: World) -> Job:
+    job = await world.begin()
+    await world.advance(job, a_call(MANY))
+    for place in range(MANY):
+        await world.end(await world.child(job, "all", place))
+    world.clock.forward(FIRST_LOOK)
+    return job
+
+
+async def test_many_results_are_collected_by_an_invocation_that_has_its_time_before_it() -> None:
+    world = World()
+    job = await many_that_have_ended(world)
+    late = world.clock() + timedelta(minutes=1)
+    assert await world.advance(job, a_call(MANY), late) == Elsewhere()
+    assert await world.advance(job, a_call(MANY), late) == [{"words": 1}] * MANY
+
+
+async def test_reading_that_takes_longer_than_the_attempt_says_so_before_it_is_stopped() -> None:
+    world = World()
+    job = await many_that_have_ended(world)
+    with pytest.raises(StepUnavailable, match=f"{MANY} take longer to read than the attempt has"):
+        await world.advance(job, a_call(MANY), world.clock() + RESERVE)
 
 
 async def test_a_lost_lease_ends_the_invocation_at_once() -> None:

@@ -302,6 +302,23 @@ async def test_children_that_are_not_there_are_told_and_not_waited_for() -> None
     assert told != [ONE, ONE]
 
 
+async def test_a_child_that_was_counted_and_is_gone_is_told_as_missing() -> None:
+    world = World()
+    job = await world.begin()
+    await world.advance(job, a_call(2))
+    await world.record(*[await world.end(await world.child(job, "all", place)) for place in range(2)])
+    gone = child_id(job.life, "all", 0)
+    world.store._jobs.pop(gone)
+    raised = await world.advance(await world.parent(), a_call(2))
+    assert isinstance(raised, ChildFailed)
+    assert (raised.place, raised.job_id, raised.code) == (0, gone, "child_missing")
+    assert raised.message.endswith("(1 of 2 failed)")
+    assert await world.advance(await world.parent(), a_call(2)) == raised
+    missing = ChildFailed("all", 0, gone, "child_missing", "it is not there any more, or was never written")
+    for _ in range(2):
+        assert await world.advance(await world.parent(), a_call(2, collect=True)) == [missing, ONE]
+
+
 async def test_the_patience_doubles_up_to_some_hours_and_ends_with_the_jobs_life() -> None:
     world = World()
     job = await world.begin()

@@ -103,10 +103,19 @@ async def test_what_could_not_be_counted_or_told_is_handed_back_and_made_good(fa
     (problem,) = await world.recorder.record((last,), deadline)
     late = StorageUnavailable(reason="timeout", detail="no time was left")
     assert problem == NotCounted(jobs=((last.id, last.version),), problem=late if fails_at == "time" else BUSY)
+    assert not problem.is_lost
     assert (await world.parent()).rounds == 0
     world.jobs = FaultyJobRepository(world.store)
     assert await world.record(last) == ()
     assert (await world.parent()).rounds == 1
+
+
+async def test_what_the_database_refuses_each_time_is_lost() -> None:
+    world, job = await with_children(1)
+    refused = StorageUnavailable(reason="rejected", detail="ValidationException")
+    world.faults.next = {"add": [refused]}
+    (problem,) = await world.record(*await ended(world, job, 0))
+    assert (problem.problem, problem.is_lost) == (refused, True)
 
 
 Refusal = Callable[[Job], VersionConflict | JobUnreadable | CompanionRefused | ItemTooLarge | StorageUnavailable | None]
@@ -222,10 +231,18 @@ async def test_a_cancellation_that_cannot_be_submitted_is_handed_back(
     over = await cancelled(world, job)
     world.jobs = FaultyJobRepository(world.store, on_add=lambda: answer)
     assert [each.problem for each in await world.record(over)] == ([problem] if problem else [])
-    world.faults.next["groups"] = [BROKEN]
-    assert [each.problem for each in await world.record(over)] == [BROKEN]
+    world.faults.next["groups"] = [BUSY]
+    assert [each.problem for each in await world.record(over)] == [BUSY]
     late = await world.recorder.record((over,), NOW)
     assert [each.problem.reason for each in late] == ["timeout"]
+
+
+async def test_groups_that_cannot_be_read_are_left_to_the_job_that_cancels_for_it_is_seen_to_fail() -> None:
+    world, job = await with_children()
+    over = await cancelled(world, job)
+    world.faults.next["groups"] = [BROKEN]
+    assert await world.record(over) == ()
+    assert world.store.stored[-1].type == "children.cancel"
 
 
 async def test_where_it_cannot_run_it_is_left_to_another_function() -> None:

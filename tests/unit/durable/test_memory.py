@@ -430,8 +430,8 @@ async def test_a_deleted_jobs_steps_are_deleted_with_their_blobs() -> None:
 class Signalling:
     """Sends signals to one waiting job."""
 
-    def __init__(self, jobs: FakeJobRepository, blobs: BlobStore | None = None) -> None:
-        self.store = Failing()
+    def __init__(self, jobs: FakeJobRepository, blobs: BlobStore | None = None, store: Failing | None = None) -> None:
+        self.store = store or Failing()
         catalogue = Catalogue(())
         service = JobService(jobs, catalogue, FakeClock())
         documents = Documents(blobs or FakeBlobStore())
@@ -446,6 +446,16 @@ class Refusing(FakeJobRepository):
     async def replace(self, change: Change, expected_version: int) -> ReplaceResult:
         current = self._jobs[change.job.id]
         return VersionConflict(job_id=current.id, current=current) if self.answer is BUSY else self.answer
+
+
+async def test_a_signal_learns_from_a_first_attempt_that_its_time_was_over() -> None:
+    store = Failing()
+    attempt = await attempt_on(store)
+    assert await attempt.signal("go", int, timeout=timedelta(0)) is None
+    running = attempt._job
+    assert running.steps == 0
+    sent = await Signalling(store.jobs, store=store).send(running.id, "go", 1, OWNER)
+    assert sent == SignalRefused(reason="the job no longer waits for the signal go: its time was over")
 
 
 async def test_a_signal_reports_what_keeps_it_from_its_job() -> None:

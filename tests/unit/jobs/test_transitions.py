@@ -21,6 +21,7 @@ from domain.jobs.job import (
     Status,
     Succeeded,
     WaitFor,
+    has_moved,
     is_final,
 )
 from domain.jobs.lifecycle import MOVES
@@ -97,6 +98,7 @@ EVERY_MOVE: dict[str, Move] = {
     "signal something else": lambda job: transitions.signal(job, POLICY, "other", LATER),
     "end a round of children": lambda job: transitions.children_ended(job, POLICY, "all", 0, LATER),
     "take another turn": lambda job: transitions.take_another_turn(job, POLICY, PARENT, LATER),
+    "keep": lambda job: transitions.keep(job, LATER + timedelta(days=400), LATER),
     "retry manually": lambda job: transitions.retry_manually(job, POLICY, LATER),
     "retry manually in a full lane": lambda job: transitions.retry_manually(job, POLICY, LATER, InLine()),
     "succeed directly": lambda job: transitions.succeed(job, POLICY, RESULT, LATER),
@@ -149,10 +151,20 @@ def test_every_transition_keeps_what_must_not_change(name: str, start: Job) -> N
 
 @pytest.mark.parametrize("final", [succeeded(), failed(), cancelled()], ids=lambda job: job.status)
 @pytest.mark.parametrize(
-    "name", sorted(set(EVERY_MOVE) - {"retry manually", "retry manually in a full lane", "take another turn"})
+    "name", sorted(set(EVERY_MOVE) - {"retry manually", "retry manually in a full lane", "take another turn", "keep"})
 )
 def test_a_final_state_never_changes(final: Job, name: str) -> None:
     assert isinstance(EVERY_MOVE[name](final), IllegalTransition)
+
+
+@pytest.mark.parametrize("final", [succeeded(), failed(), cancelled()], ids=lambda job: job.status)
+def test_a_job_that_has_ended_is_kept_for_longer_and_is_otherwise_the_same(final: Job) -> None:
+    until = final.expires_at + timedelta(days=1)
+    kept = legal(transitions.keep(final, until, LATER))
+    later = {"expires_at": until, "version": final.version + 1, "updated_at": LATER}
+    assert kept == final.model_copy(update=later)
+    assert not has_moved(kept), "nobody is told of it"
+    assert legal(transitions.keep(kept, final.expires_at, LATER)).expires_at == until, "and never shorter"
 
 
 def test_a_job_without_a_time_is_queued_at_once() -> None:
@@ -440,6 +452,9 @@ def test_a_dead_workers_job_is_rescued_when_its_lease_has_ended() -> None:
     assert isinstance(rescued.state, Retrying)
     assert rescued.state.error.code == "lease_expired"
     assert rescued.attempt == 1, "the attempt was counted when it was claimed"
+    assert rescued.steps == 1, "it may have remembered something, which is to be deleted with it"
+    known = job.model_copy(update={"steps": 5})
+    assert legal(transitions.wake(known, POLICY, until, 0.5)).steps == 5
 
 
 def test_a_job_that_kills_its_worker_each_time_ends_failed() -> None:

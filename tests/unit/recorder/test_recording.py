@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from pydantic import JsonValue
 
+from domain.children.ids import SET
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.job import Job
@@ -28,6 +29,7 @@ from tests.fakes.faulty_job_repository import OUTAGE, FaultyJobRepository
 from tests.fakes.handlers import a_handler
 from tests.fakes.stats_repository import FakeStatsRepository
 from tests.fakes.webhook_repository import FakeEndpointRepository
+from tests.unit.children.parts import BROKEN, BUSY, World, a_call
 from tests.unit.webhooks.parts import TELL_OF, FaultyEndpoints, Unreachable, a_teller, an_endpoint
 
 SECOND = timedelta(seconds=1)
@@ -195,6 +197,19 @@ async def test_what_ends_is_counted_and_handed_back_where_it_was_not() -> None:
         again = await record_changes(records, dispatcher, NOW, deadline=NOW + SECOND, stats=recorder)
         assert (again.failures, again.counted) == ((), Counted())
     assert sum(leaf.whole.counted for leaf in stats.stored_leaves.values()) == 2
+
+
+async def test_ends_of_children_are_handed_back_unless_they_are_refused_each_time() -> None:
+    world = World()
+    await world.advance(await world.begin(), a_call(SET + 1))
+    parent = await world.parent()
+    ends = [await world.end(await world.child(parent, "all", place)) for place in (0, SET)]
+    records = [changed(end, number) for number, end in enumerate(ends, 1)]
+    world.faults.next["add"] = [BROKEN, BUSY]
+    late = NOW + SECOND
+    recorded = await record_changes(records, NOBODY_WAITS, NOW, deadline=late, children=world.recorder)
+    assert recorded.failures == (sequence_number(2),)
+    assert [(each.jobs[0][0], each.is_lost) for each in recorded.children] == [(ends[0].id, True), (ends[1].id, False)]
 
 
 async def test_what_does_not_end_is_not_counted() -> None:

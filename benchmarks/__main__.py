@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -18,11 +19,14 @@ from benchmarks import (
     repository,
     runners,
     scale,
+    spill,
+    streaming,
     throughput,
 )
 from headrace.emulator.cloudformation import ROOT
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+FAIRNESS = (sys.executable, "-m", "benchmarks.lanes", "fairness", "500", "80")
 PACKAGES = ("aioboto3", "aiobotocore", "aiohttp", "aws-lambda-powertools", "fastapi", "mangum", "pydantic")
 
 
@@ -34,12 +38,16 @@ def main() -> None:
     kept = memory.table(asyncio.run(memory.measure()))
     scales = asyncio.run(scale.measure())
     sizes, units = scale.table(scales), scale.units_table(scales)
+    spilled = spill.table(asyncio.run(spill.measure()))
+    streamed = streaming.table(asyncio.run(streaming.measure()))
     overhead = repository.table(asyncio.run(repository.measure()))
     call = api_cost.table(api_cost.measure())
     rates = throughput.table(asyncio.run(throughput.measure()))
     due = on_time.table(asyncio.run(on_time.measure()), asyncio.run(on_time.measure(adapt=on_time.lossy)))
     handed_over = burst.table(asyncio.run(burst.measure()))
     long = runners.table(asyncio.run(runners.measure()))
+    # In a process of its own, for it has job types of its own.
+    fair = subprocess.run(FAIRNESS, check=True, capture_output=True, text=True, cwd=ROOT).stdout
     starts = cold_start.table(asyncio.run(cold_start.measure()))
     text = f"""# Results
 
@@ -123,6 +131,25 @@ the wake queue.
 On the local stack, whose runner has ten environments and takes ten jobs an invocation here.
 
 {long}
+
+## One tenant's backlog
+
+500 jobs of 0.2 s of one owner, and jobs of another one beside them: without lanes, and with a limit for each owner.
+
+{fair}
+
+## Large documents
+
+A payload in its item, and as a blob in S3, by its size: why documents above 8 KB become blobs.
+
+{spilled}
+
+## Memory of streams
+
+A process that copies a file on S3, by the file's size, and one that profiles a CSV file. What they hold does not grow
+with the file.
+
+{streamed}
 
 ## Memory
 

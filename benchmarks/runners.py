@@ -6,12 +6,12 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import httpx
 
-from benchmarks.local_stack import client_of_a_stack
+from benchmarks.local_stack import clients_of_a_stack
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.template import LambdaFunction, Stack
 
@@ -23,6 +23,7 @@ WINDOW_SECONDS = 1
 """So long an invocation waits until it has them: else the first ones begin with two or three."""
 SHORT = 20
 """`csv.profile` jobs, one by one, whose waiting is measured."""
+A_TABLE = {"csv": "a,b\n1,x\n"}
 SUBMITTERS = 8
 RUNNER = "StandardRunnerFunction"
 
@@ -36,6 +37,10 @@ class Runners(Frozen):
     """The same beside `LONG` jobs in the runner."""
     beside_many: tuple[float, ...]
     """The same beside `MANY` jobs in the runner."""
+    other_in_worker: tuple[float, ...]
+    """The same of another user, beside these."""
+    other_in_runner: tuple[float, ...]
+    """Of the first job that another user has in the same runner, behind the `MANY`: locally the queue is not fair."""
     many: float
     """From the first submission of the many to the end of the last."""
     ended: int
@@ -61,18 +66,23 @@ def resting(stack: Stack) -> Stack:
 
 async def measure() -> Runners:
     """One run on a stack of its own: short jobs alone, the many, and short ones beside the long."""
-    async with client_of_a_stack(resting) as client:
+    async with clients_of_a_stack(resting) as (client, other):
         await _waits(client, 2)
         alone = await _waits(client, SHORT)
         began = time.monotonic()
         many = await _submit(client, MANY, MANY_SECONDS)
         ends = asyncio.create_task(_all_ended(client, many, began))
-        beside_many = await _waits(client, SHORT)
+        behind = asyncio.create_task(_waits(other, 1, "benchmark.rest", {"seconds": 0}))
+        beside_many, other_in_worker = await asyncio.gather(_waits(client, SHORT), _waits(other, SHORT))
+        other_in_runner = await behind
         took, ended = await ends
         long = await _submit(client, LONG, LONG_SECONDS)
         beside_long = await _waits(client, SHORT)
         _, also_ended = await _all_ended(client, long, began)
-    return Runners(alone=alone, beside_long=beside_long, beside_many=beside_many, many=took, ended=ended + also_ended)
+    return Runners(
+        alone=alone, beside_long=beside_long, beside_many=beside_many, other_in_worker=other_in_worker,
+        other_in_runner=other_in_runner, many=took, ended=ended + also_ended,
+    )  # fmt: skip
 
 
 async def _submit(client: httpx.AsyncClient, number: int, seconds: float) -> tuple[str, ...]:
@@ -88,11 +98,13 @@ async def _submit(client: httpx.AsyncClient, number: int, seconds: float) -> tup
     return tuple(await asyncio.gather(*(submit() for _ in range(number))))
 
 
-async def _waits(client: httpx.AsyncClient, number: int) -> tuple[float, ...]:
+async def _waits(
+    client: httpx.AsyncClient, number: int, type: str = "csv.profile", payload: Mapping[str, object] = A_TABLE
+) -> tuple[float, ...]:
     """Submit short jobs one after another; how long each waited for its start."""
     found = []
     for _ in range(number):
-        body = {"type": "csv.profile", "payload": {"csv": "a,b\n1,x\n"}}
+        body = {"type": type, "payload": payload}
         response = await client.post("/v1/jobs", json=body)
         response.raise_for_status()
         job = await _ended(client, response.json()["id"])
@@ -126,11 +138,15 @@ def table(found: Runners) -> str:
             ("alone", found.alone),
             (f"beside {LONG} of {LONG_SECONDS:.0f} s in the runner", found.beside_long),
             (f"beside {MANY} of {MANY_SECONDS:.0f} s in the runner", found.beside_many),
+            ("another user's, beside these", found.other_in_worker),
         )
     )
     return (
         f"{MANY} jobs of {MANY_SECONDS:.0f} s had all ended after {found.many:.1f} s; "
         f"{found.ended} of {MANY + LONG} jobs in the runner succeeded.\n\n"
+        f"A job of another user in the same runner, submitted behind the {MANY}, waited"
+        f" {max(found.other_in_runner):.1f} s: locally the queue delivers in the order of sending;"
+        " on AWS it is fair between owners.\n\n"
         f"| {SHORT} short jobs in the worker | waited, median (s) | longest (s) |\n|---|---|---|\n{rows}"
     )
 

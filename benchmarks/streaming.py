@@ -1,4 +1,4 @@
-"""Memory of a process that streams files: copies a gigabyte on S3, and profiles a CSV file of 200 MB.
+"""Memory of a process that streams files: copies files of up to a gigabyte on S3, and profiles a CSV file of 200 MB.
 
 `python -m benchmarks.streaming`; takes some minutes. The files lie on MiniStack, in a process of its own.
 """
@@ -6,13 +6,15 @@
 import asyncio
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from headrace.authoring.frozen import Frozen
 from headrace.emulator.cloudformation import ROOT
 from headrace.emulator.database import embedded_database, local_credentials
 
-GIGABYTE = 1000**3
+COPIED = (64 * 1000**2, 256 * 1000**2, 1000**3)
+"""Bytes: the peak must not grow with them."""
 CSV_BYTES = 200 * 1000**2
 CHILD = ROOT / "benchmarks" / "streaming_child.py"
 
@@ -29,16 +31,14 @@ class Streamed(Frozen):
     seconds: float
 
 
-async def measure(copied: int = GIGABYTE, profiled: int = CSV_BYTES) -> tuple[Streamed, ...]:
+async def measure(copied: Sequence[int] = COPIED, profiled: int = CSV_BYTES) -> tuple[Streamed, ...]:
     """Measure one after the other; Linux only."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         # In memory: with its state on disk, MiniStack (1.5.33) reads a whole object for each range of it.
         async with embedded_database(None, folder / "database.log") as database:
-            return (
-                await _child(database.url, "copy", copied),
-                await _child(database.url, "profile", profiled),
-            )
+            copies = [await _child(database.url, "copy", size) for size in copied]
+            return (*copies, await _child(database.url, "profile", profiled))
 
 
 async def _child(url: str, what: str, size: int) -> Streamed:

@@ -132,6 +132,8 @@ class WorkerSettings(Frozen):
     """Where undecodable records go; empty locally, where there is no such queue."""
     function_timeout: timedelta
     """The time limit of one invocation, by which a job type's timeout is judged."""
+    document_lifetime: timedelta
+    """After which S3 deletes a large payload or result, by which a job type's retention is judged."""
     schedules_table: str
     users_table: str
     """Where the owners of schedules are."""
@@ -244,6 +246,7 @@ def read_worker_settings(environment: Mapping[str, str]) -> WorkerSettings:
         stream_positions_table=_text(environment, "STREAM_POSITIONS_TABLE"),
         on_failure_queue_url=_text(environment, "ON_FAILURE_QUEUE_URL"),
         function_timeout=_seconds(environment, "FUNCTION_TIMEOUT_SECONDS"),
+        document_lifetime=_days(environment, "DOCUMENT_DAYS"),
         schedules_table=_text(environment, "SCHEDULES_TABLE"),
         users_table=_text(environment, "USERS_TABLE"),
         wake_queue_url=_text(environment, "WAKE_QUEUE_URL"),

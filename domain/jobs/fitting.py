@@ -6,12 +6,20 @@ from datetime import timedelta
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.transitions import LEASE_GRACE
 
+DAY = timedelta(days=1)
+LONGEST_LIFE = timedelta(days=366)
+"""From a job's submission to its end: what it is delayed by, or the time that its waits may take."""
+
 STARTING = timedelta(seconds=3)
 """What may pass between a function's start and the claim of its first job."""
 
 
 class UnrunnableJobType(ValueError):
     """No job of a type could ever run, for its timeout is too long for its function, or there is no such function."""
+
+
+class KeptTooLong(ValueError):
+    """Jobs of a type would be kept when their large payloads and results are gone."""
 
 
 def refuse_unrunnable(catalogue: Catalogue, runner: str, available: timedelta) -> None:
@@ -38,6 +46,19 @@ def refuse_unknown_runners(catalogue: Catalogue, runners: Collection[str]) -> No
             raise UnrunnableJobType(
                 f"{name} needs the runner {runner}, but template.yaml declares only {', '.join(sorted(runners))};"
                 " name one of these in Policy(runner=…), or declare it"
+            )
+
+
+def refuse_kept_longer_than(catalogue: Catalogue, document_lifetime: timedelta) -> None:
+    """Raise `KeptTooLong` for a type whose jobs might outlive their payloads, which are as old as the jobs."""
+    longest = document_lifetime - LONGEST_LIFE
+    for name in catalogue.names():
+        retention = catalogue.policy(name).retention
+        if retention > longest:
+            raise KeptTooLong(
+                f"{name} keeps its jobs for {retention / DAY:g} days, and large payloads are deleted"
+                f" {document_lifetime / DAY:g} days after submission, of which a job may need {LONGEST_LIFE.days}"
+                f" until it ends; lower Policy(retention=…) to {longest / DAY:g} days, or raise DocumentDays"
             )
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from domain.jobs.documents import Documents
-from domain.jobs.fitting import refuse_unknown_runners, refuse_unrunnable
+from domain.jobs.fitting import refuse_kept_longer_than, refuse_unknown_runners, refuse_unrunnable
 from domain.jobs.run_due import DueJobRunner
 from functions.adapters import blob_store, stream_positions
 from functions.attempts.invocation import (
@@ -44,11 +44,13 @@ from headrace.authoring.job_type import WORKER
 def build(parts: Parts) -> Callable[[Event, LambdaContext], Response]:
     """The handler, made of these parts.
 
-    Raises `UnrunnableJobType` when a job type could never run in this function, or names a runner that is not there.
+    Raises `UnrunnableJobType` when a job type could never run in this function, or names a runner that is not there,
+    and `KeptTooLong` when its jobs would be kept longer than their large payloads and results.
     """
     settings, logger, runtime = read_worker_settings(parts.environment), parts.logger, parts.runtime
     refuse_unknown_runners(parts.job_types, {WORKER, *parts.settings.runners})
     refuse_unrunnable(parts.job_types, WORKER, settings.function_timeout - RESERVE)
+    refuse_kept_longer_than(parts.job_types, settings.document_lifetime)
     blobs = blob_store(read_blob_settings(parts.environment), runtime)
     forget = forgetting(parts, Documents(blobs))
     executor, dispatch = job_executor(parts, blobs), dispatcher(parts)

@@ -19,7 +19,7 @@ START_SECONDS = 30
 STOP_SECONDS = 15
 WATCH_SECONDS = 0.5
 LEAST_FREE = 100 * 1000**2
-"""Bytes on the disk below which a person is warned."""
+"""Bytes on the disk below which a person is warned, and the gateway accepts nothing."""
 Address = tuple[str, int]
 """Host and port."""
 DATABASE_AND_S3: Mapping[str, str] = {"SERVICES": "dynamodb,dynamodbstreams,s3"}
@@ -62,6 +62,10 @@ class EmbeddedDatabase:
         self._process = process
         self._log = log
         self._free = free
+
+    def is_nearly_full(self) -> bool:
+        """Whether what is accepted now might not be saved when the process stops."""
+        return self._free() < LEAST_FREE
 
     async def watch(self) -> None:
         """Wait, and raise `StackError` when the process ends by itself; say it once when its disk is nearly full.
@@ -129,8 +133,8 @@ def _free_of(state: Path | None) -> Callable[[], int]:
 
 def _full(left: int) -> str:
     return (
-        f"headrace: the disk of the local database has {left // 1000**2} MB left: jobs and files may be lost when the"
-        " stack stops; make room now, before you stop it"
+        f"headrace: the disk of the local database has {left // 1000**2} MB left, so no more jobs and files are"
+        " accepted; make room before you stop the stack, which only then saves those that it has"
     )
 
 

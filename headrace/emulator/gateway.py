@@ -20,7 +20,7 @@ from pydantic import JsonValue
 
 from headrace.emulator.cors import Cors, is_preflight, preflight_response, set_headers
 from headrace.emulator.execution_environment import CANNOT_START, MAX_PAYLOAD_BYTES, FunctionFailed, Result, Returned
-from headrace.emulator.gateway_responses import cannot_start, last_message, message, unauthorized
+from headrace.emulator.gateway_responses import cannot_start, disk_full, last_message, message, unauthorized
 from headrace.emulator.http_event import (
     GREEDY,
     RefusedRequest,
@@ -80,8 +80,12 @@ class Gateway:
         report: Report | None = None,
         cors: Cors | None = None,
         own: Sequence[web.AbstractRouteDef] = (),
+        is_full: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`own` are the routes that the stack serves itself, before those of the template."""
+        """`own` are the routes that the stack serves itself, before those of the template.
+
+        While the disk `is_full`, nothing is accepted: every POST is answered with 503.
+        """
         self._routes = tuple(sorted(routes, key=_specificity, reverse=True))
         self._functions = functions
         self._authority = authority
@@ -91,6 +95,7 @@ class Gateway:
         self._report = report or OnStderr().report
         self._cors = cors
         self._own = own
+        self._is_full = is_full
 
     def runner(self) -> web.AppRunner:
         """Create the server, not yet set up. It refuses malformed requests with 400 and does not log them."""
@@ -128,6 +133,8 @@ class Gateway:
             if self._cors and is_preflight(head.method, head.headers):
                 return preflight_response(self._cors, head.headers)
             return message(HTTPStatus.NOT_FOUND, "Not Found")
+        if head.method == "POST" and self._is_full():
+            return disk_full()
         authorizer: Mapping[str, JsonValue] | None = None
         if route.authorizer == "jwt":
             verified = self._verified(head)

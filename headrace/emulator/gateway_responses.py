@@ -1,4 +1,4 @@
-"""The responses that the gateway gives by itself: API Gateway's, and two that say more than AWS would."""
+"""The responses that the gateway gives by itself: API Gateway's, and three that say more than AWS would."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -25,12 +25,21 @@ def last_message(status: int) -> web.Response:
 
 def cannot_start(function: str, reason: str) -> web.Response:
     """What only the local stack says: on AWS this is a 500 without a reason."""
+    return _unavailable("function_cannot_start", f"{function} cannot start: {reason[:_MAX_REASON]}")
+
+
+def disk_full() -> web.Response:
+    """What only the local stack says, before its disk is so full that it might not save what it has accepted."""
+    return _unavailable("disk_full", "the disk of the local stack is nearly full, so it accepts nothing; make room")
+
+
+def _unavailable(code: str, detail: str) -> web.Response:
     problem = {
-        "type": "urn:headrace:problem:function_cannot_start",
+        "type": f"urn:headrace:problem:{code}",
         "title": HTTPStatus.SERVICE_UNAVAILABLE.phrase,
         "status": HTTPStatus.SERVICE_UNAVAILABLE,
-        "detail": f"{function} cannot start: {reason[:_MAX_REASON]}",
-        "code": "function_cannot_start",
+        "detail": detail,
+        "code": code,
     }
     return web.json_response(problem, status=HTTPStatus.SERVICE_UNAVAILABLE, content_type="application/problem+json")
 

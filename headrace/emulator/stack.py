@@ -134,7 +134,7 @@ async def running_stack(
     profile, variables = profile_variables(options.variables), _variables(stack, options, observer)
     async with AsyncExitStack() as running:
         check_port(options.host, options.port)
-        endpoint_url, beside_url, watch = await running.enter_async_context(_services(folder, options))
+        endpoint_url, beside_url, watch, is_full = await running.enter_async_context(_services(folder, options))
         credentials = use_credentials(endpoint_url)
         await _prepare_tables(stack, endpoint_url, folder if options.endpoint_url is None else None)
         await _prepare_queues(stack, beside_url)
@@ -167,6 +167,7 @@ async def running_stack(
             report=observer.report,
             cors=stack.cors,
             own=(*PageSessions(folder, authority, now).routes(), *build_routes(watched=options.reload)),
+            is_full=is_full,
         )
         url = await serve(running, gateway.runner(), options.host, options.port)
         started = Running(url=url, endpoint_url=endpoint_url, queues_url=beside_url, s3_url=beside_url, pid=os.getpid())
@@ -192,13 +193,14 @@ def _declared(folder: Folder, options: Options) -> Stack:
 
 
 @asynccontextmanager
-async def _services(folder: Folder, options: Options) -> AsyncIterator[tuple[str, str, Watch]]:
-    """Yield the URL of the database, that of queues and S3, and a watch; what is embedded is started for this run.
+async def _services(folder: Folder, options: Options) -> AsyncIterator[tuple[str, str, Watch, Callable[[], bool]]]:
+    """Yield the URL of the database, that of queues and S3, a watch, and whether the disk is nearly full.
 
-    One MiniStack serves all. Beside a given database it serves queues and S3 alone: DynamoDB Local has neither.
+    What is embedded is started for this run. One MiniStack serves all. Beside a given database it serves queues and S3
+    alone: DynamoDB Local has neither.
     """
     if options.endpoint_url and options.services_url:
-        yield options.endpoint_url, options.services_url, _nothing_to_watch
+        yield options.endpoint_url, options.services_url, _nothing_to_watch, lambda: False
         return
     state = folder.blobs if options.endpoint_url else folder.database
     if options.fresh:
@@ -208,7 +210,7 @@ async def _services(folder: Folder, options: Options) -> AsyncIterator[tuple[str
     settings = QUEUES_AND_S3 if options.endpoint_url else ALL_SERVICES
     at = None if options.endpoint_url else options.database
     async with embedded_database(state, log, settings, at) as embedded:
-        yield options.endpoint_url or embedded.url, embedded.url, embedded.watch
+        yield options.endpoint_url or embedded.url, embedded.url, embedded.watch, embedded.is_nearly_full
 
 
 async def _nothing_to_watch() -> None:

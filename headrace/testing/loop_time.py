@@ -1,25 +1,45 @@
 """Moves the time of an event loop, so that its timers come due: `asyncio.sleep(60)` ends after a minute's travel."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 
 class LoopTime:
-    """Adds to the time of the running loop. A loop whose clock cannot be replaced (uvloop's) keeps its own."""
+    """Stops the time of the running loop, and adds to it. A loop without a Python clock (uvloop's) keeps its own."""
 
     def __init__(self) -> None:
         self._added = 0.0
+        self._stopped_at: float | None = None
         self._replaced: list[tuple[asyncio.AbstractEventLoop, Callable[[], float]]] = []
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Within, time passes by `forward` alone, however long a busy machine takes; it goes on from there."""
+        self._replace()
+        self._stopped_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._added -= time.monotonic() - self._stopped_at
+            self._stopped_at = None
 
     def forward(self, by: timedelta) -> None:
         """Let time pass for every timer of the running loop."""
+        self._replace()
         self._added += by.total_seconds()
+
+    def _replace(self) -> None:
         loop = asyncio.get_running_loop()
         if all(loop is not other for other, _ in self._replaced):
-            real = loop.time
-            loop.time = lambda: real() + self._added  # type: ignore[method-assign]  # there is no other way to move it
-            self._replaced.append((loop, real))
+            self._replaced.append((loop, loop.time))
+            loop.time = self._now  # type: ignore[method-assign]  # there is no other way to move it
+
+    def _now(self) -> float:
+        # Of asyncio's own loops, `time` is `time.monotonic`.
+        return (time.monotonic() if self._stopped_at is None else self._stopped_at) + self._added
 
     def next_timer(self) -> timedelta | None:
         """How long until the next timer of the running loop."""

@@ -55,15 +55,13 @@ from headrace.testing.job_run import failure_text
 from headrace.testing.lane_repository import FakeLaneRepository
 from headrace.testing.loop_time import LoopTime
 from headrace.testing.observing import catalogue_of
+from headrace.testing.patience import SLICE, Patience, until_one_ends
 from headrace.testing.payloads import Payload, a_user, accepted, document_of
 from headrace.testing.secret_store import AnyonesSecrets
 from headrace.testing.step_repository import FakeStepRepository
 from headrace.testing.steps import json_of
 from headrace.testing.stream_positions import FakeStreamPositions
 from headrace.testing.wake_queue import FakeWakeQueue
-
-PATIENCE = 0.25
-"""Seconds that attempts under way have, in real time, before the clock moves on without them."""
 
 FUNCTION = timedelta(minutes=15)
 """What an invocation has: Lambda's longest."""
@@ -221,12 +219,13 @@ class JobStack:
     async def travel(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
         """Move the clock. What becomes due on the way happens at its time: delayed jobs, retries, timeouts, expiry."""
         target = self.now + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        while True:
-            await self._sweep()
-            await self._settle(PATIENCE)
-            if self.now >= target:
-                return
-            self._advance(min(self._next_moment(), target))
+        with self._loop_time.stopped():
+            while True:
+                await self._sweep()
+                await self._settle(Patience())
+                if self.now >= target:
+                    return
+                self._advance(min(self._next_moment(), target))
 
     def job(self, job_id: str) -> StackJob:
         """The job as it is now; raises `LookupError` for one that its retention has ended."""
@@ -252,8 +251,8 @@ class JobStack:
         due = {wake.job_id for wake in self._wakes.take(self.now)}
         self._triggered += [job for job in self._jobs.stored if job.id in due]
 
-    async def _settle(self, patience: float | None) -> None:
-        """Run what is triggered, until nothing is left or nothing ends for so many seconds."""
+    async def _settle(self, patience: Patience | None) -> None:
+        """Run what is triggered, until nothing is left, or patience with what is left is over."""
         while self._triggered or self._running or self._ended:
             await self._record()
             jobs, self._triggered = self._triggered, []
@@ -263,12 +262,19 @@ class JobStack:
                 asyncio.create_task(self._executor.execute(job, self.now + FUNCTION), name=f"worker {job.id}")
                 for job in jobs
             }
-            done, self._running = await asyncio.wait(
-                self._running, timeout=patience, return_when=asyncio.FIRST_COMPLETED
-            )
+            if patience is None:
+                done, self._running = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                done, self._running = await until_one_ends(self._running)
             for task in done:
                 task.result()
-            if not done:
+            if patience is None:
+                continue
+            if done:
+                patience.renew()
+            elif patience.is_quiet():
+                self._loop_time.forward(timedelta(seconds=SLICE))  # for short waits, such as those of a loop that polls
+            if patience.is_over:
                 return
 
     async def _record(self) -> None:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -66,7 +67,8 @@ CODE = '''
     JOB_TYPES = (thumb, make)
 '''
 CHILDREN = int(os.environ.get("CHILDREN", "60"))
-"""At full size ten thousand: `CHILDREN=10000 CHILDREN_KILLS=60 pytest tests/e2e/test_children.py`."""
+"""At full size ten thousand: `CHILDREN=10000 CHILDREN_KILLS=60 pytest -s tests/e2e/test_children.py`, which prints how
+many end a second, and the memory of worker and API before and after."""
 KILLS = int(os.environ.get("CHILDREN_KILLS", "6"))
 PATIENCE = 120 + CHILDREN / 10
 
@@ -111,16 +113,36 @@ def statuses(client: httpx.Client, type: str) -> Counter[str]:
 def test_all_children_end_once_and_the_parent_wakes_although_functions_are_killed(press: Stack) -> None:
     killer = threading.Thread(target=kill_functions, args=(press, random.Random(7)))
     with press.client() as client:
+        ended(client, submitted(client, pages=1))
+        before, began = peaks(press), time.monotonic()
         job_id = submitted(client, pages=CHILDREN)
         killer.start()
         job = ended(client, job_id)
+        seconds = time.monotonic() - began
         killer.join()
+        print(f"{CHILDREN} children, {CHILDREN / seconds:.0f} a second; peak MB {before}, then {peaks(press)}")  # noqa: T201
         assert (job["status"], job["result"]) == ("succeeded", {"total": CHILDREN * (CHILDREN - 1) // 2})
-        assert statuses(client, "image.thumb") == {"succeeded": CHILDREN}
+        assert statuses(client, "image.thumb") == {"succeeded": CHILDREN + 1}
         history = job["history"]
         assert isinstance(history, list)
         # Not at all where its first attempt was killed before it slept and the second found all children ended.
         assert [entry["status"] for entry in history].count("waiting") <= 1, "it was woken once"
+
+
+def peaks(press: Stack) -> dict[str, int]:
+    """Of each function, the most megabytes that one of its present processes has held."""
+    return {
+        name: max((peak_of(pid) for pid in press.environments(name)), default=0)
+        for name in ("WorkerFunction", "ApiFunction")
+    }
+
+
+def peak_of(pid: int) -> int:
+    """VmHWM in megabytes; 0 for a process that has ended."""
+    with suppress(OSError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
+    return 0
 
 
 def kill_functions(press: Stack, chance: random.Random) -> None:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from types_aiobotocore_dynamodb.type_defs import TransactGetItemTypeDef
 
+from domain.jobs.transitions import LEASE_GRACE
 from functions.runtime import LazyClient
 from tests.e2e.conftest import Stack
 
@@ -104,6 +105,9 @@ TRANSFERS = int(os.environ.get("DURABLE_TRANSFERS", "40"))
 """At full size a thousand of each: `DURABLE_ORDERS=1000 DURABLE_TRANSFERS=1000 pytest tests/e2e/test_durable.py`."""
 KILLS = int(os.environ.get("DURABLE_KILLS", "8"))
 
+BEYOND_LEASES = 4 + LEASE_GRACE.total_seconds() + 3
+"""Seconds that a worker is stopped: longer than an attempt's lease, and the sweep that takes the job back."""
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -183,12 +187,25 @@ def check_kills(ended: list[dict[str, object]]) -> None:
 
 
 def kill_workers(shop: Stack, chance: random.Random, times: int) -> None:
-    for _ in range(times):
+    """Kill workers, and stop every fourth time some beyond their leases: they go on when their jobs are another's."""
+    stopped = list[threading.Timer]()
+    for number in range(times):
         time.sleep(chance.uniform(0.2, 1.5))
         # Half of them: one alone may be idle.
         for pid in shop.environments("WorkerFunction")[chance.randrange(2) :: 2]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            if number % 4 != 0:
+                signalled(pid, signal.SIGKILL)
+                continue
+            signalled(pid, signal.SIGSTOP)
+            stopped.append(threading.Timer(BEYOND_LEASES, signalled, (pid, signal.SIGCONT)))
+            stopped[-1].start()
+    for timer in stopped:
+        timer.join()
+
+
+def signalled(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 async def test_transfers_are_made_once_without_a_key_although_workers_are_killed(shop: Stack) -> None:

@@ -144,7 +144,15 @@ async def test_a_disk_that_is_nearly_full_is_told_once(capsys: pytest.CaptureFix
         await database.watch()
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "has 7 MB left: jobs and files may be lost" in told
+    assert "has 7 MB left, so no more jobs and files are accepted; make room before you stop" in told
+
+
+def test_a_disk_is_full_while_there_might_be_no_room_to_save_what_is_accepted(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    left = [7_000_000, 7_000_000_000]
+    database = EmbeddedDatabase("http://127.0.0.1:1", process, tmp_path / "log", lambda: left.pop(0))
+    assert [database.is_nearly_full(), database.is_nearly_full()] == [True, False]
+    process.wait()
 
 
 async def test_an_embedded_database_that_does_not_answer_is_not_blamed_on_an_option(

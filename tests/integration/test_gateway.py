@@ -408,6 +408,26 @@ async def test_a_function_that_fails_or_returns_a_malformed_response_is_500(
     assert "Traceback" not in capfd.readouterr().err
 
 
+async def test_nothing_is_accepted_while_the_disk_is_nearly_full(tmp_path: Path) -> None:
+    """No function sees it, so that no job is answered with 201 and then lost; reads are answered as ever."""
+    function, authority = Function(), local_authority(Folder(tmp_path / ".headrace"))
+    full = [True]
+    gateway = Gateway(
+        ROUTES, {"F": function, "G": function}, authority, RoleAuthority("0" * 64), is_full=lambda: full[0]
+    )
+    runner = gateway.runner()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    served = Served(function, function, authority, runner.addresses[0][1])
+    refused = await served.call(b"/open/x", body=b"{}")
+    assert (refused.status, json.loads(refused.body)["code"]) == (503, "disk_full")
+    assert function.events == []
+    assert (await served.call(b"/open/x")).status == 200
+    full[0] = False
+    assert (await served.call(b"/open/x", body=b"{}")).status == 200
+    await runner.cleanup()
+
+
 async def test_why_a_function_cannot_start_is_told_at_once(served: Served) -> None:
     served.function.result = FunctionFailed(error_type=CANNOT_START, message="KeyError: 'x' (/shop/orders.py:7)")
     reply = await served.call(b"/open/x")

@@ -9,7 +9,14 @@ from domain.jobs.change import Change
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.execution import JobExecutor
 from domain.jobs.execution_results import Dispatched, Executed, Interrupted
-from domain.jobs.fitting import UnrunnableJobType, refuse_unknown_runners, refuse_unrunnable
+from domain.jobs.fitting import (
+    LONGEST_LIFE,
+    KeptTooLong,
+    UnrunnableJobType,
+    refuse_kept_longer_than,
+    refuse_unknown_runners,
+    refuse_unrunnable,
+)
 from domain.jobs.job import Job, Queued
 from domain.jobs.run_due import DueJobRunner
 from domain.jobs.transitions import redrive
@@ -109,6 +116,13 @@ def test_a_type_is_refused_at_the_start_of_the_runner_that_cannot_honour_its_tim
     refuse_unrunnable(CATALOGUE, STANDARD, 68 * SECOND)
     with pytest.raises(UnrunnableJobType, match=r"video.cut has a timeout of 60 s, and its runner, standard, can give"):
         refuse_unrunnable(CATALOGUE, STANDARD, 67 * SECOND)
+
+
+def test_a_type_whose_jobs_might_outlive_their_large_payloads_is_refused_at_start() -> None:
+    week = timedelta(days=7)
+    refuse_kept_longer_than(CATALOGUE, LONGEST_LIFE + week)
+    with pytest.raises(KeptTooLong, match=r"keeps its jobs for 7 days, .* lower Policy\(retention=…\) to 6 days, or"):
+        refuse_kept_longer_than(CATALOGUE, LONGEST_LIFE + week - timedelta(days=1))
 
 
 def test_a_runners_backlog_is_not_triggered_again_every_few_seconds() -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from headrace import Backoff, Handler, JobContext, Retry, SyncJobContext, job_type
 from headrace.testing import JobStack, SubmissionRefused
+from headrace.testing.patience import Patience
 from tests.documented.word_count import WordCount, count_words
 
 
@@ -38,9 +39,27 @@ def plain(payload: Work, context: SyncJobContext) -> Worked:
     return Worked(attempts=len(context.settings.get("CARRIER", "")) + payload.fails)
 
 
+@job_type("work.here", timeout=timedelta(seconds=10))
+async def compute_here(payload: Work, context: JobContext) -> Worked:
+    """Compute on the loop, which other jobs share."""
+    ends = time.monotonic() + payload.sleeps
+    while time.monotonic() < ends:  # noqa: ASYNC110 - it computes, in pieces
+        await asyncio.sleep(0)
+    return Worked(attempts=context.attempt)
+
+
+@job_type("work.thread", timeout=timedelta(seconds=10))
+def compute_in_thread(payload: Work, context: SyncJobContext) -> Worked:
+    """Compute in a thread."""
+    ends = time.monotonic() + payload.sleeps
+    while time.monotonic() < ends:
+        sum(range(1000))
+    return Worked(attempts=context.attempt)
+
+
 @pytest.fixture
 def job_types() -> tuple[Handler, ...]:
-    return count_words, work, plain
+    return count_words, work, plain, compute_here, compute_in_thread
 
 
 async def test_a_submitted_job_waits_until_the_stack_is_drained(job_stack: JobStack) -> None:
@@ -91,6 +110,24 @@ async def test_a_hanging_attempt_times_out_when_the_clock_passes_its_limit(job_s
     assert failed.error is not None
     assert (failed.status, failed.error.code) == ("failed", "timeout")
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("type", ["work.here", "work.thread"])
+async def test_an_attempt_that_computes_does_not_time_out_because_the_machine_is_slow(
+    job_stack: JobStack, type: str
+) -> None:
+    job = await job_stack.submit(type, {"sleeps": 1})
+    await job_stack.travel(hours=1)
+    assert job_stack.job(job.id).result == Worked(attempts=1)
+
+
+async def test_patience_with_what_computes_for_ever_ends() -> None:
+    patience = Patience(longest=0.2)
+    asyncio.get_running_loop().call_soon(lambda: None)
+    assert not patience.is_quiet()
+    assert not patience.is_over
+    await asyncio.sleep(0.3)
+    assert patience.is_over
 
 
 async def test_a_handler_that_sleeps_within_its_limit_ends_in_its_time(job_stack: JobStack) -> None:

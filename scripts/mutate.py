@@ -50,8 +50,8 @@ MEMORY = "domain/durable/memory.py"
 CHILDREN = tuple(
     f"domain/children/{name}.py"
     for name in (
-        "call", "calls", "cancellation", "cancelling", "collecting", "counting", "group", "ids", "keeping", "overview", "places",
-        "reading", "recording", "recounting", "results", "telling", "waking", "writing",
+        "call", "calls", "cancellation", "cancelling", "collecting", "counting", "group", "ids", "keeping", "overview",
+        "places", "reading", "recording", "recounting", "results", "telling", "waking", "writing",
     )
 )  # fmt: skip
 CHILD_TESTS = (

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
 from pydantic import BaseModel
 
 from headrace import ChildFailed, Fail, JobContext, Retry, job_type
@@ -177,8 +176,7 @@ async def make_slowly(_: Book, context: JobContext) -> Made:
     return Made(texts=[each.code if isinstance(each, ChildFailed) else each.text for each in made])
 
 
-async def test_a_stack_deletes_what_has_expired_and_children_outlive_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headrace.testing.stack.PATIENCE", 10)  # Nothing here takes time; a busy machine does.
+async def test_a_stack_deletes_what_has_expired_and_children_outlive_that() -> None:
     stack = JobStack([thumb, slow, make_slowly], START)
     alone, job = await stack.submit("image.thumb", Page(n=1)), await stack.submit("book.slow", Book())
     await stack.travel(days=44)

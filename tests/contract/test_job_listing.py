@@ -337,10 +337,13 @@ async def test_a_list_is_of_jobs_that_were_created_in_a_window(own_store: Store)
     of_type = await own_store.lists.list_failed(kind, PageRequest(), NOW, filter=window)
     assert isinstance(of_type, Page)
     assert [job.id for job in of_type.items] == [ended[3].id, ended[2].id]
+    for until in (NOW + SECOND, NOW + 2 * SECOND):
+        empty = window.model_copy(update={"created_to": until})
+        assert ids(await owners(own_store, owner, empty)) == await of_all_owners(own_store, empty) == []
     since = JobFilter(types=(kind,), created_from=NOW + 5 * SECOND)
-    until = JobFilter(types=(kind,), created_to=NOW + SECOND)
+    before = JobFilter(types=(kind,), created_to=NOW + SECOND)
     assert sorted(ids(await owners(own_store, owner, since))) == sorted([waiting[5].id, ended[5].id])
-    assert sorted(ids(await owners(own_store, owner, until))) == sorted([waiting[0].id, ended[0].id])
+    assert sorted(ids(await owners(own_store, owner, before))) == sorted([waiting[0].id, ended[0].id])
 
 
 async def test_what_no_index_has_is_found_job_by_job(own_store: Store) -> None:

@@ -126,6 +126,8 @@ class DynamoJobListing:
         position = self._cursors.open(scope, page.cursor, now) if page.cursor else {}
         if isinstance(position, BadCursor):
             return position
+        if filter.created_from and filter.created_to and filter.created_to <= filter.created_from:
+            return Page(items=())  # DynamoDB refuses such a range.
         wanted = _Wanted(
             span=_bounded(span, filter), owner_id=owner_id, filter=filter, include=include, limit=page.limit, now=now
         )

@@ -63,7 +63,8 @@ def scope_of(filter: JobFilter) -> tuple[str, ...]:
     Of one status and one type, and of tags, it is the same as in the previous version.
     """
     kept = {"statuses", "types", "tags"}
-    rest = {name: value for name, value in filter.model_dump(mode="json").items() if name not in kept and value}
+    members = filter.model_dump(mode="json").items()
+    rest = {name: _in_order(value) for name, value in members if name not in kept and value}
     more = (json.dumps(rest, sort_keys=True),) if rest else ()
     tags = (json.dumps(sorted(filter.tags.items())),) if filter.tags else ()
     return (_one(filter.statuses), _one(filter.types), *tags, *more)
@@ -71,3 +72,7 @@ def scope_of(filter: JobFilter) -> tuple[str, ...]:
 
 def _one(values: tuple[str, ...]) -> str:
     return "".join(values) if len(values) <= 1 else json.dumps(sorted(set(values)))
+
+
+def _in_order(value: object) -> object:
+    return sorted(set(value)) if isinstance(value, list) else value

@@ -1,7 +1,7 @@
 """Which jobs a request is about: the query parameters of lists, and the members of bodies."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 from fastapi import Query
 from pydantic import BeforeValidator, Field, model_validator
@@ -22,8 +22,16 @@ TAG: Final = "^[^=]+=.*$"
 
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=200)]
 Type = Annotated[str, Field(strict=True, min_length=1, max_length=64)]
-One = TypeVar("One")
 AFew: Final = Field(min_length=1, max_length=MOST)
+Statuses = Annotated[list[Status], AFew]
+Types = Annotated[list[Type], AFew]
+LaneNames = Annotated[list[LaneName], AFew]
+Priorities = Annotated[list[Priority], AFew]
+
+
+def _one_or(values: object) -> BeforeValidator:
+    """A single value stands for a list of it; so a flaw is named by its place, not by a member of a union."""
+    return BeforeValidator(lambda given: [given] if isinstance(given, str | int) else given, values)
 
 
 def _split(given: object) -> object:
@@ -92,14 +100,14 @@ def query_of(filter: JobFilter) -> Mapping[str, str | int | list[str] | None]:
 class BulkFilter(Form):
     """Which jobs: at least one member besides `owner`, so that not everything is changed by accident."""
 
-    status: Status | Annotated[list[Status], AFew] | None = None
-    type: Type | Annotated[list[Type], AFew] | None = None
+    status: Annotated[Statuses, _one_or(Status | Statuses)] | None = None
+    type: Annotated[Types, _one_or(Type | Types)] | None = None
     error_code: Text | None = None
     tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] | None = Field(
         default=None, description="A job must have all of these"
     )
-    lane: LaneName | Annotated[list[LaneName], AFew] | None = None
-    priority: Priority | Annotated[list[Priority], AFew] | None = None
+    lane: Annotated[LaneNames, _one_or(LaneName | LaneNames)] | None = None
+    priority: Annotated[Priorities, _one_or(Priority | Priorities)] | None = None
     min_attempt: Annotated[int, Field(strict=True, ge=1, le=MAX_ATTEMPT)] | None = None
     created_from: MomentIn | None = None
     created_to: MomentIn | None = None
@@ -114,22 +122,16 @@ class BulkFilter(Form):
     def as_filter(self) -> JobFilter:
         """The jobs that it is about, of whomever."""
         return JobFilter(
-            statuses=_several(self.status),
-            types=_several(self.type),
+            statuses=tuple(self.status or ()),
+            types=tuple(self.type or ()),
             tags=self.tags or {},
-            lanes=_several(self.lane),
-            priorities=_several(self.priority),
+            lanes=tuple(self.lane or ()),
+            priorities=tuple(self.priority or ()),
             min_attempt=self.min_attempt or 0,
             created_from=self.created_from,
             created_to=self.created_to,
             error_code=self.error_code,
         )
-
-
-def _several(given: One | list[One] | None) -> tuple[One, ...]:
-    if given is None:
-        return ()
-    return tuple(given) if isinstance(given, list) else (given,)
 
 
 def _tags_of(texts: Sequence[str]) -> dict[str, str]:

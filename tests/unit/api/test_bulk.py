@@ -54,10 +54,11 @@ def test_a_filter_may_name_several_values(api: Api) -> None:
     assert api.call("POST", "/v1/jobs/cancel", form).json["matched"] == 2
     wrong: tuple[dict[str, JsonValue], ...] = (
         {"status": []}, {"status": ["lost"]}, {"type": ["x"] * 21}, {"priority": 10}, {"priority": ["1"]},
-        {"min_attempt": 0}, {"created_to": "today"},
+        {"min_attempt": 0}, {"created_to": "today"}, {"lane": ""}, {"status": {}},
     )  # fmt: skip
     for each in wrong:
-        api.call("POST", "/v1/jobs/cancel", {"filter": each}).refused(422, "invalid_request")
+        refused = api.call("POST", "/v1/jobs/cancel", {"filter": each}).refused(422, "invalid_request")
+        assert refused.json["error_count"] == 1, "a flaw is named once, by a place that the client knows"
 
 
 def test_jobs_with_a_tag_are_listed(api: Api) -> None:

@@ -86,3 +86,5 @@ def test_the_scope_of_one_status_one_type_and_tags_is_that_of_the_previous_versi
     assert scope_of(JobFilter(statuses=("queued",), types=("a",), tags={"b": "c"})) == ("queued", "a", '[["b", "c"]]')
     assert scope_of(JobFilter(types=("a", "b"))) == scope_of(JobFilter(types=("b", "a"))) == ("", '["a", "b"]')
     assert len(scope_of(JobFilter(reverse=True))) == 3
+    assert scope_of(JobFilter(lanes=("a", "b", "a"))) == scope_of(JobFilter(lanes=("b", "a")))
+    assert scope_of(JobFilter(lanes=("a",))) != scope_of(JobFilter(lanes=("b",)))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from domain.jobs.change import Change
 from domain.jobs.filtering import JobFilter, scope_of
-from domain.jobs.listing import PREVIEW, JobListService, NotListed, answer_bytes, due_at, summary_of
+from domain.jobs.listing import PREVIEW, JobListService, NotListed, answer_bytes, documents_for, due_at, summary_of
 from domain.paging import Page, PageRequest
 from headrace.authoring.json_text import to_json_text
 from headrace.testing.clock import FakeClock
@@ -77,6 +77,9 @@ def test_a_preview_is_no_longer_than_it_says() -> None:
     assert preview is not None
     assert len(preview) == PREVIEW
     assert summary_of(job, frozenset({"payload"})).preview is None
+    assert documents_for(frozenset({"preview"})) == documents_for(frozenset({"preview", "payload"})) == {"payload"}
+    assert documents_for(frozenset({"result"})) == {"result"}
+    assert documents_for(frozenset()) == frozenset()
     exactly = to_json_text("x" * (PREVIEW - 2))
     assert summary_of(succeeded(payload=exactly), frozenset({"preview"})).preview == exactly
 

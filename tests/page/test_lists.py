@@ -56,6 +56,12 @@ def test_a_list_is_narrowed_by_several_values_which_are_completed_while_typing(o
     expect(page.get_by_text("None matches this filter.")).to_be_visible()
     page.get_by_role("button", name="Clear").click()
     expect(lines.first).to_be_visible()
+    page.get_by_role("button", name="More filters").click()
+    expect(page.get_by_label("Error code")).to_have_count(0)
+    visit(page, "#/jobs?code=KeyError")
+    expect(page.get_by_label("Error code")).to_have_value("KeyError")
+    expect(lines.first).to_contain_text("KeyError")
+    expect(lines.filter(has_not_text="KeyError")).to_have_count(0)
 
 
 def test_a_list_shows_how_payloads_begin_and_is_sorted_both_ways(opened: Opened, mill: Mill) -> None:

@@ -11,6 +11,8 @@ interface Props {
   onRemove: (value: string) => void;
   flawed?: (text: string) => boolean;
   placeholder?: string;
+  /** What the field says after a value: whether a job needs one of them, or all. */
+  next?: string;
   /** Whether the key `/` leads here. */
   first?: boolean;
 }
@@ -18,7 +20,7 @@ interface Props {
 const MOST = 20;
 const LONGEST = 321;
 
-export function Tokens({ label, values, options, onAdd, onRemove, flawed = () => false, placeholder = "any", first = false }: Props) {
+export function Tokens({ label, values, options, onAdd, onRemove, flawed = () => false, placeholder = "any", next = "or…", first = false }: Props) {
   const [text, setText] = useState("");
   const id = useId();
   const wrong = text !== "" && flawed(text);
@@ -46,7 +48,7 @@ export function Tokens({ label, values, options, onAdd, onRemove, flawed = () =>
           id={id}
           {...(first ? { "data-filter": true } : {})}
           list={`${id}-list`}
-          placeholder={values.length ? "or…" : placeholder}
+          placeholder={values.length ? next : placeholder}
           value={text}
           maxLength={LONGEST}
           disabled={values.length >= MOST}

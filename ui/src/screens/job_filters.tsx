@@ -1,6 +1,6 @@
 // What a list of jobs is narrowed by: several values of each kind, completed while they are typed.
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { call } from "../api/client.ts";
 import { knownOf } from "../live/known.ts";
 import { useLive } from "../live/use_live.ts";
@@ -26,6 +26,7 @@ export function Filters({ criteria, isAdmin, set }: Props) {
   const types = useLive("types", (signal) => call("GET /v1/job-types", { signal }));
   const rare = rareOf(criteria);
   const [open, setOpen] = useState(rare > 0);
+  useEffect(() => (rare > 0 ? setOpen(true) : undefined), [rare > 0]);
   const everyone = criteria.owner === "*";
   const toEveryone = (owner: string) => set({ owner, status: owner === "*" ? within(criteria.status, OF_EVERYONE) : criteria.status });
   const find = (text: string) => (isId(text) ? go(["jobs", text.toLowerCase()]) : set({ type: [...criteria.type, text] }));
@@ -51,6 +52,7 @@ export function Filters({ criteria, isAdmin, set }: Props) {
       <Tokens
         label="Tag"
         placeholder="name=value"
+        next="and…"
         values={criteria.tag}
         options={knownOf("tags")}
         flawed={(text) => !/^[^=]+=/.test(text)}

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from benchmarks.meter import Cost, Meter, together
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.listing import JobFilter, JobListing
+from domain.jobs.filtering import JobFilter
+from domain.jobs.listing import JobListing
 from domain.jobs.outcomes import Done
 from domain.jobs.sweeping import Sweeper
 from domain.jobs.transitions import IllegalTransition, NewJob

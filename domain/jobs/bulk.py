@@ -6,8 +6,9 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from domain.jobs.job import Job, Status
-from domain.jobs.listing import JobFilter, JobListService, JobSummary, NotListed
+from domain.jobs.filtering import EVERY_JOB, JobFilter
+from domain.jobs.job import Job
+from domain.jobs.listing import JobListService, JobSummary, NotListed
 from domain.jobs.service import JobService
 from domain.paging import MAX_PAGE, Page, PageRequest
 from domain.ports import Clock
@@ -30,12 +31,8 @@ class BulkWish(Frozen):
     action: Literal["cancel", "retry"]
     owner_id: str
     """A user's, or `EVERYONE`; who may ask for which is decided by the caller."""
-    status: Status | None = None
-    """None: what can be cancelled, or failed jobs."""
-    type: str | None = None
-    error_code: str | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-    """A job must have all of these, with these values."""
+    filter: JobFilter = EVERY_JOB
+    """Without statuses: what can be cancelled, or failed jobs."""
     limit: int = Field(default=100, ge=1, le=500)
     dry_run: bool = False
 
@@ -80,11 +77,9 @@ class BulkService:
         return done.model_copy(update={"incomplete": True})
 
     async def _page(self, wish: BulkWish, cursor: str | None) -> Page[JobSummary] | NotListed | StorageUnavailable:
-        status = wish.status or ("failed" if wish.action == "retry" else None)
-        criteria, request = (
-            JobFilter(status=status, type=wish.type, tags=wish.tags),
-            PageRequest(limit=MAX_PAGE, cursor=cursor),
-        )
+        criteria, request = wish.filter, PageRequest(limit=MAX_PAGE, cursor=cursor)
+        if wish.action == "retry" and not criteria.statuses:
+            criteria = criteria.model_copy(update={"statuses": ("failed",)})
         if wish.owner_id == EVERYONE:
             page = await self._lists.list_all(criteria, request)
         else:
@@ -116,11 +111,5 @@ class BulkService:
 
 
 def _fits(job: JobSummary, wish: BulkWish) -> bool:
-    code = job.error.code if job.error is not None else None
     asked = wish.action == "cancel" and job.cancel_requested
-    return (
-        wish.action in job.actions
-        and not asked
-        and wish.error_code in {None, code}
-        and wish.tags.items() <= job.tags.items()
-    )
+    return wish.action in job.actions and not asked

@@ -5,13 +5,12 @@ One conformance suite (`tests/contract/test_job_listing.py`) holds every impleme
 """
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Literal, Protocol
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
+from domain.jobs.filtering import EVERY_JOB, UNFINISHED, JobFilter
 from domain.jobs.job import (
     BlobRef,
     Cancelled,
@@ -44,22 +43,16 @@ PAGE_BYTES = 4 * 1024 * 1024
 _FRAME_BYTES = 512
 """What an entry's links, names and separators add to its own fields, at most."""
 
+PREVIEW = 120
+"""Characters of a payload's JSON that a preview has."""
+
 Document = Literal["payload", "result"]
-Include = frozenset[Document]
-"""Which documents a list brings along."""
+Include = frozenset[Document | Literal["preview"]]
+"""Which documents a list brings along; or how the payload begins."""
 
 SUMMARIES: Include = frozenset()
-NO_TAGS: Mapping[str, str] = MappingProxyType({})
-DOCUMENTS: Include = frozenset({"payload", "result"})
-
-
-class JobFilter(Frozen):
-    """Which jobs to list; None admits all."""
-
-    status: Status | None = None
-    type: str | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
-    """A job must have all of these, with these values. No index knows them: the jobs of the list are read for them."""
+INCLUDED: Include = frozenset({"payload", "result", "preview"})
+DOCUMENTS: frozenset[Document] = frozenset({"payload", "result"})
 
 
 class JobSummary(Frozen):
@@ -94,6 +87,8 @@ class JobSummary(Frozen):
     """What its owner may do with it now."""
     payload: JsonText | None
     """None when it was not asked for."""
+    preview: str | None = None
+    """How the payload begins; None when it was not asked for, or when the payload is not in the item."""
     result: JsonText | None
     """None when it was not requested, or when the job has none."""
     payload_ref: BlobRef | None = None
@@ -118,7 +113,7 @@ class JobListing(Protocol):
     async def list_by_owner(
         self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
-        """An owner's unexpired jobs: the last created first; failed or cancelled ones, the last to end first."""
+        """An owner's unexpired jobs: the last created first; of failed and cancelled ones, the last to end."""
 
     async def list_unfinished(
         self, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
@@ -134,13 +129,13 @@ class JobListing(Protocol):
         page: PageRequest,
         now: datetime,
         include: Include = SUMMARIES,
-        tags: Mapping[str, str] = NO_TAGS,
+        filter: JobFilter = EVERY_JOB,
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
-        """The failed, unexpired jobs of one type, of every owner, the last to fail first; with all of `tags`."""
+        """The failed, unexpired jobs of one type, of every owner, that fit the filter; the last to fail first."""
 
 
 class NotListed(Frozen):
-    """No index holds such jobs of all owners; `status` is what was asked for."""
+    """No index holds such jobs of all owners; `status` is what was asked for, perhaps among others."""
 
     status: Status
 
@@ -163,12 +158,10 @@ class JobListService:
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable | NotListed:
         """A page of every owner's jobs: the unfinished ones, or the failed ones of one type."""
         match filter:
-            case (
-                JobFilter(status="succeeded" | "cancelled" as status) | JobFilter(status="failed" as status, type=None)
-            ):
-                return NotListed(status=status)
-            case JobFilter(status="failed", type=str(type)):
-                return await self._listing.list_failed(type, page, self._clock(), include, filter.tags)
+            case JobFilter(statuses=("failed",), types=(type,)):
+                return await self._listing.list_failed(type, page, self._clock(), include, filter)
+            case JobFilter(statuses=statuses) if ended := sorted(set(statuses) - UNFINISHED):
+                return NotListed(status=ended[-1])
             case _:
                 return await self._listing.list_unfinished(filter, page, self._clock(), include)
 
@@ -178,7 +171,8 @@ def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
     state = job.state
     documents = documents_of(job)
     refs = {f"{name}_ref": declared(each) for name, each in documents.items() if isinstance(each, BlobRef)}
-    texts = {name: each for name, each in documents.items() if name in include and not isinstance(each, BlobRef)}
+    inline = {name: each for name, each in documents.items() if not isinstance(each, BlobRef)}
+    texts = {name: each for name, each in inline.items() if name in include}
     return JobSummary(
         **job.model_dump(include=_SHARED),
         status=job.status,
@@ -194,6 +188,7 @@ def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
         finished_at=state.finished_at if isinstance(state, Succeeded | Failed | Cancelled) else None,
         actions=legal_for_a_client(job),
         payload=texts.get("payload"),
+        preview=_preview(inline.get("payload")) if "preview" in include else None,
         result=texts.get("result"),
         payload_ref=refs.get("payload_ref"),
         result_ref=refs.get("result_ref"),
@@ -201,6 +196,17 @@ def summary_of(job: Job, include: Include = SUMMARIES) -> JobSummary:
         waiting_for=tuple(declared(each) for each in state.waits_for) if isinstance(state, Waiting) else (),
         parent=declared(job.parent) if job.parent else None,
     )
+
+
+def documents_for(include: Include) -> frozenset[Document]:
+    """The documents that have to be read for it."""
+    return frozenset(name for name in DOCUMENTS if name in include or (name == "payload" and "preview" in include))
+
+
+def _preview(payload: JsonText | None) -> str | None:
+    if payload is None or len(payload) <= PREVIEW:
+        return payload
+    return f"{payload[: PREVIEW - 1]}…"
 
 
 def due_at(job: Job) -> datetime | None:

@@ -120,6 +120,8 @@ def _listed_lines(response: Json, now: datetime, *, owners: bool) -> list[str]:
         lines = [*lines, f"    owner  {job.owner_id or '-'}"]
     if job.error is not None:
         lines = [*lines, _cut(f"    error  {job.error.code}: {' '.join(job.error.message.split())}")]
+    if isinstance(preview := response.get("payload_preview"), str):
+        lines = [*lines, f"    begins {preview}"]
     documents = [name for name in ("payload", "result") if name in response]
     return [*lines, *(f"    {name:<7} {json.dumps(response[name], ensure_ascii=False)}" for name in documents)]
 

@@ -11,9 +11,16 @@ MAX_RETRIED = 500
 
 
 @click.command(name="list")
-@click.option("--status", help="Only jobs of this status.")
-@click.option("--type", "type", help="Only jobs of this type.")
+@click.option("--status", help="Only jobs of this status, or of several, separated by commas.")
+@click.option("--type", "type", help="Only jobs of this type, or of several, separated by commas.")
 @click.option("--tag", metavar="NAME=VALUE", help="Only jobs with this tag.")
+@click.option("--lane", help="Only jobs in this lane.")
+@click.option("--priority", help="Only jobs of this priority, or of several, separated by commas.")
+@click.option("--min-attempt", type=click.IntRange(0), help="Only jobs that were attempted at least so often.")
+@click.option("--created-from", metavar="TIME", help="Only jobs created then or later, as 2026-12-01T09:30:00+01:00.")
+@click.option("--created-to", metavar="TIME", help="Only jobs created before.")
+@click.option("--error-code", help="Only jobs whose last error has this code.")
+@click.option("--reverse", is_flag=True, help="The other way round: the oldest, or the last due, first.")
 @click.option("--owner", metavar="EMAIL|ID", help="The jobs of another user; for admins.")
 @click.option(
     "--all",
@@ -23,13 +30,20 @@ MAX_RETRIED = 500
 )
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, MAX_PAGE))
 @click.option("--cursor", help="Continue where an earlier page ended.")
-@click.option("--include", help="Include payload, result or both, separated by a comma; pages may then be shorter.")
+@click.option("--include", help="Include payload, result, preview (how the payload begins), separated by commas.")
 @with_target
 def list_jobs(
     target: Target,
     status: str | None,
     type: str | None,
     tag: str | None,
+    lane: str | None,
+    priority: str | None,
+    min_attempt: int | None,
+    created_from: str | None,
+    created_to: str | None,
+    error_code: str | None,
+    reverse: bool,
     owner: str | None,
     everyone: bool,
     limit: int,
@@ -43,6 +57,13 @@ def list_jobs(
         "status": status,
         "type": type,
         "tag": tag,
+        "lane": lane,
+        "priority": priority,
+        "min_attempt": None if min_attempt is None else str(min_attempt),
+        "created_from": created_from,
+        "created_to": created_to,
+        "error_code": error_code,
+        "reverse": "true" if reverse else None,
         "owner": "*" if everyone else None if owner is None else user_id(target, owner),
         "limit": str(limit),
         "cursor": cursor,

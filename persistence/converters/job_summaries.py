@@ -3,7 +3,7 @@
 from typing import get_args
 
 from domain.jobs.job import Blocked, Final, Job, Queued, Retrying, Running, Scheduled, Waiting
-from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
+from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, documents_for, summary_of
 from persistence.converters.attributes import Item, Unreadable, string_of
 from persistence.converters.dynamo_to_domain import REFS, item_to_job
 
@@ -13,12 +13,12 @@ _ATTRIBUTES = frozenset({"schema", *REFS.values(), *Job.model_fields}.union(*(st
 
 def summary_attributes(include: Include) -> tuple[str, ...]:
     """The attributes to read for an entry: all of a job's, but for documents that are not in `include`."""
-    return tuple(sorted(_ATTRIBUTES - {"state"} - DOCUMENTS | include))
+    return tuple(sorted(_ATTRIBUTES - {"state"} - DOCUMENTS | documents_for(include)))
 
 
 def item_to_summary(item: Item, include: Include) -> JobSummary | Unreadable:
     """The entry that an item holds, read by the same rules as the whole job."""
-    absent: dict[str, object] = {name: {"S": "null"} for name in DOCUMENTS - include if _has(item, name)}
+    absent: dict[str, object] = {name: {"S": "null"} for name in DOCUMENTS - documents_for(include) if _has(item, name)}
     job = item_to_job({**item, **absent})
     return job if isinstance(job, Unreadable) else summary_of(job, include)
 

@@ -15,7 +15,7 @@ from persistence.converters.attributes import string_of
 from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 
 if TYPE_CHECKING:
-    from types_aiobotocore_dynamodb.type_defs import QueryInputTypeDef
+    from types_aiobotocore_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
 
     from persistence.converters.attributes import Item
     from persistence.dynamodb.client import ClientSource
@@ -49,6 +49,28 @@ class Span(Frozen):
     index: Index
     prefix: str
     suffixes: tuple[str, ...] = ("",)
+    least: str | None = None
+    most: str | None = None
+    """The sort keys that are read, from and to these."""
+    reverse: bool = False
+
+    @property
+    def ascending(self) -> bool:
+        """Whether the lowest sort key comes first."""
+        return self.index.ascending != self.reverse
+
+    def condition(self, suffix: str) -> tuple[str, dict[str, AttributeValueTypeDef]]:
+        """The KeyConditionExpression for one partition, and its values."""
+        bounds = {":least": self.least, ":most": self.most}
+        values = {name: text for name, text in bounds.items() if text is not None}
+        sort = {
+            (":least", ":most"): f" AND {self.index.sort} BETWEEN :least AND :most",
+            (":least",): f" AND {self.index.sort} >= :least",
+            (":most",): f" AND {self.index.sort} <= :most",
+            (): "",
+        }[tuple(values)]
+        texts = {":partition": self.prefix + suffix, **values}
+        return f"{self.index.partition} = :partition{sort}", {name: {"S": text} for name, text in texts.items()}
 
 
 class Keys(NamedTuple):
@@ -79,9 +101,7 @@ async def next_keys(
     failed = [part for part in parts if isinstance(part, StorageUnavailable)]
     if failed:
         return failed[0]
-    merged = heapq.merge(
-        *(part.keys for part in read), key=lambda key: (key.sort, key.id), reverse=not span.index.ascending
-    )
+    merged = heapq.merge(*(part.keys for part in read), key=lambda key: (key.sort, key.id), reverse=not span.ascending)
     taken = tuple(islice(merged, limit))
     counts = Counter(key.suffix for key in taken)
     last = {key.suffix: key for key in taken}
@@ -127,12 +147,13 @@ def _used(part: _Part, counts: Counter[str]) -> bool:
 async def _part(
     client: ClientSource, table: str, span: Span, suffix: str, place: Key | None, limit: int | None
 ) -> _Part | StorageUnavailable:
+    condition, values = span.condition(suffix)
     query: QueryInputTypeDef = {
         "TableName": table,
         "IndexName": span.index.name,
-        "KeyConditionExpression": f"{span.index.partition} = :partition",
-        "ExpressionAttributeValues": {":partition": {"S": span.prefix + suffix}},
-        "ScanIndexForward": span.index.ascending,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+        "ScanIndexForward": span.ascending,
     }
     if limit is not None:
         query["Limit"] = limit

@@ -9,13 +9,14 @@ import pytest
 
 from domain.jobs import transitions
 from domain.jobs.change import Change
-from domain.jobs.job import Job, Status, is_final
+from domain.jobs.filtering import JobFilter
+from domain.jobs.job import BlobRef, Failed, InLane, Job, JobDocument, Status, is_final
 from domain.jobs.listing import (
     DOCUMENTS,
     PAGE_BYTES,
+    PREVIEW,
     SUMMARIES,
     Include,
-    JobFilter,
     JobListing,
     JobSummary,
     answer_bytes,
@@ -167,10 +168,10 @@ async def test_a_listing_can_be_narrowed_by_status_and_type(store: Store) -> Non
         assert isinstance(page, Page)
         return {job.id for job in page.items}
 
-    assert await listed(JobFilter(status="queued")) == {waiting.id, another.id}
-    assert await listed(JobFilter(type="a")) == {done.id, waiting.id}
-    assert await listed(JobFilter(status="queued", type="a")) == {waiting.id}
-    assert await listed(JobFilter(status="failed")) == set()
+    assert await listed(JobFilter(statuses=("queued",))) == {waiting.id, another.id}
+    assert await listed(JobFilter(types=("a",))) == {done.id, waiting.id}
+    assert await listed(JobFilter(statuses=("queued",), types=("a",))) == {waiting.id}
+    assert await listed(JobFilter(statuses=("failed",))) == set()
 
 
 async def test_every_job_is_on_one_page_however_the_filter_thins_them(store: Store) -> None:
@@ -184,7 +185,7 @@ async def test_every_job_is_on_one_page_however_the_filter_thins_them(store: Sto
     cursor: str | None = None
     for _ in range(20):
         page = await store.lists.list_by_owner(
-            owner, JobFilter(status="succeeded"), PageRequest(limit=2, cursor=cursor), NOW
+            owner, JobFilter(statuses=("succeeded",)), PageRequest(limit=2, cursor=cursor), NOW
         )
         assert isinstance(page, Page)
         seen = [*seen, *(job.id for job in page.items)]
@@ -208,7 +209,7 @@ async def test_a_cursor_serves_one_tenants_one_query_for_a_day(store: Store) -> 
         await store.lists.list_by_owner(owner, JobFilter(), PageRequest(cursor=flipped), NOW),
         await store.lists.list_by_owner(owner, JobFilter(), PageRequest(cursor="not a cursor"), NOW),
         await store.lists.list_by_owner(new_id(), JobFilter(), PageRequest(cursor=cursor), NOW),
-        await store.lists.list_by_owner(owner, JobFilter(status="queued"), PageRequest(cursor=cursor), NOW),
+        await store.lists.list_by_owner(owner, JobFilter(statuses=("queued",)), PageRequest(cursor=cursor), NOW),
         await store.lists.list_failed("csv.profile", PageRequest(cursor=cursor), NOW),
         await store.lists.list_by_owner(owner, JobFilter(), PageRequest(cursor=cursor), later),
     ]
@@ -230,7 +231,7 @@ async def test_failed_jobs_are_found_by_type_until_a_person_retries_them(store: 
 async def test_an_expired_job_is_on_no_list(store: Store) -> None:
     old = failed(id=new_id(), owner_id=new_id(), type=f"t{new_id()[:8]}")
     await store.jobs.add(Change(old), NOW)
-    for wanted in (JobFilter(), JobFilter(status="failed")):
+    for wanted in (JobFilter(), JobFilter(statuses=("failed",))):
         listed = await store.lists.list_by_owner(old.owner_id, wanted, PageRequest(), old.expires_at)
         assert listed == Page(items=())
     assert await store.lists.list_failed(old.type, PageRequest(), old.expires_at) == Page(items=())
@@ -248,7 +249,7 @@ async def test_each_status_lists_its_jobs_of_the_owner_only(store: Store) -> Non
     for status in sorted({job.status for job in stored}):
         expected = {job.id for job in stored if job.status == status and job.owner_id == mine}
         for limit in (1, 20):
-            pages = await owners(store, mine, JobFilter(status=status), limit)
+            pages = await owners(store, mine, JobFilter(statuses=(status,)), limit)
             assert sorted(ids(pages)) == sorted(expected)
 
 
@@ -257,14 +258,152 @@ async def test_a_job_that_changes_its_status_leaves_the_list_of_the_old_one(stor
     job = next(each for each in in_every_state() if each.status == status)
     job = job.model_copy(update={"id": new_id(), "owner_id": new_id()})
     await store.jobs.add(Change(job), NOW)
-    assert ids(await owners(store, job.owner_id, JobFilter(status=status))) == [job.id]
+    assert ids(await owners(store, job.owner_id, JobFilter(statuses=(status,)))) == [job.id]
     retried = transitions.retry_manually(job, POLICY, NOW)
     moved = legal(retried if isinstance(retried, Change) else transitions.cancel(job, POLICY, NOW))
     if moved.status == status:
         moved = finished(moved, Done(result=to_json_text(1)))
     await store.jobs.replace(Change(moved), job.version)
-    assert ids(await owners(store, job.owner_id, JobFilter(status=status))) == []
-    assert ids(await owners(store, job.owner_id, JobFilter(status=moved.status))) == [job.id]
+    assert ids(await owners(store, job.owner_id, JobFilter(statuses=(status,)))) == []
+    assert ids(await owners(store, job.owner_id, JobFilter(statuses=(moved.status,)))) == [job.id]
+
+
+async def test_several_statuses_are_one_list(store: Store) -> None:
+    owner = new_id()
+    stored = {
+        job.status: job.model_copy(update={"id": new_id(), "owner_id": owner, "created_at": NOW + n * SECOND})
+        for n, job in enumerate(in_every_state())
+    }
+    for job in stored.values():
+        await store.jobs.add(Change(job), NOW)
+    some: tuple[tuple[Status, ...], ...] = (
+        ("queued", "running"),
+        ("failed", "cancelled"),
+        ("queued", "failed"),
+        ("succeeded", "cancelled", "scheduled"),
+    )
+    for statuses in some:
+        expected = sorted(stored[status].id for status in statuses)
+        for limit in (1, 20):
+            pages = await owners(store, owner, JobFilter(statuses=statuses), limit)
+            assert sorted(ids(pages)) == expected
+            assert ids(pages) == ids(await owners(store, owner, JobFilter(statuses=statuses[::-1]), limit))
+
+
+async def test_a_list_the_other_way_round_has_the_same_jobs(own_store: Store) -> None:
+    owner, kind = new_id(), f"t{new_id()[:8]}"
+    waiting = [queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner, type=kind) for n in range(5)]
+    ended = [failed(now=NOW + n * SECOND, id=new_id(), owner_id=owner, type=kind) for n in range(5)]
+    for job in (*waiting, *ended):
+        await own_store.jobs.add(Change(job), NOW)
+    choices: tuple[tuple[Status, ...], ...] = (
+        (),
+        ("queued",),
+        ("failed",),
+        ("failed", "cancelled"),
+        ("queued", "failed"),
+    )
+    for statuses in choices:
+        there = ids(await owners(own_store, owner, JobFilter(statuses=statuses), 2))
+        back = ids(await owners(own_store, owner, JobFilter(statuses=statuses, reverse=True), 2))
+        assert back == there[::-1]
+        assert len(back) == (10 if len(statuses) in {0, 2} and statuses != ("failed", "cancelled") else 5)
+    due = await of_all_owners(own_store, JobFilter(types=(kind,), reverse=True), 2)
+    assert due == [job.id for job in reversed(waiting)]
+    backwards = await own_store.lists.list_failed(kind, PageRequest(), NOW, filter=JobFilter(reverse=True))
+    assert isinstance(backwards, Page)
+    assert [job.id for job in backwards.items] == [job.id for job in ended]
+
+
+async def test_a_list_is_of_jobs_that_were_created_in_a_window(own_store: Store) -> None:
+    owner, kind = new_id(), f"t{new_id()[:8]}"
+    waiting = [queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner, type=kind) for n in range(6)]
+    ended = [failed(now=NOW + n * SECOND, id=new_id(), owner_id=owner, type=kind) for n in range(6)]
+    for job in (*waiting, *ended):
+        await own_store.jobs.add(Change(job), NOW)
+    window = JobFilter(types=(kind,), created_from=NOW + 2 * SECOND, created_to=NOW + 4 * SECOND)
+    both, open_waiting, open_ended = (waiting[2:4], ended[2:4]), waiting[2:4], ended[2:4]
+    for reverse in (False, True):
+        for statuses, expected in (
+            ((), [job for jobs in both for job in jobs]),
+            (("queued",), open_waiting),
+            (("failed",), open_ended),
+        ):
+            wanted = window.model_copy(update={"statuses": statuses, "reverse": reverse})
+            for limit in (1, 20):
+                found = ids(await owners(own_store, owner, wanted, limit))
+                assert sorted(found) == sorted(job.id for job in expected)
+    assert sorted(await of_all_owners(own_store, window, 1)) == sorted(job.id for job in open_waiting)
+    of_type = await own_store.lists.list_failed(kind, PageRequest(), NOW, filter=window)
+    assert isinstance(of_type, Page)
+    assert [job.id for job in of_type.items] == [ended[3].id, ended[2].id]
+    for until in (NOW + SECOND, NOW + 2 * SECOND):
+        empty = window.model_copy(update={"created_to": until})
+        assert ids(await owners(own_store, owner, empty)) == await of_all_owners(own_store, empty) == []
+    since = JobFilter(types=(kind,), created_from=NOW + 5 * SECOND)
+    before = JobFilter(types=(kind,), created_to=NOW + SECOND)
+    assert sorted(ids(await owners(own_store, owner, since))) == sorted([waiting[5].id, ended[5].id])
+    assert sorted(ids(await owners(own_store, owner, before))) == sorted([waiting[0].id, ended[0].id])
+
+
+async def test_what_no_index_has_is_found_job_by_job(own_store: Store) -> None:
+    owner, kind = new_id(), f"t{new_id()[:8]}"
+    first = queued(id=new_id(), owner_id=owner, type=kind, lane=InLane(name="press", priority=9))
+    second = queued(id=new_id(), owner_id=owner, type="another", lane=InLane(name="oven", priority=0))
+    third = failed(id=new_id(), owner_id=owner, type=kind)
+    for job in (first, second, third):
+        await own_store.jobs.add(Change(job), NOW)
+    assert isinstance(third.state, Failed)
+    for wanted, found in (
+        (JobFilter(types=(kind, "another")), (first, second, third)),
+        (JobFilter(types=("another", "third")), (second,)),
+        (JobFilter(lanes=("press", "none")), (first,)),
+        (JobFilter(lanes=("press", "oven")), (first, second)),
+        (JobFilter(priorities=(0, 1)), (second,)),
+        (JobFilter(min_attempt=1), (third,)),
+        (JobFilter(min_attempt=2), ()),
+        (JobFilter(error_code=third.state.error.code), (third,)),
+        (JobFilter(error_code="another"), ()),
+    ):
+        assert sorted(ids(await owners(own_store, owner, wanted, 1))) == sorted(job.id for job in found)
+    assert await of_all_owners(own_store, JobFilter(types=(kind,), lanes=("press",))) == [first.id]
+    of_lane = await own_store.lists.list_failed(kind, PageRequest(), NOW, filter=JobFilter(lanes=("press",)))
+    assert of_lane == Page(items=())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"statuses": ("queued", "running")}, {"types": ("a", "b")}, {"lanes": ("x",)}, {"priorities": (3,)},
+        {"min_attempt": 1}, {"created_from": NOW}, {"created_to": NOW}, {"error_code": "x"}, {"reverse": True},
+    ],
+)  # fmt: skip
+async def test_a_cursor_serves_no_other_filter(store: Store, changed: dict[str, object]) -> None:
+    owner = new_id()
+    for n in range(2):
+        await store.jobs.add(Change(queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner)), NOW)
+    page = await store.lists.list_by_owner(owner, JobFilter(), PageRequest(limit=1), NOW)
+    assert isinstance(page, Page)
+    assert page.next is not None
+    other = JobFilter.model_validate(changed)
+    assert await store.lists.list_by_owner(owner, other, PageRequest(cursor=page.next), NOW) == BadCursor()
+
+
+async def test_a_preview_is_how_the_payload_begins(store: Store) -> None:
+    owner = new_id()
+    short, long = to_json_text({"a": 1}), to_json_text({"b": "ø" * 500})
+    elsewhere = BlobRef(key="k", size=9, sha256="0" * 64)
+    payloads: tuple[JobDocument, ...] = (short, long, elsewhere)
+    for n, payload in enumerate(payloads):
+        job = queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner).model_copy(update={"payload": payload})
+        await store.jobs.add(Change(job), NOW)
+    page = await store.lists.list_by_owner(owner, JobFilter(reverse=True), PageRequest(), NOW, frozenset({"preview"}))
+    assert isinstance(page, Page)
+    assert [job.preview for job in page.items] == [short, f"{long[: PREVIEW - 1]}…", None]
+    assert {job.payload for job in page.items} == {None}
+    bare = await store.lists.list_by_owner(owner, JobFilter(), PageRequest(), NOW)
+    assert isinstance(bare, Page)
+    assert {job.preview for job in bare.items} == {None}
 
 
 async def test_unfinished_jobs_are_listed_newest_first_page_by_page(store: Store) -> None:
@@ -272,7 +411,7 @@ async def test_unfinished_jobs_are_listed_newest_first_page_by_page(store: Store
     mine = [running(now=NOW + n * SECOND, id=new_id(), owner_id=owner) for n in range(5)]
     for job in (*mine, queued(id=new_id(), owner_id=owner), running(id=new_id(), owner_id=new_id())):
         await store.jobs.add(Change(job), NOW)
-    pages = await owners(store, owner, JobFilter(status="running"), 2)
+    pages = await owners(store, owner, JobFilter(statuses=("running",)), 2)
     assert [[job.id for job in page.items] for page in pages] == [
         [mine[4].id, mine[3].id],
         [mine[2].id, mine[1].id],
@@ -286,7 +425,7 @@ async def test_failed_jobs_of_an_owner_are_listed_the_last_to_fail_first(store: 
     for job, ends in ((slow, NOW + 5 * SECOND), (quick, NOW + 2 * SECOND)):
         ended = legal(transitions.fail(job, POLICY, Fail(reason="x"), "permanent", ends))
         await store.jobs.add(Change(ended), NOW)
-    assert ids(await owners(store, owner, JobFilter(status="failed"))) == [slow.id, quick.id]
+    assert ids(await owners(store, owner, JobFilter(statuses=("failed",)))) == [slow.id, quick.id]
     assert ids(await owners(store, owner, JobFilter())) == [quick.id, slow.id]
 
 
@@ -334,7 +473,7 @@ async def test_summaries_are_bounded_in_bytes_too(large_store: Store) -> None:
     tags = {f"{n:02}" + "é" * 62: "é" * 256 for n in range(20)}
     for n in range(110):
         await store.jobs.add(Change(queued(now=NOW + n * SECOND, id=new_id(), owner_id=owner, tags=tags)), NOW)
-    for wanted in (JobFilter(), JobFilter(status="queued")):
+    for wanted in (JobFilter(), JobFilter(statuses=("queued",))):
         pages = await owners(store, owner, wanted, 100)
         assert len(set(ids(pages))) == len(ids(pages)) == 110
         assert all(sum(answer_bytes(job) for job in page.items) <= PAGE_BYTES for page in pages)
@@ -368,7 +507,7 @@ async def test_unfinished_jobs_of_all_owners_are_listed_the_next_due_first(own_s
         await own_store.jobs.add(Change(job), NOW)
     due = sorted(stored, key=lambda job: (job.wake_at or NOW, job.id))
     for limit in (5, 12, 100):
-        assert await of_all_owners(own_store, JobFilter(type=kind), limit) == [job.id for job in due]
+        assert await of_all_owners(own_store, JobFilter(types=(kind,)), limit) == [job.id for job in due]
 
 
 async def test_only_unfinished_jobs_are_listed_of_all_owners(own_store: Store) -> None:
@@ -377,10 +516,10 @@ async def test_only_unfinished_jobs_are_listed_of_all_owners(own_store: Store) -
     for job in stored:
         await own_store.jobs.add(Change(job), NOW)
     unfinished = [job for job in stored if not is_final(job)]
-    assert sorted(await of_all_owners(own_store, JobFilter(type=kind))) == sorted(job.id for job in unfinished)
+    assert sorted(await of_all_owners(own_store, JobFilter(types=(kind,)))) == sorted(job.id for job in unfinished)
     for status in sorted({job.status for job in unfinished}):
         expected = sorted(job.id for job in stored if job.status == status)
-        assert sorted(await of_all_owners(own_store, JobFilter(status=status, type=kind))) == expected
+        assert sorted(await of_all_owners(own_store, JobFilter(statuses=(status,), types=(kind,)))) == expected
 
 
 async def test_a_job_that_ends_or_expires_leaves_the_list_of_all_owners(own_store: Store) -> None:
@@ -389,9 +528,9 @@ async def test_a_job_that_ends_or_expires_leaves_the_list_of_all_owners(own_stor
     gone = old.model_copy(update={"expires_at": NOW - SECOND})
     for each in (job, gone):
         await own_store.jobs.add(Change(each), NOW - timedelta(days=1))
-    assert await of_all_owners(own_store, JobFilter(type=kind)) == [job.id]
+    assert await of_all_owners(own_store, JobFilter(types=(kind,))) == [job.id]
     await own_store.jobs.replace(Change(legal(transitions.cancel(job, POLICY, NOW))), job.version)
-    assert await of_all_owners(own_store, JobFilter(type=kind)) == []
+    assert await of_all_owners(own_store, JobFilter(types=(kind,))) == []
 
 
 async def test_a_cursor_of_all_owners_serves_no_other_query_and_no_owner(own_store: Store) -> None:
@@ -403,8 +542,8 @@ async def test_a_cursor_of_all_owners_serves_no_other_query_and_no_owner(own_sto
     assert page.next is not None
     request = PageRequest(cursor=page.next)
     refused = [
-        await own_store.lists.list_unfinished(JobFilter(type=kind), request, NOW),
-        await own_store.lists.list_unfinished(JobFilter(status="queued"), request, NOW),
+        await own_store.lists.list_unfinished(JobFilter(types=(kind,)), request, NOW),
+        await own_store.lists.list_unfinished(JobFilter(statuses=("queued",)), request, NOW),
         await own_store.lists.list_unfinished(JobFilter(), request, NOW + timedelta(hours=25)),
         await own_store.lists.list_by_owner("*", JobFilter(), request, NOW),
         await own_store.lists.list_failed(kind, request, NOW),
@@ -423,8 +562,8 @@ async def test_jobs_with_a_tag_are_listed_and_a_cursor_is_of_its_tag(own_store: 
     tags = {"batch": "1"}
     mine = await own_store.lists.list_by_owner(owner, JobFilter(tags=tags), PageRequest(), NOW)
     bad = await own_store.lists.list_by_owner(owner, JobFilter(tags={"batch": "1", "x": "z"}), PageRequest(), NOW)
-    unfinished = await own_store.lists.list_unfinished(JobFilter(type=kind, tags=tags), PageRequest(), NOW)
-    of_type = await own_store.lists.list_failed(kind, PageRequest(), NOW, tags=tags)
+    unfinished = await own_store.lists.list_unfinished(JobFilter(types=(kind,), tags=tags), PageRequest(), NOW)
+    of_type = await own_store.lists.list_failed(kind, PageRequest(), NOW, filter=JobFilter(tags=tags))
     pages = [page for page in (mine, bad, unfinished, of_type) if isinstance(page, Page)]
     found = [{job.id for job in page.items} for page in pages]
     tagged = {waiting[1].id, waiting[3].id}

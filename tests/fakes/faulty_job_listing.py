@@ -1,9 +1,10 @@
 """A listing that returns what a test requires."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
-from domain.jobs.listing import NO_TAGS, SUMMARIES, Include, JobFilter, JobSummary
+from domain.jobs.filtering import EVERY_JOB, JobFilter
+from domain.jobs.listing import SUMMARIES, Include, JobSummary
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor, StorageUnavailable
 
@@ -32,6 +33,6 @@ class FaultyJobListing:
         page: PageRequest,
         now: datetime,
         include: Include = SUMMARIES,
-        tags: Mapping[str, str] = NO_TAGS,
+        filter: JobFilter = EVERY_JOB,
     ) -> Answer:
         return self._answer(page)

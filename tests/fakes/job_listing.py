@@ -1,10 +1,10 @@
 """Lists of a fake repository's jobs, held to the same conformance suite as the real ones."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
+from domain.jobs.filtering import EVERY_JOB, JobFilter, admits, scope_of
 from domain.jobs.job import Cancelled, Failed, Job, is_expired
-from domain.jobs.listing import NO_TAGS, PAGE_BYTES, SUMMARIES, Include, JobFilter, JobSummary, answer_bytes, summary_of
+from domain.jobs.listing import PAGE_BYTES, SUMMARIES, Include, JobSummary, answer_bytes, summary_of
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor
 from headrace.testing.job_repository import FakeJobRepository
@@ -27,12 +27,13 @@ class FakeJobListing:
         self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
     ) -> Page[JobSummary] | BadCursor:
         mine = [
-            _ended(job) if filter.status in {"failed", "cancelled"} else (timestamp(job.created_at), job.id, job)
+            _ended(job)
+            if filter.statuses and {"failed", "cancelled"}.issuperset(filter.statuses)
+            else (timestamp(job.created_at), job.id, job)
             for job in self._jobs.stored
             if job.owner_id == owner_id and _fits(job, filter)
         ]
-        scope = ("owner", owner_id, filter.status or "", filter.type or "", *_tag_scope(filter.tags))
-        return self._page(scope, mine, page, now, include)
+        return self._page(("owner", owner_id, *scope_of(filter)), mine, page, now, include, ascending=filter.reverse)
 
     async def list_unfinished(
         self, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
@@ -42,8 +43,8 @@ class FakeJobListing:
             for job in self._jobs.stored
             if job.wake_at is not None and _fits(job, filter)
         ]
-        scope = ("unfinished", filter.status or "", filter.type or "", *_tag_scope(filter.tags))
-        return self._page(scope, waiting, page, now, include, ascending=True)
+        scope = ("unfinished", *scope_of(filter))
+        return self._page(scope, waiting, page, now, include, ascending=not filter.reverse)
 
     async def list_failed(
         self,
@@ -51,14 +52,12 @@ class FakeJobListing:
         page: PageRequest,
         now: datetime,
         include: Include = SUMMARIES,
-        tags: Mapping[str, str] = NO_TAGS,
+        filter: JobFilter = EVERY_JOB,
     ) -> Page[JobSummary] | BadCursor:
-        failed = [
-            _ended(job)
-            for job in self._jobs.stored
-            if _fits(job, JobFilter(status="failed", type=type, tags=dict(tags)))
-        ]
-        return self._page(("failed", type, *_tag_scope(tags)), failed, page, now, include)
+        wanted = filter.model_copy(update={"statuses": ("failed",), "types": (type,)})
+        failed = [_ended(job) for job in self._jobs.stored if _fits(job, wanted)]
+        scope = ("failed", *scope_of(wanted))
+        return self._page(scope, failed, page, now, include, ascending=filter.reverse)
 
     def _page(
         self,
@@ -84,12 +83,7 @@ class FakeJobListing:
 
 
 def _fits(job: Job, filter: JobFilter) -> bool:
-    fits = filter.status in {None, job.status} and filter.type in {None, job.type}
-    return fits and filter.tags.items() <= job.tags.items()
-
-
-def _tag_scope(tags: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(f"{name}={value}" for name, value in sorted(tags.items()))
+    return admits(filter, summary_of(job))
 
 
 def _order(entry: Ordered) -> tuple[str, str]:

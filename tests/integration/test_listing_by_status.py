@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.meter import Cost, Meter
 from domain.jobs.change import Change
+from domain.jobs.filtering import JobFilter
 from domain.jobs.job import Job, Status
-from domain.jobs.listing import JobFilter, JobSummary
+from domain.jobs.listing import JobSummary
 from domain.paging import Page, PageRequest
 from functions.runtime import LazyClient
 from headrace.emulator.database import embedded_database
@@ -68,7 +69,7 @@ async def page_of(
 
     async def listed() -> None:
         request = PageRequest(limit=limit, cursor=cursor)
-        found.append(await job_listing_on(client).list_by_owner(owner, JobFilter(status=status), request, NOW))
+        found.append(await job_listing_on(client).list_by_owner(owner, JobFilter(statuses=(status,)), request, NOW))
 
     cost = await meter.cost_of(listed())
     await client.close()
@@ -139,7 +140,7 @@ async def test_a_list_does_not_use_a_wake_index_larger_than_one_response(databas
     cursor: str | None = None
     for _ in range(20):
         request = PageRequest(limit=2, cursor=cursor)
-        page = await lists.list_by_owner(owner, JobFilter(status="running"), request, NOW)
+        page = await lists.list_by_owner(owner, JobFilter(statuses=("running",)), request, NOW)
         assert isinstance(page, Page)
         seen += [job.id for job in page.items]
         cursor = page.next
@@ -167,7 +168,7 @@ async def test_rows_that_are_not_jobs_end_neither_the_list_nor_the_page(ministac
             await client.put_item(TableName="JobsTable", Item=broken)  # type: ignore[arg-type]
     lists = job_listing_on(ministack_client)
     for status in ("failed", "running", "cancelled", "succeeded"):
-        page = await lists.list_by_owner(owner, JobFilter(status=status), PageRequest(), NOW)
+        page = await lists.list_by_owner(owner, JobFilter(statuses=(status,)), PageRequest(), NOW)
         assert isinstance(page, Page)
         assert [job.id for job in page.items] == [job.id for job in reversed(jobs) if job.status == status]
         assert page.next is None
@@ -219,7 +220,7 @@ async def test_a_cursor_of_the_previous_version_still_works(ministack_client: La
         await job_repository_on(ministack_client).add(Change(job), NOW)
     position = {"owner_id": owner, "created_at": timestamp(jobs[1].created_at), "id": jobs[1].id}
     for status in (None, "queued"):
-        wanted = JobFilter(status=status)
+        wanted = JobFilter(statuses=() if status is None else (status,))
         old = CursorCodec(CURSOR_KEY).seal(("owner-index", owner, status or "", ""), position, NOW)
         page = await job_listing_on(ministack_client).list_by_owner(owner, wanted, PageRequest(cursor=old), NOW)
         assert isinstance(page, Page)

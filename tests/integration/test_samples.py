@@ -12,8 +12,9 @@ import pytest
 from pydantic import JsonValue
 
 from domain.jobs.change import Change
+from domain.jobs.filtering import JobFilter
 from domain.jobs.job import Job
-from domain.jobs.listing import DOCUMENTS, JobFilter
+from domain.jobs.listing import DOCUMENTS
 from domain.paging import Page, PageRequest
 from domain.schedules.schedule import Schedule, new_schedule
 from domain.schedules.timing import Timing

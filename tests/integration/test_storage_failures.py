@@ -9,7 +9,7 @@ from aiobotocore.config import AioConfig
 from aiohttp import web
 
 from domain.jobs.change import Change
-from domain.jobs.listing import JobFilter
+from domain.jobs.filtering import JobFilter
 from domain.paging import PageRequest
 from domain.results import StorageUnavailable
 from domain.users.user import Email, changed_user
@@ -80,7 +80,7 @@ async def every_answer(url: str) -> list[object]:
             await jobs.get(job.id, NOW),
             await jobs.replace(Change(claimed(job)), 1),
             await lists.list_by_owner("owner", JobFilter(), PageRequest(), NOW),
-            await lists.list_by_owner("owner", JobFilter(status="running"), PageRequest(), NOW),
+            await lists.list_by_owner("owner", JobFilter(statuses=("running",)), PageRequest(), NOW),
             await lists.list_unfinished(JobFilter(), PageRequest(), NOW),
             await lists.list_failed("csv.profile", PageRequest(), NOW),
             await jobs.due("0", NOW, 10, None),

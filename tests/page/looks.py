@@ -132,6 +132,7 @@ def screens(mill: Mill) -> dict[str, str]:
     return {
         "overview": "#/", "overview-30d": "#/?window=30d", "jobs": "#/jobs", "jobs-all": "#/jobs?owner=*",
         "jobs-failed": f"#/jobs?owner=*&status=failed&type={LONG_NAME}", "types": "#/types",
+        "jobs-filtered": f"#/jobs?status=failed,succeeded&type=mill.grind,{LONG_NAME}&attempts=1&payloads=1",
         "type": "#/types/mill.grind", "type-long": f"#/types/{LONG_NAME}", "schedules": "#/schedules",
         "lanes": "#/lanes", "webhooks": "#/webhooks", "users": "#/users",
         **{f"job-large-{at}": f"#/jobs/{each['id']}" for at, each in enumerate(large)},

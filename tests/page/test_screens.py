@@ -9,7 +9,9 @@ from pydantic import JsonValue
 from tests.page.conftest import AXE, LONG_NAME, Mill, visit
 
 SCREENS = (
-    "#/", "#/jobs", "#/jobs?owner=*", "#/jobs?status=cancelled", "#/types", f"#/types/{LONG_NAME}",
+    "#/", "#/jobs", "#/jobs?owner=*", "#/jobs?status=cancelled",
+    "#/jobs?status=failed,succeeded&type=mill.grind,mill.complain&attempts=1&payloads=1&reverse=1",
+    "#/types", f"#/types/{LONG_NAME}",
     "#/types/mill.grind", "#/schedules", "#/lanes", "#/webhooks", "#/users", "#/nowhere",
 )  # fmt: skip
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

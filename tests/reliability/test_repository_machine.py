@@ -14,8 +14,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 
 from domain.jobs import transitions
 from domain.jobs.change import Change, Companion, Moved
+from domain.jobs.filtering import JobFilter
 from domain.jobs.job import Cancelled, Failed, Job, Queued, Running, Status
-from domain.jobs.listing import JobFilter, JobListing, JobSummary, summary_of
+from domain.jobs.listing import JobListing, JobSummary, summary_of
 from domain.jobs.outcomes import Done, Outcome
 from domain.jobs.repository import CompanionRefused, DuePage, JobExists, JobNotFound, JobRepository, VersionConflict
 from domain.jobs.transitions import IllegalTransition
@@ -143,7 +144,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(limit=st.integers(min_value=1, max_value=5), status=st.sampled_from([None, *STATUSES]))
     def list_the_owners(self, limit: int, status: Status | None) -> None:
-        wanted = JobFilter(status=status)
+        wanted = JobFilter(statuses=(status,))
         listed = self.pages(limit, lambda page: self.listing.list_by_owner(self.owner, wanted, page, self.now))
         newest_first = sorted(self.held.values(), key=lambda job: _order(job, status), reverse=True)
         assert listed == [summary_of(job) for job in newest_first if status in {None, job.status}]

@@ -202,7 +202,10 @@ def problem_of(failure: Failure) -> Problem:
         case BadCursor():
             return problem(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not valid for this query.")
         case NotListed(status="failed"):
-            detail = "Failed jobs of all owners are listed by type: add type=, with a name from GET /v1/job-types."
+            detail = (
+                "Failed jobs of all owners are listed alone and by type: status=failed, and one type=, with a name from"
+                " GET /v1/job-types."
+            )
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not_listed", detail)
         case NotListed(status=status):
             detail = f"Jobs that are {status} are listed by owner: name one instead of owner=*."

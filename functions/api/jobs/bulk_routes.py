@@ -3,11 +3,9 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
 from domain.jobs.bulk import BulkChanged, BulkService, BulkWish
-from domain.jobs.job import Status
-from domain.jobs.submission import TagName, TagValue
 from domain.users.service import NotAllowed
 from domain.users.user import User
 from functions.api.http.forms import Form
@@ -15,26 +13,7 @@ from functions.api.http.identity import Identify
 from functions.api.http.json_body import StrictJsonRoute
 from functions.api.http.openapi import problems
 from functions.api.http.problems import refuse
-
-Text = Annotated[str, Field(strict=True, min_length=1, max_length=200)]
-
-
-class BulkFilter(Form):
-    """Which jobs: at least one member, so that not everything is changed by accident."""
-
-    status: Status | None = None
-    type: Annotated[str, Field(strict=True, min_length=1, max_length=64)] | None = None
-    error_code: Text | None = None
-    tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] | None = Field(
-        default=None, description="A job must have all of these"
-    )
-    owner: Text | None = Field(default=None, description="Another user's id, or * for all users; admins only")
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> "BulkFilter":
-        if not any((self.status, self.type, self.error_code, self.tags)):
-            raise ValueError("name a status, a type, an error_code or tags")
-        return self
+from functions.api.jobs.filters import BulkFilter
 
 
 class ChangeJobs(Form):
@@ -79,16 +58,7 @@ async def _change(bulk: BulkService, action: Literal["cancel", "retry"], body: C
     owner = wanted.owner or caller.id
     if owner != caller.id and caller.role != "admin":
         raise refuse(NotAllowed(reason="only an admin may change another owner's jobs"))
-    wish = BulkWish(
-        action=action,
-        owner_id=owner,
-        status=wanted.status,
-        type=wanted.type,
-        error_code=wanted.error_code,
-        tags=wanted.tags or {},
-        limit=body.limit,
-        dry_run=body.dry_run,
-    )
+    wish = BulkWish(action=action, owner_id=owner, filter=wanted.as_filter(), limit=body.limit, dry_run=body.dry_run)
     changed = await bulk.change(wish, caller)
     if not isinstance(changed, BulkChanged):
         raise refuse(changed)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, Field, JsonValue
 
 from domain.jobs.job import BlobRef, FailureReason, HistoryEntry, Job, Status
-from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary, summary_of
+from domain.jobs.listing import DOCUMENTS, INCLUDED, PREVIEW, Document, Include, JobSummary, summary_of
 from domain.jobs.submission import DelaySeconds, LaneName, MaxAttempts, Priority, Tags, TypeName
 from functions.api.children.views import GroupView, ParentView
 from functions.api.http.forms import Form
@@ -135,6 +135,11 @@ class ListedJobView(JobSummaryView):
     """A job in a list. It has `payload_ref` or `result_ref` for a document too large to be listed."""
 
     payload: JsonValue = Field(default=None, description="Present only with include=payload")
+    payload_preview: str | None = Field(
+        default=None,
+        description=f"Present only with include=preview: the first {PREVIEW} characters of the payload's JSON; null for"
+        " a payload that has a payload_ref",
+    )
     result: JsonValue = Field(default=None, description="Present only with include=result")
     payload_ref: DocumentRef | None = None
     result_ref: DocumentRef | None = None
@@ -183,12 +188,13 @@ def summary_view(summary: JobSummary) -> JobSummaryView:
 
 def listed_job_view(summary: JobSummary, include: Include) -> ListedJobView:
     """Convert a job for a list; a document that is not in `include` has no member at all."""
-    return ListedJobView.model_validate(_shared(summary) | _documents(summary, include))
+    preview = {"payload_preview": summary.preview} if "preview" in include else {}
+    return ListedJobView.model_validate(_shared(summary) | _documents(summary, include) | preview)
 
 
 def _shared(summary: JobSummary) -> dict[str, object]:
     self_link = link(f"/v1/jobs/{summary.id}")
-    own = {name: value for name, value in summary if name not in DOCUMENTS and not name.endswith("_ref")}
+    own = {name: value for name, value in summary if name not in INCLUDED and not name.endswith("_ref")}
     refs: dict[Document, BlobRef | None] = {"payload": summary.payload_ref, "result": summary.result_ref}
     own |= {f"{name}_ref": DocumentRef(size=ref.size, href=f"{self_link}/{name}") for name, ref in refs.items() if ref}
     return own | {

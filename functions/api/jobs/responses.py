@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from domain.jobs.documents import DocumentLink
 from domain.jobs.job import Job
-from domain.jobs.listing import DOCUMENTS, Document, Include, JobSummary
+from domain.jobs.listing import INCLUDED, Document, Include, JobSummary
 from domain.paging import Page
 from functions.api.children.views import GroupView
 from functions.api.http.conditional import versioned
@@ -22,18 +22,22 @@ from headrace.authoring.json_text import JsonText
 IncludeParameter = Annotated[
     str | None,
     Query(
-        pattern="^(payload|result)(,(payload|result))?$",
-        description="Documents to include: payload, result or both, separated by a comma; they make pages shorter",
+        pattern="^(payload|result|preview)(,(payload|result|preview)){0,2}$",
+        description="What to include, separated by commas: payload and result, which make pages shorter, or preview,"
+        " how the payload begins",
     ),
 ]
 
+
+NextQuery = Mapping[str, str | int | list[str] | None]
+"""The parameters of a request, as far as it had them."""
 
 _UNCACHED = {"cache-control": "no-store"}
 
 
 def documents_of(include: str | None) -> Include:
-    """The documents named by an `include` parameter that has passed validation."""
-    return frozenset(name for name in DOCUMENTS if name in (include or "").split(","))
+    """What an `include` parameter names that has passed validation."""
+    return frozenset(name for name in INCLUDED if name in (include or "").split(","))
 
 
 def job_response(
@@ -62,16 +66,15 @@ def document_response(document: DocumentLink | JsonText) -> Response:
     return Response(document, HTTPStatus.OK, _UNCACHED, "application/json")
 
 
-def page_response(
-    page: Page[JobSummary], shown: Shown, include: Include, path: str, query: Mapping[str, str | int | None]
-) -> Response:
+def page_response(page: Page[JobSummary], shown: Shown, include: Include, path: str, query: NextQuery) -> Response:
     """A page of jobs; the link to the next page repeats the request's `query` with the next cursor."""
     body = JobPage(items=[listed_job_view(shown(job), include) for job in page.items], next=page.next)
     return linked_page(body.model_dump_json(exclude_unset=True), page.next, path, query)
 
 
-def linked_page(text: str, cursor: str | None, path: str, query: Mapping[str, str | int | None]) -> Response:
+def linked_page(text: str, cursor: str | None, path: str, query: NextQuery) -> Response:
     """A page as JSON, with the link to the next one if there is a cursor for it."""
-    next_query = urlencode({name: value for name, value in query.items() if value is not None} | {"cursor": cursor})
+    given = {name: value for name, value in query.items() if value is not None}
+    next_query = urlencode({**given, "cursor": cursor}, doseq=True)
     following = {"link": f'<{link(path)}?{next_query}>; rel="next"'} if cursor else {}
     return Response(text, 200, {"cache-control": "no-store", **following}, "application/json")

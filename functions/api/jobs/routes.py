@@ -11,8 +11,9 @@ from pydantic import JsonValue
 
 from domain.jobs.disclosure import Disclosure
 from domain.jobs.documents import DocumentLost, Documents, NoSuchDocument
-from domain.jobs.job import Job, Status, is_final
-from domain.jobs.listing import Document, JobFilter, JobListService
+from domain.jobs.filtering import JobFilter
+from domain.jobs.job import Job, is_final
+from domain.jobs.listing import Document, JobListService
 from domain.jobs.repository import JobNotFound
 from domain.jobs.service import JobService
 from domain.jobs.submitting import InvalidPayload, SubmissionService, Submitted
@@ -28,6 +29,7 @@ from functions.api.http.ids import is_id
 from functions.api.http.json_body import StrictJsonRoute
 from functions.api.http.openapi import JOB_LINKS, problems
 from functions.api.http.problems import refuse
+from functions.api.jobs.filters import filter_of_query, query_of
 from functions.api.jobs.models import JobPage, JobView, SubmitJob
 from functions.api.jobs.responses import IncludeParameter, document_response, documents_of, job_response, page_response
 from functions.api.jobs.submission import BatchResponse, SubmitBatch, check_key, submission_of, submit_entries
@@ -41,7 +43,6 @@ DOCUMENT: Final[dict[int | str, dict[str, JsonValue]]] = {
 """The responses of the routes that give one document."""
 TRACE: Final = "The trace that the jobs are part of (W3C Trace Context); ignored if it is invalid"
 EVERYONE: Final = "*"
-TAG: Final = "^[^=]+=.*$"
 OwnerHeader = Annotated[str | None, Header(include_in_schema=False)]
 """Names another owner than the caller, who is identified by it; OpenAPI has it from there."""
 OWNER: Final = "Another user's id, or * for all users; admins only"
@@ -108,34 +109,29 @@ def job_routes(
     @router.get("/v1/jobs", responses={200: {"model": JobPage}, **problems(400, 401, 403, 422, 503)})
     async def list_jobs(
         caller: Caller,
-        status: Annotated[Status | None, Query()] = None,
-        type: Annotated[str | None, Query(max_length=64)] = None,
+        criteria: Annotated[JobFilter, Depends(filter_of_query)],
         owner: Annotated[str | None, Query(min_length=1, max_length=64, description=OWNER)] = None,
-        tag: Annotated[str | None, Query(pattern=TAG, max_length=321, description="NAME=VALUE")] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
         cursor: Annotated[str | None, Query(max_length=2048)] = None,
         include: IncludeParameter = None,
     ) -> Response:
         """List the caller's jobs, newest first; an admin may list another owner's, or with `owner=*` everyone's.
 
-        Payload and result are left out unless `include` names them. A page may be shorter than `limit` and still have
-        a `next`. With `status=failed` or `cancelled`, the job that ended last comes first. `owner=*` lists unfinished
-        jobs, the next due first, or with `status=failed` and a `type` the failed jobs of that type.
+        Payload and result are left out unless `include` names them; `preview` is how the payload begins. A page may be
+        shorter than `limit` and still have a `next`. Of failed and cancelled jobs alone, the one that ended last comes
+        first. `owner=*` lists unfinished jobs, the next due first, or with `status=failed` and one `type` the failed
+        jobs of that type.
         """
         if owner is not None and owner != caller.id and caller.role != "admin":
             raise refuse(NotAllowed(reason="only an admin may list another owner's jobs"))
-        criteria, request = (
-            JobFilter(status=status, type=type, tags=_tags_of(tag)),
-            PageRequest(limit=limit, cursor=cursor),
-        )
-        included = documents_of(include)
+        request, included = PageRequest(limit=limit, cursor=cursor), documents_of(include)
         if owner == EVERYONE:
             page = await lists.list_all(criteria, request, included)
         else:
             page = await lists.list(owner or caller.id, criteria, request, included)
         if not isinstance(page, Page):
             raise refuse(page)
-        query = {"status": status, "type": type, "tag": tag, "owner": owner, "limit": limit, "include": include}
+        query = {**query_of(criteria), "owner": owner, "limit": limit, "include": include}
         return page_response(page, partial(disclosure.to, caller), included, "/v1/jobs", query)
 
     @router.get(
@@ -199,11 +195,6 @@ def job_routes(
         return job_response(changed, partial(disclosure.to, caller), HTTPStatus.ACCEPTED, {})
 
     return router
-
-
-def _tags_of(text: str | None) -> dict[str, str]:
-    name, _, value = (text or "").partition("=")
-    return {name: value} if name else {}
 
 
 async def _read_until_final(jobs: JobService, job_id: str, caller: User, wait: int) -> Job:

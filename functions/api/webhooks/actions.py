@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from domain.jobs.disclosure import Disclosure
+from domain.jobs.filtering import JobFilter
 from domain.jobs.job import Job, Status
-from domain.jobs.listing import JobFilter, JobListService
+from domain.jobs.listing import JobListService
 from domain.jobs.own_types import WEBHOOK_DELIVER
 from domain.jobs.repository import JobNotFound
 from domain.paging import MAX_PAGE, Page, PageRequest
@@ -85,7 +86,8 @@ def webhook_actions(
         Each is a job; its payload has the body that is sent.
         """
         only_admins(caller)
-        criteria, documents = JobFilter(status=status, type=WEBHOOK_DELIVER), documents_of(include)
+        criteria = JobFilter(statuses=() if status is None else (status,), types=(WEBHOOK_DELIVER,))
+        documents = documents_of(include)
         page = await lists.list(checked_id(webhook_id), criteria, PageRequest(limit=limit, cursor=cursor), documents)
         if not isinstance(page, Page):
             raise refuse(page)

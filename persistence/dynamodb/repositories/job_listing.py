@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from domain.jobs.filtering import EVERY_JOB, UNFINISHED, JobFilter, admits, scope_of
 from domain.jobs.job import Status, is_expired
-from domain.jobs.listing import NO_TAGS, PAGE_BYTES, SUMMARIES, Include, JobFilter, JobSummary, answer_bytes
+from domain.jobs.listing import PAGE_BYTES, SUMMARIES, Include, JobSummary, answer_bytes
 from domain.paging import Page, PageRequest
 from domain.results import BadCursor, StorageUnavailable
 from headrace.authoring.frozen import Frozen
-from persistence.converters.attributes import Unreadable, string_of
+from persistence.converters.attributes import Unreadable, string_of, timestamp
 from persistence.converters.dynamo_to_domain import FAILED_SHARDS, WAKE_SHARDS, ended_suffix
 from persistence.converters.job_summaries import item_to_summary, summary_attributes
 from persistence.dynamodb.batch_reading import MAX_BATCH_GET, BatchReader
@@ -20,8 +20,6 @@ from persistence.dynamodb.client import STORAGE_ERRORS, as_result
 from persistence.dynamodb.index_keys import Index, Key, Places, Span, at_end, key_of, next_keys, places_of, position_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from domain.ports import Random
     from persistence.converters.attributes import Item
     from persistence.cursors import CursorCodec
@@ -43,7 +41,8 @@ _FAILED = Index(name="failed-index", partition="failed_type", sort="finished_at"
 _WAKE = Index(name="wake-index", partition="wake_shard", sort="wake_at", ascending=True)
 # The unsharded partition is where the previous version puts a failed job.
 _FAILED_SUFFIXES = ("", *(f"#{shard}" for shard in range(FAILED_SHARDS)))
-_UNFINISHED: frozenset[Status] = frozenset({"scheduled", "blocked", "queued", "running", "retrying", "waiting"})
+_ENDED_APART: frozenset[Status] = frozenset({"failed", "cancelled"})
+"""The ended index has these, each in partitions of its own."""
 
 
 class _Wanted(Frozen):
@@ -52,8 +51,6 @@ class _Wanted(Frozen):
     span: Span
     owner_id: str | None
     filter: JobFilter
-    scope: tuple[str, ...]
-    """What its cursors are bound to: the tenant, and everything that the query is about."""
     include: Include
     limit: int
     now: datetime
@@ -89,18 +86,11 @@ class DynamoJobListing:
     async def list_by_owner(
         self, owner_id: str, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
-        ended = filter.status in {"failed", "cancelled"}
-        index, suffix = (_ENDED, ended_suffix(filter.status)) if ended and filter.status else (_OWNER, "")
-        wanted = _Wanted(
-            span=Span(index=index, prefix=owner_id, suffixes=(suffix,)),
-            owner_id=owner_id,
-            filter=filter,
-            scope=(index.name, owner_id, filter.status or "", filter.type or "", *_tag_scope(filter.tags)),
-            include=include,
-            limit=page.limit,
-            now=now,
-        )
-        return await self._page(wanted, page.cursor)
+        ended = bool(filter.statuses) and _ENDED_APART.issuperset(filter.statuses)
+        suffixes = tuple(sorted(map(ended_suffix, set(filter.statuses)))) if ended else ("",)
+        span = Span(index=_ENDED if ended else _OWNER, prefix=owner_id, suffixes=suffixes, reverse=filter.reverse)
+        scope = (span.index.name, owner_id, *scope_of(filter))
+        return await self._page(span, owner_id, filter, scope, page, now, include)
 
     async def list_failed(
         self,
@@ -108,48 +98,49 @@ class DynamoJobListing:
         page: PageRequest,
         now: datetime,
         include: Include = SUMMARIES,
-        tags: Mapping[str, str] = NO_TAGS,
+        filter: JobFilter = EVERY_JOB,
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
-        wanted = _Wanted(
-            span=Span(index=_FAILED, prefix=type, suffixes=_FAILED_SUFFIXES),
-            owner_id=None,
-            filter=JobFilter(status="failed", type=type, tags=dict(tags)),
-            scope=(_FAILED.name, type, str(FAILED_SHARDS), *_tag_scope(tags)),
-            include=include,
-            limit=page.limit,
-            now=now,
-        )
-        return await self._page(wanted, page.cursor)
+        failed = filter.model_copy(update={"statuses": ("failed",), "types": (type,)})
+        span = Span(index=_FAILED, prefix=type, suffixes=_FAILED_SUFFIXES, reverse=filter.reverse)
+        scope = (_FAILED.name, type, str(FAILED_SHARDS), *scope_of(failed)[2:])
+        return await self._page(span, None, failed, scope, page, now, include)
 
     async def list_unfinished(
         self, filter: JobFilter, page: PageRequest, now: datetime, include: Include = SUMMARIES
     ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
-        wanted = _Wanted(
-            span=Span(index=_WAKE, prefix="", suffixes=WAKE_SHARDS),
-            owner_id=None,
-            filter=filter,
-            scope=(_WAKE.name, filter.status or "", filter.type or "", str(len(WAKE_SHARDS)), *_tag_scope(filter.tags)),
-            include=include,
-            limit=page.limit,
-            now=now,
-        )
-        return await self._page(wanted, page.cursor)
+        span = Span(index=_WAKE, prefix="", suffixes=WAKE_SHARDS, reverse=filter.reverse)
+        status, type, *more = scope_of(filter)
+        scope = (_WAKE.name, status, type, str(len(WAKE_SHARDS)), *more)
+        return await self._page(span, None, filter, scope, page, now, include)
 
-    async def _page(self, wanted: _Wanted, cursor: str | None) -> Page[JobSummary] | BadCursor | StorageUnavailable:
-        position = self._cursors.open(wanted.scope, cursor, wanted.now) if cursor else {}
+    async def _page(
+        self,
+        span: Span,
+        owner_id: str | None,
+        filter: JobFilter,
+        scope: tuple[str, ...],
+        page: PageRequest,
+        now: datetime,
+        include: Include,
+    ) -> Page[JobSummary] | BadCursor | StorageUnavailable:
+        position = self._cursors.open(scope, page.cursor, now) if page.cursor else {}
         if isinstance(position, BadCursor):
             return position
-        start, ends = _Filling(places=places_of(wanted.span, position)), self._monotonic() + PAGE_SECONDS
-        if wanted.owner_id is None or wanted.filter.status not in _UNFINISHED:
-            filled = await self._walked(wanted, start, None, ends)
-        else:
+        if filter.created_from and filter.created_to and filter.created_to <= filter.created_from:
+            return Page(items=())  # DynamoDB refuses such a range.
+        wanted = _Wanted(
+            span=_bounded(span, filter), owner_id=owner_id, filter=filter, include=include, limit=page.limit, now=now
+        )
+        start, ends = _Filling(places=places_of(span, position)), self._monotonic() + PAGE_SECONDS
+        if owner_id is not None and filter.statuses and UNFINISHED.issuperset(filter.statuses):
             filled = await self._unfinished(wanted, start, ends)
+        else:
+            filled = await self._walked(wanted, start, None, ends)
         if isinstance(filled, StorageUnavailable):
             return filled
-        if not filled.full and at_end(wanted.span, filled.places):
+        if not filled.full and at_end(span, filled.places):
             return Page(items=filled.found)
-        following = self._cursors.seal(wanted.scope, position_of(wanted.span, filled.places), wanted.now)
-        return Page(items=filled.found, next=following)
+        return Page(items=filled.found, next=self._cursors.seal(scope, position_of(span, filled.places), now))
 
     async def _walked(
         self, wanted: _Wanted, start: _Filling, among: frozenset[str] | None, ends: float
@@ -222,10 +213,10 @@ class DynamoJobListing:
         mine = (
             key_of(item, _OWNER)
             for item in items.values()
-            if string_of(item, "owner_id") == wanted.owner_id and string_of(item, "status") == wanted.filter.status
+            if string_of(item, "owner_id") == wanted.owner_id and string_of(item, "status") in wanted.filter.statuses
         )
-        later = [key for key in mine if key and (place is None or (key.sort, key.id) < (place.sort, place.id))]
-        return tuple(sorted(later, reverse=True))
+        ordered = sorted((key for key in mine if key), reverse=not wanted.span.ascending)
+        return tuple(key for key in ordered if place is None or _follows(key, place, wanted.span))
 
     async def _filled(
         self, wanted: _Wanted, start: _Filling, keys: tuple[Key, ...], ends: float
@@ -245,9 +236,18 @@ class DynamoJobListing:
         return filling
 
 
-def _tag_scope(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """What a cursor is bound to besides; nothing without tags, as in the previous version."""
-    return (json.dumps(sorted(tags.items())),) if tags else ()
+def _bounded(span: Span, filter: JobFilter) -> Span:
+    """The keys that can be of jobs that were created when the filter says: none ends before it was created."""
+    since = None if filter.created_from is None else timestamp(filter.created_from)
+    until = None if filter.created_to is None else timestamp(filter.created_to)
+    if span.index == _OWNER:
+        return span.model_copy(update={"least": since, "most": until})
+    return span if span.index == _WAKE else span.model_copy(update={"least": since})
+
+
+def _follows(key: Key, place: Key, span: Span) -> bool:
+    one, other = (key.sort, key.id), (place.sort, place.id)
+    return other < one if span.ascending else one < other
 
 
 def _with(filling: _Filling, key: Key, job: JobSummary | None, limit: int) -> _Filling:
@@ -268,9 +268,7 @@ def _kept(item: Item | None, wanted: _Wanted) -> JobSummary | None:
         return None
     fits = (
         wanted.owner_id in {None, job.owner_id},
-        wanted.filter.status in {None, job.status},
-        wanted.filter.type in {None, job.type},
-        wanted.filter.tags.items() <= job.tags.items(),
-        wanted.span.index != _WAKE or job.status in _UNFINISHED,
+        admits(wanted.filter, job),
+        wanted.span.index != _WAKE or job.status in UNFINISHED,
     )
     return job if all(fits) else None

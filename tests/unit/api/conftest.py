@@ -155,7 +155,7 @@ class Api:
         *,
         who: User | Mapping[str, JsonValue] | None = MEMBER,
         headers: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | str | None = None,
         request_id: str = "request-1",
         route: str = "ANY /v1/{proxy+}",
         authorizer: Mapping[str, JsonValue] | None = None,
@@ -168,7 +168,7 @@ class Api:
             "version": "2.0",
             "routeKey": route,
             "rawPath": path,
-            "rawQueryString": urlencode(query or {}),
+            "rawQueryString": query if isinstance(query, str) else urlencode(query or {}),
             "headers": {"content-type": "application/json", **(headers or {})},
             "requestContext": {
                 "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},

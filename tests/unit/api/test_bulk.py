@@ -43,6 +43,24 @@ def test_an_empty_filter_and_what_no_index_lists_are_refused(api: Api) -> None:
     assert api.call("POST", "/v1/jobs/retry", everyones, who=ADMIN).status == 422
 
 
+def test_a_filter_may_name_several_values(api: Api) -> None:
+    form: dict[str, JsonValue] = {
+        "filter": {"type": [KIND, "other"], "status": ["scheduled", "queued"], "min_attempt": 1}
+    }
+    assert api.call("POST", "/v1/jobs/cancel", form).json["matched"] == 0
+    form = {"filter": {"type": [KIND, "other"], "status": ["scheduled", "queued"], "lane": "none"}}
+    assert api.call("POST", "/v1/jobs/cancel", form).json["matched"] == 0
+    form = {"filter": {"type": [KIND, "other"], "created_from": "2000-01-01T00:00:00Z"}}
+    assert api.call("POST", "/v1/jobs/cancel", form).json["matched"] == 2
+    wrong: tuple[dict[str, JsonValue], ...] = (
+        {"status": []}, {"status": ["lost"]}, {"type": ["x"] * 21}, {"priority": 10}, {"priority": ["1"]},
+        {"min_attempt": 0}, {"created_to": "today"}, {"lane": ""}, {"status": {}},
+    )  # fmt: skip
+    for each in wrong:
+        refused = api.call("POST", "/v1/jobs/cancel", {"filter": each}).refused(422, "invalid_request")
+        assert refused.json["error_count"] == 1, "a flaw is named once, by a place that the client knows"
+
+
 def test_jobs_with_a_tag_are_listed(api: Api) -> None:
     for tag, count in (("batch=7", 2), ("batch=8", 0), ("other=7", 0)):
         items = api.call("GET", "/v1/jobs", query={"tag": tag}).json["items"]

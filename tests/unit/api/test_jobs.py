@@ -243,11 +243,46 @@ def test_jobs_are_listed_newest_first_with_a_cursor_and_a_link(api: Api) -> None
     api.call("GET", "/v1/jobs", query={"cursor": "x"}).refused(400, "bad_cursor")
 
 
+def test_a_list_has_jobs_of_several_statuses_types_and_tags_and_its_link_says_so(api: Api) -> None:
+    given: tuple[dict[str, JsonValue], ...] = ({"a": "1", "b": "x y"}, {"a": "1"}, {"a": "2"})
+    for tags in given:
+        assert submit(api, tags=tags).status == 202
+        api.clock.forward(timedelta(seconds=1))
+
+    def found(text: str) -> int:
+        items = api.call("GET", "/v1/jobs", query=text).json["items"]
+        assert isinstance(items, list)
+        return len(items)
+
+    assert found("status=queued,running&type=csv.profile&type=other") == 3
+    assert found("status=running&status=failed") == 0
+    assert found("tag=a%3D1&tag=b%3Dx%20y") == 1
+    assert found("lane=x&lane=y") == found("priority=1,2&priority=3") == found("min_attempt=1") == 0
+    assert found("error_code=x") == found("created_to=2000-01-01T00:00:00Z") == 0
+    assert found("created_from=2000-01-01T00%3A00%3A00%2B01%3A00&reverse=true") == 3
+    text = "status=queued,failed&tag=a%3D1&tag=b%3Dx+y&lane=m%2Cn&created_from=2000-01-01T00:00:00Z&reverse=true"
+    wide = api.call("GET", "/v1/jobs", query="status=queued,running&reverse=true&limit=1")
+    following = str(wide.headers["link"]).removeprefix("<").partition(">")[0]
+    assert "status=queued%2Crunning&reverse=true&limit=1" in following
+    assert len(api.call("GET", "/v1/jobs", query=following.partition("?")[2]).json["items"]) == 1  # type: ignore[arg-type]
+    assert api.call("GET", "/v1/jobs", query=text).json["items"] == []
+
+
 @pytest.mark.parametrize(
-    "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"status": "lost"}, {"type": "x" * 65}]
-)
+    "query",
+    [
+        {"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"status": "lost"}, {"type": "x" * 65}, {"status": ""},
+        {"status": "queued,lost"}, {"status": "queued,"}, {"priority": "10"}, {"priority": "high"}, {"lane": ""},
+        {"lane": "x" * 101}, {"min_attempt": "-1"}, {"created_from": "2026-11-27"}, {"created_to": "yesterday"},
+        {"reverse": "perhaps"}, {"error_code": ""}, {"error_code": "x" * 201}, {"type": ",".join("x" * 21)},
+    ],
+)  # fmt: skip
 def test_a_listing_with_wrong_parameters_is_refused(api: Api, query: dict[str, str]) -> None:
     api.call("GET", "/v1/jobs", query=query).refused(422, "invalid_request")
+
+
+def test_a_tag_has_one_value(api: Api) -> None:
+    api.call("GET", "/v1/jobs", query="tag=a%3D1&tag=a%3D2").refused(422, "invalid_request")
 
 
 def test_a_list_has_no_documents_unless_they_are_included(api: Api) -> None:
@@ -262,6 +297,9 @@ def test_a_list_has_no_documents_unless_they_are_included(api: Api) -> None:
     assert listed() == [bare]
     assert listed(include="payload") == [bare | payload]
     assert listed(include="result") == [bare | result]
+    preview = {"payload_preview": json.dumps(job["payload"], separators=(",", ":"))}
+    assert listed(include="preview") == [bare | preview]
+    assert listed(include="payload,preview") == [bare | payload | preview]
     assert listed(include="payload,result") == listed(include="result,payload") == [bare | payload | result]
 
 

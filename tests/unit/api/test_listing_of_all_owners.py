@@ -40,8 +40,9 @@ def test_the_next_page_is_of_everyone_too(api: Api) -> None:
 
 def test_failed_jobs_of_everyone_are_listed_by_type(api: Api) -> None:
     assert set(listed(api, status="failed", type="csv.profile")) == {(each.id, "failed") for each in (MEMBER, OTHER)}
-    refused = api.call("GET", "/v1/jobs", who=ADMIN, query={"owner": "*", "status": "failed"})
-    assert "add type=" in str(refused.refused(422, "not_listed").json["detail"])
+    for query in ({"status": "failed"}, {"status": "failed", "type": "a,b"}, {"status": "failed,queued", "type": "a"}):
+        refused = api.call("GET", "/v1/jobs", who=ADMIN, query={"owner": "*", **query}).refused(422, "not_listed")
+        assert "listed alone and by type: status=failed, and one type=" in str(refused.json["detail"])
 
 
 @pytest.mark.parametrize("status", ["succeeded", "cancelled"])

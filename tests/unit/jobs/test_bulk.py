@@ -8,6 +8,7 @@ import pytest
 from domain.jobs.bulk import CONCURRENCY, EVERYONE, BulkChanged, BulkService, BulkWish
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
+from domain.jobs.filtering import JobFilter
 from domain.jobs.job import Job
 from domain.jobs.listing import JobListing, JobListService, NotListed, summary_of
 from domain.jobs.repository import JobRepository
@@ -49,12 +50,14 @@ async def with_jobs(*jobs: Job) -> FakeJobRepository:
     return stored
 
 
-def cancel(owner: str = OWNER.id, **fields: object) -> BulkWish:
-    return BulkWish.model_validate({"action": "cancel", "owner_id": owner, **fields})
+def cancel(owner: str = OWNER.id, *, limit: int = 100, dry_run: bool = False, **fields: object) -> BulkWish:
+    return BulkWish(
+        action="cancel", owner_id=owner, filter=JobFilter.model_validate(fields), limit=limit, dry_run=dry_run
+    )
 
 
 def retry(owner: str = OWNER.id, **fields: object) -> BulkWish:
-    return BulkWish.model_validate({"action": "retry", "owner_id": owner, **fields})
+    return BulkWish(action="retry", owner_id=owner, filter=JobFilter.model_validate(fields))
 
 
 def statuses(jobs: FakeJobRepository) -> list[str]:
@@ -63,20 +66,24 @@ def statuses(jobs: FakeJobRepository) -> list[str]:
 
 async def test_what_can_be_cancelled_is_and_the_rest_is_left() -> None:
     jobs = await with_jobs(queued(type=KIND), running(type=KIND), succeeded(type=KIND), scheduled(type="other"))
-    assert await a_service(jobs).change(cancel(type=KIND), OWNER) == BulkChanged(matched=2, changed=2)
+    assert await a_service(jobs).change(cancel(types=(KIND,)), OWNER) == BulkChanged(matched=2, changed=2)
     assert statuses(jobs) == ["cancelled", "running", "scheduled", "succeeded"]
-    assert await a_service(jobs).change(cancel(type=KIND), OWNER) == BulkChanged(), "a running one was asked already"
+    assert await a_service(jobs).change(cancel(types=(KIND,)), OWNER) == BulkChanged(), (
+        "a running one was asked already"
+    )
 
 
 async def test_a_dry_run_counts_and_changes_nothing() -> None:
     jobs = await with_jobs(*(queued(type=KIND, id=new_id()) for _ in range(150)))
-    assert await a_service(jobs).change(cancel(type=KIND, dry_run=True, limit=500), OWNER) == BulkChanged(matched=150)
+    assert await a_service(jobs).change(cancel(types=(KIND,), dry_run=True, limit=500), OWNER) == BulkChanged(
+        matched=150
+    )
     assert statuses(jobs) == ["queued"] * 150
 
 
 async def test_the_limit_ends_it() -> None:
     jobs = await with_jobs(*(queued(type=KIND, id=new_id()) for _ in range(40)))
-    assert await a_service(jobs).change(cancel(type=KIND, limit=30), OWNER) == BulkChanged(matched=30, changed=30)
+    assert await a_service(jobs).change(cancel(types=(KIND,), limit=30), OWNER) == BulkChanged(matched=30, changed=30)
     assert statuses(jobs).count("cancelled") == 30
 
 
@@ -85,7 +92,7 @@ async def test_failed_jobs_are_queued_again_by_error_and_cancelled_ones_if_asked
     service = a_service(jobs)
     assert await service.change(retry(error_code="boom"), OWNER) == BulkChanged()
     assert await service.change(retry(error_code="failed"), OWNER) == BulkChanged(matched=1, changed=1)
-    assert await service.change(retry(status="cancelled"), OWNER) == BulkChanged(matched=1, changed=1)
+    assert await service.change(retry(statuses=("cancelled",)), OWNER) == BulkChanged(matched=1, changed=1)
     assert statuses(jobs) == ["queued", "queued", "succeeded"]
 
 
@@ -97,8 +104,8 @@ async def test_tags_must_all_be_there() -> None:
 async def test_an_admin_changes_jobs_of_all_owners_as_far_as_an_index_finds_them() -> None:
     jobs = await with_jobs(queued(owner_id="x"), queued(owner_id="y"), failed(owner_id="z", type=KIND))
     service = a_service(jobs)
-    assert await service.change(cancel(EVERYONE, status="queued"), ADMIN) == BulkChanged(matched=2, changed=2)
-    assert await service.change(retry(EVERYONE, type=KIND), ADMIN) == BulkChanged(matched=1, changed=1)
+    assert await service.change(cancel(EVERYONE, statuses=("queued",)), ADMIN) == BulkChanged(matched=2, changed=2)
+    assert await service.change(retry(EVERYONE, types=(KIND,)), ADMIN) == BulkChanged(matched=1, changed=1)
     assert await service.change(retry(EVERYONE), ADMIN) == NotListed(status="failed")
 
 
@@ -106,7 +113,7 @@ async def test_a_job_that_changed_since_it_was_listed_is_left() -> None:
     old = queued(type=KIND)
     jobs = await with_jobs(old.model_copy(update={"version": 7}))
     listing = FaultyJobListing(lambda _page: Page(items=(summary_of(old),)))
-    assert await a_service(jobs, listing).change(cancel(type=KIND), OWNER) == BulkChanged(matched=1, changed=0)
+    assert await a_service(jobs, listing).change(cancel(types=(KIND,)), OWNER) == BulkChanged(matched=1, changed=0)
 
 
 def pages_then_outage(jobs: tuple[Job, ...]) -> Iterator[Answer]:
@@ -127,7 +134,7 @@ async def test_an_outage_before_anything_was_done_is_the_answer_and_later_it_is_
 async def test_an_outage_of_a_write_makes_it_incomplete() -> None:
     stored = await with_jobs(*(queued(type=KIND, id=new_id()) for _ in range(CONCURRENCY + 1)))
     broken = FaultyJobRepository(stored, on_read=lambda: OUTAGE)
-    found = await a_service(broken, stored=stored).change(cancel(type=KIND), OWNER)
+    found = await a_service(broken, stored=stored).change(cancel(types=(KIND,)), OWNER)
     assert found == BulkChanged(matched=CONCURRENCY, changed=0, incomplete=True)
 
 
@@ -141,7 +148,7 @@ async def test_time_ends_it(calls: int) -> None:
 
     jobs = await with_jobs(job)
     listing = FaultyJobListing(lambda _page: Page(items=(summary_of(job),), next="more"))
-    found = await a_service(jobs, listing, clock).change(cancel(type=KIND), OWNER)
+    found = await a_service(jobs, listing, clock).change(cancel(types=(KIND,)), OWNER)
     assert found == BulkChanged(matched=calls - 2, changed=calls - 2, incomplete=True)
 
 

@@ -39,7 +39,9 @@ export async function call<K extends Key>(key: K, given: Arguments<K>): Promise<
   const path = template.slice(1).replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(valueOf(given.path, name)));
   const url = new URL(path, ROOT);
   for (const [name, value] of Object.entries(given.query ?? {})) {
-    if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, String(value));
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== undefined && each !== null && each !== "") url.searchParams.append(name, String(each));
+    }
   }
   const body = given.body === undefined ? null : JSON.stringify(given.body);
   const send = () => sent(url, method, body, given.headers ?? {}, given.signal);

@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { Unreachable } from "../api/client.ts";
 import { nextPause } from "../pure/polling.ts";
+import { forgetKnown } from "./known.ts";
 
 export interface Live<T> {
   data: T | undefined;
@@ -34,6 +35,7 @@ function keep(key: string, data: unknown): Kept {
 
 export function forgetEverything(): void {
   kept.clear();
+  forgetKnown();
 }
 
 /** `every` is the shortest pause between two reads in milliseconds; 0 reads once. `stops` says what needs no more. */

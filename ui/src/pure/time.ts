@@ -74,3 +74,16 @@ const MOMENT = /(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)/;
 export function momentsIn(text: string): { text: string; at: number | null }[] {
   return text.split(MOMENT).map((part) => ({ text: part, at: MOMENT.test(part) ? Date.parse(part.replace(" UTC", "Z").replace(" ", "T")) : null }));
 }
+
+/** A moment as a field of local time has it, to the minute; empty for none. */
+export function localOf(moment: string): string {
+  const at = Date.parse(moment);
+  if (Number.isNaN(at)) return "";
+  return new Date(at - new Date(at).getTimezoneOffset() * MINUTE).toISOString().slice(0, 16);
+}
+
+/** The moment that a field of local time means; empty for none. */
+export function momentOf(local: string): string {
+  const at = Date.parse(local);
+  return Number.isNaN(at) ? "" : new Date(at).toISOString();
+}

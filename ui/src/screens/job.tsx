@@ -213,7 +213,7 @@ function About({ job }: { job: JobView }) {
           ["Deleted", <Moment at={job.expires_at} />],
           ["Owner", <Id id={job.owner_id} short />],
           ...(job.parent ? [["Parent", <ParentLink parent={job.parent} />] as [string, VNode]] : []),
-          ["Lane", job.lane ? <Name text={job.lane} /> : <span class="muted">–</span>],
+          ["Lane", job.lane ? <Name text={job.lane} link={href(["jobs"], { lane: job.lane })} /> : <span class="muted">–</span>],
           ["Priority", job.priority ?? <span class="muted">–</span>],
           ["Payload version", job.payload_version],
           ...(job.notify ? [["Tells", <Name text={job.notify.url} />] as [string, VNode]] : []),

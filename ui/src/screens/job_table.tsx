@@ -5,18 +5,23 @@ import type { ListedJobView } from "../../generated/schema.ts";
 import { Id, Moment, Status } from "../parts/basics.tsx";
 import { useNow } from "../live/use_now.ts";
 import { lasting } from "../pure/job.ts";
+import { bytes } from "../pure/json.ts";
 import { href } from "../pure/route.ts";
+import type { Column, Sorting } from "../pure/sorting.ts";
 import { duration } from "../pure/time.ts";
 
 interface Props {
   jobs: ListedJobView[];
   selected?: ReadonlySet<string>;
   onSelect?: (selected: ReadonlySet<string>) => void;
+  sorting?: Sorting | undefined;
+  onSort?: (by: Column) => void;
   /** What else can be done with a job. */
   extra?: (job: ListedJobView) => ComponentChildren;
 }
 
-export function JobTable({ jobs, selected, onSelect, extra }: Props) {
+export function JobTable({ jobs, selected, onSelect, sorting, onSort, extra }: Props) {
+  const head = { sorting, onSort };
   const all = jobs.length > 0 && jobs.every((job) => selected?.has(job.id));
   const toggle = (id: string) => {
     const next = new Set(selected);
@@ -32,12 +37,12 @@ export function JobTable({ jobs, selected, onSelect, extra }: Props) {
               <input type="checkbox" aria-label="Select all shown" checked={all} onChange={() => onSelect(new Set(all ? [] : jobs.map((job) => job.id)))} />
             </th>
           ) : null}
-          <th class="col-main">Job</th>
-          <th class="col-status">Status</th>
+          <Head {...head} by="type" name="Job" width="col-main" />
+          <Head {...head} by="status" name="Status" width="col-status" />
           <th class="col-detail wide">What happened</th>
-          <th class="col-number wide">Attempt</th>
-          <th class="col-time wide">Created</th>
-          <th class="col-number col-took wide">Took</th>
+          <Head {...head} by="attempt" name="Attempt" width="col-number wide" />
+          <Head {...head} by="created" name="Created" width="col-time wide" />
+          <Head {...head} by="took" name="Took" width="col-number col-took wide" />
           {extra ? <th class="col-number">Change</th> : null}
         </tr>
       </thead>
@@ -47,6 +52,20 @@ export function JobTable({ jobs, selected, onSelect, extra }: Props) {
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** A column's head; where lines can be sorted, a button that says in which order they are. */
+function Head({ by, name, width, sorting, onSort }: { by: Column; name: string; width: string; sorting: Sorting | undefined; onSort: ((by: Column) => void) | undefined }) {
+  if (!onSort) return <th class={width}>{name}</th>;
+  const down = sorting?.by === by ? sorting.down : undefined;
+  return (
+    <th class={width} aria-sort={down === undefined ? "none" : down ? "descending" : "ascending"}>
+      <button type="button" class="sort" title="Sorts what is shown" onClick={() => onSort(by)}>
+        {name}
+        <span aria-hidden="true">{down === undefined ? "" : down ? " ↓" : " ↑"}</span>
+      </button>
+    </th>
   );
 }
 
@@ -70,6 +89,7 @@ function Line({ job, selected, extra, onToggle }: { job: ListedJobView; selected
             created <Moment at={job.created_at} />
           </span>
           <Detail job={job} />
+          <Preview job={job} />
         </div>
       </td>
       <td class="col-status">
@@ -77,6 +97,7 @@ function Line({ job, selected, extra, onToggle }: { job: ListedJobView; selected
       </td>
       <td class="col-detail wide">
         <Detail job={job} />
+        <Preview job={job} />
       </td>
       <td class="col-number wide">
         {job.attempt}
@@ -90,6 +111,17 @@ function Line({ job, selected, extra, onToggle }: { job: ListedJobView; selected
       </td>
       {extra ? <td class="col-number">{extra}</td> : null}
     </tr>
+  );
+}
+
+/** How the payload begins, where the list was asked for it. */
+function Preview({ job }: { job: ListedJobView }) {
+  if (job.payload_preview === undefined) return null;
+  const text = job.payload_preview ?? (job.payload_ref ? `${bytes(job.payload_ref.size)}, too large to be shown here` : "");
+  return (
+    <code class="cut payload" title={text}>
+      {text}
+    </code>
   );
 }
 

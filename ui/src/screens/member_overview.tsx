@@ -10,7 +10,7 @@ import { JobTable } from "./job_table.tsx";
 const EVERY = 4000;
 
 export function MemberOverview() {
-  const failed = useLive("my failed jobs", (signal) => call("GET /v1/jobs", { query: { status: "failed", limit: 10 }, signal }), EVERY);
+  const failed = useLive("my failed jobs", (signal) => call("GET /v1/jobs", { query: { status: ["failed"], limit: 10 }, signal }), EVERY);
   const latest = useLive("my latest jobs", (signal) => call("GET /v1/jobs", { query: { limit: 20 }, signal }), EVERY);
   return (
     <Screen title="Overview" sub="Your jobs">

@@ -146,7 +146,7 @@ function Failures({ stats, refresh }: { stats: StatsView; refresh: () => void })
                   </span>
                 </td>
                 <td class="col-number">
-                  <a href={href(["jobs"], { owner: "*", status: "failed", type: failure.type })}>{failure.count.toLocaleString("en")}</a>
+                  <a href={href(["jobs"], { owner: "*", status: "failed", type: failure.type, ...(failure.code === OTHERS ? {} : { code: failure.code }) })}>{failure.count.toLocaleString("en")}</a>
                 </td>
                 <td class="col-short wide">
                   <Id id={failure.last_job_id} short link={href(["jobs", failure.last_job_id])} />

@@ -55,6 +55,25 @@ async def run(work: Work, max_attempts: int = 5) -> tuple[JobStack, str]:
     return stack, job.id
 
 
+async def test_a_step_may_run_a_whole_stack_whose_jobs_have_steps_of_their_own() -> None:
+    async def inner(order: Order) -> str:
+        return order.id
+
+    async def within(order: Order, context: JobContext) -> Receipt:
+        return Receipt(text=await context.step("inner", inner, order))
+
+    async def outer(order: Order) -> Receipt | None:
+        stack, job_id = await run(within)
+        result = stack.job(job_id).result
+        return result if isinstance(result, Receipt) else None
+
+    async def work(order: Order, context: JobContext) -> Receipt:
+        return await context.step("outer", outer, order) or Receipt(text="the other job has failed")
+
+    stack, job_id = await run(work)
+    assert stack.job(job_id).result == Receipt(text="1")
+
+
 async def test_a_step_is_called_once_although_the_handler_runs_again() -> None:
     charges: list[str] = []
 

@@ -45,6 +45,7 @@ ENTERING = "domain/jobs/entering.py"
 DURABLE = tuple(
     f"domain/durable/{name}.py" for name in ("durable", "memory", "waits", "values", "signalling", "forgetting")
 )
+HANDLERS = "domain/durable/durable.py"
 FORGETTING = "domain/durable/forgetting.py"
 MEMORY = "domain/durable/memory.py"
 CHILDREN = tuple(
@@ -61,11 +62,12 @@ CHILD_TESTS = (
 DURABLE_TESTS = ("tests/unit/durable", "tests/unit/api/test_steps.py", "tests/contract/test_step_repository.py")
 STEP_REPOSITORY = "persistence/dynamodb/repositories/step_repository.py"
 COMMITTING = "domain/jobs/committing.py"
+PATIENCE = "domain/patience.py"
 LANE_REPOSITORY = "persistence/dynamodb/repositories/lane_repository.py"
 LANE_TESTS = ("tests/unit/lanes/test_lanes.py", "tests/unit/lanes/test_submission_in_lanes.py", "tests/unit/lanes")
 GUARDED = (
     TRANSITIONS, DUE_STEPS, RUN_DUE, DISPATCH, DOCUMENTS, COMPANIONS, TRANSACTIONS, UPCASTING, UPCASTS, *LANES,
-    ENTERING, COMMITTING, *DURABLE, *CHILDREN,
+    ENTERING, COMMITTING, PATIENCE, *DURABLE, *CHILDREN,
 )  # fmt: skip
 # The tests responsible for each file, those most likely to fail first; the rest run only if they pass.
 CLAIMS = {
@@ -84,9 +86,11 @@ CLAIMS = {
     UPCASTS: ("tests/unit/authoring/test_upcasts.py",),
     **dict.fromkeys((*LANES, ENTERING, COMMITTING), LANE_TESTS),
     **dict.fromkeys(DURABLE, DURABLE_TESTS),
+    HANDLERS: (*DURABLE_TESTS, "tests/unit/children"),
     FORGETTING: (*DURABLE_TESTS, "tests/unit/children/test_recording.py"),
     MEMORY: (*DURABLE_TESTS, "tests/unit/children/test_groups.py", "tests/unit/children/test_telling.py"),
     **dict.fromkeys(CHILDREN, CHILD_TESTS),
+    PATIENCE: ("tests/unit/durable/test_patience.py",),
     STEP_REPOSITORY: ("tests/contract/test_step_repository.py",),
     LANE_REPOSITORY: ("tests/contract/test_lane_repository.py",),
     COMPANIONS: ("tests/unit/persistence/test_companions.py", "tests/contract/test_companions.py"),

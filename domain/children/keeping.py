@@ -6,7 +6,7 @@ for the year that a parent may wait would cost more than to run them.
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from domain.children.group import Group
@@ -18,6 +18,7 @@ from domain.jobs import transitions
 from domain.jobs.job import Job
 from domain.jobs.repository import CompanionRefused, JobNotFound, JobUnreadable, VersionConflict
 from domain.jobs.transitions import UNFINISHED_HORIZON, IllegalTransition
+from domain.patience import answered
 from domain.ports import Clock
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.steps import StepUnavailable
@@ -29,8 +30,6 @@ CHUNK: Final = 1000
 CONCURRENCY: Final = 32
 """Children that are written at once."""
 MAX_CONFLICTS: Final = 10
-PAUSE = timedelta(milliseconds=200)
-"""Between tries while the store does not answer."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,7 @@ class ChildKeeper:
 
         async def kept(id: str) -> StorageUnavailable | None:
             async with slots:
-                while (problem := await self._kept(id, until)) is not None:
-                    if problem.reason == "rejected" or self.clock() + PAUSE >= self.deadline:
-                        return problem
-                    await asyncio.sleep(PAUSE.total_seconds())
-            return None
+                return await answered(lambda: self._kept(id, until), self.clock, self.deadline)
 
         ending = [id for id, state in states.items() if state.status in FINAL and state.expires_at < until]
         problems = [each for each in await asyncio.gather(*(kept(id) for id in ending)) if each is not None]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from domain.children.repository import MAX_READ
+from domain.patience import answered
 from domain.ports import Clock
 from domain.results import StorageUnavailable
 from headrace.authoring.steps import StepUnavailable
@@ -14,8 +15,6 @@ CONCURRENCY: Final = 8
 """Batches that are read at once."""
 QUICK: Final = CONCURRENCY * MAX_READ
 """Children that are read at once: how much time is left need not be asked for them."""
-PAUSE = timedelta(milliseconds=200)
-"""Between tries while the store does not answer."""
 RESERVE = timedelta(milliseconds=500)
 """Before the attempt ends, reading does: so that it can say why."""
 
@@ -29,16 +28,10 @@ async def read_all(read: Read[T], ids: Sequence[str], clock: Clock, deadline: da
 
     async def batch(start: int) -> Mapping[str, T] | StorageUnavailable:
         async with slots:
-            while True:
-                if start >= QUICK and clock() >= deadline - RESERVE:
-                    late = f"{len(ids)} take longer to read than the attempt has; its job type needs a longer timeout"
-                    return StorageUnavailable(reason="timeout", detail=late)
-                found = await read(tuple(ids[start : start + MAX_READ]))
-                if not isinstance(found, StorageUnavailable):
-                    return found
-                if found.reason == "rejected" or clock() + PAUSE >= deadline:
-                    return found
-                await asyncio.sleep(PAUSE.total_seconds())
+            if start >= QUICK and clock() >= deadline - RESERVE:
+                late = f"{len(ids)} take longer to read than the attempt has; its job type needs a longer timeout"
+                return StorageUnavailable(reason="timeout", detail=late)
+            return await answered(lambda: read(tuple(ids[start : start + MAX_READ])), clock, deadline)
 
     parts = await asyncio.gather(*(batch(start) for start in range(0, len(ids), MAX_READ)))
     read_by_id: dict[str, T] = {}

@@ -6,7 +6,7 @@ its lease are children that the next one writes as well.
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from domain.children.call import GroupCall
@@ -20,6 +20,7 @@ from domain.jobs.job import BlobRef, Job, Parent
 from domain.jobs.repository import CompanionRefused, JobExists, JobNotFound, JobUnreadable, VersionConflict
 from domain.jobs.service import admitted_again
 from domain.jobs.transitions import UNFINISHED_HORIZON, IllegalTransition
+from domain.patience import answered
 from domain.ports import Clock
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace.authoring.job_type import Policy
@@ -30,8 +31,6 @@ CHUNK: Final = 200
 CONCURRENCY: Final = 32
 """Children that are written at once."""
 MAX_CONFLICTS: Final = 10
-PAUSE = timedelta(milliseconds=200)
-"""Between tries while the store does not answer."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +82,15 @@ class ChildWriter:
 
     async def _written(self, call: GroupCall, group: Group, place: int, parent: Parent) -> None:
         id = child_id(self.parent.life, call.name, place)
-        while True:
+
+        async def write() -> StorageUnavailable | None:
             if group.again:
-                problem = await self._another_turn(id, parent)
-            else:
-                problem = await self._added(call, id, place, parent)
-            if problem is None:
-                return
-            if problem.reason == "rejected" or self.clock() + PAUSE >= self.deadline:
-                raise StepUnavailable(f"the children of {call.name} cannot be written: {problem.detail}")
-            await asyncio.sleep(PAUSE.total_seconds())
+                return await self._another_turn(id, parent)
+            return await self._added(call, id, place, parent)
+
+        problem = await answered(write, self.clock, self.deadline)
+        if problem is not None:
+            raise StepUnavailable(f"the children of {call.name} cannot be written: {problem.detail}")
 
     async def _added(self, call: GroupCall, id: str, place: int, parent: Parent) -> StorageUnavailable | None:
         label = f"{call.name}[{place}]"

@@ -110,7 +110,7 @@ class Durable:
             self._use(name, TIME)
             with self._waits.working():
                 known = await self._recalled(name, TIME)
-            until = self._end(name, duration) if known is None or known.until is None else known.until
+            until = (known.until if known else None) or self._end(name, duration)
             if self._clock() < until:
                 begun = None if known else self._begun(name, TIME, until)
                 await self._waits.until_over(WaitFor(kind=TIME, name=name), until, begun)

@@ -1,21 +1,23 @@
 """What one attempt knows of what its job remembers, and what it adds."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import TypeVar
 
 from domain.durable.repository import LeaseEnded, StepRepository, StepTaken
 from domain.durable.step import OF_ROUNDS, Step
 from domain.jobs.documents import DocumentLost, Documents
 from domain.jobs.job import JobDocument
+from domain.patience import answered
 from domain.ports import Clock, NewId
 from domain.results import StorageUnavailable
 from domain.secrets.hidden import Hidden
 from headrace.authoring.json_text import JsonText
 from headrace.authoring.steps import StepMisused, StepUnavailable
 
-PAUSE = timedelta(milliseconds=200)
-"""Between tries while the store does not answer."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Memory:
 
     def has_more_than(self, limit: int) -> bool:
         """Whether the job has more items than this, apart from those that each round of a group's children leaves."""
-        return self.size > limit and sum(step.kind not in OF_ROUNDS for step in (self._known or {}).values()) > limit
+        return sum(step.kind not in OF_ROUNDS for step in (self._known or {}).values()) > limit
 
     def is_to_leave(self) -> bool:
         """Whether another invocation is to go on: this one is beyond its half, and has added something."""
@@ -86,11 +88,9 @@ class Memory:
         named = step.model_copy(update={"write_id": self._new_id()})
         # One after the other: transactions on the same job at once would be in each other's way.
         async with self._writing:
-            while True:
-                written = await self._steps.remember(named, self.held.token, self.held.expires_at)
-                if not isinstance(written, StorageUnavailable):
-                    break
-                await self._patience(written)
+            written: Step | StepTaken | LeaseEnded = await self._answered(
+                lambda: self._steps.remember(named, self.held.token, self.held.expires_at)
+            )
         match written:
             case LeaseEnded():
                 return written
@@ -106,11 +106,9 @@ class Memory:
         """The step, over what stands in its place; raises `StepUnavailable`."""
         named = step.model_copy(update={"write_id": self._new_id()})
         async with self._writing:
-            while True:
-                written = await self._steps.rewrite(named, self.held.token, self.held.expires_at)
-                if not isinstance(written, StorageUnavailable):
-                    break
-                await self._patience(written)
+            written: Step | LeaseEnded = await self._answered(
+                lambda: self._steps.rewrite(named, self.held.token, self.held.expires_at)
+            )
         if isinstance(written, Step):
             self.added += 1
             if self._known is not None:
@@ -119,35 +117,24 @@ class Memory:
 
     async def keep(self, text: JsonText) -> JobDocument:
         """A value as a step may hold it: without the values of secrets, and large ones lie among the blobs."""
-        text = self._hidden.document(text)
-        while True:
-            kept = await self._documents.keep(self.held.job_id, "step", self._new_id, text)
-            if not isinstance(kept, StorageUnavailable):
-                return kept
-            await self._patience(kept)
+        hidden = self._hidden.document(text)
+        return await self._answered(lambda: self._documents.keep(self.held.job_id, "step", self._new_id, hidden))
 
     async def text_of(self, step: Step) -> JsonText:
         """The whole value of a step; raises `StepUnavailable`, or `StepMisused` when it is lost."""
         if step.value is None:
             return JsonText("null")
-        while True:
-            text = await self._documents.load("step", step.value)
-            match text:
-                case str():
-                    return text
-                case DocumentLost():
-                    raise StepMisused(f"the value of {step.name} is not in the blob bucket any more, or is damaged")
-                case StorageUnavailable():
-                    await self._patience(text)
+        value = step.value
+        text: JsonText | DocumentLost = await self._answered(lambda: self._documents.load("step", value))
+        if isinstance(text, DocumentLost):
+            raise StepMisused(f"the value of {step.name} is not in the blob bucket any more, or is damaged")
+        return text
 
     async def _loaded(self) -> tuple[Step, ...]:
-        while True:
-            found = await self._steps.remembered(self.held.life)
-            if not isinstance(found, StorageUnavailable):
-                return found
-            await self._patience(found)
+        return await self._answered(lambda: self._steps.remembered(self.held.life))
 
-    async def _patience(self, problem: StorageUnavailable) -> None:
-        if problem.reason == "rejected" or self._clock() + PAUSE >= self.held.deadline:
-            raise StepUnavailable(f"what the job remembers is out of reach: {problem.reason}, {problem.detail}")
-        await asyncio.sleep(PAUSE.total_seconds())
+    async def _answered(self, ask: Callable[[], Awaitable[T | StorageUnavailable]]) -> T:
+        answer = await answered(ask, self._clock, self.held.deadline)
+        if isinstance(answer, StorageUnavailable):
+            raise StepUnavailable(f"what the job remembers is out of reach: {answer.reason}, {answer.detail}")
+        return answer

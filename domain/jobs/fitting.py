@@ -3,12 +3,11 @@
 from collections.abc import Collection
 from datetime import timedelta
 
+from domain.durable.step import MAX_LIFE
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.transitions import LEASE_GRACE
 
 DAY = timedelta(days=1)
-LONGEST_LIFE = timedelta(days=366)
-"""From a job's submission to its end: what it is delayed by, or the time that its waits may take."""
 
 STARTING = timedelta(seconds=3)
 """What may pass between a function's start and the claim of its first job."""
@@ -51,13 +50,13 @@ def refuse_unknown_runners(catalogue: Catalogue, runners: Collection[str]) -> No
 
 def refuse_kept_longer_than(catalogue: Catalogue, document_lifetime: timedelta) -> None:
     """Raise `KeptTooLong` for a type whose jobs might outlive their payloads, which are as old as the jobs."""
-    longest = document_lifetime - LONGEST_LIFE
+    longest = document_lifetime - MAX_LIFE
     for name in catalogue.names():
         retention = catalogue.policy(name).retention
         if retention > longest:
             raise KeptTooLong(
                 f"{name} keeps its jobs for {retention / DAY:g} days, and large payloads are deleted"
-                f" {document_lifetime / DAY:g} days after submission, of which a job may need {LONGEST_LIFE.days}"
+                f" {document_lifetime / DAY:g} days after submission, of which a job may need {MAX_LIFE.days}"
                 f" until it ends; lower Policy(retention=…) to {longest / DAY:g} days, or raise DocumentDays"
             )
 

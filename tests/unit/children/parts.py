@@ -61,8 +61,10 @@ class FaultyReader(FakeChildReader):
     def __init__(self, jobs: FakeJobRepository, faults: Faults) -> None:
         super().__init__(jobs)
         self._faults = faults
+        self.read: list[str] = []
 
     async def jobs(self, ids: tuple[str, ...]) -> Mapping[str, Job] | StorageUnavailable:
+        self.read += ids
         return self._faults.of("jobs") or await super().jobs(ids)
 
     async def states(self, ids: tuple[str, ...]) -> Mapping[str, ChildState] | StorageUnavailable:

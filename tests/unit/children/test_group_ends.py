@@ -46,10 +46,10 @@ async def test_what_has_no_time_to_write_more_goes_on_in_another_invocation() ->
     assert await ending(world, job) == Pause()
 
 
-async def many_that_have_ended(world: World) -> Job:
+async def many_that_have_ended(world: World, size: int = MANY) -> Job:
     job = await world.begin()
-    await world.advance(job, a_call(MANY))
-    for place in range(MANY):
+    await world.advance(job, a_call(size))
+    for place in range(size):
         await world.end(await world.child(job, "all", place))
     world.clock.forward(FIRST_LOOK)
     return job
@@ -61,6 +61,13 @@ async def test_many_results_are_collected_by_an_invocation_that_has_its_time_bef
     late = world.clock() + timedelta(minutes=1)
     assert await world.advance(job, a_call(MANY), late) == Elsewhere()
     assert await world.advance(job, a_call(MANY), late) == [{"words": 1}] * MANY
+
+
+async def test_those_that_are_read_at_once_are_collected_whatever_time_is_left() -> None:
+    world = World()
+    job = await many_that_have_ended(world, QUICK)
+    late = world.clock() + timedelta(minutes=1)
+    assert await world.advance(job, a_call(QUICK), late) == [{"words": 1}] * QUICK
 
 
 async def test_reading_that_takes_longer_than_the_attempt_says_so_before_it_is_stopped() -> None:

@@ -9,7 +9,6 @@ from domain.children.call import refuse
 from domain.children.calls import Elsewhere, Later
 from domain.children.group import FIRST_LOOK, LONGEST_LOOK, MAX_CHILDREN, MAX_WAVES
 from domain.children.ids import SET, child_id, partition_of
-from domain.children.reading import PAUSE
 from domain.children.repository import Tally
 from domain.children.writing import CHUNK
 from domain.durable.repository import LeaseEnded
@@ -19,6 +18,7 @@ from domain.jobs.change import Change
 from domain.jobs.documents import Documents
 from domain.jobs.job import BlobRef, Cancelled, Job, WaitFor
 from domain.jobs.outcomes import Done, Pause
+from domain.patience import PAUSE
 from domain.results import StorageUnavailable
 from headrace import ChildFailed, Fail, StepMisused, StepUnavailable
 from headrace.authoring.job_type import Policy

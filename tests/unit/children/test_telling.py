@@ -41,6 +41,18 @@ async def retried_by_a_person(world: World, job: Job, place: int) -> Job:
     return written
 
 
+async def test_of_children_of_which_too_many_failed_none_is_read_but_the_one_that_is_told_of() -> None:
+    world = World()
+    job = await world.begin()
+    await world.advance(job, a_call(3))
+    for place in range(3):
+        outcome = Fail(reason="no") if place == 1 else None
+        await world.record(await world.end(await world.child(job, "all", place), outcome))
+    world.reader.read.clear()
+    assert isinstance(await world.advance(await world.parent(), a_call(3)), ChildFailed)
+    assert world.reader.read == [child_id(job.life, "all", 1)]
+
+
 @pytest.mark.parametrize("becomes", ["is retried", "succeeds", "is gone"])
 async def test_what_was_raised_is_raised_again_whatever_the_child_becomes(becomes: str) -> None:
     world = World()

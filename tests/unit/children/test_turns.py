@@ -11,7 +11,6 @@ from domain.children.cancelling import LONGEST_FUNCTION, CancelChildren, ChildCa
 from domain.children.group import new_group, reopened
 from domain.children.ids import child_id
 from domain.children.repository import MAX_READ
-from domain.children.writing import PAUSE
 from domain.durable.step import CHILDREN, Step, step_put
 from domain.jobs import transitions
 from domain.jobs.change import Change
@@ -20,6 +19,7 @@ from domain.jobs.repository import AddResult, CompanionRefused, JobExists, JobUn
 from domain.jobs.service import JobService
 from domain.jobs.transitions import IllegalTransition
 from domain.lanes.lanes import Lanes
+from domain.patience import PAUSE
 from domain.results import ItemTooLarge, StorageUnavailable
 from headrace import ChildFailed, Fail, Retry, StepMisused, StepUnavailable
 from headrace.authoring.json_text import JsonText

@@ -11,7 +11,6 @@ from domain.durable.attempts import JobSteps
 from domain.durable.durable import MAX_ITEMS
 from domain.durable.forgetting import forget
 from domain.durable.listing import StepListService
-from domain.durable.memory import PAUSE
 from domain.durable.repository import LeaseEnded, RememberResult
 from domain.durable.signalling import MAX_SIGNAL_BYTES, InvalidSignal, Signalled, SignalRefused, SignalService
 from domain.durable.step import MAX_LIFE, MAX_SIGNALS, RECEIVED, SIGNAL, STEP, TIME, Step, step_put
@@ -29,6 +28,7 @@ from domain.jobs.service import Contended, JobService
 from domain.jobs.transitions import IllegalTransition
 from domain.jobs.why import Reason, WhyService
 from domain.paging import Page, PageRequest
+from domain.patience import PAUSE
 from domain.results import ItemTooLarge, StorageUnavailable
 from domain.secrets.hidden import Hidden
 from headrace import JobContext, StepError, StepMisused, StepUnavailable

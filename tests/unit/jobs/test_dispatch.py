@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from domain.durable.step import MAX_LIFE
 from domain.jobs.catalogue import Catalogue
 from domain.jobs.change import Change
 from domain.jobs.dispatch import Dispatcher
 from domain.jobs.execution import JobExecutor
 from domain.jobs.execution_results import Dispatched, Executed, Interrupted
 from domain.jobs.fitting import (
-    LONGEST_LIFE,
     KeptTooLong,
     UnrunnableJobType,
     refuse_kept_longer_than,
@@ -120,9 +120,9 @@ def test_a_type_is_refused_at_the_start_of_the_runner_that_cannot_honour_its_tim
 
 def test_a_type_whose_jobs_might_outlive_their_large_payloads_is_refused_at_start() -> None:
     week = timedelta(days=7)
-    refuse_kept_longer_than(CATALOGUE, LONGEST_LIFE + week)
+    refuse_kept_longer_than(CATALOGUE, MAX_LIFE + week)
     with pytest.raises(KeptTooLong, match=r"keeps its jobs for 7 days, .* lower Policy\(retention=…\) to 6 days, or"):
-        refuse_kept_longer_than(CATALOGUE, LONGEST_LIFE + week - timedelta(days=1))
+        refuse_kept_longer_than(CATALOGUE, MAX_LIFE + week - timedelta(days=1))
 
 
 def test_a_runners_backlog_is_not_triggered_again_every_few_seconds() -> None:

@@ -72,7 +72,7 @@ async def record_changes(
     numbers = {wake: event.sequence_number for event, wake in waits}
     unsent = await dispatcher.send([(dispatcher.runner_of(event.after) or WORKER, wake) for event, wake in waits], now)
     uncounted = await _children(changed, children, deadline or now)
-    told, unpublished = await _tell(changed, telling, deadline or now)
+    told, unpublished = await _notify(changed, telling, deadline or now)
     counted = await _count(changed, stats, deadline or now)
     return Recorded(
         sent=len(numbers) - len(unsent),
@@ -87,7 +87,7 @@ async def record_changes(
     )
 
 
-async def _tell(
+async def _notify(
     changed: Sequence[Changed], telling: Telling | None, deadline: datetime
 ) -> tuple[Told, tuple[Unpublished, ...]]:
     jobs = [event.after for event in changed if isinstance(event, JobChanged) and _is_told_of(event.after)]

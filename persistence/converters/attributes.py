@@ -25,7 +25,7 @@ MAX_ITEM_BYTES = 400 * 1024
 
 
 class Unreadable(Frozen):
-    """The item is not what its table should hold; `detail` names places, never values."""
+    """The item is not what its table should hold; `detail` reports attribute paths, never contents."""
 
     detail: str
     newer: bool = False

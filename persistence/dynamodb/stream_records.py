@@ -64,7 +64,7 @@ class JobRemoved(_FromImages):
 
 
 class Undecodable(Frozen):
-    """A record that is not one of ours; it names places, never values."""
+    """A record that is not one of ours; it reports paths, never contents."""
 
     sequence_number: str | None
     event_id: str | None

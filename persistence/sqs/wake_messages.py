@@ -19,7 +19,7 @@ class WakeMessage(Frozen):
 
 
 class UndecodableMessage(Frozen):
-    """A message that is not one of ours; it names places, never values."""
+    """A message that is not one of ours; it reports paths, never contents."""
 
     message_id: str | None
     detail: str
